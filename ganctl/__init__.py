@@ -1,0 +1,70 @@
+"""ganctl: the GAN laboratory on a command line.
+
+Everything that plugins and notebooks may use is named here; the rest may change without notice. Names that
+need torch are imported when first touched, so that ``import ganctl`` stays instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+from ganctl.errors import GanctlError
+from ganctl.hookspecs import hookimpl
+from ganctl.model import ImageShape, Model, Spec
+
+if TYPE_CHECKING:
+    from ganctl.api import load, train
+    from ganctl.data import Dataset, Images
+    from ganctl.latent import Latent
+    from ganctl.loss import Batch, Loss
+    from ganctl.run import Run
+    from ganctl.sampling import Sampler
+
+try:
+    __version__ = version("ganctl")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0"
+
+_LAZY = {
+    "Batch": "ganctl.loss",
+    "Dataset": "ganctl.data",
+    "Images": "ganctl.data",
+    "Latent": "ganctl.latent",
+    "Loss": "ganctl.loss",
+    "Run": "ganctl.run",
+    "Sampler": "ganctl.sampling",
+    "load": "ganctl.api",
+    "train": "ganctl.api",
+}
+
+__all__ = [
+    "Batch",
+    "Dataset",
+    "GanctlError",
+    "ImageShape",
+    "Images",
+    "Latent",
+    "Loss",
+    "Model",
+    "Run",
+    "Sampler",
+    "Spec",
+    "__version__",
+    "hookimpl",
+    "load",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'ganctl' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_LAZY[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

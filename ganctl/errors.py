@@ -1,0 +1,41 @@
+"""The one exception that users see by design, and the exit statuses."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+FAILED = 1
+USAGE = 2
+DATA = 3
+CHECKPOINT = 4
+DIVERGED = 5
+RESOURCES = 6  # out of memory or disk
+INTERRUPTED = 130  # SIGINT, after saving
+TERMINATED = 143  # SIGTERM, after saving
+
+
+class GanctlError(Exception):
+    """Something a user can act on: what is wrong and where, then what to do.
+
+    The command line prints ``message`` and ``hint`` as two lines on stderr, without a traceback,
+    and exits with ``status``.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, status: int = FAILED) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``"Did you mean 'dcgan'?"`` for a near miss, else the names there are, else nothing."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if near:
+        return f"Did you mean '{near[0]}'?"
+    return f"There are: {', '.join(names)}." if names else ""

@@ -1,0 +1,47 @@
+"""What a loss is: two equations over a discriminator, a real batch and a fake one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+#: D(x, y): float N×C×H×W in [−1, 1], int64 N or None → what the loss expects of it, mostly N logits.
+Critic = Callable[[Tensor, "Tensor | None"], Tensor]
+
+
+class Batch(NamedTuple):
+    """N images and what belongs to them.
+
+    ``x`` float N×C×H×W in [−1, 1]; ``y`` int64 N, or None without labels; ``z`` float N×dim, the latents that
+    fakes were drawn from, or None for reals.
+    """
+
+    x: Tensor
+    y: Tensor | None = None
+    z: Tensor | None = None
+
+
+class Loss(nn.Module):
+    """The two objectives of a GAN variant, as its paper writes them.
+
+    Both methods return the scalar to minimise and a dict of scalars that are only reported: the terms it is
+    made of, and ``"D(x)"`` and ``"D(G(z))"``, the discriminator's mean answer (a probability where it is
+    one). They may call ``D`` as often as they need. Whatever else happens in a step is the engine's:
+    sampling z, running G, backward, the optimizers.
+
+    A loss must not leave the device (no ``.item()``, no Python branch on a tensor), must not change its
+    arguments, and keeps what it remembers between steps in buffers, so that it is checkpointed.
+    """
+
+    def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What D minimises. ``fake.x`` carries no graph back to G."""
+        raise NotImplementedError(f"{type(self).__name__} has no discriminator_loss")
+
+    def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What G minimises. D's weights are frozen; the gradient reaches G through ``fake.x``."""
+        raise NotImplementedError(f"{type(self).__name__} has no generator_loss")
+
+    def constrain(self, D: nn.Module) -> None:
+        """Called after each update of D, without gradient: clip its weights here if the paper does."""

@@ -1,0 +1,206 @@
+"""The options of a component: read from its signature, checked and converted before anything is built."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Union, get_args, get_origin
+
+from ganctl.errors import USAGE, GanctlError, did_you_mean
+
+#: Parameters that ganctl fills in by name; everything else in a factory's signature is an option.
+FILLED_IN = frozenset({"image", "latent", "num_classes", "root", "params"})
+MISSING = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Option:
+    name: str
+    type: Any  # an annotation; Any when there is none
+    default: Any  # MISSING when it must be given
+    help: str = ""
+
+    @property
+    def type_name(self) -> str:
+        return _describe(self.type)
+
+
+def of(factory: Callable[..., Any]) -> list[Option]:
+    """The options that ``factory`` has, in its own order, with the help of its docstring's ``Args:``."""
+    try:
+        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
+    except Exception:  # an annotation that only a type checker can resolve: the option still works, as text
+        hints = {}
+    help_texts = _argument_help(factory)
+    options = []
+    for name, parameter in inspect.signature(factory).parameters.items():
+        if name in FILLED_IN or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        options.append(
+            Option(name, hints.get(name, Any), parameter.default, help_texts.get(name, ""))
+        )
+    return options
+
+
+def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of ``factory``: those ``given``, converted to their type, and the defaults of the rest.
+
+    Raises:
+        GanctlError: an option that ``what`` does not have, one of the wrong type, or one that is missing.
+    """
+    known = {option.name: option for option in of(factory)}
+    for name in given:
+        if name not in known:
+            there_are = ", ".join(f"{o.name} ({o.type_name})" for o in known.values()) or "none"
+            hint = f"Its options: {there_are}."
+            near = did_you_mean(name, known)
+            if near.startswith("Did you"):
+                hint = f"{near} {hint}"
+            raise GanctlError(f"{what} has no option '{name}'.", hint, status=USAGE)
+    resolved = {}
+    for name, option in known.items():
+        if name in given:
+            resolved[name] = convert(f"{what}: {name}", given[name], option.type, option.default)
+        elif option.default is MISSING:
+            raise GanctlError(
+                f"{what} needs the option '{name}' ({option.type_name}).", option.help, status=USAGE
+            )
+        else:
+            resolved[name] = option.default
+    return resolved
+
+
+def call(factory: Callable[..., Any], options: Mapping[str, Any], **filled_in: Any) -> Any:
+    """``factory`` with its options and those of ``filled_in`` that it has a parameter for."""
+    wanted = inspect.signature(factory).parameters
+    return factory(**{name: value for name, value in filled_in.items() if name in wanted}, **options)
+
+
+def convert(what: str, value: Any, annotation: Any, default: Any = MISSING) -> Any:
+    """``value`` as the type of ``annotation``. Text, as a command line gives it, is read as that type.
+
+    Raises:
+        GanctlError: it is of another type; says of which it should be.
+    """
+    if annotation is Any and default is not MISSING and default is not None:
+        annotation = type(default)
+    try:
+        return _convert(value, annotation)
+    except (ValueError, TypeError):
+        raise GanctlError(
+            f"{what} is {value!r}, which is not {_describe(annotation)}.",
+            f"The default is {default!r}." if default is not MISSING else "",
+            status=USAGE,
+        ) from None
+
+
+def _convert(value: Any, annotation: Any) -> Any:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        if type(None) in args and (value is None or value in ("none", "None")):
+            return None
+        # bool before int before float before str, or "1" would become text and True a 1.
+        for kind in sorted((a for a in args if a is not type(None)), key=_precedence):
+            try:
+                return _convert(value, kind)
+            except (ValueError, TypeError):
+                continue
+        raise ValueError(value)
+    if origin is Literal:
+        for choice in args:
+            if value == choice or str(value) == str(choice):
+                return choice
+        raise ValueError(value)
+    if origin in (tuple, list, Sequence) or annotation in (tuple, list):
+        items = _split(value) if isinstance(value, str) else list(value)
+        if origin is tuple and args and args[-1] is not Ellipsis:
+            if len(items) != len(args):
+                raise ValueError(value)
+            return tuple(_convert(item, kind) for item, kind in zip(items, args, strict=True))
+        kind = args[0] if args else Any
+        return (list if list in (origin, annotation) else tuple)(_convert(item, kind) for item in items)
+    if annotation is bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in _BOOLEANS:
+            return _BOOLEANS[value.lower()]
+        raise ValueError(value)
+    if annotation is int:
+        if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+            raise ValueError(value)
+        return int(value)
+    if annotation is float:
+        if isinstance(value, bool):
+            raise ValueError(value)
+        return float(value)
+    if annotation is str:
+        if not isinstance(value, str):
+            raise ValueError(value)
+        return value
+    if annotation is Any:
+        return value
+    if isinstance(annotation, type):  # torch.Tensor and the like: no way to write one down
+        if isinstance(value, annotation):
+            return value
+        raise ValueError(value)
+    return value
+
+
+_BOOLEANS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+
+
+def _precedence(kind: Any) -> int:
+    order = [bool, int, float]
+    return order.index(kind) if kind in order else len(order) + (kind is str)
+
+
+def _split(text: str) -> list[str]:
+    inner = text.strip().removeprefix("[").removesuffix("]").removeprefix("(").removesuffix(")")
+    return [item.strip().strip("'\"") for item in inner.split(",") if item.strip()]
+
+
+def _describe(annotation: Any) -> str:
+    origin, args = get_origin(annotation), get_args(annotation)
+    if annotation is Any or annotation is MISSING:
+        return "any"
+    if origin in (Union, types.UnionType):
+        names = [_describe(a) for a in args if _describe(a) != "Tensor"]
+        return " or ".join(dict.fromkeys(names))
+    if origin is Literal:
+        return " or ".join(repr(choice) for choice in args)
+    if origin is tuple and args:
+        if args[-1] is Ellipsis:
+            return f"{_describe(args[0])},…"
+        return ",".join(_describe(a) for a in args)
+    if origin in (list, Sequence) and args:
+        return f"{_describe(args[0])},…"
+    if annotation is type(None):
+        return "none"
+    return {int: "int", float: "float", bool: "true/false", str: "text"}.get(
+        annotation, getattr(annotation, "__name__", str(annotation))
+    )
+
+
+def _argument_help(factory: Callable[..., Any]) -> dict[str, str]:
+    """The ``Args:`` section of a Google-style docstring, of the callable or of its class's ``__init__``."""
+    found: dict[str, str] = {}
+    sources = [factory.__doc__, getattr(factory, "__init__", None).__doc__ if inspect.isclass(factory) else None]
+    for docstring in sources:
+        if not docstring:
+            continue
+        section = re.search(r"^Args:\n((?:[ \t]+.*\n?|\n)*)", inspect.cleandoc(docstring), re.MULTILINE)
+        if not section:
+            continue
+        name = ""
+        for line in inspect.cleandoc("\n" + section[1]).splitlines():
+            match = re.match(r"(\w+)(?: \([^)]*\))?: (.*)", line)
+            if match:
+                name = match[1]
+                found.setdefault(name, match[2].strip())
+            elif name and line.startswith(" "):
+                found[name] += " " + line.strip()
+    return found

@@ -1,0 +1,142 @@
+"""Discover plugins, keep a broken one from breaking the rest, and remember who registered what."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+from ganctl import hookspecs
+from ganctl.errors import GanctlError
+from ganctl.model import Model
+from ganctl.registry import KINDS, Component, Registry, component
+
+if TYPE_CHECKING:
+    import click
+
+GROUP = "ganctl"
+
+
+@dataclass
+class Plugin:
+    """One entry point: where it came from, what it registered, how long that took, what went wrong."""
+
+    name: str
+    module: str
+    distribution: str
+    version: str
+    components: list[Component] = field(default_factory=list)
+    commands: list[click.Command] = field(default_factory=list)
+    seconds: float = 0.0
+    error: str = ""
+
+    @property
+    def origin(self) -> str:
+        return f"{self.distribution} {self.version}"
+
+
+@dataclass
+class Plugins:
+    """All plugins of this environment and the registry that they filled."""
+
+    all: list[Plugin]
+    registry: Registry
+
+    @property
+    def broken(self) -> list[Plugin]:
+        return [plugin for plugin in self.all if plugin.error]
+
+
+@lru_cache(maxsize=1)
+def load() -> Plugins:
+    """The installed plugins, discovered once a process; broken ones are named on stderr.
+
+    Raises:
+        GanctlError: a plugin is broken and ``GANCTL_STRICT=1`` is set.
+    """
+    plugins = discover(entry_points(group=GROUP))
+    for plugin in plugins.broken:
+        message = f"plugin '{plugin.name}' of {plugin.origin} was left out: {plugin.error}"
+        if os.environ.get("GANCTL_STRICT") == "1":
+            raise GanctlError(message[0].upper() + message[1:], "GANCTL_STRICT=1 makes this an error.")
+        print(f"warning: {message} (see: ganctl plugins)", file=sys.stderr)
+    return plugins
+
+
+def registry() -> Registry:
+    """The registry of the installed plugins."""
+    return load().registry
+
+
+def discover(points: Iterable[EntryPoint]) -> Plugins:
+    """Load each entry point on its own. Nothing a plugin does here raises: it ends in ``Plugin.error``."""
+    found = Plugins([], Registry())
+    for point in sorted(points, key=lambda p: (p.dist.name if p.dist else "", p.name)):
+        plugin = Plugin(
+            name=point.name,
+            module=point.value,
+            distribution=point.dist.name if point.dist else "unknown",
+            version=point.dist.version if point.dist else "0",
+        )
+        started = time.perf_counter()
+        try:
+            _register(plugin, point.load())
+        # SystemExit too: a module that calls sys.exit() must not end ganctl.
+        except (Exception, SystemExit) as error:
+            plugin.error = f"{type(error).__name__}: {error}".rstrip(": ").splitlines()[0]
+            # All or nothing: half a plugin would fail later and far from its cause.
+            plugin.components.clear()
+            plugin.commands.clear()
+        plugin.seconds = time.perf_counter() - started
+        for item in plugin.components:
+            found.registry.add(item)
+        found.all.append(plugin)
+    return found
+
+
+def _register(plugin: Plugin, module: object) -> None:
+    # A manager a plugin: one failing implementation would abort a hook call that others share.
+    manager = pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    manager.register(module, name=plugin.name)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        raise GanctlError(f"{error} (the hooks are: {', '.join(_hook_names())})") from error
+    implemented = manager.get_hookcallers(module) or []
+    if not implemented:
+        raise GanctlError(f"module '{plugin.module}' implements no hook; mark them with @ganctl.hookimpl")
+    for caller in implemented:
+        register = _register_for(plugin, caller.name)
+        for implementation in caller.get_hookimpls():
+            implementation.function(*[register for _ in implementation.argnames])
+
+
+def _register_for(plugin: Plugin, hook: str) -> Callable[..., None]:
+    origin = {"plugin": plugin.name, "distribution": plugin.distribution, "version": plugin.version}
+    plural = hook.removeprefix("register_")
+
+    def register_command(command: Any) -> None:
+        plugin.commands.append(command)
+
+    def register_model(model: Any) -> None:
+        if not isinstance(model, Model):
+            raise TypeError(f"register_models takes a ganctl.Model, not {type(model).__name__}")
+        plugin.components.append(component("model", model.name, model, model.summary, **origin))
+
+    def register(name: Any, target: Any, *, summary: Any = None) -> None:
+        kind = next(kind for kind, name in KINDS.items() if name == plural)
+        plugin.components.append(component(kind, name, target, summary, **origin))
+
+    return {"commands": register_command, "models": register_model}.get(plural, register)
+
+
+def _hook_names() -> list[str]:
+    return [name for name in dir(hookspecs) if name.startswith("register_")]
