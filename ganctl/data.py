@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from torch import Tensor
 
+from ganctl.loss import Batch
 from ganctl.model import ImageShape
 
 if TYPE_CHECKING:
@@ -57,3 +59,48 @@ class Dataset:
             GanctlError: with status ``DATA``: what is missing, where it was looked for, what to do.
         """
         raise NotImplementedError(f"{type(self).__name__} has no read")
+
+
+class Batches:
+    """Endless batches in an order that depends on the seed and the position alone.
+
+    The images of epoch ``e`` come in a permutation drawn from (seed, ``e``); where an epoch ends inside a
+    batch, the next one's images fill it, so every image is seen once an epoch and all batches are alike.
+    """
+
+    def __init__(self, images: Images, batch_size: int, *, seed: int, device: torch.device) -> None:
+        self.batch_size, self.seed, self.device = batch_size, seed, device
+        self.n = len(images.x)
+        self.x, self.y = images.x, images.y
+        if device.type != "cpu" and _fits(images.x, device):
+            self.x = self.x.to(device)
+        self.y = None if self.y is None else self.y.to(self.x.device)
+        self.position = 0  # images drawn so far
+        self._order = torch.empty(0, dtype=torch.int64)
+        self._epoch = -1
+
+    def draw(self) -> Batch:
+        """The next ``batch_size`` images: ``x`` float32 in [−1, 1] and ``y``, both on the device."""
+        epoch, start = divmod(self.position, self.n)
+        if epoch != self._epoch:
+            # One batch of the next epoch stands at the end, for the batch that spans both.
+            following = self._permutation(epoch + 1)[: self.batch_size]
+            self._order = torch.cat([self._permutation(epoch), following]).to(self.x.device)
+            self._epoch = epoch
+        chosen = self._order[start : start + self.batch_size]
+        self.position += self.batch_size
+        x = self.x[chosen].to(self.device, non_blocking=True)
+        y = None if self.y is None else self.y[chosen].to(self.device, non_blocking=True)
+        return Batch(x.float().div_(127.5).sub_(1), y)
+
+    def _permutation(self, epoch: int) -> Tensor:
+        # Drawn on the CPU: the same order on every device.
+        generator = torch.Generator().manual_seed((self.seed << 32) + epoch)
+        return torch.randperm(self.n, generator=generator)
+
+
+def _fits(x: Tensor, device: torch.device) -> bool:
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return x.nbytes < free / 2  # the other half is for the networks

@@ -24,12 +24,30 @@ class Latent:
         """``n`` latents: float32 n×dim on ``device``, from ``generator`` or torch's own."""
         raise NotImplementedError(f"{type(self).__name__} has no sample")
 
+    def sample_truncated(self, n: int, bound: float, generator: torch.Generator) -> Tensor:
+        """``n`` latents with every coordinate within ±``bound``, on the CPU.
+
+        Raises:
+            GanctlError: the bound is not positive, or this distribution is not cut off.
+        """
+        raise GanctlError(
+            f"--truncation is for the normal latent; this model draws from '{type(self).__name__.lower()}'.",
+            "Sample without it.",
+            status=USAGE,
+        )
+
 
 class Normal(Latent):
     """z ~ N(0, I)."""
 
     def sample(self, n: int, device: torch.device | str, generator: torch.Generator | None = None) -> Tensor:
         return torch.randn(n, self.dim, device=device, generator=generator)
+
+    def sample_truncated(self, n: int, bound: float, generator: torch.Generator) -> Tensor:
+        if not bound > 0:
+            raise GanctlError(f"--truncation is {bound}; it must be above 0.", "Usual are 0.5 to 2.", status=USAGE)
+        z = torch.empty(n, self.dim)
+        return torch.nn.init.trunc_normal_(z, a=-bound, b=bound, generator=generator)
 
 
 class Uniform(Latent):

@@ -1,0 +1,93 @@
+"""From a config to networks, loss and optimizers, with errors that name whose component failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from ganctl import latent, options
+from ganctl.config import COMPONENTS, Config
+from ganctl.errors import GanctlError
+from ganctl.latent import Latent
+from ganctl.model import ImageShape, Spec
+from ganctl.registry import Registry
+
+
+def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
+    """One component.
+
+    Raises:
+        GanctlError: its own, or one that names the component and its distribution when it fails otherwise.
+    """
+    component = registry.get(kind, spec.name)
+    factory = component.load()
+    resolved = options.resolve(f"{kind} '{spec.name}'", factory, spec.options)
+    try:
+        return options.call(factory, resolved, **filled_in)
+    except (GanctlError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise GanctlError(
+            f"The {kind} '{spec.name}' of {component.origin} could not be built: {error}",
+            f"Its options: ganctl info {spec.name}",
+        ) from error
+
+
+def make_latent(config: Config) -> Latent:
+    factory = latent.factory(config.latent.name)
+    return options.call(factory, options.resolve(f"latent '{config.latent.name}'", factory, config.latent.options))
+
+
+def make_generator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
+    return _network(
+        registry, "generator", config.generator, image=image, latent=make_latent(config), num_classes=num_classes
+    )
+
+
+def make_discriminator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
+    return _network(registry, "discriminator", config.discriminator, image=image, num_classes=num_classes)
+
+
+def _network(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> nn.Module:
+    network = build(registry, kind, spec, **filled_in)
+    if not isinstance(network, nn.Module):
+        component = registry.get(kind, spec.name)
+        raise GanctlError(
+            f"The {kind} '{spec.name}' of {component.origin} is a {type(network).__name__}, not a torch.nn.Module."
+        )
+    return network
+
+
+def make_optimizer(
+    registry: Registry, spec: Spec, parameters: Iterable[nn.Parameter], device: torch.device
+) -> torch.optim.Optimizer:
+    """The optimizer; its fused kernel is chosen where torch has one and the user did not say otherwise."""
+    chosen = dict(spec.options)
+    if "fused" in chosen and chosen["fused"] is None and not chosen.get("foreach") and _can_fuse(device, chosen):
+        chosen["fused"] = True
+    optimizer = build(registry, "optimizer", Spec(spec.name, **chosen), params=list(parameters))
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise GanctlError(f"The optimizer '{spec.name}' is a {type(optimizer).__name__}, not a torch.optim.Optimizer.")
+    return optimizer
+
+
+def _can_fuse(device: torch.device, chosen: dict[str, Any]) -> bool:
+    return device.type in ("cpu", "cuda", "mps") and not chosen.get("differentiable")
+
+
+def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:
+    """Which distribution and version each component of ``config`` comes from."""
+    found = {}
+    for name, kind in {"model": "model", **COMPONENTS}.items():
+        if kind != "latent":
+            value = getattr(config, name)
+            component = registry.get(kind, value.name if isinstance(value, Spec) else value)
+            found[name] = {
+                "name": component.name,
+                "distribution": component.distribution,
+                "version": component.version,
+            }
+    return found

@@ -1,0 +1,249 @@
+"""Every setting of a run: defaults, under the model's, under a TOML file's, under the command line's."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_type_hints
+
+from ganctl import options, toml
+from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.model import Model, Spec
+from ganctl.registry import Registry
+
+#: Setting → the kind of component that it names.
+COMPONENTS = {
+    "data": "dataset",
+    "generator": "generator",
+    "discriminator": "discriminator",
+    "loss": "loss",
+    "g_optimizer": "optimizer",
+    "d_optimizer": "optimizer",
+    "latent": "latent",
+}
+#: Settings that stand for others: (component, its option), one or two of them.
+SHORTHANDS = {
+    "lr": [("g_optimizer", "lr"), ("d_optimizer", "lr")],
+    "g_lr": [("g_optimizer", "lr")],
+    "d_lr": [("d_optimizer", "lr")],
+    "z_dim": [("latent", "z_dim")],
+}
+DEFAULT_EPOCHS = 20
+
+
+def _setting(help: str, **default: Any) -> Any:
+    return field(metadata={"help": help}, **default)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Every setting of a run, resolved: nothing is left to a default that a later version might change."""
+
+    model: str = _setting("the recipe that the rest defaults to")
+    image_size: int | None = _setting("height and width that images are resized to; none: their own", default=None)
+    batch_size: int = _setting("images in each update", default=128)
+    n_critic: int = _setting("discriminator updates per generator update", default=1)
+    ema: float | None = _setting("half-life of the averaged generator, in images; none: no average", default=None)
+    epochs: int | None = _setting("how long: times that the discriminator sees the dataset", default=None)
+    steps: int | None = _setting("how long, in generator updates, instead of epochs", default=None)
+    seed: int = _setting("of the weights, the latents and the order of the data", default=0)
+    device: str = _setting("auto, cpu, cuda, cuda:N or mps", default="auto")
+    precision: Literal["fp32", "tf32", "bf16"] = _setting("fp32, tf32 or bf16", default="fp32")
+    data_root: str = _setting("where datasets lie or are downloaded to", default="data")
+    log_every: int = _setting("steps between lines of metrics.jsonl, each a mean over them", default=50)
+    sample_every: int | None = _setting("steps between sample pictures; none: one an epoch", default=None)
+    samples: int = _setting("pictures in each sample grid", default=64)
+    checkpoint_every: int | None = _setting("steps between checkpoints; none: one an epoch", default=None)
+    keep: int = _setting("newest checkpoints to keep; 0: all", default=3)
+    on_nan: Literal["stop", "ignore"] = _setting("what to do when a loss is not finite: stop or ignore", default="stop")
+    data: Spec = _setting("the dataset")
+    generator: Spec = _setting("G")
+    discriminator: Spec = _setting("D")
+    loss: Spec = _setting("what G and D minimise")
+    latent: Spec = _setting("the distribution of z")
+    g_optimizer: Spec = _setting("of G")
+    d_optimizer: Spec = _setting("of D")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values: components become ``{"name": …, option: …}``, tuples become lists."""
+        table: dict[str, Any] = {}
+        for item in fields(self):
+            value = getattr(self, item.name)
+            if isinstance(value, Spec):
+                value = {"name": value.name, **{k: _plain(v) for k, v in value.options.items()}}
+            table[item.name] = value
+        return table
+
+    def to_toml(self) -> str:
+        """As a commented TOML file that ``ganctl train --config`` repeats the run from."""
+        return toml.write(self.to_dict(), HELP)
+
+    @classmethod
+    def from_dict(cls, table: Mapping[str, Any]) -> Config:
+        """The config that :meth:`to_dict` wrote down. Settings that this version lacks are left out."""
+        known: dict[str, Any] = {}
+        for item in fields(cls):
+            if item.name in table:
+                value = table[item.name]
+                if item.name in COMPONENTS:
+                    value = Spec(value["name"], **{k: v for k, v in value.items() if k != "name"})
+                known[item.name] = value
+        return cls(**known)
+
+
+HELP = {item.name: item.metadata["help"] for item in fields(Config)}
+DEFAULTS = {item.name: item.default for item in fields(Config)}
+_TYPES = get_type_hints(Config)
+
+
+def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
+    """The config of these layers of settings, the later over the earlier, all over the model's and defaults.
+
+    A layer has the keys of :class:`Config`, or the shorthands ``optimizer`` (both), ``lr``, ``g_lr``,
+    ``d_lr`` and ``z_dim``; a component is its name or a table ``{"name": …, option: …}``. Text is converted to the
+    type that is needed, so values may come from a command line as they are.
+
+    Raises:
+        GanctlError: an unknown setting or component, or a value that cannot be; the message says where.
+    """
+    expanded = [_expand(registry, layer) for layer in layers]
+    names = [layer["model"] for layer in expanded if "model" in layer]
+    if not names:
+        raise GanctlError(
+            "No model was named.", "Try: ganctl train --model dcgan --data mnist (see: ganctl models)", status=USAGE
+        )
+    recipe: Model = registry.get("model", names[-1]).load()
+    settings: dict[str, Any] = {
+        "model": names[-1],
+        "image_size": recipe.image_size,
+        "batch_size": recipe.batch_size,
+        "n_critic": recipe.n_critic,
+        "ema": recipe.ema,
+        "data_root": os.environ.get("GANCTL_DATA_ROOT", DEFAULTS["data_root"]),
+        **{name: getattr(recipe, name) for name in COMPONENTS if name != "data"},
+    }
+    for layer in expanded:
+        if layer.get("epochs") is not None and layer.get("steps") is not None:
+            raise GanctlError("Both epochs and steps were given.", "Give one of them.", status=USAGE)
+        for name, value in layer.items():
+            if name in COMPONENTS:
+                settings[name] = _merge(name, settings.get(name), value)
+            else:
+                settings[name] = options.convert(name, value, _TYPES[name], DEFAULTS[name])
+                if name in ("epochs", "steps") and settings[name] is not None:
+                    settings["steps" if name == "epochs" else "epochs"] = None
+    if "data" not in settings:
+        raise GanctlError(
+            "No dataset was named.", "Try --data mnist, --data ./my-pictures, or --data glyphs (no download).", status=USAGE
+        )
+    for name, kind in COMPONENTS.items():
+        settings[name] = _with_defaults(registry, name, kind, settings[name])
+    config = Config(**settings)
+    if config.epochs is None and config.steps is None:
+        config = replace(config, epochs=DEFAULT_EPOCHS)
+    _check(config)
+    return config
+
+
+def component_options(registry: Registry, kind: str, name: str) -> Callable[..., Any]:
+    """The factory that a component's options are read from."""
+    if kind == "latent":
+        from ganctl import latent
+
+        return latent.factory(name)
+    factory: Callable[..., Any] = registry.get(kind, name).load()
+    return factory
+
+
+def data_spec(registry: Registry, text: str) -> dict[str, Any]:
+    """``--data``: a dataset's name, or the path of a folder or zip of pictures."""
+    if not registry.find("dataset", text) and (os.sep in text or "/" in text or text == "." or Path(text).exists()):
+        return {"name": "folder", "path": text}
+    return {"name": text}
+
+
+def _expand(registry: Registry, layer: Mapping[str, Any]) -> dict[str, Any]:
+    """``layer`` with the keys of Config alone: shorthands spelt out, components as tables."""
+    given = {str(key).replace("-", "_"): value for key, value in layer.items()}
+    expanded: dict[str, Any] = {}
+    # From the general to the special, so that d_lr beats lr whatever their order.
+    for name in ("optimizer", "lr", *COMPONENTS, "g_lr", "d_lr", "z_dim"):
+        if name not in given:
+            continue
+        value = given.pop(name)
+        if name in SHORTHANDS:
+            for component, option in SHORTHANDS[name]:
+                expanded.setdefault(component, {})[option] = value
+            continue
+        if isinstance(value, str):
+            value = data_spec(registry, value) if name == "data" else {"name": value}
+        elif isinstance(value, Spec):
+            value = {"name": value.name, **value.options}
+        if not isinstance(value, Mapping):
+            raise GanctlError(f"{name} is {value!r}.", "Give a component's name or a table of options.", status=USAGE)
+        table = {str(key).replace("-", "_"): item for key, item in value.items()}
+        for component in ("g_optimizer", "d_optimizer") if name == "optimizer" else (name,):
+            expanded.setdefault(component, {}).update(table)
+    for name, value in given.items():
+        if name not in HELP:
+            hint = did_you_mean(name, [*HELP, *SHORTHANDS, "optimizer"])
+            raise GanctlError(f"There is no setting '{name}'.", hint, status=USAGE)
+        expanded[name] = value
+    return expanded
+
+
+def _merge(name: str, base: Spec | None, table: Mapping[str, Any]) -> Spec:
+    given = {key: value for key, value in table.items() if key != "name"}
+    wanted = table.get("name", base.name if base else None)
+    if wanted is None:
+        raise GanctlError(f"The options of {name} were given, but not its name.", f"Add: --{name} NAME", status=USAGE)
+    if not isinstance(wanted, str):
+        raise GanctlError(f"The name of {name} is {wanted!r}, which is not text.", status=USAGE)
+    inherited: dict[str, Any] = {}
+    if base:
+        if wanted == base.name:
+            inherited = dict(base.options)
+        elif name.endswith("optimizer") and "lr" in base.options:
+            # Adam against RMSprop is asked at one learning rate; no other option means the same to both.
+            inherited = {"lr": base.options["lr"]}
+    return Spec(wanted, **{**inherited, **given})
+
+
+def _with_defaults(registry: Registry, name: str, kind: str, spec: Spec) -> Spec:
+    factory = component_options(registry, kind, spec.name)
+    resolved = options.resolve(f"{kind} '{spec.name}'", factory, spec.options)
+    return Spec(spec.name, **{key: value for key, value in resolved.items() if _is_plain(value)})
+
+
+def _check(config: Config) -> None:
+    at_least = {
+        "batch_size": 1, "n_critic": 1, "log_every": 1, "samples": 1, "image_size": 1, "epochs": 0, "steps": 0,
+        "sample_every": 1, "checkpoint_every": 1, "keep": 0, "seed": 0,
+    }  # fmt: skip
+    for name, least in at_least.items():
+        value = getattr(config, name)
+        if value is not None and value < least:
+            raise GanctlError(f"{name} is {value}; it must be at least {least}.", HELP[name] + ".", status=USAGE)
+    if config.seed >= 2**31:
+        raise GanctlError(f"seed is {config.seed}; it must be below 2³¹.", status=USAGE)
+    if config.ema is not None and not config.ema > 0:
+        raise GanctlError(f"ema is {config.ema}; a half-life is above 0.", HELP["ema"] + ".", status=USAGE)
+    for name in ("g_optimizer", "d_optimizer"):
+        lr = getattr(config, name).options.get("lr")
+        if isinstance(lr, float) and not (lr > 0 and math.isfinite(lr)):
+            raise GanctlError(
+                f"The learning rate of {name} is {lr}; it must be above 0.", "Usual are 1e-5 to 1e-3.", status=USAGE
+            )
+
+
+def _plain(value: Any) -> Any:
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_is_plain(item) for item in value)
+    return value is None or isinstance(value, (bool, int, float, str))

@@ -1,0 +1,142 @@
+"""The discriminator's and the generator's update: the one step that trains every model.
+
+Nothing in a step leaves the device, branches on a tensor or changes a shape, so the same code runs eagerly and
+could be captured whole as one CUDA graph.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganctl.latent import Latent
+from ganctl.loss import Batch, Loss
+
+Report = dict[str, Tensor]
+
+
+class Engine:
+    """G, D and everything that a step changes.
+
+    Args:
+        ema: half-life of the averaged generator in images; None keeps no average.
+        precision: ``"fp32"``, ``"tf32"`` (a flag of the process, set by training) or ``"bf16"`` (autocast).
+    """
+
+    def __init__(
+        self,
+        *,
+        G: nn.Module,
+        D: nn.Module,
+        loss: Loss,
+        latent: Latent,
+        g_optimizer: torch.optim.Optimizer,
+        d_optimizer: torch.optim.Optimizer,
+        batch_size: int,
+        n_critic: int = 1,
+        ema: float | None = None,
+        precision: str = "fp32",
+        device: torch.device,
+    ) -> None:
+        self.G, self.D, self.loss, self.latent = G.train(), D.train(), loss, latent
+        self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
+        self.batch_size, self.n_critic, self.precision, self.device = batch_size, n_critic, precision, device
+        self.ema_weight = 1 - 0.5 ** (batch_size / ema) if ema else 0.0
+        self.G_ema = copy.deepcopy(G).eval().requires_grad_(False) if ema else None
+        self._d_weights = [weight for weight in D.parameters() if weight.requires_grad]
+
+    def step(self, draw: Callable[[], Batch]) -> Report:
+        """``n_critic`` updates of D, each on a fresh real batch and fresh latents, then one of G.
+
+        G's update goes on from the last fakes: its weights have not changed since they were drawn, so G runs
+        forward once for both. Returns scalars on the device, unread.
+        """
+        for i in range(self.n_critic):
+            real = draw()
+            fake = self.generate(real.y, keep_graph=i == self.n_critic - 1)
+            d_report = self.update_discriminator(real, fake)
+        g_report = self.update_generator(real, fake)
+        self.update_average()
+        # D(G(z)) as D saw it before its update, not as the generator's turn saw it after.
+        return {**g_report, **d_report}
+
+    def generate(self, y: Tensor | None, *, keep_graph: bool) -> Batch:
+        """One batch of fakes for the labels ``y``, with the graph back to G or without."""
+        z = self.latent.sample(self.batch_size, self.device)
+        with torch.set_grad_enabled(keep_graph), self._autocast():
+            x = self.G(z, y)
+        return Batch(x.float(), y, z)
+
+    def update_discriminator(self, real: Batch, fake: Batch) -> Report:
+        with self._autocast():
+            loss, report = self.loss.discriminator_loss(self.D, real, fake._replace(x=fake.x.detach()))
+        self.d_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.d_optimizer.step()
+        with torch.no_grad():
+            self.loss.constrain(self.D)
+        return {"d_loss": loss.detach(), **_detached(report)}
+
+    def update_generator(self, real: Batch, fake: Batch) -> Report:
+        _require_grad(self._d_weights, False)  # half of D's backward is not needed in G's turn
+        with self._autocast():
+            loss, report = self.loss.generator_loss(self.D, real, fake)
+        self.g_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.g_optimizer.step()
+        _require_grad(self._d_weights, True)
+        return {"g_loss": loss.detach(), **_detached(report)}
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        if self.G_ema is None:
+            return
+        torch._foreach_lerp_(list(self.G_ema.parameters()), list(self.G.parameters()), self.ema_weight)
+        for average, buffer in zip(self.G_ema.buffers(), self.G.buffers(), strict=True):
+            average.copy_(buffer)
+
+    @property
+    def sampler(self) -> nn.Module:
+        """The generator that pictures are drawn from: the averaged one where there is one."""
+        return self.G if self.G_ema is None else self.G_ema
+
+    def is_finite(self) -> bool:
+        """Whether every weight and buffer is finite. Reads from the device: not for use within a step."""
+        tensors = [t for module in (self.G, self.D, self.loss) for t in module.state_dict().values()]
+        return bool(torch.stack([t.isfinite().all() for t in tensors if t.is_floating_point()]).all())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {
+            "G": self.G.state_dict(),
+            "D": self.D.state_dict(),
+            "G_ema": None if self.G_ema is None else self.G_ema.state_dict(),
+            "loss": self.loss.state_dict(),
+            "g_optimizer": self.g_optimizer.state_dict(),
+            "d_optimizer": self.d_optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.G.load_state_dict(state["G"])
+        self.D.load_state_dict(state["D"])
+        if self.G_ema is not None:
+            self.G_ema.load_state_dict(state["G_ema"])
+        self.loss.load_state_dict(state["loss"])
+        self.g_optimizer.load_state_dict(state["g_optimizer"])
+        self.d_optimizer.load_state_dict(state["d_optimizer"])
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def _require_grad(weights: list[nn.Parameter], needed: bool) -> None:
+    for weight in weights:
+        weight.requires_grad_(needed)
+
+
+def _detached(report: Report) -> Report:
+    return {name: value.detach() for name, value in report.items()}

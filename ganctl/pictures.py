@@ -1,0 +1,53 @@
+"""Images as pictures: a grid of them, and PNG files."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ganctl.checkpoint import write_atomically
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PADDING = 2  # pixels between the pictures of a grid
+
+
+def to_uint8(x: Tensor) -> Tensor:
+    """Images in [−1, 1] as uint8 in 0…255, rounded; of the same shape, on the CPU."""
+    return x.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu()
+
+
+def to_pil(x: Tensor) -> Image:
+    """One uint8 C×H×W image, C = 1 or 3, as a PIL image. Other channel counts show their first channel."""
+    from PIL import Image
+
+    if x.shape[0] == 3:
+        return Image.fromarray(x.permute(1, 2, 0).contiguous().numpy())
+    return Image.fromarray(x[0].contiguous().numpy())
+
+
+def grid(x: Tensor, nrow: int | None = None) -> Image:
+    """uint8 N×C×H×W images side by side, ``nrow`` in a row (by default as square as can be)."""
+    n, channels, height, width = x.shape
+    columns = min(nrow or math.ceil(math.sqrt(n)), n)
+    rows = math.ceil(n / columns)
+    sheet = torch.zeros(
+        channels, rows * (height + PADDING) + PADDING, columns * (width + PADDING) + PADDING, dtype=torch.uint8
+    )
+    for i, image in enumerate(x):
+        top, left = PADDING + (i // columns) * (height + PADDING), PADDING + (i % columns) * (width + PADDING)
+        sheet[:, top : top + height, left : left + width] = image
+    return to_pil(sheet)
+
+
+def save_png(image: Image, path: Path) -> None:
+    """Write a PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG")
+    write_atomically(path, buffer.getvalue())

@@ -1,0 +1,152 @@
+"""The run folder: one training and everything it leaves behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ganctl import toml
+from ganctl.errors import RESOURCES, USAGE, GanctlError
+from ganctl.metrics import read_lines
+
+
+class Run:
+    """A run folder.
+
+    ``config.toml`` every setting, resolved; ``metrics.jsonl`` losses and D's answers by step; ``timing.jsonl``
+    seconds and images/s by step; ``samples/`` the same latents over time; ``real.png``; ``checkpoints/``;
+    ``tensorboard/``; ``curves.png``; ``log.txt``.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config_file = self.path / "config.toml"
+        self.metrics_file = self.path / "metrics.jsonl"
+        self.timing_file = self.path / "timing.jsonl"
+        self.curves_file = self.path / "curves.png"
+        self.real_file = self.path / "real.png"
+        self.log_file = self.path / "log.txt"
+        self.samples_dir = self.path / "samples"
+        self.checkpoints_dir = self.path / "checkpoints"
+        self.tensorboard_dir = self.path / "tensorboard"
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    @property
+    def name(self) -> str:
+        return self.path.resolve().name
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings in ``config.toml``, as plain values."""
+        return toml.read(self.config_file)
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records of ``metrics.jsonl``: ``step``, ``epoch``, ``d_loss``, ``g_loss``, ``D(x)``, ``D(G(z))``, …"""
+        return list(read_lines(self.metrics_file))
+
+    @property
+    def checkpoints(self) -> list[Path]:
+        """The checkpoints, oldest first."""
+        return sorted(self.checkpoints_dir.glob("step-*.pt"))
+
+    @property
+    def samples(self) -> list[Path]:
+        """The sample pictures, oldest first."""
+        return sorted(self.samples_dir.glob("*.png"))
+
+    def checkpoint_file(self, step: int) -> Path:
+        return self.checkpoints_dir / f"step-{step:08d}.pt"
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other process out of this folder. The lock goes with the process, even by ``kill -9``.
+
+        Raises:
+            GanctlError: another process has it.
+        """
+        try:
+            lock = FileLock(self.path / ".lock")
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise GanctlError(
+                f"Another process is training in {self.path}.",
+                "Wait for it or stop it, or start a run of its own without --out and --resume.",
+            ) from None
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @classmethod
+    def open(cls, path: Path | str) -> Run:
+        """The run folder at ``path``.
+
+        Raises:
+            GanctlError: there is none.
+        """
+        run = cls(path)
+        if not run.config_file.is_file():
+            what = "is not a run folder: it has no config.toml" if run.path.is_dir() else "does not exist"
+            raise GanctlError(f"{path} {what}.", "Runs lie in the folder runs/.", status=USAGE)
+        return run
+
+    @classmethod
+    def create(cls, path: Path) -> Run:
+        """A new folder at exactly ``path``.
+
+        Raises:
+            GanctlError: it is there already and not empty, or cannot be made.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with suppress(FileExistsError):
+                path.mkdir()
+            if any(path.iterdir()):
+                raise GanctlError(
+                    f"{path} already exists and is not empty.",
+                    f"Go on with it: ganctl train --resume {path}  Or choose another folder.",
+                    status=USAGE,
+                )
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        return cls(path)._with_folders()
+
+    @classmethod
+    def create_numbered(cls, runs: Path, name: str) -> Run:
+        """A new folder ``runs/NNNNN-name`` with the next number; processes that start at once get one each."""
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
+        try:
+            runs.mkdir(parents=True, exist_ok=True)
+            with FileLock(runs / ".lock"):
+                taken = [int(match[1]) for p in runs.iterdir() if (match := re.match(r"(\d{5,})-", p.name))]
+                path = runs / f"{max(taken, default=0) + 1:05d}-{name}"
+                path.mkdir()
+        except OSError as error:
+            raise _unwritable(runs, error) from error
+        return cls(path)._with_folders()
+
+    def _with_folders(self) -> Run:
+        try:
+            self.samples_dir.mkdir()
+            self.checkpoints_dir.mkdir()
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        return self
+
+
+def _unwritable(path: Path, error: OSError) -> GanctlError:
+    return GanctlError(
+        f"Cannot make a run folder at {path}: {error.strerror or error}.",
+        "Choose another place with --runs DIR.",
+        status=RESOURCES,
+    )

@@ -1,0 +1,156 @@
+"""From a checkpoint to pictures. Needs the checkpoint and the plugins of its generator, nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ganctl import build, checkpoint, pictures, plugins
+from ganctl.config import Config
+from ganctl.devices import choose_device
+from ganctl.errors import CHECKPOINT, USAGE, GanctlError
+from ganctl.model import ImageShape
+from ganctl.registry import Registry
+from ganctl.run import Run
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LATENT_BLOCK = 64  # latents are drawn in whole blocks, so that 25 of them are the first 25 of 50,000
+
+
+class Sampler:
+    """A trained generator.
+
+    Attributes:
+        image: the shape of its images; ``classes``: the names of its data's classes; ``config``: how it was
+            trained; ``step``: after how many generator updates.
+    """
+
+    def __init__(self, state: dict[str, Any], registry: Registry, device: torch.device) -> None:
+        self.config = Config.from_dict(state["config"])
+        self.image = ImageShape(*state["image"])
+        self.classes = tuple(state["classes"])
+        self.step: int = state["step"]
+        self.device = device
+        self.latent = build.make_latent(self.config)
+        check_origin(registry, state, "generator")
+        with torch.random.fork_rng(devices=[]):
+            self.G = build.make_generator(registry, self.config, self.image, len(self.classes))
+        weights = state["engine"]["G_ema"] or state["engine"]["G"]
+        try:
+            self.G.load_state_dict(weights)
+        except RuntimeError as error:
+            origin = state["components"]["generator"]
+            raise GanctlError(
+                f"The generator '{self.config.generator.name}' no longer fits the checkpoint's weights.",
+                f"It was made with {origin['distribution']} {origin['version']}: pip install "
+                f"'{origin['distribution']}=={origin['version']}'",
+                status=CHECKPOINT,
+            ) from error
+        self.G.to(device).eval().requires_grad_(False)
+
+    def latents(self, n: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
+        """``n`` latents of ``seed``: float32 n×dim on the CPU, the same on every machine.
+
+        Args:
+            truncation: draw from the normal distribution cut off at ±this (Brock et al. 2018): fewer odd
+                pictures, less variety.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        blocks = range(0, n, LATENT_BLOCK)
+        if truncation is None:
+            drawn = [self.latent.sample(LATENT_BLOCK, "cpu", generator) for _ in blocks]
+        else:
+            drawn = [self.latent.sample_truncated(LATENT_BLOCK, truncation, generator) for _ in blocks]
+        return torch.cat(drawn)[:n]
+
+    @torch.no_grad()
+    def generate(self, z: Tensor, *, batch_size: int = 64) -> Iterator[Tensor]:
+        """The images of the latents ``z`` (N×dim), batch by batch: float32 in [−1, 1] on the CPU."""
+        for part in z.split(batch_size):
+            yield self.G(part.to(self.device), None).float().cpu()
+
+    def sample(
+        self, n: int = 25, *, seed: int = 0, truncation: float | None = None, batch_size: int = 64
+    ) -> Tensor:
+        """``n`` images: float32 n×C×H×W in [−1, 1], on the CPU."""
+        return torch.cat(list(self.generate(self.latents(n, seed=seed, truncation=truncation), batch_size=batch_size)))
+
+    def grid(self, n: int = 25, *, nrow: int | None = None, **options: Any) -> Image:
+        """``n`` images in one picture; a notebook shows it. Options as for :meth:`sample`."""
+        return pictures.grid(pictures.to_uint8(self.sample(n, **options)), nrow)
+
+
+def load(path: Path | str, *, device: str = "auto") -> Sampler:
+    """The sampler of a checkpoint file, or of the newest checkpoint of a run folder.
+
+    Raises:
+        GanctlError: damaged, not a checkpoint, or a component whose plugin is not installed.
+    """
+    return Sampler(checkpoint.load(find_checkpoint(Path(path))), plugins.registry(), choose_device(device))
+
+
+def find_checkpoint(path: Path) -> Path:
+    """``path`` itself, or the newest checkpoint of the run folder that it is."""
+    if not path.is_dir():
+        return path
+    found = Run(path).checkpoints or sorted(path.glob("step-*.pt"))
+    if not found:
+        raise GanctlError(
+            f"{path} holds no checkpoint.", "Give a .pt file or a run folder, as in runs/00001-dcgan-mnist.", status=CHECKPOINT
+        )
+    return found[-1]
+
+
+def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> None:
+    """Raise a GanctlError that says what to install if the component of ``setting`` is not there."""
+    component = state["components"][setting]
+    kind = "optimizer" if setting.endswith("optimizer") else {"data": "dataset"}.get(setting, setting)
+    if not registry.find(kind, state["config"][setting]["name"]):
+        distribution, version = component["distribution"], component["version"]
+        raise GanctlError(
+            f"The checkpoint needs the {kind} '{component['name']}' of {distribution} {version}, which is not installed.",
+            f"Install it: pip install '{distribution}=={version}'  (see: ganctl plugins)",
+            status=CHECKPOINT,
+        )
+
+
+def write_npz(x: Tensor, path: Path, *, seed: int) -> None:
+    """uint8 N×C×H×W images as a NumPy archive: ``images`` N×H×W×C and ``seed``."""
+    import io
+
+    import numpy as np
+
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, images=x.permute(0, 2, 3, 1).numpy(), seed=seed)
+    checkpoint.write_atomically(path, buffer.getvalue())
+
+
+def write_folder(batches: Iterator[Tensor], folder: Path, advance: Callable[[int], None]) -> None:
+    """uint8 batches as ``00000.png``, ``00001.png``, … in ``folder``, which must be empty or new.
+
+    Raises:
+        GanctlError: it has something in it, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise GanctlError(
+                f"The folder {folder} is not empty.", "Old pictures would mix with new ones: choose another.", status=USAGE
+            )
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # zlib works without the interpreter's lock
+            count = 0
+            for batch in batches:
+                paths = [folder / f"{count + i:05d}.png" for i in range(len(batch))]
+                list(threads.map(lambda image, path: pictures.to_pil(image).save(path), batch, paths))
+                count += len(batch)
+                advance(len(batch))
+    except OSError as error:
+        raise checkpoint.disk_error(folder, error) from error

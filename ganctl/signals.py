@@ -1,0 +1,60 @@
+"""Ctrl-C and SIGTERM: at once while there is nothing to save, else at the next safe moment."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from ganctl.errors import INTERRUPTED, TERMINATED
+
+
+class Interrupted(KeyboardInterrupt):
+    """Raised to leave at once. ``status`` is the exit status that the signal asks for."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signal.Signals(signum).name)
+        self.status = TERMINATED if signum == signal.SIGTERM else INTERRUPTED
+
+
+class StopSignals:
+    """While entered, a first SIGINT or SIGTERM is remembered and a second one ends the process.
+
+    As long as ``deferring`` is False there is nothing to save, and the first raises :class:`Interrupted` where
+    the program stands. Python may deliver that into a callback that swallows exceptions, so :meth:`check`
+    raises it again.
+    """
+
+    def __init__(self) -> None:
+        self.deferring = False
+        self.signum: int | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> StopSignals:
+        # Only the main thread may set handlers; in another one (a notebook's) there are no signals to catch.
+        if threading.current_thread() is threading.main_thread():
+            for signum in (signal.SIGINT, signal.SIGTERM):
+                self._previous[signum] = signal.signal(signum, self._handle)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for signum, handler in self._previous.items():
+            signal.signal(signum, handler)
+
+    @property
+    def requested(self) -> bool:
+        return self.signum is not None
+
+    def check(self) -> None:
+        """Raise :class:`Interrupted` if a signal has come."""
+        if self.signum is not None:
+            raise Interrupted(self.signum)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        second = self.requested
+        self.signum = signum
+        if second or not self.deferring:
+            raise Interrupted(signum)
+        print("\nStopping: saving after this step. Once more to leave at once.", file=sys.stderr, flush=True)

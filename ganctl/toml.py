@@ -1,0 +1,71 @@
+"""Settings as TOML: read by the standard library, written by us so that each line can carry its meaning."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ganctl.errors import USAGE, GanctlError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The table in ``path``.
+
+    Raises:
+        GanctlError: there is no such file, or it is not TOML; the line is named.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GanctlError(
+            f"Cannot read {path}: {error.strerror}.", "Give a TOML file, such as a run's config.toml.", status=USAGE
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise GanctlError(
+            f"{path} is not TOML: {error}.", "A setting is a line like: batch_size = 64", status=USAGE
+        ) from error
+
+
+def write(table: Mapping[str, Any], comments: Mapping[str, str]) -> str:
+    """``table`` as TOML: plain values first, then one section per nested table; comments by key, aligned.
+
+    TOML has no null: None is written as ``"none"``, which every setting that may be None reads back.
+    """
+    plain = {key: _value(value) for key, value in table.items() if not isinstance(value, Mapping)}
+    width = max((len(f"{key} = {value}") for key, value in plain.items()), default=0)
+    lines = []
+    for key, value in plain.items():
+        line = f"{_key(key)} = {value}"
+        lines.append(f"{line:<{width}}  # {comments[key]}" if key in comments else line)
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            lines += ["", f"[{_key(key)}]" + (f"  # {comments[key]}" if key in comments else "")]
+            lines += [f"{_key(k)} = {_value(v)}" for k, v in value.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").replace("-", "").isalnum() and key.isascii() else _value(key)
+
+
+def _value(value: Any) -> str:
+    if value is None:
+        return '"none"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(_value(item) for item in value)}]"
+    if isinstance(value, str):
+        # A JSON string is a TOML string, but for DEL, which TOML wants escaped.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, (int, float)):
+        return repr(value)
+    raise TypeError(f"no TOML for {type(value).__name__}")
