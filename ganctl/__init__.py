@@ -10,15 +10,15 @@ import importlib
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-from ganctl.errors import GanctlError
-from ganctl.hookspecs import hookimpl
+from ganctl.errors import DATA, USAGE, GanctlError
+from ganctl.hookspecs import Register, hookimpl
 from ganctl.model import ImageShape, Model, Spec
 
 if TYPE_CHECKING:
     from ganctl.api import load, train
     from ganctl.data import Dataset, Images
     from ganctl.latent import Latent
-    from ganctl.loss import Batch, Loss
+    from ganctl.loss import Batch, Critic, Loss
     from ganctl.run import Run
     from ganctl.sampling import Sampler
 
@@ -29,6 +29,7 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 _LAZY = {
     "Batch": "ganctl.loss",
+    "Critic": "ganctl.loss",
     "Dataset": "ganctl.data",
     "Images": "ganctl.data",
     "Latent": "ganctl.latent",
@@ -40,7 +41,10 @@ _LAZY = {
 }
 
 __all__ = [
+    "DATA",
+    "USAGE",
     "Batch",
+    "Critic",
     "Dataset",
     "GanctlError",
     "ImageShape",
@@ -48,6 +52,7 @@ __all__ = [
     "Latent",
     "Loss",
     "Model",
+    "Register",
     "Run",
     "Sampler",
     "Spec",

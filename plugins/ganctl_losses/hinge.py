@@ -1,0 +1,25 @@
+"""Hinge loss."""
+
+from __future__ import annotations
+
+from ganctl import Batch, Critic, Loss
+from torch import Tensor
+from torch.nn.functional import relu
+
+from ganctl_losses.precision import full
+
+
+class Hinge(Loss):
+    """Lim & Ye 2017, "Geometric GAN" (arXiv:1705.02894).
+
+    D minimises E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), G minimises −E D(G(z)). ``D(x)`` and ``D(G(z))``
+    are reported as D's mean output, which is no probability.
+    """
+
+    def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        on_real, on_fake = full(D(real.x, real.y)), full(D(fake.x, fake.y))
+        loss = relu(1 - on_real).mean() + relu(1 + on_fake).mean()
+        return loss, {"D(x)": on_real.mean(), "D(G(z))": on_fake.mean()}
+
+    def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return -full(D(fake.x, fake.y)).mean(), {}

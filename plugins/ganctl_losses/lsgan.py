@@ -1,0 +1,33 @@
+"""Least squares GAN."""
+
+from __future__ import annotations
+
+from ganctl import Batch, Critic, Loss
+from torch import Tensor
+
+from ganctl_losses.precision import full
+
+
+class LSGAN(Loss):
+    """Mao et al. 2017 (arXiv:1611.04076), equation 2.
+
+    D minimises ½E(D(x) − b)² + ½E(D(G(z)) − a)², G minimises ½E(D(G(z)) − c)². ``D(x)`` and ``D(G(z))`` are
+    reported as D's mean output, which is no probability. The Pearson χ² variant is a=-1, b=1, c=0.
+
+    Args:
+        a: what D should answer to fakes.
+        b: what D should answer to reals.
+        c: what G wants D to answer to fakes.
+    """
+
+    def __init__(self, a: float = 0.0, b: float = 1.0, c: float = 1.0) -> None:
+        super().__init__()
+        self.a, self.b, self.c = a, b, c
+
+    def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        on_real, on_fake = full(D(real.x, real.y)), full(D(fake.x, fake.y))
+        loss = (on_real - self.b).square().mean() / 2 + (on_fake - self.a).square().mean() / 2
+        return loss, {"D(x)": on_real.mean(), "D(G(z))": on_fake.mean()}
+
+    def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return (full(D(fake.x, fake.y)) - self.c).square().mean() / 2, {}
