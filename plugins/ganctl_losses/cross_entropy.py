@@ -6,10 +6,10 @@ the logarithm of a sigmoid overflows.
 
 from __future__ import annotations
 
-from ganctl import USAGE, Batch, Critic, GanctlError, Loss
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ganctl import USAGE, Batch, Critic, GanctlError, Loss
 from ganctl_losses.precision import full
 
 

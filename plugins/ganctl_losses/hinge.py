@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ganctl import Batch, Critic, Loss
 from torch import Tensor
 from torch.nn.functional import relu
 
+from ganctl import Batch, Critic, Loss
 from ganctl_losses.precision import full
 
 

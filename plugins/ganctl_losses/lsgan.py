@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ganctl import Batch, Critic, Loss
 from torch import Tensor
 
+from ganctl import Batch, Critic, Loss
 from ganctl_losses.precision import full
 
 

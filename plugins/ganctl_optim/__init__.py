@@ -8,10 +8,6 @@ import ganctl
 @ganctl.hookimpl
 def register_optimizers(register: ganctl.Register) -> None:
     register("adam", "torch.optim:Adam", summary="Adaptive moments (Kingma & Ba 2015)")
-    register(
-        "adamw", "torch.optim:AdamW", summary="Adam with decoupled weight decay (Loshchilov & Hutter 2019)"
-    )
-    register(
-        "rmsprop", "torch.optim:RMSprop", summary="Gradient over its running RMS (Tieleman & Hinton 2012)"
-    )
+    register("adamw", "torch.optim:AdamW", summary="Adam, weight decay apart (Loshchilov & Hutter 2019)")
+    register("rmsprop", "torch.optim:RMSprop", summary="Gradient over its RMS (Tieleman & Hinton 2012)")
     register("sgd", "torch.optim:SGD", summary="Stochastic gradient descent, with momentum if wanted")

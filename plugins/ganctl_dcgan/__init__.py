@@ -1,0 +1,68 @@
+"""GANs of convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ganctl
+from ganctl import Spec
+
+
+@ganctl.hookimpl
+def register_generators(register: ganctl.Register) -> None:
+    register(
+        "dcgan",
+        "ganctl_dcgan.dcgan:Generator",
+        summary="Transposed convolutions, one doubling a block; sides of 4 to 7 times a power of two",
+    )
+    register(
+        "dcgan-upsample",
+        "ganctl_dcgan.upsample:Generator",
+        summary="Nearest-neighbour upsampling and convolutions; sides divisible by 4",
+    )
+
+
+@ganctl.hookimpl
+def register_discriminators(register: ganctl.Register) -> None:
+    register(
+        "dcgan",
+        "ganctl_dcgan.dcgan:Discriminator",
+        summary="Strided convolutions, one halving a block; sides of 4 to 7 times a power of two",
+    )
+    register(
+        "dcgan-upsample",
+        "ganctl_dcgan.upsample:Discriminator",
+        summary="Four strided convolutions with dropout; sides divisible by 16",
+    )
+
+
+@ganctl.hookimpl
+def register_models(register: Callable[[ganctl.Model], None]) -> None:
+    adam = Spec("adam", lr=2e-4, betas=(0.5, 0.999))
+    register(
+        ganctl.Model(
+            name="dcgan",
+            summary="Deep convolutional GAN: good pictures at low cost, at 28, 32, 64, 128…",
+            generator=Spec("dcgan"),
+            discriminator=Spec("dcgan"),
+            loss=Spec("bce"),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            batch_size=128,
+            paper="Radford et al. 2015, arXiv:1511.06434",
+        )
+    )
+    register(
+        ganctl.Model(
+            name="dcgan-upsample",
+            summary="DCGAN with upsampling in place of transposed convolutions, after PyTorch-GAN's dcgan.py",
+            generator=Spec("dcgan-upsample"),
+            discriminator=Spec("dcgan-upsample"),
+            loss=Spec("bce"),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            batch_size=64,
+            image_size=32,
+            paper="Radford et al. 2015, arXiv:1511.06434",
+        )
+    )

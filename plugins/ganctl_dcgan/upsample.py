@@ -1,0 +1,114 @@
+"""DCGAN with upsampling: the convolutional networks that PyTorch-GAN's scripts share."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ganctl import USAGE, GanctlError, ImageShape, Latent
+
+
+class Generator(nn.Module):
+    """z, projected to 128 channels at a quarter of the size, then twice doubled and convolved; tanh.
+
+    ``forward`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1]. At 32×32×1 with 100
+    inputs: 1,049,985 parameters. Weights of convolutions from N(0, 0.02).
+
+    Args:
+        batch_norm_eps: added to the batch variance after the two hidden convolutions. PyTorch-GAN's nets
+            have 0.8.
+
+    Raises:
+        GanctlError: an image whose sides are not divisible by 4, or an eps that is not positive.
+    """
+
+    def __init__(self, image: ImageShape, latent: Latent, batch_norm_eps: float = 1e-5) -> None:
+        super().__init__()
+        _check_size("generator", image, 4)
+        _check_eps(batch_norm_eps)
+        self.start = (128, image.height // 4, image.width // 4)
+        self.project = nn.Linear(latent.dim, 128 * self.start[1] * self.start[2])
+        self.layers = nn.Sequential(
+            nn.BatchNorm2d(128),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(128, 128, 3, padding=1),
+            nn.BatchNorm2d(128, eps=batch_norm_eps),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Upsample(scale_factor=2),
+            nn.Conv2d(128, 64, 3, padding=1),
+            nn.BatchNorm2d(64, eps=batch_norm_eps),
+            nn.LeakyReLU(0.2, inplace=True),
+            nn.Conv2d(64, image.channels, 3, padding=1),
+            nn.Tanh(),
+        )
+        self.apply(_initialise)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.layers(self.project(z).view(-1, *self.start))
+
+
+class Discriminator(nn.Module):
+    """Four convolutions 3×3 of stride 2 to 16, 32, 64 and 128 channels, then one logit.
+
+    After each: leaky ReLU 0.2, dropout of whole channels, and in all but the first batch normalisation, in
+    this order. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 32×32×1: 98,113
+    parameters. Weights of convolutions from N(0, 0.02).
+
+    Args:
+        dropout: share of channels that are dropped, at least 0 and below 1.
+        batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
+
+    Raises:
+        GanctlError: an image whose sides are not divisible by 16, or an option out of its range.
+    """
+
+    def __init__(self, image: ImageShape, dropout: float = 0.25, batch_norm_eps: float = 1e-5) -> None:
+        super().__init__()
+        _check_size("discriminator", image, 16)
+        _check_eps(batch_norm_eps)
+        if not 0 <= dropout < 1:
+            raise GanctlError(
+                f"dropout is {dropout}: it must be at least 0 and below 1.", "Usual is 0.25.", status=USAGE
+            )
+        layers: list[nn.Module] = []
+        channels = image.channels
+        for out in (16, 32, 64, 128):
+            layers += [
+                nn.Conv2d(channels, out, 3, stride=2, padding=1),
+                nn.LeakyReLU(0.2, inplace=True),
+                nn.Dropout2d(dropout),
+            ]
+            if out > 16:
+                layers.append(nn.BatchNorm2d(out, eps=batch_norm_eps))
+            channels = out
+        end = (image.height // 16) * (image.width // 16)
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * end, 1))
+        self.apply(_initialise)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.layers(x).squeeze(1)
+
+
+def _check_size(role: str, image: ImageShape, factor: int) -> None:
+    if image.height % factor or image.width % factor:
+        below = min(image.height, image.width) // factor * factor
+        sizes = " or ".join(f"--image-size {size}" for size in (below, below + factor) if size)
+        raise GanctlError(
+            f"The dcgan-upsample {role} cannot serve {image.height}×{image.width} images: "
+            f"each side must be divisible by {factor}.",
+            f"The nearest that work: {sizes}",
+            status=USAGE,
+        )
+
+
+def _check_eps(eps: float) -> None:
+    if not eps > 0:
+        raise GanctlError(
+            f"batch_norm_eps is {eps}: it must be above 0.", "torch's default is 1e-5.", status=USAGE
+        )
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
