@@ -16,7 +16,7 @@ from ganctl.model import ImageShape, Model, Spec
 
 if TYPE_CHECKING:
     from ganctl.api import load, train
-    from ganctl.data import Dataset, Images
+    from ganctl.data import Dataset, Images, Pictures
     from ganctl.latent import Latent
     from ganctl.loss import Batch, Critic, Loss
     from ganctl.run import Run
@@ -34,6 +34,7 @@ _LAZY = {
     "Images": "ganctl.data",
     "Latent": "ganctl.latent",
     "Loss": "ganctl.loss",
+    "Pictures": "ganctl.data",
     "Run": "ganctl.run",
     "Sampler": "ganctl.sampling",
     "load": "ganctl.api",

@@ -35,7 +35,8 @@ class Pictures:
     ``open(name)`` returns one of ``names`` as a PIL image, or raises, and must be picklable (a module-level
     function, a :func:`functools.partial` of one, or an instance of a module-level class): it runs in worker
     processes. Turning by EXIF, alpha, bit depth, cropping and resizing are ganctl's work, not its. ``labels``
-    (one int per name) may be None. ``channels`` is 1 or 3, or None: 3 unless every picture is grey.
+    (one int per name) may be None. ``channels`` is 1 or 3, or None: 3 unless every picture is grey. ``notes``
+    are lines to tell the user, such as which files were passed over.
     """
 
     names: Sequence[str]
@@ -43,6 +44,7 @@ class Pictures:
     labels: Sequence[int] | None = None
     classes: tuple[str, ...] = ()
     channels: int | None = None
+    notes: Sequence[str] = ()
 
 
 class Dataset:
@@ -51,6 +53,14 @@ class Dataset:
     def fingerprint(self) -> str:
         """Text that changes whenever :meth:`read` would return something else; cheap (file sizes and times)."""
         raise NotImplementedError(f"{type(self).__name__} has no fingerprint")
+
+    def identity(self) -> str:
+        """Text that says which data this is, whatever state it is in: its path and options.
+
+        When the fingerprint has changed, the cache drops what it had of the same identity. By default the
+        fingerprint itself: nothing is dropped.
+        """
+        return self.fingerprint()
 
     def read(self) -> Images | Pictures:
         """The expensive part; called when the cache has nothing for this fingerprint.
