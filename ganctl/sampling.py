@@ -15,7 +15,9 @@ from ganctl import build, checkpoint, pictures, plugins
 from ganctl.config import Config
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
+from ganctl.latent import Latent
 from ganctl.model import ImageShape
+from ganctl.progress import Quiet
 from ganctl.registry import Registry
 from ganctl.run import Run
 
@@ -41,8 +43,8 @@ class Sampler:
         self.device = device
         self.latent = build.make_latent(self.config)
         check_origin(registry, state, "generator")
-        with torch.random.fork_rng(devices=[]):
-            self.G = build.make_generator(registry, self.config, self.image, len(self.classes))
+        with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
+            self.G = build.make_generator(registry, self.config, self.image, state["num_classes"])
         weights = state["engine"]["G_ema"] or state["engine"]["G"]
         try:
             self.G.load_state_dict(weights)
@@ -63,13 +65,7 @@ class Sampler:
             truncation: draw from the normal distribution cut off at ±this (Brock et al. 2018): fewer odd
                 pictures, less variety.
         """
-        generator = torch.Generator().manual_seed(seed)
-        blocks = range(0, n, LATENT_BLOCK)
-        if truncation is None:
-            drawn = [self.latent.sample(LATENT_BLOCK, "cpu", generator) for _ in blocks]
-        else:
-            drawn = [self.latent.sample_truncated(LATENT_BLOCK, truncation, generator) for _ in blocks]
-        return torch.cat(drawn)[:n]
+        return draw_latents(self.latent, n, seed=seed, truncation=truncation)
 
     @torch.no_grad()
     def generate(self, z: Tensor, *, batch_size: int = 64) -> Iterator[Tensor]:
@@ -86,6 +82,15 @@ class Sampler:
     def grid(self, n: int = 25, *, nrow: int | None = None, **options: Any) -> Image:
         """``n`` images in one picture; a notebook shows it. Options as for :meth:`sample`."""
         return pictures.grid(pictures.to_uint8(self.sample(n, **options)), nrow)
+
+
+def draw_latents(latent: Latent, n: int, *, seed: int, truncation: float | None = None) -> Tensor:
+    """The first ``n`` latents of ``seed``: float32 n×dim on the CPU, where the numbers are the same everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    blocks = range(0, n, LATENT_BLOCK)
+    if truncation is None:
+        return torch.cat([latent.sample(LATENT_BLOCK, "cpu", generator) for _ in blocks])[:n]
+    return torch.cat([latent.sample_truncated(LATENT_BLOCK, truncation, generator) for _ in blocks])[:n]
 
 
 def load(path: Path | str, *, device: str = "auto") -> Sampler:
@@ -120,6 +125,42 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> Non
             f"Install it: pip install '{distribution}=={version}'  (see: ganctl plugins)",
             status=CHECKPOINT,
         )
+
+
+def draw(
+    sampler: Sampler,
+    n: int,
+    out: Path,
+    *,
+    seed: int = 0,
+    nrow: int | None = None,
+    batch_size: int = 64,
+    truncation: float | None = None,
+    reporter: Quiet,
+) -> None:
+    """Write ``n`` pictures to ``out``: a grid (.png), an array (.npz), or else a folder of PNG files.
+
+    Raises:
+        GanctlError: the folder has something in it, or ``out`` cannot be written.
+    """
+    if out.suffix in (".png", ".npz") and not out.parent.is_dir():
+        raise GanctlError(f"There is no folder {out.parent}.", "Make it first.", status=USAGE)
+    z = sampler.latents(n, seed=seed, truncation=truncation)
+    with reporter.bar("sampling", n) as advance:
+        batches = (pictures.to_uint8(x) for x in sampler.generate(z, batch_size=batch_size))
+        if out.suffix not in (".png", ".npz"):
+            write_folder(batches, out, advance)
+        else:
+            parts = []
+            for part in batches:
+                parts.append(part)
+                advance(len(part))
+            x = torch.cat(parts)
+            if out.suffix == ".npz":
+                write_npz(x, out, seed=seed)
+            else:
+                pictures.save_png(pictures.grid(x, nrow), out)
+    reporter.say(f"{n} picture{'s' if n > 1 else ''} in {out}")
 
 
 def write_npz(x: Tensor, path: Path, *, seed: int) -> None:

@@ -1,0 +1,190 @@
+"""``ganctl train``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganctl.cli.params import component, sectioned
+from ganctl.errors import USAGE, GanctlError
+
+EXAMPLES = """
+\b
+Examples:
+  ganctl train --model dcgan --data mnist
+  ganctl train --model dcgan --data ./faces --image-size 64 --epochs 50
+  ganctl train --model gan --data mnist --optimizer rmsprop --lr 1e-4
+  ganctl train --model dcgan --data glyphs -o generator.width=32 -o d_optimizer.betas=0,0.9
+  ganctl train --config runs/00001-dcgan-mnist/config.toml --seed 1
+  ganctl train --resume runs/00001-dcgan-mnist --epochs 40
+"""
+
+
+def _options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+# Values stay text here: the settings they end in know their types, and say so in one voice for the command line,
+# a TOML file and Python.
+what = _options(
+    click.option("--model", metavar="NAME", shell_complete=component("model"), help="The recipe; see: ganctl models."),
+    click.option("--data", metavar="NAME|PATH", shell_complete=component("dataset"),
+                 help="A dataset (see: ganctl datasets), or a folder or zip of your own pictures."),
+    click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Settings from a TOML file; a run's config.toml repeats the run."),
+    click.option("--resume", metavar="RUN|CKPT", type=click.Path(path_type=Path),
+                 help="Go on with a run folder, or from a checkpoint; with --epochs or --steps for longer."),
+)  # fmt: skip
+how_long = _options(
+    click.option("--epochs", metavar="N", help="Times that D sees the dataset.  [default: 20]"),
+    click.option("--steps", metavar="N", help="Generator updates, instead of epochs."),
+)
+parts = _options(
+    click.option("--generator", metavar="NAME", shell_complete=component("generator"), help="See: ganctl generators."),
+    click.option("--discriminator", metavar="NAME", shell_complete=component("discriminator"),
+                 help="See: ganctl discriminators."),
+    click.option("--loss", metavar="NAME", shell_complete=component("loss"), help="See: ganctl losses."),
+    click.option("--optimizer", metavar="NAME", shell_complete=component("optimizer"),
+                 help="Of both networks; see: ganctl optimizers. Keeps the learning rate."),
+    click.option("--g-optimizer", metavar="NAME", shell_complete=component("optimizer"), help="Of G alone."),
+    click.option("--d-optimizer", metavar="NAME", shell_complete=component("optimizer"), help="Of D alone."),
+    click.option("--lr", metavar="X", help="Learning rate of both networks."),
+    click.option("--g-lr", metavar="X", help="Of G alone."),
+    click.option("--d-lr", metavar="X", help="Of D alone."),
+    click.option("--batch-size", metavar="N", help="Images in each update."),
+    click.option("--n-critic", metavar="N", help="Updates of D per update of G."),
+    click.option("--latent", metavar="NAME", help="Distribution of z: normal or uniform."),
+    click.option("--z-dim", metavar="N", help="Length of z."),
+    click.option("--ema", metavar="IMAGES", help="Half-life of an averaged G to sample from, in images, as 10000."),
+    click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", multiple=True,
+                 help="Any option of any part, as generator.width=32; parts are generator, discriminator, loss, data, "
+                      "latent, optimizer, g_optimizer, d_optimizer. 'ganctl info NAME' lists them."),
+)  # fmt: skip
+images = _options(
+    click.option("--image-size", metavar="N", help="Resize and crop pictures to N×N."),
+    click.option("--data-root", metavar="DIR", envvar="GANCTL_DATA_ROOT", show_envvar=True,
+                 help="Where datasets lie or are downloaded to.  [default: data]"),
+)  # fmt: skip
+machine = _options(
+    click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.  [default: auto]"),
+    click.option("--precision", metavar="NAME", help="fp32, tf32 or bf16.  [default: fp32]"),
+    click.option("--seed", metavar="N", help="Of weights, latents and order. The same seed, the same run.  [default: 0]"),
+)
+folder = _options(
+    click.option("--runs", metavar="DIR", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+                 help="Where a numbered run folder is made."),
+    click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="The run folder itself; new or empty."),
+    click.option("--sample-every", metavar="N", help="A sample picture every N steps too, besides every epoch."),
+    click.option("--samples", metavar="N", help="Pictures in each sample grid.  [default: 64]"),
+    click.option("--log-every", metavar="N", help="Steps between log lines, each a mean over them.  [default: 50]"),
+    click.option("--checkpoint-every", metavar="N", help="Steps between checkpoints.  [default: an epoch]"),
+    click.option("--keep", metavar="K", help="Newest checkpoints to keep; 0: all.  [default: 3]"),
+    click.option("--on-nan", metavar="stop|ignore", help="When a loss is not finite.  [default: stop]"),
+    click.option("-q", "--quiet", is_flag=True, help="No progress, only errors."),
+    click.option("-v", "--verbose", is_flag=True, help="Every log line and all settings."),
+)  # fmt: skip
+
+
+@click.command(
+    cls=sectioned(
+        {
+            "What": what,
+            "How long": how_long,
+            "Parts (each defaults to the model's)": parts,
+            "Images": images,
+            "Machine": machine,
+            "Run folder": folder,
+        }
+    ),
+    epilog=EXAMPLES,
+)
+@what
+@how_long
+@parts
+@images
+@machine
+@folder
+def train(
+    config_file: Path | None,
+    resume: Path | None,
+    component_options: tuple[str, ...],
+    runs: Path,
+    out: Path | None,
+    quiet: bool,
+    verbose: bool,
+    **settings: str | None,
+) -> None:
+    """Train a GAN and keep everything about it in a run folder.
+
+    Ctrl-C stops after the current step and saves; --resume goes on exactly there.
+    """
+    from ganctl.signals import StopSignals
+
+    with StopSignals() as stop:  # before torch is imported: a signal during that must count too
+        from ganctl import plugins, resume as resuming, toml
+        from ganctl.config import resolve
+        from ganctl.progress import make_reporter
+        from ganctl.training import train as run_training
+
+        stop.check()
+        reporter = make_reporter(quiet=quiet, verbose=verbose)
+        registry = plugins.registry()
+        given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+        if resume is not None:
+            if config_file or out:
+                raise GanctlError(
+                    f"--resume goes on with a run as it is; {'--config' if config_file else '--out'} contradicts it.",
+                    "Give one or the other.",
+                    status=USAGE,
+                )
+            # An environment variable is a default, and a run has its own.
+            source = click.get_current_context().get_parameter_source("data_root")
+            if source is click.core.ParameterSource.ENVIRONMENT:
+                given.pop("data_root", None)
+            found = resuming.find(resume, registry, with_options(given, component_options), reporter.say)
+            config = found.config
+        else:
+            found = None
+            layers = [toml.read(config_file)] if config_file else []
+            config = resolve(registry, *layers, with_options(given, component_options))
+        if verbose:
+            reporter.say(config.to_toml())
+        run_training(config, runs=runs, out=out, resume=found, reporter=reporter, stop=stop)
+
+
+def with_options(given: dict[str, Any], component_options: tuple[str, ...]) -> dict[str, Any]:
+    """``given`` with each ``part.option=value`` in its part's table.
+
+    Raises:
+        GanctlError: one that is not of that form.
+    """
+    from ganctl import plugins
+    from ganctl.config import COMPONENTS, data_spec
+    from ganctl.errors import did_you_mean
+
+    tables: dict[str, dict[str, Any]] = {}
+    for text in component_options:
+        key, equals, value = text.partition("=")
+        part, dot, option = key.strip().replace("-", "_").partition(".")
+        if not (equals and dot and option):
+            raise GanctlError(f"-o {text} is not of the form PART.OPTION=VALUE.", "As in: -o generator.width=32", status=USAGE)
+        if part not in COMPONENTS and part != "optimizer":
+            raise GanctlError(
+                f"-o {text}: there is no part '{part}'.", did_you_mean(part, [*COMPONENTS, "optimizer"]), status=USAGE
+            )
+        tables.setdefault(part, {})[option] = value
+    for part, table in tables.items():
+        name = given.get(part)
+        if part == "data" and name is not None:
+            given[part] = {**data_spec(plugins.registry(), name), **table}
+        else:
+            given[part] = {**({"name": name} if name is not None else {}), **table}
+    return given

@@ -1,0 +1,132 @@
+"""What a person sees while something long runs: a bar on a terminal, plain lines elsewhere, or nothing."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SECONDS_BETWEEN_LINES = 10.0
+Advance = Callable[[int], None]
+
+
+def make_reporter(*, quiet: bool = False, verbose: bool = False) -> Quiet:
+    """The reporter that fits stderr and what was asked for."""
+    if quiet:
+        return Quiet()
+    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+        return Bars()
+    return Lines(verbose=verbose)
+
+
+class Quiet:
+    """Says nothing."""
+
+    def say(self, text: str) -> None:
+        """One line for the user."""
+
+    @contextmanager
+    def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
+        """A count of ``total`` things, ``done`` of them already; call the result with how many more are done."""
+        yield lambda n: None
+
+    def show(self, values: Mapping[str, str]) -> None:
+        """Values to stand beside the bar from now on."""
+
+
+class Lines(Quiet):
+    """Plain lines on stderr, now and then."""
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._pause = 0.0 if verbose else SECONDS_BETWEEN_LINES
+        self._values = ""
+        self._fresh = False
+
+    def say(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    @contextmanager
+    def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
+        started = printed = time.monotonic()
+        first, count = done, done
+
+        def advance(n: int) -> None:
+            nonlocal count, printed
+            count += n
+            now = time.monotonic()
+            due = now - printed >= self._pause if self._pause else self._fresh
+            if due or (count >= total and self._fresh):
+                printed, self._fresh = now, False
+                left = (now - started) / max(count - first, 1) * (total - count)
+                self.say(f"{what} {count}/{total}  {self._values}{'  ' if self._values else ''}{clock(left)} left")
+
+        yield advance
+        self._values = ""
+
+    def show(self, values: Mapping[str, str]) -> None:
+        self._values = "  ".join(f"{name} {value}" for name, value in values.items())
+        self._fresh = True
+
+
+class Bars(Quiet):
+    """Rich progress bars on stderr."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console: Console = Console(stderr=True, highlight=False)
+        self._show: Callable[[str], None] = lambda text: None
+
+    def say(self, text: str) -> None:
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    @contextmanager
+    def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
+        from rich.markup import escape
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn(escape(what)),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            TextColumn("{task.fields[values]}", markup=False),
+        )
+        with Progress(*columns, console=self._console, expand=True) as progress:
+            task = progress.add_task(what, total=total, completed=done, values="")
+            self._show = lambda text: progress.update(task, values=text)
+            try:
+                yield lambda n: progress.advance(task, n)
+            finally:
+                self._show = lambda text: None
+
+    def show(self, values: Mapping[str, str]) -> None:
+        self._show("  ".join(f"{name} {value}" for name, value in values.items()))
+
+
+@contextmanager
+def as_callback(reporter: Quiet) -> Iterator[Callable[[str, int, int], None]]:
+    """A callback of (what, done, total) that shows a bar of ``reporter`` for each new ``what``."""
+    with ExitStack() as stack:
+        current: list[Any] = ["", 0, None]
+
+        def progress(what: str, done: int, total: int) -> None:
+            if what != current[0]:
+                stack.close()
+                current[:] = [what, 0, stack.enter_context(reporter.bar(what, total))]
+            current[2](done - current[1])
+            current[1] = done
+
+        yield progress
+
+
+def clock(seconds: float) -> str:
+    """``"1:02:03"`` or ``"2:03"``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

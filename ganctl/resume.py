@@ -1,0 +1,128 @@
+"""Going on: which checkpoint, in which folder, and what of its logs still holds."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganctl import checkpoint
+from ganctl.config import Config, resolve
+from ganctl.errors import CHECKPOINT, USAGE, GanctlError
+from ganctl.metrics import keep_lines
+from ganctl.registry import Registry
+from ganctl.run import Run
+
+#: Settings that may change when a run goes on, because what is computed does not depend on them.
+CHANGEABLE = {"epochs", "steps", "device", "keep", "checkpoint_every", "sample_every", "on_nan", "data_root"}
+
+
+@dataclass(frozen=True)
+class Resume:
+    """What to go on from: ``run`` to go on in it, else a new run that begins with the history of ``history``."""
+
+    config: Config
+    state: dict[str, Any] | None  # None: the run was stopped before its first checkpoint
+    run: Run | None
+    history: Run | None = None
+
+
+def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable[[str], None]) -> Resume:
+    """What ``--resume path`` means, a run folder or a checkpoint, with the settings that were ``given`` besides.
+
+    A run goes on in its folder from its newest good checkpoint. A checkpoint that has later ones beside it, or
+    lies outside a run, begins a run of its own, so that nothing is written over.
+
+    Raises:
+        GanctlError: neither, damaged, or a given setting contradicts the run's.
+    """
+    if path.is_dir():
+        run = Run.open(path)
+        state = _newest_good(run, say)
+        saved = Config.from_dict(state["config"]) if state else resolve(registry, run.config)
+        return Resume(_changed(saved, registry, given), state, run)
+    state = checkpoint.load(path)
+    saved = Config.from_dict(state["config"])
+    config = _changed(saved, registry, given)
+    run = Run(path.resolve().parent.parent)
+    if not run.config_file.is_file():
+        return Resume(config, state, None)
+    if run.checkpoints[-1].resolve() == path.resolve():
+        return Resume(config, state, Run(path.parent.parent))
+    say(f"{run.path} has later checkpoints, so this goes on in a run of its own.")
+    return Resume(config, state, None, history=run)
+
+
+def _newest_good(run: Run, say: Callable[[str], None]) -> dict[str, Any] | None:
+    damaged: list[Path] = []
+    for path in reversed(run.checkpoints):
+        try:
+            state = checkpoint.load(path)
+        except GanctlError as error:
+            say(f"warning: {error.message}")
+            damaged.append(path)
+            continue
+        for bad in damaged:  # set aside, or sampling from the run would take it for the newest
+            bad.rename(bad.with_suffix(".damaged"))
+        return state
+    if damaged:
+        raise GanctlError(
+            f"No checkpoint of {run.path} can be read.",
+            f"Start again with its settings: ganctl train --config {run.config_file}",
+            status=CHECKPOINT,
+        )
+    return None
+
+
+def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Config:
+    if not given:
+        return saved
+    changed = resolve(registry, saved.to_dict(), given)
+    before, after = saved.to_dict(), changed.to_dict()
+    for name in before:
+        if before[name] != after[name] and name not in CHANGEABLE:
+            raise GanctlError(
+                f"The run has {name} = {_show(before[name], after[name])}, and {_show(after[name], before[name])} was given.",
+                f"A run goes on as it began; only these may change: {', '.join(sorted(CHANGEABLE))}.",
+                status=USAGE,
+            )
+    return changed
+
+
+def _show(value: Any, other: Any) -> str:
+    if isinstance(value, dict) and isinstance(other, dict):
+        if value["name"] != other["name"]:
+            return str(value["name"])
+        return ", ".join(f"{k}={v}" for k, v in value.items() if other.get(k) != v)
+    return str(value)
+
+
+def cut_back(run: Run, step: int, log_every: int) -> None:
+    """Bring the logs and pictures of ``run`` to where they were after ``step``.
+
+    A line over less than ``log_every`` steps was the end of a training; its steps come again in a whole line.
+    """
+    for path in (run.metrics_file, run.timing_file):
+        keep_lines(path, lambda record: record["step"] <= step and record["step"] % log_every == 0)
+    for picture in run.samples:
+        if _step_of(picture) > step:
+            picture.unlink()
+    for left_over in [*run.path.glob(".*.tmp"), *run.path.glob("*/.*.tmp")]:
+        left_over.unlink()
+
+
+def copy_history(source: Run, target: Run) -> None:
+    """The logs and pictures of ``source``, for a run that branches off it."""
+    for path in (source.metrics_file, source.timing_file):
+        if path.exists():
+            shutil.copyfile(path, target.path / path.name)
+    for picture in source.samples:
+        shutil.copyfile(picture, target.samples_dir / picture.name)
+
+
+def _step_of(picture: Path) -> int:
+    match = re.search(r"step-(\d+)", picture.name)
+    return int(match[1]) if match else 0

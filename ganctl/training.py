@@ -1,0 +1,403 @@
+"""The loop around the engine's step: log, draw samples, checkpoint, go on, stop."""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+from torch import nn
+
+import ganctl
+from ganctl import build, cache, checkpoint, curves, metrics, pictures, plugins
+from ganctl import resume as resuming
+from ganctl.checkpoint import write_atomically
+from ganctl.config import Config
+from ganctl.data import Batches, Dataset, Images
+from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
+from ganctl.engine import Engine
+from ganctl.errors import DATA, DIVERGED, USAGE, GanctlError
+from ganctl.progress import Quiet, as_callback, clock
+from ganctl.registry import Registry
+from ganctl.resume import Resume
+from ganctl.run import Run
+from ganctl.sampling import draw_latents
+from ganctl.signals import StopSignals
+from ganctl.tensorboard import TensorBoard
+
+SECONDS_BETWEEN_CHECKPOINTS = 600.0  # a long epoch must not lose an hour to a power cut
+SECONDS_BETWEEN_CURVES = 10.0
+
+
+def train(
+    config: Config,
+    *,
+    runs: Path = Path("runs"),
+    out: Path | None = None,
+    resume: Resume | None = None,
+    reporter: Quiet | None = None,
+    stop: StopSignals | None = None,
+) -> Run:
+    """Train ``config`` to its end in a new run folder, or go on with ``resume``.
+
+    Args:
+        runs: the folder in which a numbered run folder is made.
+        out: the run folder itself, in place of a numbered one.
+        stop: where a request to stop comes from; after it the state is saved and Interrupted raised.
+
+    Returns:
+        The run, with a checkpoint of its last step.
+
+    Raises:
+        GanctlError: anything a user can act on, all that can be known beforehand before a folder is made.
+        Interrupted: a signal came; everything is saved.
+    """
+    reporter, stop = reporter or Quiet(), stop or StopSignals()
+    registry = plugins.registry()
+    device = choose_device(config.device)
+    loaded = load_data(registry, config, reporter)
+    images = loaded.images
+    if config.batch_size > len(images.x):
+        raise GanctlError(
+            f"The batch size {config.batch_size} is larger than the dataset, {len(images.x)} images.",
+            f"Try --batch-size {max(1, len(images.x) // 4)}.",
+            status=USAGE,
+        )
+    with _own_random_numbers(device), arithmetic(config.precision):
+        torch.manual_seed(config.seed)
+        engine = make_engine(registry, config, images, device)
+        run = _run_folder(config, runs, out, resume)
+        with run.lock(), _log_file(run, reporter) as reporter:
+            stop.check()
+            stop.deferring = True
+            loop = _Loop(config, run, engine, images, loaded.fingerprint, build.origins(registry, config), reporter)
+            if resume and resume.state:
+                loop.restore(resume.state)
+            elif resume and resume.run:
+                resuming.cut_back(run, 0, config.log_every)
+            write_atomically(run.config_file, config.to_toml().encode())
+            loop.go(stop)
+    return run
+
+
+def load_data(registry: Registry, config: Config, reporter: Quiet) -> cache.Loaded:
+    """The decoded dataset of ``config``."""
+    dataset = build.build(registry, "dataset", config.data, root=Path(config.data_root))
+    if not isinstance(dataset, (Dataset, Images)):
+        raise GanctlError(
+            f"The dataset '{config.data.name}' is a {type(dataset).__name__}, not a ganctl.Dataset or ganctl.Images."
+        )
+    with as_callback(reporter) as progress:
+        loaded = cache.load_images(
+            config.data.name, dataset, image_size=config.image_size, progress=progress, log=reporter.say
+        )
+    if len(loaded.images.x) == 0:
+        raise GanctlError(f"The dataset '{config.data.name}' holds no image.", status=DATA)
+    return loaded
+
+
+def make_engine(registry: Registry, config: Config, images: Images, device: torch.device) -> Engine:
+    """Networks, loss and optimizers of ``config`` for these images. Weights are drawn on the CPU: the same everywhere."""
+    classes = count_classes(images)
+    G = build.make_generator(registry, config, images.shape, classes)
+    D = build.make_discriminator(registry, config, images.shape, classes)
+    loss = build.build(registry, "loss", config.loss, num_classes=classes)
+    for network in (G, D):
+        network.to(device, memory_format=torch.channels_last if _is_convolutional(network) else torch.preserve_format)
+    return Engine(
+        G=G,
+        D=D,
+        loss=loss.to(device),
+        latent=build.make_latent(config),
+        g_optimizer=build.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
+        d_optimizer=build.make_optimizer(registry, config.d_optimizer, D.parameters(), device),
+        batch_size=config.batch_size,
+        n_critic=config.n_critic,
+        ema=config.ema,
+        precision=config.precision,
+        device=device,
+    )
+
+
+def count_classes(images: Images) -> int:
+    """How many classes the labels have; 0 without labels."""
+    if images.y is None:
+        return 0
+    return max(len(images.classes), int(images.y.max()) + 1)
+
+
+@dataclass
+class _Loop:
+    config: Config
+    run: Run
+    engine: Engine
+    images: Images
+    fingerprint: str
+    origins: dict[str, dict[str, str]]
+    reporter: Quiet
+    step: int = 0
+    seconds: float = 0.0  # of training, over all sessions
+    warned: bool = False
+
+    def __post_init__(self) -> None:
+        config, device = self.config, self.engine.device
+        self.batches = Batches(self.images, config.batch_size, seed=config.seed, device=device)
+        self.recorder = metrics.Recorder(config.log_every, device)
+        self.per_step = config.batch_size * config.n_critic  # real images that a step shows to D
+        self.total = config.steps if config.steps is not None else self.end_of_epoch(config.epochs or 0)
+        self.latents = draw_latents(self.engine.latent, config.samples, seed=config.seed).to(device)
+        self.last_good: Path | None = None
+
+    def end_of_epoch(self, epoch: int) -> int:
+        """The step within which D has seen the whole dataset ``epoch`` times."""
+        return math.ceil(epoch * len(self.images.x) / self.per_step)
+
+    def epochs_done(self, step: int) -> int:
+        return step * self.per_step // len(self.images.x)
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Bring everything back to where it was when ``state`` was saved."""
+        if state["data"] != self.fingerprint:
+            raise GanctlError(
+                f"The dataset '{self.config.data.name}' is not the one that this run began with.",
+                "Its files changed. Put them back, or begin a new run.",
+                status=DATA,
+            )
+        self.engine.load_state_dict(state["engine"])
+        self.recorder.load_state_dict(state["recorder"])
+        self.step = state["step"]
+        self.seconds = state["seconds"]
+        self.batches.position = self.step * self.per_step
+        resuming.cut_back(self.run, self.step, self.config.log_every)
+        set_rng_state(state["rng"], self.engine.device)
+
+    def go(self, stop: StopSignals) -> None:
+        """Train to the last step, or until a signal comes; either way the state is saved."""
+        config, reporter = self.config, self.reporter
+        if self.step >= self.total:
+            reporter.say(f"{self.run.path} is finished at step {self.step}. To go on, give more --epochs or --steps.")
+            return
+        reporter.say(self.description())
+        board = TensorBoard(self.run.tensorboard_dir, first_step=self.step + 1)
+        if self.step == 0:
+            self.draw_reals(board)
+            self.draw_samples(board)
+        saved_at = curves_at = time.monotonic()
+        watch = _Watch()
+        with reporter.bar(f"{config.model} on {config.data.name}", self.total, self.step) as advance:
+            while self.step < self.total and not stop.requested:
+                self.recorder.add(self.engine.step(self.batches.draw))
+                self.step += 1
+                advance(1)
+                epoch_ended = self.epochs_done(self.step) > self.epochs_done(self.step - 1)
+                last = self.step == self.total
+                if self.recorder.count == config.log_every:
+                    self.log(board, watch)
+                if epoch_ended or last or _due(config.sample_every, self.step):
+                    with watch.paused():
+                        self.draw_samples(board)
+                        if time.monotonic() - curves_at > SECONDS_BETWEEN_CURVES:
+                            self.draw_curves()
+                            curves_at = time.monotonic()
+                if (
+                    last
+                    or stop.requested
+                    or (epoch_ended if config.checkpoint_every is None else _due(config.checkpoint_every, self.step))
+                    or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
+                ):
+                    with watch.paused():
+                        self.save()
+                        saved_at = time.monotonic()
+            if stop.requested and not self.last_saved_is_current():
+                self.save()  # the signal came after the step's own save
+        if self.step == self.total and self.recorder.count:
+            self.log(board, watch)  # a last line over fewer steps; the checkpoint still has its rows
+        self.draw_curves()
+        board.close()
+        if stop.requested:
+            reporter.say(f"Stopped and saved at step {self.step}. Go on: ganctl train --resume {self.run.path}")
+            stop.check()
+        reporter.say(f"Done: {self.total} steps in {clock(self.seconds)}. Pictures: {self.run.samples_dir}")
+        reporter.say(f"Draw more: ganctl sample --ckpt {self.run.path} --n 25")
+
+    def last_saved_is_current(self) -> bool:
+        return self.last_good == self.run.checkpoint_file(self.step)
+
+    def description(self) -> str:
+        config, images = self.config, self.images
+        weights = [f"{sum(p.numel() for p in net.parameters()):,}" for net in (self.engine.G, self.engine.D)]
+        begun = f"from step {self.step} " if self.step else ""
+        return (
+            f"{config.model} on {len(images.x):,} images {images.shape} of {config.data.name}; "
+            f"G has {weights[0]} parameters, D {weights[1]}; {self.engine.device}, {config.precision}; "
+            f"{begun}to step {self.total}; {self.run.path}"
+        )
+
+    def log(self, board: TensorBoard, watch: _Watch) -> None:
+        """Write the line that is due, on disk, on TensorBoard and on screen; stop at what is not finite."""
+        count, seconds = self.recorder.count, watch.lap()
+        self.seconds += seconds
+        means, bad = self.recorder.means(), self.recorder.first_bad()
+        epoch = round(self.step * self.per_step / len(self.images.x), 6)
+        metrics.write_line(self.run.metrics_file, {"step": self.step, "epoch": epoch, **means})
+        speed = count * self.per_step / max(seconds, 1e-9)
+        timing = {"step": self.step, "seconds": round(self.seconds, 3), "images_per_second": round(speed, 1)}
+        metrics.write_line(self.run.timing_file, timing)
+        board.scalars(self.step, {**means, "images_per_second": speed})
+        shown = {name.replace("_", " "): f"{value:.3f}" for name, value in means.items()}
+        self.reporter.show({"epoch": f"{epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"})
+        if bad is not None:
+            self.diverged(f"a loss was not finite at step {self.step - count + bad + 1}")
+        self.recorder.clear()
+
+    def diverged(self, what: str) -> None:
+        """Raise a GanctlError with status DIVERGED, or say it once if that is to be ignored."""
+        if self.config.on_nan == "stop":
+            last = f"The last good checkpoint is {self.last_good}." if self.last_good else "No checkpoint was saved yet."
+            raise GanctlError(
+                f"The training diverged: {what}.", f"{last} A lower --lr often helps.", status=DIVERGED
+            )
+        if not self.warned:
+            self.warned = True
+            self.reporter.say(f"warning: {what}; going on, as --on-nan ignore says, without saving such a state.")
+
+    def save(self) -> None:
+        """Checkpoint this step, if everything in it is finite, then remove the oldest beyond ``keep``."""
+        bad = self.recorder.first_bad() if self.recorder.count else None
+        if bad is not None or not self.engine.is_finite():
+            at = self.step if bad is None else self.step - self.recorder.count + bad + 1
+            self.diverged(f"a {'weight' if bad is None else 'loss'} was not finite at step {at}")
+            return
+        path = self.run.checkpoint_file(self.step)
+        checkpoint.save(
+            path,
+            {
+                "ganctl": ganctl.__version__,
+                "torch": str(torch.__version__),
+                "step": self.step,
+                "seconds": self.seconds,
+                "config": self.config.to_dict(),
+                "components": self.origins,
+                "image": list(self.images.shape),
+                "classes": list(self.images.classes),
+                "num_classes": count_classes(self.images),
+                "data": self.fingerprint,
+                "engine": self.engine.state_dict(),
+                "recorder": self.recorder.state_dict(),
+                "rng": rng_state(self.engine.device),
+            },
+        )
+        self.last_good = path
+        if self.config.keep:
+            for old in self.run.checkpoints[: -self.config.keep]:
+                old.unlink()
+
+    def draw_samples(self, board: TensorBoard) -> None:
+        """The picture of the same latents as every time, without a trace in the training's random numbers."""
+        G = self.engine.sampler
+        training = G.training
+        with _own_random_numbers(self.engine.device), torch.no_grad():
+            torch.manual_seed(self.config.seed)
+            x = torch.cat([G.eval()(z, None).float() for z in self.latents.split(self.config.batch_size)])
+        G.train(training)
+        picture = pictures.grid(pictures.to_uint8(x))
+        # Of the epoch that the step belongs to: the first picture of an epoch's end counts to that epoch.
+        epoch = math.ceil(self.step * self.per_step / len(self.images.x) - 1e-9)
+        if self.epochs_done(self.step) > self.epochs_done(self.step - 1):
+            epoch = self.epochs_done(self.step)
+        pictures.save_png(picture, self.run.samples_dir / f"epoch-{epoch:04d}-step-{self.step:08d}.png")
+        board.picture(self.step, "samples", picture)
+
+    def draw_reals(self, board: TensorBoard) -> None:
+        generator = torch.Generator().manual_seed(self.config.seed)
+        chosen = torch.randperm(len(self.images.x), generator=generator)[: self.config.samples]
+        picture = pictures.grid(self.images.x[chosen])
+        pictures.save_png(picture, self.run.real_file)
+        board.picture(0, "reals", picture)
+
+    def draw_curves(self) -> None:
+        curves.draw(self.run.metrics, self.run.curves_file, self.run.name)
+
+
+class _Watch:
+    """Seconds of training: what passed since the last lap, without the pauses."""
+
+    def __init__(self) -> None:
+        self._mark = time.monotonic()
+
+    def lap(self) -> float:
+        now = time.monotonic()
+        seconds, self._mark = now - self._mark, now
+        return seconds
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._mark += time.monotonic() - began
+
+
+class _Logged(Quiet):
+    """A reporter whose every line goes to ``log.txt`` too."""
+
+    def __init__(self, reporter: Quiet, file: TextIO) -> None:
+        self._reporter, self._file = reporter, file
+        self.bar, self.show = reporter.bar, reporter.show
+
+    def say(self, text: str) -> None:
+        self._reporter.say(text)
+        self.write(text)
+
+    def write(self, text: str) -> None:
+        print(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}", file=self._file, flush=True)
+
+
+@contextmanager
+def _log_file(run: Run, reporter: Quiet) -> Iterator[_Logged]:
+    with run.log_file.open("a", encoding="utf-8") as file:
+        logged = _Logged(reporter, file)
+        logged.write(f"ganctl {ganctl.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+        try:
+            yield logged
+        except BaseException as error:
+            with suppress(OSError):  # a full disk must not hide the error that says so
+                logged.write("".join(traceback.format_exception(error)))
+            raise
+
+
+def _run_folder(config: Config, runs: Path, out: Path | None, resume: Resume | None) -> Run:
+    if resume and resume.run:
+        return resume.run
+    run = Run.create(out) if out else Run.create_numbered(runs, f"{config.model}-{config.data.name}")
+    # At once: what was stopped before its first checkpoint begins again from this file.
+    write_atomically(run.config_file, config.to_toml().encode())
+    if resume and resume.history:
+        resuming.copy_history(resume.history, run)
+    return run
+
+
+@contextmanager
+def _own_random_numbers(device: torch.device) -> Iterator[None]:
+    """Leave torch's random numbers as they were: a notebook's and, around a picture, the training's."""
+    state = rng_state(device)
+    try:
+        yield
+    finally:
+        set_rng_state(state, device)
+
+
+def _is_convolutional(network: nn.Module) -> bool:
+    return any(weight.ndim == 4 for weight in network.parameters())
+
+
+def _due(every: int | None, step: int) -> bool:
+    return every is not None and step % every == 0
