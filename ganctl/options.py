@@ -31,19 +31,29 @@ class Option:
 
 def of(factory: Callable[..., Any]) -> list[Option]:
     """The options that ``factory`` has, in its own order, with the help of its docstring's ``Args:``."""
-    try:
-        hints = typing.get_type_hints(factory.__init__ if inspect.isclass(factory) else factory)
-    except Exception:  # an annotation that only a type checker can resolve: the option still works, as text
-        hints = {}
+    hints = _type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     help_texts = _argument_help(factory)
     options = []
     for name, parameter in inspect.signature(factory).parameters.items():
         if name in FILLED_IN or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
-        options.append(
-            Option(name, hints.get(name, Any), parameter.default, help_texts.get(name, ""))
-        )
+        options.append(Option(name, hints.get(name, Any), parameter.default, help_texts.get(name, "")))
     return options
+
+
+def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations by parameter. One that only a type checker can resolve is left out, not all of them."""
+    try:
+        return typing.get_type_hints(function)
+    except Exception:
+        hints = {}
+        for name, annotation in getattr(function, "__annotations__", {}).items():
+            alone = types.SimpleNamespace(__annotations__={name: annotation})
+            try:
+                hints.update(typing.get_type_hints(alone, globalns=getattr(function, "__globals__", {})))
+            except Exception:
+                continue
+        return hints
 
 
 def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,7 +100,7 @@ def convert(what: str, value: Any, annotation: Any, default: Any = MISSING) -> A
         annotation = type(default)
     try:
         return _convert(value, annotation)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise GanctlError(
             f"{what} is {value!r}, which is not {_describe(annotation)}.",
             f"The default is {default!r}." if default is not MISSING else "",
@@ -150,7 +160,10 @@ def _convert(value: Any, annotation: Any) -> Any:
     return value
 
 
-_BOOLEANS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
+_BOOLEANS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
 
 
 def _precedence(kind: Any) -> int:
@@ -174,10 +187,10 @@ def _describe(annotation: Any) -> str:
         return " or ".join(repr(choice) for choice in args)
     if origin is tuple and args:
         if args[-1] is Ellipsis:
-            return f"{_describe(args[0])},…"
+            return f"{_describe(args[0])},{_describe(args[0])},…"
         return ",".join(_describe(a) for a in args)
     if origin in (list, Sequence) and args:
-        return f"{_describe(args[0])},…"
+        return f"{_describe(args[0])},{_describe(args[0])},…"
     if annotation is type(None):
         return "none"
     return {int: "int", float: "float", bool: "true/false", str: "text"}.get(
@@ -188,7 +201,7 @@ def _describe(annotation: Any) -> str:
 def _argument_help(factory: Callable[..., Any]) -> dict[str, str]:
     """The ``Args:`` section of a Google-style docstring, of the callable or of its class's ``__init__``."""
     found: dict[str, str] = {}
-    sources = [factory.__doc__, getattr(factory, "__init__", None).__doc__ if inspect.isclass(factory) else None]
+    sources = [factory.__doc__, factory.__init__.__doc__ if inspect.isclass(factory) else None]
     for docstring in sources:
         if not docstring:
             continue
@@ -197,10 +210,17 @@ def _argument_help(factory: Callable[..., Any]) -> dict[str, str]:
             continue
         name = ""
         for line in inspect.cleandoc("\n" + section[1]).splitlines():
-            match = re.match(r"(\w+)(?: \([^)]*\))?: (.*)", line)
+            match = re.match(r"(\w+)\s*(?:\(.*?\))?\s*:(?:\s+(.*))?$", line)
             if match:
                 name = match[1]
-                found.setdefault(name, match[2].strip())
+                found.setdefault(name, (match[2] or "").strip())
             elif name and line.startswith(" "):
-                found[name] += " " + line.strip()
-    return found
+                found[name] = f"{found[name]} {line.strip()}".strip()
+    return {name: _plain(text) for name, text in found.items()}
+
+
+def _plain(text: str) -> str:
+    """``text`` without reStructuredText's marks, and without the default, which a listing shows anyway."""
+    text = re.sub(r"\s*\(default: ((?:\([^)]*\)|[^()])*)\)", "", text)
+    text = re.sub(r":\w+:`~?([^`<]*?)\s*(?:<[^`]*>)?`", r"\1", text)
+    return re.sub(r"(`+)([^`]+)\1_{0,2}", r"\2", text)
