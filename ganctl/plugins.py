@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -36,6 +37,7 @@ class Plugin:
     commands: list[click.Command] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
+    exception: BaseException | None = field(default=None, repr=False)
 
     @property
     def origin(self) -> str:
@@ -61,11 +63,13 @@ def load() -> Plugins:
     Raises:
         GanctlError: a plugin is broken and ``GANCTL_STRICT=1`` is set.
     """
-    plugins = discover(entry_points(group=GROUP))
+    plugins = discover()
     for plugin in plugins.broken:
         message = f"plugin '{plugin.name}' of {plugin.origin} was left out: {plugin.error}"
         if os.environ.get("GANCTL_STRICT") == "1":
-            raise GanctlError(message[0].upper() + message[1:], "GANCTL_STRICT=1 makes this an error.")
+            raise GanctlError(
+                message[0].upper() + message[1:], "GANCTL_STRICT=1 makes this an error."
+            ) from plugin.exception
         print(f"warning: {message} (see: ganctl plugins)", file=sys.stderr)
     return plugins
 
@@ -75,22 +79,25 @@ def registry() -> Registry:
     return load().registry
 
 
-def discover(points: Iterable[EntryPoint]) -> Plugins:
-    """Load each entry point on its own. Nothing a plugin does here raises: it ends in ``Plugin.error``."""
+def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
+    """Load each entry point, the installed ones by default, on its own.
+
+    Nothing that a plugin does here raises: it ends in ``Plugin.error``.
+    """
     found = Plugins([], Registry())
-    for point in sorted(points, key=lambda p: (p.dist.name if p.dist else "", p.name)):
-        plugin = Plugin(
-            name=point.name,
-            module=point.value,
-            distribution=point.dist.name if point.dist else "unknown",
-            version=point.dist.version if point.dist else "0",
-        )
+    points = entry_points(group=GROUP) if points is None else points
+    origins = [(*_origin(point), point) for point in points]
+    for distribution, version, point in sorted(origins, key=lambda origin: (origin[0], origin[2].name)):
+        plugin = Plugin(name=point.name, module=point.value, distribution=distribution, version=version)
         started = time.perf_counter()
         try:
-            _register(plugin, point.load())
+            # What a plugin prints must not get into the output of a --json.
+            with contextlib.redirect_stdout(sys.stderr):
+                _register(plugin, point.load())
         # SystemExit too: a module that calls sys.exit() must not end ganctl.
         except (Exception, SystemExit) as error:
-            plugin.error = f"{type(error).__name__}: {error}".rstrip(": ").splitlines()[0]
+            plugin.error = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+            plugin.exception = error
             # All or nothing: half a plugin would fail later and far from its cause.
             plugin.components.clear()
             plugin.commands.clear()
@@ -99,6 +106,15 @@ def discover(points: Iterable[EntryPoint]) -> Plugins:
             found.registry.add(item)
         found.all.append(plugin)
     return found
+
+
+def _origin(point: EntryPoint) -> tuple[str, str]:
+    """Distribution and version; an interrupted installation leaves entry points without METADATA."""
+    try:
+        name, version = point.dist.name, point.dist.version  # type: ignore[union-attr]
+    except Exception:
+        name = version = None
+    return name or "unknown", version or "0"
 
 
 def _register(plugin: Plugin, module: object) -> None:
@@ -124,6 +140,10 @@ def _register_for(plugin: Plugin, hook: str) -> Callable[..., None]:
     plural = hook.removeprefix("register_")
 
     def register_command(command: Any) -> None:
+        import click
+
+        if not isinstance(command, click.Command) or not command.name:
+            raise TypeError(f"register_commands takes a named click.Command, not {command!r}")
         plugin.commands.append(command)
 
     def register_model(model: Any) -> None:

@@ -52,7 +52,7 @@ class Component:
             value: Any = importlib.import_module(module)
             for part in attribute.split("."):
                 value = getattr(value, part)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise GanctlError(
                 f"The {self.kind} '{self.name}' of {self.origin} cannot be imported from {self.target}: "
                 f"{type(error).__name__}: {error}",
