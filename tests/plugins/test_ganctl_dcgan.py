@@ -1,0 +1,240 @@
+"""ganctl_dcgan: the convolutional networks and their two models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from ganctl import GanctlError, ImageShape, Model, options, plugins
+from ganctl.errors import USAGE
+from ganctl.latent import Normal
+
+SMALL = {"width": 4}
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def make(
+    kind: str, name: str, image: ImageShape, given: dict[str, Any] | None = None, z_dim: int = 100
+) -> nn.Module:
+    factory = plugins.registry().get(kind, name).load()
+    resolved = options.resolve(f"{kind} '{name}'", factory, given or {})
+    return options.call(factory, resolved, image=image, latent=Normal(z_dim), num_classes=0)
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def kinds(network: nn.Module) -> list[str]:
+    return [type(m).__name__ for m in network.modules() if not list(m.children())]
+
+
+def channels(network: nn.Module) -> list[int]:
+    return [m.out_channels for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+
+
+def test_dcgan_has_the_published_parameters() -> None:
+    image = ImageShape(3, 64, 64)
+    assert parameters(make("generator", "dcgan", image)) == 3_576_704
+    assert parameters(make("discriminator", "dcgan", image)) == 2_765_568
+
+
+def test_dcgan_upsample_has_the_published_parameters() -> None:
+    image = ImageShape(1, 32, 32)
+    assert parameters(make("generator", "dcgan-upsample", image)) == 1_049_985
+    assert parameters(make("discriminator", "dcgan-upsample", image)) == 98_113
+
+
+def test_dcgan_layers_at_64() -> None:
+    image = ImageShape(3, 64, 64)
+    G, D = make("generator", "dcgan", image), make("discriminator", "dcgan", image)
+    assert channels(G) == [512, 256, 128, 64, 3]
+    assert channels(D) == [64, 128, 256, 512, 1]
+    assert kinds(G) == ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 4 + ["ConvTranspose2d", "Tanh"]
+    block = ["Conv2d", "BatchNorm2d", "LeakyReLU"]
+    assert kinds(D) == ["Conv2d", "LeakyReLU", *block * 3, "Conv2d"]
+
+
+def test_dcgan_upsample_layers() -> None:
+    image = ImageShape(1, 32, 32)
+    G, D = make("generator", "dcgan-upsample", image), make("discriminator", "dcgan-upsample", image)
+    block = ["Upsample", "Conv2d", "BatchNorm2d", "LeakyReLU"]
+    assert kinds(G) == ["Linear", "BatchNorm2d", *block * 2, "Conv2d", "Tanh"]
+    block = ["Conv2d", "LeakyReLU", "Dropout2d"]
+    assert kinds(D) == [*block, *[*block, "BatchNorm2d"] * 3, "Flatten", "Linear"]
+
+
+@pytest.mark.parametrize(
+    ("size", "start", "blocks"),
+    [(28, 7, 2), (32, 4, 3), (48, 6, 3), (64, 4, 4), (80, 5, 4), (96, 6, 4), (128, 4, 5), (8, 4, 1)],
+)
+def test_dcgan_takes_as_many_blocks_as_the_size_asks(size: int, start: int, blocks: int) -> None:
+    G = make("generator", "dcgan", ImageShape(1, size, size), SMALL)
+    first, *rest = [m for m in G.modules() if isinstance(m, nn.ConvTranspose2d)]
+    assert first.kernel_size == (start, start)
+    assert len(rest) == blocks
+    assert {m.stride for m in rest} == {(2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("dcgan", size) for size in (28, 32, 48, 64, 96, 128)]
+    + [("dcgan-upsample", size) for size in (16, 32, 48, 64, 96, 128)],
+)
+@pytest.mark.parametrize("colours", [1, 3])
+def test_shapes_and_range(name: str, size: int, colours: int) -> None:
+    image = ImageShape(colours, size, size)
+    given = SMALL if name == "dcgan" else {}
+    G, D = make("generator", name, image, given, z_dim=7), make("discriminator", name, image, given)
+    x = G(torch.randn(3, 7))
+    assert x.shape == (3, *image)
+    assert x.abs().max() <= 1
+    logits = D(x)
+    assert logits.shape == (3,)
+    logits.sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in (*G.parameters(), *D.parameters()))
+    assert D.eval()(x[:1], torch.zeros(1, dtype=torch.int64)).shape == (1,)
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (128, 64), (32, 40), (56, 28)])
+def test_dcgan_serves_sides_that_share_a_block_count(height: int, width: int) -> None:
+    image = ImageShape(3, height, width)
+    x = make("generator", "dcgan", image, SMALL)(torch.randn(2, 100))
+    assert x.shape == (2, *image)
+    assert make("discriminator", "dcgan", image, SMALL)(x).shape == (2,)
+
+
+@pytest.mark.parametrize("depth", [1, 3, 6])
+def test_dcgan_depth(depth: int) -> None:
+    image = ImageShape(1, 64, 64)
+    G = make("generator", "dcgan", image, {"width": 2, "depth": depth})
+    D = make("discriminator", "dcgan", image, {"width": 2, "depth": depth})
+    assert len(channels(G)) == len(channels(D)) == depth + 1
+    assert D(G(torch.randn(2, 100))).shape == (2,)
+
+
+def test_dcgan_width_doubles_inwards_up_to_max_width() -> None:
+    image, given = ImageShape(3, 128, 128), {"width": "8", "max_width": "20"}
+    assert channels(make("generator", "dcgan", image, given)) == [20, 20, 20, 16, 8, 3]
+    assert channels(make("discriminator", "dcgan", image, given)) == [8, 16, 20, 20, 20, 1]
+
+
+@pytest.mark.parametrize("kind", ["generator", "discriminator"])
+@pytest.mark.parametrize(
+    ("name", "size", "given", "remedy"),
+    [
+        ("dcgan", (30, 30), {}, "--image-size 28 or --image-size 32"),
+        ("dcgan", (100, 100), {}, "--image-size 96 or --image-size 112"),
+        ("dcgan", (178, 218), {}, "--image-size 160 or --image-size 192"),
+        ("dcgan", (64, 50), {}, "--image-size 48 or --image-size 56"),
+        ("dcgan", (64, 100), {}, "--image-size 64 or --image-size 80"),
+        ("dcgan", (1, 1), {}, "The nearest that work: --image-size 8"),
+        ("dcgan", (28, 28), {"depth": 3}, "--image-size 24 or --image-size 32"),
+        ("dcgan", (28, 28), {"depth": 5}, "The nearest that work: --image-size 32"),
+        ("dcgan-upsample", (30, 30), {}, ""),
+    ],
+)
+def test_a_size_it_cannot_serve_names_those_that_work(
+    kind: str, name: str, size: tuple[int, int], given: dict[str, int], remedy: str
+) -> None:
+    with pytest.raises(GanctlError, match=f"The {name} {kind} cannot serve {size[0]}×{size[1]}") as caught:
+        make(kind, name, ImageShape(1, *size), given)
+    assert caught.value.status == USAGE
+    assert remedy in caught.value.hint
+    for word in caught.value.hint.replace("--image-size", "").split():
+        if word.isdigit():
+            make(kind, name, ImageShape(1, int(word), int(word)), given)
+
+
+def test_dcgan_upsample_names_its_factor() -> None:
+    with pytest.raises(GanctlError) as caught:
+        make("discriminator", "dcgan-upsample", ImageShape(1, 28, 28))
+    assert "divisible by 16" in caught.value.message
+    assert caught.value.hint.endswith("--image-size 16 or --image-size 32")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "given", "says"),
+    [
+        ("generator", "dcgan", {"width": 0}, "width is 0"),
+        ("discriminator", "dcgan", {"width": -64}, "width is -64"),
+        ("generator", "dcgan", {"depth": -1}, "depth is -1"),
+        ("discriminator", "dcgan", {"depth": 0}, "depth is 0"),
+        ("generator", "dcgan", {"max_width": 0}, "max_width is 0"),
+        ("generator", "dcgan", {"width": "wide"}, "width is 'wide', which is not int"),
+        ("generator", "dcgan-upsample", {"batch_norm_eps": 0}, "batch_norm_eps is 0"),
+        ("discriminator", "dcgan-upsample", {"dropout": 1.5}, "dropout is 1.5"),
+        ("discriminator", "dcgan-upsample", {"dropout": 1}, "dropout is 1.0"),
+        ("discriminator", "dcgan-upsample", {"batch_norm_eps": -1}, "batch_norm_eps is -1"),
+    ],
+)
+def test_bad_options(kind: str, name: str, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(GanctlError, match=says) as caught:
+        make(kind, name, ImageShape(1, 32, 32), given)
+    assert caught.value.status == USAGE
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["generator", "discriminator"])
+@pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
+def test_initial_weights(kind: str, name: str) -> None:
+    torch.manual_seed(0)
+    network = make(kind, name, ImageShape(3, 64, 64))
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            # Wide enough for the smallest layer; torch's own initialisation is off by far more.
+            assert module.weight.std().item() == pytest.approx(0.02, rel=0.1)
+            assert abs(module.weight.mean().item()) < 0.003
+        elif isinstance(module, nn.BatchNorm2d):
+            assert module.weight.mean().item() == pytest.approx(1, abs=0.02)
+            assert 0.01 < module.weight.std().item() < 0.03
+            assert not module.bias.any()
+
+
+@pytest.mark.parametrize("kind", ["generator", "discriminator"])
+@pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
+def test_built_alike_from_one_seed(kind: str, name: str) -> None:
+    def weights(seed: int) -> list[torch.Tensor]:
+        torch.manual_seed(seed)
+        return list(make(kind, name, ImageShape(1, 32, 32)).parameters())
+
+    assert all(torch.equal(a, b) for a, b in zip(weights(3), weights(3), strict=True))
+    assert not torch.equal(weights(3)[0], weights(4)[0])
+
+
+@pytest.mark.parametrize(("given", "eps"), [({}, 1e-5), ({"batch_norm_eps": "0.8"}, 0.8)])
+def test_dcgan_upsample_eps(given: dict[str, str], eps: float) -> None:
+    image = ImageShape(1, 32, 32)
+    G, D = (
+        make("generator", "dcgan-upsample", image, given),
+        make("discriminator", "dcgan-upsample", image, given),
+    )
+    # The published generator's first normalisation keeps torch's own eps.
+    assert [m.eps for m in G.modules() if isinstance(m, nn.BatchNorm2d)] == [1e-5, eps, eps]
+    assert [m.eps for m in D.modules() if isinstance(m, nn.BatchNorm2d)] == [eps] * 3
+
+
+def test_models() -> None:
+    registry = plugins.registry()
+    dcgan: Model = registry.get("model", "dcgan").load()
+    upsample: Model = registry.get("model", "dcgan-upsample").load()
+    assert (dcgan.batch_size, dcgan.image_size) == (128, None)
+    assert (upsample.batch_size, upsample.image_size) == (64, 32)
+    for model in (dcgan, upsample):
+        assert dict(model.g_optimizer.options) == {"lr": 2e-4, "betas": (0.5, 0.999)}
+        assert model.d_optimizer == model.g_optimizer
+        for kind, spec in {
+            "generator": model.generator,
+            "discriminator": model.discriminator,
+            "loss": model.loss,
+            "optimizer": model.g_optimizer,
+        }.items():
+            resolved = options.resolve(model.name, registry.get(kind, spec.name).load(), spec.options)
+            assert {key: resolved[key] for key in spec.options} == dict(spec.options)
