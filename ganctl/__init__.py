@@ -53,6 +53,7 @@ __all__ = [
     "Latent",
     "Loss",
     "Model",
+    "Pictures",
     "Register",
     "Run",
     "Sampler",

@@ -53,10 +53,16 @@ def train(
     with StopSignals() as stop:
         if resume_from is not None:
             going_on = resume.find(Path(resume_from), registry, given, reporter.say)
-            return run_training(going_on.config, resume=going_on, runs=Path(runs), reporter=reporter, stop=stop)
+            return run_training(
+                going_on.config, resume=going_on, runs=Path(runs), reporter=reporter, stop=stop
+            )
         layers = [toml.read(Path(config)), given] if config is not None else [given]
         return run_training(
-            resolve(registry, *layers), runs=Path(runs), out=Path(out) if out else None, reporter=reporter, stop=stop
+            resolve(registry, *layers),
+            runs=Path(runs),
+            out=Path(out) if out else None,
+            reporter=reporter,
+            stop=stop,
         )
 
 

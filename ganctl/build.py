@@ -38,12 +38,19 @@ def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
 
 def make_latent(config: Config) -> Latent:
     factory = latent.factory(config.latent.name)
-    return options.call(factory, options.resolve(f"latent '{config.latent.name}'", factory, config.latent.options))
+    return options.call(
+        factory, options.resolve(f"latent '{config.latent.name}'", factory, config.latent.options)
+    )
 
 
 def make_generator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
     return _network(
-        registry, "generator", config.generator, image=image, latent=make_latent(config), num_classes=num_classes
+        registry,
+        "generator",
+        config.generator,
+        image=image,
+        latent=make_latent(config),
+        num_classes=num_classes,
     )
 
 
@@ -66,11 +73,18 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """The optimizer; its fused kernel is chosen where torch has one and the user did not say otherwise."""
     chosen = dict(spec.options)
-    if "fused" in chosen and chosen["fused"] is None and not chosen.get("foreach") and _can_fuse(device, chosen):
+    if (
+        "fused" in chosen
+        and chosen["fused"] is None
+        and not chosen.get("foreach")
+        and _can_fuse(device, chosen)
+    ):
         chosen["fused"] = True
     optimizer = build(registry, "optimizer", Spec(spec.name, **chosen), params=list(parameters))
     if not isinstance(optimizer, torch.optim.Optimizer):
-        raise GanctlError(f"The optimizer '{spec.name}' is a {type(optimizer).__name__}, not a torch.optim.Optimizer.")
+        raise GanctlError(
+            f"The optimizer '{spec.name}' is a {type(optimizer).__name__}, not a torch.optim.Optimizer."
+        )
     return optimizer
 
 

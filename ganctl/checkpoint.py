@@ -59,7 +59,9 @@ def load(path: Path) -> dict[str, Any]:
             status=CHECKPOINT,
         ) from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int):
-        raise GanctlError(f"{path} is not a checkpoint of ganctl.", "See: ganctl sample --help", status=CHECKPOINT)
+        raise GanctlError(
+            f"{path} is not a checkpoint of ganctl.", "See: ganctl sample --help", status=CHECKPOINT
+        )
     if state["format"] > FORMAT:
         raise GanctlError(
             f"{path} was written by a later ganctl ({state.get('ganctl', 'unknown')}).",

@@ -42,11 +42,12 @@ def _setting(help: str, **default: Any) -> Any:
 class Config:
     """Every setting of a run, resolved: nothing is left to a default that a later version might change."""
 
+    # fmt: off
     model: str = _setting("the recipe that the rest defaults to")
-    image_size: int | None = _setting("height and width that images are resized to; none: their own", default=None)
+    image_size: int | None = _setting("height and width to resize images to; none: their own", default=None)
     batch_size: int = _setting("images in each update", default=128)
     n_critic: int = _setting("discriminator updates per generator update", default=1)
-    ema: float | None = _setting("half-life of the averaged generator, in images; none: no average", default=None)
+    ema: float | None = _setting("half-life of an averaged generator, in images; none: no average", default=None)
     epochs: int | None = _setting("how long: times that the discriminator sees the dataset", default=None)
     steps: int | None = _setting("how long, in generator updates, instead of epochs", default=None)
     seed: int = _setting("of the weights, the latents and the order of the data", default=0)
@@ -54,11 +55,11 @@ class Config:
     precision: Literal["fp32", "tf32", "bf16"] = _setting("fp32, tf32 or bf16", default="fp32")
     data_root: str = _setting("where datasets lie or are downloaded to", default="data")
     log_every: int = _setting("steps between lines of metrics.jsonl, each a mean over them", default=50)
-    sample_every: int | None = _setting("steps between sample pictures; none: one an epoch", default=None)
+    sample_every: int | None = _setting("steps between sample pictures, besides one an epoch", default=None)
     samples: int = _setting("pictures in each sample grid", default=64)
     checkpoint_every: int | None = _setting("steps between checkpoints; none: one an epoch", default=None)
     keep: int = _setting("newest checkpoints to keep; 0: all", default=3)
-    on_nan: Literal["stop", "ignore"] = _setting("what to do when a loss is not finite: stop or ignore", default="stop")
+    on_nan: Literal["stop", "ignore"] = _setting("when a loss is not finite: stop or ignore", default="stop")
     data: Spec = _setting("the dataset")
     generator: Spec = _setting("G")
     discriminator: Spec = _setting("D")
@@ -66,6 +67,7 @@ class Config:
     latent: Spec = _setting("the distribution of z")
     g_optimizer: Spec = _setting("of G")
     d_optimizer: Spec = _setting("of D")
+    # fmt: on
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values: components become ``{"name": …, option: …}``, tuples become lists."""
@@ -113,7 +115,9 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
     names = [layer["model"] for layer in expanded if "model" in layer]
     if not names:
         raise GanctlError(
-            "No model was named.", "Try: ganctl train --model dcgan --data mnist (see: ganctl models)", status=USAGE
+            "No model was named.",
+            "Try: ganctl train --model dcgan --data mnist (see: ganctl models)",
+            status=USAGE,
         )
     recipe: Model = registry.get("model", names[-1]).load()
     settings: dict[str, Any] = {
@@ -137,7 +141,9 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
                     settings["steps" if name == "epochs" else "epochs"] = None
     if "data" not in settings:
         raise GanctlError(
-            "No dataset was named.", "Try --data mnist, --data ./my-pictures, or --data glyphs (no download).", status=USAGE
+            "No dataset was named.",
+            "Try --data mnist, --data ./my-pictures, or --data glyphs (no download).",
+            status=USAGE,
         )
     for name, kind in COMPONENTS.items():
         settings[name] = _with_defaults(registry, name, kind, settings[name])
@@ -160,7 +166,9 @@ def component_options(registry: Registry, kind: str, name: str) -> Callable[...,
 
 def data_spec(registry: Registry, text: str) -> dict[str, Any]:
     """``--data``: a dataset's name, or the path of a folder or zip of pictures."""
-    if not registry.find("dataset", text) and (os.sep in text or "/" in text or text == "." or Path(text).exists()):
+    if not registry.find("dataset", text) and (
+        os.sep in text or "/" in text or text == "." or Path(text).exists()
+    ):
         return {"name": "folder", "path": text}
     return {"name": text}
 
@@ -183,7 +191,9 @@ def _expand(registry: Registry, layer: Mapping[str, Any]) -> dict[str, Any]:
         elif isinstance(value, Spec):
             value = {"name": value.name, **value.options}
         if not isinstance(value, Mapping):
-            raise GanctlError(f"{name} is {value!r}.", "Give a component's name or a table of options.", status=USAGE)
+            raise GanctlError(
+                f"{name} is {value!r}.", "Give a component's name or a table of options.", status=USAGE
+            )
         table = {str(key).replace("-", "_"): item for key, item in value.items()}
         for component in ("g_optimizer", "d_optimizer") if name == "optimizer" else (name,):
             expanded.setdefault(component, {}).update(table)
@@ -199,7 +209,9 @@ def _merge(name: str, base: Spec | None, table: Mapping[str, Any]) -> Spec:
     given = {key: value for key, value in table.items() if key != "name"}
     wanted = table.get("name", base.name if base else None)
     if wanted is None:
-        raise GanctlError(f"The options of {name} were given, but not its name.", f"Add: --{name} NAME", status=USAGE)
+        raise GanctlError(
+            f"The options of {name} were given, but not its name.", f"Add: --{name} NAME", status=USAGE
+        )
     if not isinstance(wanted, str):
         raise GanctlError(f"The name of {name} is {wanted!r}, which is not text.", status=USAGE)
     inherited: dict[str, Any] = {}
@@ -226,7 +238,9 @@ def _check(config: Config) -> None:
     for name, least in at_least.items():
         value = getattr(config, name)
         if value is not None and value < least:
-            raise GanctlError(f"{name} is {value}; it must be at least {least}.", HELP[name] + ".", status=USAGE)
+            raise GanctlError(
+                f"{name} is {value}; it must be at least {least}.", HELP[name] + ".", status=USAGE
+            )
     if config.seed >= 2**31:
         raise GanctlError(f"seed is {config.seed}; it must be below 2³¹.", status=USAGE)
     if config.ema is not None and not config.ema > 0:
@@ -235,7 +249,9 @@ def _check(config: Config) -> None:
         lr = getattr(config, name).options.get("lr")
         if isinstance(lr, float) and not (lr > 0 and math.isfinite(lr)):
             raise GanctlError(
-                f"The learning rate of {name} is {lr}; it must be above 0.", "Usual are 1e-5 to 1e-3.", status=USAGE
+                f"The learning rate of {name} is {lr}; it must be above 0.",
+                "Usual are 1e-5 to 1e-3.",
+                status=USAGE,
             )
 
 

@@ -31,7 +31,11 @@ def choose_device(name: str) -> torch.device:
             status=USAGE,
         ) from error
     if device.type not in ("cpu", "cuda", "mps"):
-        raise GanctlError(f"ganctl does not train on '{name}'.", "Devices are auto, cpu, cuda, cuda:N and mps.", status=USAGE)
+        raise GanctlError(
+            f"ganctl does not train on '{name}'.",
+            "Devices are auto, cpu, cuda, cuda:N and mps.",
+            status=USAGE,
+        )
     return device
 
 

@@ -45,7 +45,9 @@ class Normal(Latent):
 
     def sample_truncated(self, n: int, bound: float, generator: torch.Generator) -> Tensor:
         if not bound > 0:
-            raise GanctlError(f"--truncation is {bound}; it must be above 0.", "Usual are 0.5 to 2.", status=USAGE)
+            raise GanctlError(
+                f"--truncation is {bound}; it must be above 0.", "Usual are 0.5 to 2.", status=USAGE
+            )
         z = torch.empty(n, self.dim)
         return torch.nn.init.trunc_normal_(z, a=-bound, b=bound, generator=generator)
 

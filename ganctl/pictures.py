@@ -38,7 +38,10 @@ def grid(x: Tensor, nrow: int | None = None) -> Image:
     columns = min(nrow or math.ceil(math.sqrt(n)), n)
     rows = math.ceil(n / columns)
     sheet = torch.zeros(
-        channels, rows * (height + PADDING) + PADDING, columns * (width + PADDING) + PADDING, dtype=torch.uint8
+        channels,
+        rows * (height + PADDING) + PADDING,
+        columns * (width + PADDING) + PADDING,
+        dtype=torch.uint8,
     )
     for i, image in enumerate(x):
         top, left = PADDING + (i // columns) * (height + PADDING), PADDING + (i % columns) * (width + PADDING)

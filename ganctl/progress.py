@@ -63,7 +63,9 @@ class Lines(Quiet):
             if due or (count >= total and self._fresh):
                 printed, self._fresh = now, False
                 left = (now - started) / max(count - first, 1) * (total - count)
-                self.say(f"{what} {count}/{total}  {self._values}{'  ' if self._values else ''}{clock(left)} left")
+                self.say(
+                    f"{what} {count}/{total}  {self._values}{'  ' if self._values else ''}{clock(left)} left"
+                )
 
         yield advance
         self._values = ""

@@ -84,8 +84,9 @@ def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Con
     before, after = saved.to_dict(), changed.to_dict()
     for name in before:
         if before[name] != after[name] and name not in CHANGEABLE:
+            was, given_now = _show(before[name], after[name]), _show(after[name], before[name])
             raise GanctlError(
-                f"The run has {name} = {_show(before[name], after[name])}, and {_show(after[name], before[name])} was given.",
+                f"The run has {name} = {was}, and {given_now} was given.",
                 f"A run goes on as it began; only these may change: {', '.join(sorted(CHANGEABLE))}.",
                 status=USAGE,
             )

@@ -77,7 +77,9 @@ class Sampler:
         self, n: int = 25, *, seed: int = 0, truncation: float | None = None, batch_size: int = 64
     ) -> Tensor:
         """``n`` images: float32 n×C×H×W in [−1, 1], on the CPU."""
-        return torch.cat(list(self.generate(self.latents(n, seed=seed, truncation=truncation), batch_size=batch_size)))
+        return torch.cat(
+            list(self.generate(self.latents(n, seed=seed, truncation=truncation), batch_size=batch_size))
+        )
 
     def grid(self, n: int = 25, *, nrow: int | None = None, **options: Any) -> Image:
         """``n`` images in one picture; a notebook shows it. Options as for :meth:`sample`."""
@@ -109,7 +111,9 @@ def find_checkpoint(path: Path) -> Path:
     found = Run(path).checkpoints or sorted(path.glob("step-*.pt"))
     if not found:
         raise GanctlError(
-            f"{path} holds no checkpoint.", "Give a .pt file or a run folder, as in runs/00001-dcgan-mnist.", status=CHECKPOINT
+            f"{path} holds no checkpoint.",
+            "Give a .pt file or a run folder, as in runs/00001-dcgan-mnist.",
+            status=CHECKPOINT,
         )
     return found[-1]
 
@@ -119,9 +123,9 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> Non
     component = state["components"][setting]
     kind = "optimizer" if setting.endswith("optimizer") else {"data": "dataset"}.get(setting, setting)
     if not registry.find(kind, state["config"][setting]["name"]):
-        distribution, version = component["distribution"], component["version"]
+        name, distribution, version = component["name"], component["distribution"], component["version"]
         raise GanctlError(
-            f"The checkpoint needs the {kind} '{component['name']}' of {distribution} {version}, which is not installed.",
+            f"The checkpoint needs the {kind} '{name}' of {distribution} {version}, which is not installed.",
             f"Install it: pip install '{distribution}=={version}'  (see: ganctl plugins)",
             status=CHECKPOINT,
         )
@@ -184,7 +188,9 @@ def write_folder(batches: Iterator[Tensor], folder: Path, advance: Callable[[int
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
             raise GanctlError(
-                f"The folder {folder} is not empty.", "Old pictures would mix with new ones: choose another.", status=USAGE
+                f"The folder {folder} is not empty.",
+                "Old pictures would mix with new ones: choose another.",
+                status=USAGE,
             )
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # zlib works without the interpreter's lock
             count = 0

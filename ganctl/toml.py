@@ -26,7 +26,9 @@ def read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise GanctlError(
-            f"Cannot read {path}: {error.strerror}.", "Give a TOML file, such as a run's config.toml.", status=USAGE
+            f"Cannot read {path}: {error.strerror}.",
+            "Give a TOML file, such as a run's config.toml.",
+            status=USAGE,
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise GanctlError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
-from torch import nn
 
 import ganctl
 from ganctl import build, cache, checkpoint, curves, metrics, pictures, plugins
@@ -24,7 +23,7 @@ from ganctl.data import Batches, Dataset, Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import DATA, DIVERGED, USAGE, GanctlError
-from ganctl.progress import Quiet, as_callback, clock
+from ganctl.progress import Advance, Quiet, as_callback, clock
 from ganctl.registry import Registry
 from ganctl.resume import Resume
 from ganctl.run import Run
@@ -77,7 +76,9 @@ def train(
         with run.lock(), _log_file(run, reporter) as reporter:
             stop.check()
             stop.deferring = True
-            loop = _Loop(config, run, engine, images, loaded.fingerprint, build.origins(registry, config), reporter)
+            loop = _Loop(
+                config, run, engine, images, loaded.fingerprint, build.origins(registry, config), reporter
+            )
             if resume and resume.state:
                 loop.restore(resume.state)
             elif resume and resume.run:
@@ -104,13 +105,15 @@ def load_data(registry: Registry, config: Config, reporter: Quiet) -> cache.Load
 
 
 def make_engine(registry: Registry, config: Config, images: Images, device: torch.device) -> Engine:
-    """Networks, loss and optimizers of ``config`` for these images. Weights are drawn on the CPU: the same everywhere."""
+    """Networks, loss and optimizers of ``config``. Weights are drawn on the CPU: the same on every device."""
     classes = count_classes(images)
     G = build.make_generator(registry, config, images.shape, classes)
     D = build.make_discriminator(registry, config, images.shape, classes)
     loss = build.build(registry, "loss", config.loss, num_classes=classes)
     for network in (G, D):
-        network.to(device, memory_format=torch.channels_last if _is_convolutional(network) else torch.preserve_format)
+        network.to(device)
+        if any(weight.ndim == 4 for weight in network.parameters()):
+            network.to(memory_format=torch.channels_last)  # convolutions run faster so, on CPU and GPU
     return Engine(
         G=G,
         D=D,
@@ -182,7 +185,9 @@ class _Loop:
         """Train to the last step, or until a signal comes; either way the state is saved."""
         config, reporter = self.config, self.reporter
         if self.step >= self.total:
-            reporter.say(f"{self.run.path} is finished at step {self.step}. To go on, give more --epochs or --steps.")
+            reporter.say(
+                f"{self.run.path} is finished at step {self.step}. To go on, give more --epochs or --steps."
+            )
             return
         reporter.say(self.description())
         board = TensorBoard(self.run.tensorboard_dir, first_step=self.step + 1)
@@ -209,7 +214,11 @@ class _Loop:
                 if (
                     last
                     or stop.requested
-                    or (epoch_ended if config.checkpoint_every is None else _due(config.checkpoint_every, self.step))
+                    or (
+                        epoch_ended
+                        if config.checkpoint_every is None
+                        else _due(config.checkpoint_every, self.step)
+                    )
                     or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
                 ):
                     with watch.paused():
@@ -222,7 +231,9 @@ class _Loop:
         self.draw_curves()
         board.close()
         if stop.requested:
-            reporter.say(f"Stopped and saved at step {self.step}. Go on: ganctl train --resume {self.run.path}")
+            reporter.say(
+                f"Stopped and saved at step {self.step}. Go on: ganctl train --resume {self.run.path}"
+            )
             stop.check()
         reporter.say(f"Done: {self.total} steps in {clock(self.seconds)}. Pictures: {self.run.samples_dir}")
         reporter.say(f"Draw more: ganctl sample --ckpt {self.run.path} --n 25")
@@ -260,13 +271,19 @@ class _Loop:
     def diverged(self, what: str) -> None:
         """Raise a GanctlError with status DIVERGED, or say it once if that is to be ignored."""
         if self.config.on_nan == "stop":
-            last = f"The last good checkpoint is {self.last_good}." if self.last_good else "No checkpoint was saved yet."
+            last = (
+                f"The last good checkpoint is {self.last_good}."
+                if self.last_good
+                else "No checkpoint was saved yet."
+            )
             raise GanctlError(
                 f"The training diverged: {what}.", f"{last} A lower --lr often helps.", status=DIVERGED
             )
         if not self.warned:
             self.warned = True
-            self.reporter.say(f"warning: {what}; going on, as --on-nan ignore says, without saving such a state.")
+            self.reporter.say(
+                f"warning: {what}; going on, as --on-nan ignore says, without saving such a state."
+            )
 
     def save(self) -> None:
         """Checkpoint this step, if everything in it is finite, then remove the oldest beyond ``keep``."""
@@ -351,11 +368,18 @@ class _Logged(Quiet):
 
     def __init__(self, reporter: Quiet, file: TextIO) -> None:
         self._reporter, self._file = reporter, file
-        self.bar, self.show = reporter.bar, reporter.show
 
     def say(self, text: str) -> None:
         self._reporter.say(text)
         self.write(text)
+
+    @contextmanager
+    def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
+        with self._reporter.bar(what, total, done) as advance:
+            yield advance
+
+    def show(self, values: Mapping[str, str]) -> None:
+        self._reporter.show(values)
 
     def write(self, text: str) -> None:
         print(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}", file=self._file, flush=True)
@@ -365,7 +389,9 @@ class _Logged(Quiet):
 def _log_file(run: Run, reporter: Quiet) -> Iterator[_Logged]:
     with run.log_file.open("a", encoding="utf-8") as file:
         logged = _Logged(reporter, file)
-        logged.write(f"ganctl {ganctl.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+        logged.write(
+            f"ganctl {ganctl.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+        )
         try:
             yield logged
         except BaseException as error:
@@ -393,10 +419,6 @@ def _own_random_numbers(device: torch.device) -> Iterator[None]:
         yield
     finally:
         set_rng_state(state, device)
-
-
-def _is_convolutional(network: nn.Module) -> bool:
-    return any(weight.ndim == 4 for weight in network.parameters())
 
 
 def _due(every: int | None, step: int) -> bool:

@@ -17,18 +17,42 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.option("--ckpt", required=True, metavar="CKPT|RUN", type=click.Path(path_type=Path),
-              help="A checkpoint file, or a run folder for its newest one.")
+@click.option(
+    "--ckpt",
+    required=True,
+    metavar="CKPT|RUN",
+    type=click.Path(path_type=Path),
+    help="A checkpoint file, or a run folder for its newest one.",
+)
 @click.option("--n", default=25, show_default=True, type=click.IntRange(min=1), help="How many pictures.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**63 - 1),
-              help="Of the latents: the same seed, the same pictures; more pictures begin with those of fewer.")
-@click.option("--out", metavar="FILE.png|DIR|FILE.npz", type=click.Path(path_type=Path),
-              help="A grid, a folder of PNG files, or an array N×H×W×C uint8 named 'images'.  "
-                   "[default: a grid named after checkpoint, seed and number]")
-@click.option("--nrow", type=click.IntRange(min=1), help="Pictures in a row of the grid.  [default: as square as can be]")
-@click.option("--batch-size", default=64, show_default=True, type=click.IntRange(min=1), help="Pictures drawn at once.")
-@click.option("--truncation", metavar="X", type=float,
-              help="Draw z from a normal distribution cut off at ±X: fewer odd pictures, less variety.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**63 - 1),
+    help="Of the latents: the same seed, the same pictures; more pictures begin with those of fewer.",
+)
+@click.option(
+    "--out",
+    metavar="FILE.png|DIR|FILE.npz",
+    type=click.Path(path_type=Path),
+    help="A grid, a folder of PNG files, or an array N×H×W×C uint8 named 'images'.  "
+    "[default: a grid named after checkpoint, seed and number]",
+)
+@click.option(
+    "--nrow",
+    type=click.IntRange(min=1),
+    help="Pictures in a row of the grid.  [default: as square as can be]",
+)
+@click.option(
+    "--batch-size", default=64, show_default=True, type=click.IntRange(min=1), help="Pictures drawn at once."
+)
+@click.option(
+    "--truncation",
+    metavar="X",
+    type=float,
+    help="Draw z from a normal distribution cut off at ±X: fewer odd pictures, less variety.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only errors.")
 def sample(
@@ -52,7 +76,9 @@ def sample(
 
     if out is not None and out.suffix and out.suffix not in (".png", ".npz") and not out.is_dir():
         raise GanctlError(
-            f"--out {out}: ganctl writes .png (a grid), .npz (an array) or a folder.", f"Try --out {out.with_suffix('.png')}", status=USAGE
+            f"--out {out}: ganctl writes .png (a grid), .npz (an array) or a folder.",
+            f"Try --out {out.with_suffix('.png')}",
+            status=USAGE,
         )
     if nrow is not None and out is not None and out.suffix != ".png":
         raise GanctlError("--nrow is for a grid.", "Give --out FILE.png with it.", status=USAGE)

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from ganctl.cli.params import component, sectioned
+from ganctl.cli.help import sectioned
+from ganctl.cli.params import component
 from ganctl.errors import USAGE, GanctlError
 
 EXAMPLES = """
@@ -35,8 +36,8 @@ def _options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 # Values stay text here: the settings they end in know their types, and say so in one voice for the command line,
 # a TOML file and Python.
 what = _options(
-    click.option("--model", metavar="NAME", shell_complete=component("model"), help="The recipe; see: ganctl models."),
-    click.option("--data", metavar="NAME|PATH", shell_complete=component("dataset"),
+    click.option("--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl models."),
+    click.option("--data", metavar="NAME|PATH", type=component("dataset"),
                  help="A dataset (see: ganctl datasets), or a folder or zip of your own pictures."),
     click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
                  help="Settings from a TOML file; a run's config.toml repeats the run."),
@@ -48,14 +49,14 @@ how_long = _options(
     click.option("--steps", metavar="N", help="Generator updates, instead of epochs."),
 )
 parts = _options(
-    click.option("--generator", metavar="NAME", shell_complete=component("generator"), help="See: ganctl generators."),
-    click.option("--discriminator", metavar="NAME", shell_complete=component("discriminator"),
+    click.option("--generator", metavar="NAME", type=component("generator"), help="See: ganctl generators."),
+    click.option("--discriminator", metavar="NAME", type=component("discriminator"),
                  help="See: ganctl discriminators."),
-    click.option("--loss", metavar="NAME", shell_complete=component("loss"), help="See: ganctl losses."),
-    click.option("--optimizer", metavar="NAME", shell_complete=component("optimizer"),
+    click.option("--loss", metavar="NAME", type=component("loss"), help="See: ganctl losses."),
+    click.option("--optimizer", metavar="NAME", type=component("optimizer"),
                  help="Of both networks; see: ganctl optimizers. Keeps the learning rate."),
-    click.option("--g-optimizer", metavar="NAME", shell_complete=component("optimizer"), help="Of G alone."),
-    click.option("--d-optimizer", metavar="NAME", shell_complete=component("optimizer"), help="Of D alone."),
+    click.option("--g-optimizer", metavar="NAME", type=component("optimizer"), help="Of G alone."),
+    click.option("--d-optimizer", metavar="NAME", type=component("optimizer"), help="Of D alone."),
     click.option("--lr", metavar="X", help="Learning rate of both networks."),
     click.option("--g-lr", metavar="X", help="Of G alone."),
     click.option("--d-lr", metavar="X", help="Of D alone."),
@@ -76,7 +77,11 @@ images = _options(
 machine = _options(
     click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.  [default: auto]"),
     click.option("--precision", metavar="NAME", help="fp32, tf32 or bf16.  [default: fp32]"),
-    click.option("--seed", metavar="N", help="Of weights, latents and order. The same seed, the same run.  [default: 0]"),
+    click.option(
+        "--seed",
+        metavar="N",
+        help="Of weights, latents and order. The same seed, the same run.  [default: 0]",
+    ),
 )
 folder = _options(
     click.option("--runs", metavar="DIR", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
@@ -129,7 +134,8 @@ def train(
     from ganctl.signals import StopSignals
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
-        from ganctl import plugins, resume as resuming, toml
+        from ganctl import plugins, toml
+        from ganctl import resume as resuming
         from ganctl.config import resolve
         from ganctl.progress import make_reporter
         from ganctl.training import train as run_training
@@ -175,10 +181,16 @@ def with_options(given: dict[str, Any], component_options: tuple[str, ...]) -> d
         key, equals, value = text.partition("=")
         part, dot, option = key.strip().replace("-", "_").partition(".")
         if not (equals and dot and option):
-            raise GanctlError(f"-o {text} is not of the form PART.OPTION=VALUE.", "As in: -o generator.width=32", status=USAGE)
+            raise GanctlError(
+                f"-o {text} is not of the form PART.OPTION=VALUE.",
+                "As in: -o generator.width=32",
+                status=USAGE,
+            )
         if part not in COMPONENTS and part != "optimizer":
             raise GanctlError(
-                f"-o {text}: there is no part '{part}'.", did_you_mean(part, [*COMPONENTS, "optimizer"]), status=USAGE
+                f"-o {text}: there is no part '{part}'.",
+                did_you_mean(part, [*COMPONENTS, "optimizer"]),
+                status=USAGE,
             )
         tables.setdefault(part, {})[option] = value
     for part, table in tables.items():
