@@ -1,0 +1,316 @@
+"""The datasets of torchvision: used where they are on disk, downloaded where they are not."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import filelock
+
+import ganctl
+from ganctl_vision.opening import from_folder
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VERSION = 1  # raise it when the same files give other pixels or labels
+FALLBACK = "'--data glyphs' needs no download."
+
+
+def mnist(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
+    """Handwritten digits (LeCun et al. 1998), 28×28 grey, 10 classes: 60,000 to train, 10,000 to test.
+
+    Args:
+        split: Which part.
+        download: Fetch it if it is not on disk.
+    """
+    return _mnist_like("mnist", "MNIST", root, split, download, classes=tuple("0123456789"))
+
+
+def fashion_mnist(
+    root: Path, split: Literal["train", "test"] = "train", download: bool = True
+) -> ganctl.Dataset:
+    """Pictures of clothes (Xiao et al. 2017), 28×28 grey, 10 classes: 60,000 to train, 10,000 to test.
+
+    Args:
+        split: Which part.
+        download: Fetch it if it is not on disk.
+    """
+    return _mnist_like("fashion-mnist", "FashionMNIST", root, split, download)
+
+
+def kmnist(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
+    """Cursive Japanese characters (Clanuwat et al. 2018), 28×28 grey, 10 classes: 60,000 and 10,000.
+
+    Args:
+        split: Which part.
+        download: Fetch it if it is not on disk.
+    """
+    return _mnist_like("kmnist", "KMNIST", root, split, download)
+
+
+def emnist(
+    root: Path,
+    part: Literal["balanced", "byclass", "bymerge", "digits", "letters", "mnist"] = "balanced",
+    split: Literal["train", "test"] = "train",
+    download: bool = True,
+) -> ganctl.Dataset:
+    """Handwritten letters and digits (Cohen et al. 2017), 28×28 grey, turned upright.
+
+    Args:
+        part: Which of its six collections: 47 classes balanced, 62 byclass, 47 bymerge, 10 digits,
+            26 letters, 10 mnist.
+        split: Which part of that.
+        download: Fetch it if it is not on disk.
+    """
+
+    def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Images:
+        data = datasets.EMNIST(folder, split=part, train=split == "train", download=fetch)
+        y, classes = data.targets, tuple(data.classes)
+        if part == "letters":  # numbered from 1, after a class "N/A"
+            y, classes = y - 1, classes[1:]
+        return ganctl.Images(data.data.transpose(1, 2).unsqueeze(1), y.long(), classes)
+
+    raw = Path("EMNIST", "raw")
+    files = [raw / f"emnist-{part}-{split}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]
+    return TorchvisionSet("emnist", root, f"part={part} split={split}", files, load, download)
+
+
+def cifar10(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
+    """Animals and vehicles (Krizhevsky 2009), 32×32 colour, 10 classes: 50,000 to train, 10,000 to test.
+
+    Args:
+        split: Which part.
+        download: Fetch it if it is not on disk.
+    """
+    files = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"]
+    return _cifar("cifar10", "CIFAR10", "cifar-10-batches-py", files, root, split, download)
+
+
+def cifar100(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
+    """Things and beings (Krizhevsky 2009), 32×32 colour, 100 classes: 50,000 to train, 10,000 to test.
+
+    Args:
+        split: Which part.
+        download: Fetch it if it is not on disk.
+    """
+    files = ["train", "test", "meta"]
+    return _cifar("cifar100", "CIFAR100", "cifar-100-python", files, root, split, download)
+
+
+def svhn(
+    root: Path, split: Literal["train", "test", "extra"] = "train", download: bool = True
+) -> ganctl.Dataset:
+    """House numbers (Netzer et al. 2011), 32×32 colour, 10 classes: 73,257, 26,032 to test, 531,131 extra.
+
+    Args:
+        split: Which part.
+        download: Fetch it if it is not on disk.
+    """
+
+    def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Images:
+        import torch
+
+        if importlib.util.find_spec("scipy") is None:
+            raise ganctl.GanctlError(
+                "svhn comes in Matlab's format, for which scipy is needed and not installed.",
+                "Install it: pip install scipy",
+                status=ganctl.DATA,
+            )
+        data = datasets.SVHN(folder, split=split, download=fetch)
+        return ganctl.Images(torch.as_tensor(data.data), torch.as_tensor(data.labels), tuple("0123456789"))
+
+    return TorchvisionSet("svhn", root, f"split={split}", [Path(f"{split}_32x32.mat")], load, download)
+
+
+def stl10(
+    root: Path,
+    split: Literal["unlabeled", "train", "test", "train+unlabeled"] = "unlabeled",
+    download: bool = True,
+) -> ganctl.Dataset:
+    """Animals and vehicles (Coates et al. 2011), 96×96 colour: 100,000 unlabeled, 5,000 and 8,000 in 10 classes.
+
+    Args:
+        split: Which part; those with unlabeled pictures have no classes.
+        download: Fetch it if it is not on disk (2.6 GB).
+    """
+
+    def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Images:
+        import torch
+
+        data = datasets.STL10(folder, split=split, download=fetch)
+        x = torch.as_tensor(data.data)
+        if "unlabeled" in split:
+            return ganctl.Images(x)
+        return ganctl.Images(x, torch.as_tensor(data.labels).long(), tuple(data.classes))
+
+    names = ["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "unlabeled_X.bin", "class_names.txt"]
+    files = [Path("stl10_binary", name) for name in names]
+    return TorchvisionSet("stl10", root, f"split={split}", files, load, download)
+
+
+def celeba(
+    root: Path, split: Literal["train", "valid", "test", "all"] = "train", download: bool = True
+) -> ganctl.Dataset:
+    """Faces of celebrities (Liu et al. 2015), aligned, 178×218 colour, no classes: 202,599 in all.
+
+    Args:
+        split: Which part; "all" needs the pictures only, not list_eval_partition.txt.
+        download: Fetch it if it is not on disk (1.4 GB, needs gdown).
+    """
+
+    def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Pictures:
+        if fetch:
+            datasets.CelebA(folder, download=True)
+        pictures = folder / "celeba" / "img_align_celeba"
+        if split == "all":
+            names = sorted(name for name in os.listdir(pictures) if name.endswith(".jpg"))
+        else:
+            wanted = {"train": "0", "valid": "1", "test": "2"}[split]
+            rows = (folder / "celeba" / "list_eval_partition.txt").read_text().splitlines()
+            names = [name for name, part in (row.split() for row in rows if row.strip()) if part == wanted]
+        return ganctl.Pictures(names=names, open=partial(from_folder, folder=str(pictures)), channels=3)
+
+    files = [Path("celeba", "img_align_celeba")]
+    if split != "all":
+        files.append(Path("celeba", "list_eval_partition.txt"))
+    return TorchvisionSet("celeba", root, f"split={split}", files, load, download)
+
+
+@dataclass(frozen=True)
+class TorchvisionSet(ganctl.Dataset):
+    """One of torchvision's datasets.
+
+    ``load(torchvision.datasets, root, fetch)`` reads it, after downloading it if ``fetch``. ``files`` are what
+    must be below ``root`` for it to count as there; as a whole they tell one state of it from another.
+    """
+
+    name: str
+    root: Path
+    options: str
+    files: Sequence[Path]
+    load: Callable[[Any, Path, bool], ganctl.Images | ganctl.Pictures]
+    download: bool
+
+    def identity(self) -> str:
+        return f"{self.name} {self.root.expanduser().resolve()} {self.options}"
+
+    def fingerprint(self) -> str:
+        if self._missing():
+            self._fetch()
+        stats = [(file, os.stat(self.root / file)) for file in self.files]
+        lines = [f"{file.as_posix()} {found.st_size} {found.st_mtime_ns}" for file, found in stats]
+        return "\n".join([f"{self.name} {self.options} version={VERSION}", *lines])
+
+    def read(self) -> ganctl.Images | ganctl.Pictures:
+        if self._missing():
+            self._fetch()
+        datasets = _torchvision_datasets()
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                return self.load(datasets, self.root, False)
+        except ganctl.GanctlError:
+            raise
+        except Exception as error:
+            folder = self.root / self.files[0].parts[0]
+            raise ganctl.GanctlError(
+                f"{self.name} is in {folder}, but cannot be read: {_line(error)}",
+                f"Remove it and run again to download it anew. {FALLBACK}",
+                status=ganctl.DATA,
+            ) from error
+
+    def _missing(self) -> list[Path]:
+        return [file for file in self.files if not (self.root / file).exists()]
+
+    def _fetch(self) -> None:
+        if not self.download:
+            raise self._not_there("download is off")
+        datasets = _torchvision_datasets()
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            # Two runs started together must not write the same files.
+            with filelock.FileLock(self.root / f".{self.name}.lock"):
+                self._fetch_alone(datasets)
+        except ganctl.GanctlError:
+            raise
+        except Exception as error:
+            raise self._not_there(f"the download failed: {_line(error)}") from error
+        if self._missing():
+            raise self._not_there("the download did not bring it")
+
+    def _fetch_alone(self, datasets: Any) -> None:
+        if self._missing():
+            # Its progress bar is for people, who look at stderr; stdout belongs to the command.
+            with contextlib.redirect_stdout(sys.stderr):
+                self.load(datasets, self.root, True)
+
+    def _not_there(self, why: str) -> ganctl.GanctlError:
+        folder = self.root.expanduser().absolute()
+        missing = self._missing()
+        what = f"{missing[0].as_posix()} is not in {folder}" if missing else f"it is incomplete in {folder}"
+        hint = "Point to the folder that holds it with --data-root DIR."
+        for other in (folder.parent, folder / "data"):
+            if all((other / file).exists() for file in self.files):
+                hint = f"It is in {other}: --data-root {other}."
+        return ganctl.GanctlError(
+            f"{self.name}: {what}, and {why}.", f"{hint} {FALLBACK}", status=ganctl.DATA
+        )
+
+
+def _mnist_like(
+    name: str, kind: str, root: Path, split: str, download: bool, classes: tuple[str, ...] = ()
+) -> ganctl.Dataset:
+    def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Images:
+        data = getattr(datasets, kind)(folder, train=split == "train", download=fetch)
+        x: Tensor = data.data
+        return ganctl.Images(x.unsqueeze(1), data.targets.long(), classes or tuple(data.classes))
+
+    files = [
+        Path(kind, "raw", f"{part}-{what}-ubyte")
+        for part in ("train", "t10k")
+        for what in ("images-idx3", "labels-idx1")
+    ]
+    return TorchvisionSet(name, root, f"split={split}", files, load, download)
+
+
+def _cifar(
+    name: str, kind: str, where: str, files: Sequence[str], root: Path, split: str, download: bool
+) -> ganctl.Dataset:
+    def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Images:
+        import torch
+
+        data = getattr(datasets, kind)(folder, train=split == "train", download=fetch)
+        x = torch.as_tensor(data.data).permute(0, 3, 1, 2)
+        return ganctl.Images(x, torch.as_tensor(data.targets), tuple(data.classes))
+
+    return TorchvisionSet(name, root, f"split={split}", [Path(where, f) for f in files], load, download)
+
+
+def _torchvision_datasets() -> Any:
+    try:
+        return importlib.import_module("torchvision.datasets")
+    except Exception as error:  # a torchvision built for another torch raises more than ImportError
+        torch, torchvision = _version("torch"), _version("torchvision")
+        raise ganctl.GanctlError(
+            f"torchvision {torchvision} cannot be imported beside torch {torch}: {_line(error)}",
+            "Install two that fit each other: pip install --upgrade torch torchvision",
+        ) from error
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".: ")
