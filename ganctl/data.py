@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -104,8 +105,9 @@ class Batches:
         return Batch(x.float().div_(127.5).sub_(1), y)
 
     def _permutation(self, epoch: int) -> Tensor:
-        # Drawn on the CPU: the same order on every device.
-        generator = torch.Generator().manual_seed((self.seed << 32) + epoch)
+        # Drawn on the CPU: the same order on every device. Hashed, as torch uses 32 bits of a seed there.
+        digest = hashlib.sha256(f"{self.seed} {epoch}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
         return torch.randperm(self.n, generator=generator)
 
 

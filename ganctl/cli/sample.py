@@ -29,7 +29,7 @@ Examples:
     "--seed",
     default=0,
     show_default=True,
-    type=click.IntRange(0, 2**63 - 1),
+    type=click.IntRange(0, 2**32 - 1),
     help="Of the latents: the same seed, the same pictures; more pictures begin with those of fewer.",
 )
 @click.option(

@@ -71,8 +71,8 @@ parts = _options(
 )  # fmt: skip
 images = _options(
     click.option("--image-size", metavar="N", help="Resize and crop pictures to N×N."),
-    click.option("--data-root", metavar="DIR", envvar="GANCTL_DATA_ROOT", show_envvar=True,
-                 help="Where datasets lie or are downloaded to.  [default: data]"),
+    click.option("--data-root", metavar="DIR",
+                 help="Where datasets lie or are downloaded to.  [default: $GANCTL_DATA_ROOT, or data]"),
 )  # fmt: skip
 machine = _options(
     click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.  [default: auto]"),
@@ -151,10 +151,6 @@ def train(
                     "Give one or the other.",
                     status=USAGE,
                 )
-            # An environment variable is a default, and a run has its own.
-            source = click.get_current_context().get_parameter_source("data_root")
-            if source is click.core.ParameterSource.ENVIRONMENT:
-                given.pop("data_root", None)
             found = resuming.find(resume, registry, with_options(given, component_options), reporter.say)
             config = found.config
         else:

@@ -1,0 +1,49 @@
+"""What several tests use: tiny data, tiny networks, and ganctl as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)  # tests run side by side
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One dataset cache for the whole session, and not the user's."""
+    root = tmp_path_factory.getbasetemp() / "cache"
+    monkeypatch.setenv("GANCTL_CACHE", str(root))
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """The folder of real datasets; the test is skipped without one."""
+    root = os.environ.get("GANCTL_DATA_ROOT")
+    if not root or not Path(root).is_dir():
+        pytest.skip("needs real data: set GANCTL_DATA_ROOT")
+    return Path(root)
+
+
+@pytest.fixture
+def ganctl(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``ganctl("train", "--model", …)`` as a process in ``tmp_path``, its output captured."""
+
+    def run(*args: object, **options: object) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", **options.pop("env", {})}  # type: ignore[dict-item]
+        return subprocess.run(
+            [sys.executable, "-m", "ganctl", *map(str, args)],
+            cwd=options.pop("cwd", tmp_path),  # type: ignore[call-overload]
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            **options,
+        )
+
+    return run

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import torch
+
+from ganctl import Images
+from ganctl.data import Batches
+
+CPU = torch.device("cpu")
+
+
+def numbered(n: int) -> Images:
+    """Images that are told apart by their first two pixels."""
+    x = torch.zeros(n, 1, 2, 2, dtype=torch.uint8)
+    x[:, 0, 0, 0], x[:, 0, 0, 1] = torch.arange(n) // 256, torch.arange(n) % 256
+    return Images(x, torch.arange(n))
+
+
+def test_every_image_once_an_epoch_also_where_batches_span_two() -> None:
+    n, batch = 103, 10
+    batches = Batches(numbered(n), batch, seed=5, device=CPU)
+    seen = torch.cat([batches.draw().y for _ in range(31)])
+    for epoch in range(3):
+        assert sorted(seen[epoch * n : (epoch + 1) * n].tolist()) == list(range(n))
+    assert seen[:n].tolist() != seen[n : 2 * n].tolist()
+
+
+def test_order_depends_on_seed_and_position_alone() -> None:
+    one = Batches(numbered(50), 8, seed=1, device=CPU)
+    drawn = [one.draw().y for _ in range(20)]
+    two = Batches(numbered(50), 8, seed=1, device=CPU)
+    two.position = 13 * 8
+    assert torch.equal(two.draw().y, drawn[13])
+    other = Batches(numbered(50), 8, seed=2, device=CPU)
+    assert not torch.equal(other.draw().y, drawn[0])
+
+
+def test_pixels_become_minus_one_to_one_and_stay_with_their_label() -> None:
+    images = numbered(300)
+    images.x[:, 0, 1, 0], images.x[:, 0, 1, 1] = 0, 255
+    batch = Batches(images, 16, seed=0, device=CPU).draw()
+    assert batch.x.dtype == torch.float32
+    assert batch.x[:, 0, 1, 0].eq(-1).all()
+    assert batch.x[:, 0, 1, 1].eq(1).all()
+    restored = ((batch.x + 1) * 127.5).round().long()
+    assert torch.equal(restored[:, 0, 0, 0] * 256 + restored[:, 0, 0, 1], batch.y)
+
+
+def test_a_batch_as_large_as_the_data() -> None:
+    batches = Batches(numbered(7), 7, seed=0, device=CPU)
+    assert sorted(batches.draw().y.tolist()) == list(range(7))
+    assert sorted(batches.draw().y.tolist()) == list(range(7))

@@ -1,0 +1,226 @@
+"""The step, against the same mathematics written out as a plain loop."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ganctl import Batch, Loss
+from ganctl.engine import Engine
+from ganctl.latent import Normal
+
+CPU = torch.device("cpu")
+
+
+class G(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 16), nn.Tanh())
+        self.calls = 0
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        self.calls += 1
+        return self.net(z).view(-1, 1, 4, 4)
+
+
+class D(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(16, 8), nn.LeakyReLU(0.2), nn.Linear(8, 1))
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return self.net(x).squeeze(1)
+
+
+class BCE(Loss):
+    def __init__(self) -> None:
+        super().__init__()
+        self.constrained = 0
+
+    def discriminator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        assert not fake.x.requires_grad
+        r, f = D(real.x, real.y), D(fake.x, fake.y)
+        loss = nn.functional.softplus(-r).mean() + nn.functional.softplus(f).mean()
+        return loss, {"D(x)": r.sigmoid().mean(), "D(G(z))": f.sigmoid().mean()}
+
+    def generator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        f = D(fake.x, fake.y)
+        return nn.functional.softplus(-f).mean(), {"D(G(z))": f.sigmoid().mean()}
+
+    def constrain(self, D: nn.Module) -> None:
+        self.constrained += 1
+
+
+def make(**options: Any) -> Engine:
+    torch.manual_seed(0)
+    g, d = G(), D()
+    return Engine(
+        G=g,
+        D=d,
+        loss=BCE(),
+        latent=Normal(4),
+        g_optimizer=torch.optim.Adam(g.parameters(), lr=0.01),
+        d_optimizer=torch.optim.Adam(d.parameters(), lr=0.02),
+        batch_size=6,
+        device=CPU,
+        **options,
+    )
+
+
+class Draw:
+    def __init__(self) -> None:
+        self.generator = torch.Generator().manual_seed(1)
+        self.count = 0
+
+    def __call__(self) -> Batch:
+        self.count += 1
+        return Batch(torch.rand(6, 1, 4, 4, generator=self.generator) * 2 - 1)
+
+
+@pytest.mark.parametrize("n_critic", [1, 3])
+def test_step_is_the_papers_algorithm(n_critic: int) -> None:
+    engine = make(n_critic=n_critic)
+    g, d = copy.deepcopy(engine.G), copy.deepcopy(engine.D)
+    g_optimizer = torch.optim.Adam(g.parameters(), lr=0.01)
+    d_optimizer = torch.optim.Adam(d.parameters(), lr=0.02)
+    loss, draw, again = BCE(), Draw(), Draw()
+
+    torch.manual_seed(7)
+    for _ in range(4):
+        engine.step(draw)
+
+    torch.manual_seed(7)
+    for _ in range(4):
+        for _ in range(n_critic):
+            real, z = again(), torch.randn(6, 4)
+            fake = Batch(g(z))
+            d_optimizer.zero_grad()
+            loss.discriminator_loss(d, real, Batch(fake.x.detach()))[0].backward()
+            d_optimizer.step()
+        g_optimizer.zero_grad()
+        loss.generator_loss(d, real, fake)[0].backward()
+        g_optimizer.step()
+
+    for ours, plain in ((engine.G, g), (engine.D, d)):
+        for a, b in zip(ours.state_dict().values(), plain.state_dict().values(), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_each_update_of_d_has_a_fresh_batch_and_g_runs_once_for_both() -> None:
+    engine, draw = make(n_critic=5), Draw()
+    engine.step(draw)
+    assert draw.count == 5
+    assert engine.G.calls == 5  # not 6: G's update goes on from the last fakes
+    assert engine.loss.constrained == 5
+
+
+def test_g_turn_leaves_no_gradient_in_d_and_thaws_it() -> None:
+    engine, draw = make(), Draw()
+    engine.step(draw)
+    of_d_turn = [p.grad.clone() for p in engine.D.parameters()]
+    fake = engine.generate(None, keep_graph=True)
+    engine.update_generator(draw(), fake)
+    assert all(torch.equal(p.grad, g) for p, g in zip(engine.D.parameters(), of_d_turn, strict=True))
+    assert all(p.requires_grad for p in engine.D.parameters())
+
+
+def test_weights_that_are_meant_to_be_frozen_stay_so() -> None:
+    torch.manual_seed(0)
+    g, d = G(), D()
+    d.net[1].weight.requires_grad_(False)
+    engine = make()
+    engine = Engine(
+        G=g, D=d, loss=BCE(), latent=Normal(4), batch_size=6, device=CPU,
+        g_optimizer=torch.optim.SGD(g.parameters(), lr=0.1), d_optimizer=torch.optim.SGD(d.parameters(), lr=0.1),
+    )  # fmt: skip
+    before = d.net[1].weight.clone()
+    engine.step(Draw())
+    assert not d.net[1].weight.requires_grad
+    assert torch.equal(d.net[1].weight, before)
+
+
+def test_average_has_its_half_life() -> None:
+    engine, draw = make(ema=12.0), Draw()  # two batches of 6
+    start = [p.clone() for p in engine.G.parameters()]
+    with torch.no_grad():
+        for p in engine.G.parameters():
+            p.add_(1.0)
+    engine.update_average()
+    engine.update_average()
+    assert engine.G_ema is not None
+    for average, old in zip(engine.G_ema.parameters(), start, strict=True):
+        torch.testing.assert_close(average, old + 0.5)
+    engine.step(draw)
+    for average, buffer in zip(engine.G_ema.buffers(), engine.G.buffers(), strict=True):
+        assert torch.equal(average, buffer)
+    assert engine.sampler is engine.G_ema
+
+
+class NoSync(TorchDispatchMode):
+    """Fails on whatever reads a value from the device or has a shape that depends on one."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.overloadpacket.__name__
+        assert name not in ("_local_scalar_dense", "nonzero", "item", "is_nonzero"), (
+            f"{name} leaves the device"
+        )
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_leaves_the_device_inside_a_step() -> None:
+    from ganctl.data import Batches, Images
+    from ganctl.metrics import Recorder
+
+    engine = make(ema=100.0, n_critic=2)
+    # capturable is what keeps Adam's step count on the device; without it Adam reads nothing, but counts on the host.
+    batches = Batches(Images(torch.zeros(20, 1, 4, 4, dtype=torch.uint8)), 6, seed=0, device=CPU)
+    recorder = Recorder(10, CPU)
+    engine.step(batches.draw)
+    with pytest.raises(AssertionError, match="leaves the device"), NoSync():
+        torch.ones(1).item()
+    foreach = dict(lr=0.01, foreach=False, fused=True)
+    engine.g_optimizer = torch.optim.Adam(engine.G.parameters(), **foreach)
+    engine.d_optimizer = torch.optim.Adam(engine.D.parameters(), **foreach)
+    with NoSync():
+        recorder.add(engine.step(batches.draw))
+
+
+def test_bf16_trains_in_float32_weights() -> None:
+    engine, draw = make(precision="bf16"), Draw()
+    for _ in range(3):
+        report = engine.step(draw)
+    assert all(value.isfinite() for value in report.values())
+    assert all(p.dtype == torch.float32 for p in engine.G.parameters())
+    assert engine.generate(None, keep_graph=False).x.dtype == torch.float32
+
+
+def test_report_has_losses_and_answers_as_d_saw_them() -> None:
+    engine = make()
+    report = engine.step(Draw())
+    assert set(report) == {"d_loss", "g_loss", "D(x)", "D(G(z))"}
+    assert not any(value.requires_grad for value in report.values())
+
+
+def test_is_finite_sees_weights_and_buffers() -> None:
+    engine = make()
+    assert engine.is_finite()
+    next(iter(engine.G.buffers())).fill_(float("nan"))
+    assert not engine.is_finite()
+
+
+def test_state_survives_a_round_trip() -> None:
+    one, draw = make(ema=50.0), Draw()
+    one.step(draw)
+    two = make(ema=50.0)
+    two.load_state_dict(copy.deepcopy(one.state_dict()))
+    for engine in (one, two):
+        torch.manual_seed(3)
+        engine.step(Draw())
+    for key in ("G", "D", "G_ema"):
+        a, b = one.state_dict()[key], two.state_dict()[key]
+        assert all(torch.equal(a[name], b[name]) for name in a)
