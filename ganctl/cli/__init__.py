@@ -1,0 +1,132 @@
+"""The command ``ganctl``. This file only assembles; one file a command has the rest."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from ganctl import __version__
+from ganctl.cli import errors
+from ganctl.cli.completion import completion
+from ganctl.cli.doctor import doctor
+from ganctl.cli.info import info
+from ganctl.cli.listing import LISTINGS
+from ganctl.cli.output import degrade_gracefully
+from ganctl.cli.plugins import plugins as plugins_command
+from ganctl.cli.sample import sample
+from ganctl.cli.train import train
+from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.plugins import Plugin, discover, load
+
+#: What ``ganctl --help`` shows, in its order. Plugins' commands follow.
+SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Train and draw": (train, sample),
+    "What there is": (*LISTINGS, info),
+    "This installation": (plugins_command, doctor, completion),
+}
+COMMANDS = {str(command.name): command for section in SECTIONS.values() for command in section}
+
+
+class Ganctl(click.Group):
+    """Our own commands, then those of plugins, which are loaded only when none of ours is meant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *_plugin_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name in COMMANDS:
+            return COMMANDS[name]
+        found = _plugin_commands(ctx).get(name, [])
+        if len(found) > 1:
+            choices = " or ".join(f"{plugin.distribution}:{name}" for plugin, _ in found)
+            claims = ", ".join(f"{plugin.origin} (plugin '{plugin.name}')" for plugin, _ in found)
+            raise GanctlError(
+                f"Several plugins register the command '{name}': {claims}.",
+                f"Say which: {choices}",
+                status=USAGE,
+            )
+        return found[0][1] if found else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
+            hint = f"{did_you_mean(name, self.list_commands(ctx))} See: ganctl --help"
+            raise GanctlError(f"There is no command '{name}'.", hint, status=USAGE)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections = {title: {str(c.name): c for c in commands} for title, commands in SECTIONS.items()}
+        sections["From plugins"] = {
+            name: found[0][1] for name, found in _plugin_commands(ctx).items() if len(found) == 1
+        }
+        for title, commands in sections.items():
+            visible = {name: command for name, command in commands.items() if not command.hidden}
+            if visible:
+                limit = formatter.width - 6 - max(map(len, COMMANDS))
+                with formatter.section(title):
+                    formatter.write_dl([(name, c.get_short_help_str(limit)) for name, c in visible.items()])
+
+    def invoke(self, ctx: click.Context) -> None:
+        super().invoke(ctx)  # what a command returns is no exit status
+
+
+def _plugin_commands(ctx: click.Context) -> dict[str, list[tuple[Plugin, click.Command]]]:
+    """Plugins' commands by name; by ``distribution:name`` where the name alone would not do."""
+    # While the shell completes a line, nothing may be written to it.
+    loaded = discover() if ctx.resilient_parsing else load()
+    commands: dict[str, list[tuple[Plugin, click.Command]]] = {}
+    for plugin in loaded.all:
+        for command in plugin.commands:
+            commands.setdefault(str(command.name), []).append((plugin, command))
+    for name, found in list(commands.items()):
+        if name in COMMANDS:
+            del commands[name]
+        if name in COMMANDS or len(found) > 1:
+            for plugin, command in found:
+                commands.setdefault(f"{plugin.distribution}:{name}", []).append((plugin, command))
+    return commands
+
+
+def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ["GANCTL_DEBUG"] = "1"
+
+
+@click.group(
+    cls=Ganctl,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
+)
+@click.version_option(__version__, "--version", message="ganctl %(version)s")
+@click.pass_context
+def cli(ctx: click.Context) -> None:
+    """The GAN laboratory: train, sample, compare, extend."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0, or the status of the error that is shown on stderr."""
+    if sys.stdout is None:  # closed, as by ``>&-``
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+    degrade_gracefully()
+    try:
+        # Without standalone_mode click returns the status of a ctx.exit() and raises everything else.
+        status: Any = cli.main(args, prog_name="ganctl", standalone_mode=False)
+        sys.stdout.flush()
+    except (Exception, KeyboardInterrupt) as error:
+        status = errors.show(error)
+        try:
+            sys.stdout.flush()
+        except OSError:  # no reader, full disk: Python would try again at exit, and complain
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(status)

@@ -1,0 +1,62 @@
+"""``ganctl doctor``: the state of this installation, for oneself and for a bug report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganctl.cli.output import fold, print_json, terminal_width
+from ganctl.cli.params import json_option
+from ganctl.errors import FAILED
+
+
+@click.command()
+@click.option(
+    "--data-root",
+    type=click.Path(path_type=Path),
+    default=Path("data"),
+    envvar="GANCTL_DATA_ROOT",
+    show_default=True,
+    show_envvar=True,
+    help="Where datasets lie or are downloaded to.",
+)
+@json_option
+def doctor(data_root: Path, as_json: bool) -> None:
+    """Check this installation; paste the output into a bug report.
+
+    The exit status is 0 if a training could start.
+    """
+    from ganctl.doctor import examine
+
+    found = examine(data_root)
+    if as_json:
+        problems = [vars(problem) for problem in found.problems]
+        print_json({**found.facts, "problems": problems, "can_train": found.can_train})
+    else:
+        for title, facts in found.facts.items():
+            _print_section(title, facts)
+        for problem in found.problems:
+            _print_lines("PROBLEM  " if problem.essential else "warning  ", problem.text)
+            if problem.hint:
+                _print_lines("         ", problem.hint)
+        print(
+            "\nA training can start." if found.can_train else "\nNo training can start until that is mended."
+        )
+    if not found.can_train:
+        raise click.exceptions.Exit(FAILED)
+
+
+def _print_section(title: str, facts: dict[str, Any]) -> None:
+    print(title)
+    width = max(map(len, facts), default=0)
+    for name, value in facts.items():
+        text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+        _print_lines(f"  {name:{width}}  ", text)
+    print()
+
+
+def _print_lines(start: str, text: str) -> None:
+    for number, line in enumerate(fold(text, terminal_width() - len(start))):
+        print((start if number == 0 else " " * len(start)) + line)

@@ -1,0 +1,90 @@
+"""What went wrong, in two lines on stderr, and as an exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+
+import click
+
+from ganctl import plugins
+from ganctl.errors import FAILED, INTERRUPTED, RESOURCES, USAGE, GanctlError
+
+
+def show(error: BaseException) -> int:
+    """Print ``error`` on stderr, with its traceback if ``GANCTL_DEBUG=1``, and return the exit status."""
+    if isinstance(error, BrokenPipeError):  # the reader, as in ``ganctl models | head``, has seen enough
+        return FAILED
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        print("interrupted", file=sys.stderr)
+        signal = error.__cause__ if isinstance(error, click.Abort) else error
+        return getattr(signal, "status", INTERRUPTED)  # SIGTERM's is another
+    message, hint, status = explain(error)
+    if os.environ.get("GANCTL_DEBUG") == "1":
+        traceback.print_exception(type(error), error, error.__traceback__)
+    print(f"error: {message}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+    return status
+
+
+def explain(error: BaseException) -> tuple[str, str, int]:
+    """What is wrong, what to do, and the exit status."""
+    if isinstance(error, GanctlError):
+        return _one_line(error.message), _one_line(error.hint), error.status
+    if isinstance(error, click.ClickException):
+        return _explain_usage(error)
+    text = _one_line(str(error)) or type(error).__name__
+    if is_out_of_memory(error):
+        return f"Out of memory: {text}", "Try a smaller --batch-size or --image-size.", RESOURCES
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" (writing {error.filename})" if error.filename else ""
+        return f"The disk is full{where}: {error.strerror}.", "Free some space; see: ganctl doctor", RESOURCES
+    if isinstance(error, OSError) and error.filename:
+        return f"{error.strerror}: {error.filename}", "Check that path; ganctl --debug … shows more.", FAILED
+    culprit = _third_party(error)
+    whose = f"plugin '{culprit.name}' of {culprit.origin}" if culprit else "ganctl"
+    return (
+        f"{type(error).__name__}: {text}" if str(error) else text,
+        f"This is a bug in {whose}; run again with --debug (ganctl --debug …) "
+        "and report the traceback with the output of ganctl doctor.",
+        FAILED,
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` is Python's, the CPU's or an accelerator's lack of memory; needs no torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def _explain_usage(error: click.ClickException) -> tuple[str, str, int]:
+    hint = ""
+    if isinstance(error, click.NoSuchOption) and error.option_name == "--debug":
+        hint = "It comes before the command: ganctl --debug …"
+    elif isinstance(error, click.UsageError) and error.ctx:
+        hint = f"See: {error.ctx.command_path} --help"
+    return _one_line(error.format_message()), hint, error.exit_code if error.exit_code else USAGE
+
+
+def _third_party(error: BaseException) -> plugins.Plugin | None:
+    """The plugin, if not ganctl's own, whose code was the last to run before ``error``."""
+    if not plugins.load.cache_info().currsize:
+        return None
+    by_package = {plugin.module.partition(":")[0].partition(".")[0]: plugin for plugin in plugins.load().all}
+    for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if package == "ganctl":
+            return None
+        if package in by_package:
+            plugin = by_package[package]
+            return None if plugin.distribution == "ganctl" else plugin
+    return None
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,106 @@
+"""All that can be told about a component: its documentation, options and number of parameters."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ganctl import options
+from ganctl.errors import GanctlError
+from ganctl.model import ImageShape, Model, Spec
+from ganctl.registry import Component, Registry
+
+#: Kind of component → the part of a run that it is, as in ``-o PART.OPTION=VALUE``.
+PARTS = {
+    "generator": "generator",
+    "discriminator": "discriminator",
+    "loss": "loss",
+    "dataset": "data",
+    "optimizer": "optimizer",
+}
+
+
+def description(factory: Callable[..., Any]) -> str:
+    """The docstring of ``factory`` up to its first section, without markup; paragraphs are one line each."""
+    text = inspect.cleandoc(getattr(factory, "func", factory).__doc__ or "")
+    text = re.split(r"^(?:\.\. .*|[A-Z]\w+:)$", text, maxsplit=1, flags=re.MULTILINE)[0]
+    text = re.sub(r":\w+:`~?([^`]+)`", r"\1", text).replace("``", "")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in re.split(r"\n\s*\n", text.strip()))
+
+
+def parameters(
+    registry: Registry, component: Component, image: ImageShape
+) -> dict[str, int | GanctlError | None]:
+    """Trainable parameters of a network, or of a model's two, built for ``image``; or why it cannot be built.
+
+    Other kinds of component have none.
+    """
+    if isinstance(component.target, Model):
+        model = component.target
+        return {
+            "generator": _count(registry, "generator", model.generator, model.latent, image),
+            "discriminator": _count(registry, "discriminator", model.discriminator, model.latent, image),
+        }
+    if component.kind not in ("generator", "discriminator"):
+        return {}
+    spec = Spec(f"{component.distribution}:{component.name}")
+    return {component.kind: _count(registry, component.kind, spec, Spec("normal"), image)}
+
+
+def _count(registry: Registry, kind: str, spec: Spec, latent: Spec, image: ImageShape) -> int | GanctlError:
+    import torch
+
+    from ganctl import build
+    from ganctl.latent import factory
+
+    filled_in = {"image": image, "latent": factory(latent.name)(**latent.options), "num_classes": 0}
+    error = GanctlError("")
+    # The meta device costs neither memory nor time, but a network that computes while it is built needs the other.
+    for device in ("meta", "cpu"):
+        try:
+            with torch.device(device):
+                network = build.build(registry, kind, spec, **filled_in)
+            return sum(parameter.numel() for parameter in network.parameters())
+        except GanctlError as raised:
+            error = raised
+    return error
+
+
+def model_defaults(model: Model) -> list[str]:
+    """What ``model`` sets, as options of ``ganctl train``, a line each; together they repeat the model."""
+    lines = [_options(part, getattr(model, part)) for part in ("generator", "discriminator", "loss")]
+    if model.g_optimizer == model.d_optimizer:
+        lines.append(_options("optimizer", model.g_optimizer, {"lr": "lr"}))
+    else:
+        lines.append(_options("g_optimizer", model.g_optimizer, {"lr": "g-lr"}))
+        lines.append(_options("d_optimizer", model.d_optimizer, {"lr": "d-lr"}))
+    lines.append(_options("latent", model.latent, {"z_dim": "z-dim"}))
+    for setting in ("batch_size", "n_critic", "ema", "image_size"):
+        lines.append(f"--{setting.replace('_', '-')} {as_text(getattr(model, setting))}")
+    return lines
+
+
+def _options(part: str, spec: Spec, shorthands: dict[str, str] | None = None) -> str:
+    words = [f"--{part.replace('_', '-')} {spec.name}"]
+    for name, value in spec.options.items():
+        if shorthands and name in shorthands:
+            words.append(f"--{shorthands[name]} {as_text(value)}")
+        else:
+            words.append(f"-o {part}.{name}={as_text(value)}")
+    return " ".join(words)
+
+
+def as_text(value: Any) -> str:
+    """``value`` as a command line gives it."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(as_text, value))
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
+
+
+def component_options(component: Component) -> list[options.Option]:
+    """The options of a component that is no model."""
+    return options.of(component.load())
