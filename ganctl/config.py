@@ -130,15 +130,18 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
         **{name: getattr(recipe, name) for name in COMPONENTS if name != "data"},
     }
     for layer in expanded:
-        if layer.get("epochs") is not None and layer.get("steps") is not None:
-            raise GanctlError("Both epochs and steps were given.", "Give one of them.", status=USAGE)
+        length = {}
         for name, value in layer.items():
             if name in COMPONENTS:
                 settings[name] = _merge(name, settings.get(name), value)
-            else:
-                settings[name] = options.convert(name, value, _TYPES[name], DEFAULTS[name])
-                if name in ("epochs", "steps") and settings[name] is not None:
-                    settings["steps" if name == "epochs" else "epochs"] = None
+                continue
+            settings[name] = options.convert(name, value, _TYPES[name], DEFAULTS[name])
+            if name in ("epochs", "steps") and settings[name] is not None:
+                length[name] = settings[name]
+        if len(length) > 1:
+            raise GanctlError("Both epochs and steps were given.", "Give one of them.", status=USAGE)
+        if length:  # of a later layer, it replaces whichever an earlier one gave
+            settings.update({"epochs": None, "steps": None, **length})
     if "data" not in settings:
         raise GanctlError(
             "No dataset was named.",

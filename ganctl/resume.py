@@ -17,7 +17,18 @@ from ganctl.registry import Registry
 from ganctl.run import Run
 
 #: Settings that may change when a run goes on, because what is computed does not depend on them.
-CHANGEABLE = {"epochs", "steps", "device", "keep", "checkpoint_every", "sample_every", "on_nan", "data_root"}
+#: The data may lie elsewhere by now; that its pixels are the same is checked.
+CHANGEABLE = {
+    "epochs",
+    "steps",
+    "device",
+    "keep",
+    "checkpoint_every",
+    "sample_every",
+    "on_nan",
+    "data",
+    "data_root",
+}
 
 
 @dataclass(frozen=True)

@@ -183,9 +183,9 @@ def test_nothing_leaves_the_device_inside_a_step() -> None:
     engine.step(batches.draw)
     with pytest.raises(AssertionError, match="leaves the device"), NoSync():
         torch.ones(1).item()
-    foreach = dict(lr=0.01, foreach=False, fused=True)
-    engine.g_optimizer = torch.optim.Adam(engine.G.parameters(), **foreach)
-    engine.d_optimizer = torch.optim.Adam(engine.D.parameters(), **foreach)
+    options = {"lr": 0.01, "fused": True}
+    engine.g_optimizer = torch.optim.Adam(engine.G.parameters(), **options)
+    engine.d_optimizer = torch.optim.Adam(engine.D.parameters(), **options)
     with NoSync():
         recorder.add(engine.step(batches.draw))
 

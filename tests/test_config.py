@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ganctl import GanctlError, plugins, toml
+from ganctl.config import HELP, Config, resolve
+
+BASE = {"model": "dcgan", "data": "glyphs"}
+
+
+def config(*layers: dict[str, object]) -> Config:
+    return resolve(plugins.registry(), BASE, *layers)
+
+
+def error(*layers: dict[str, object]) -> GanctlError:
+    with pytest.raises(GanctlError) as caught:
+        config(*layers)
+    assert caught.value.status == 2
+    return caught.value
+
+
+def test_models_defaults_stand_under_everything() -> None:
+    resolved = config()
+    assert resolved.g_optimizer.name == "adam"
+    assert resolved.g_optimizer.options["betas"] == (0.5, 0.999)
+    assert resolved.epochs == 20
+    assert resolved.steps is None
+
+
+def test_later_layers_win() -> None:
+    resolved = config({"batch_size": 32, "seed": 3}, {"batch-size": "16"})
+    assert (resolved.batch_size, resolved.seed) == (16, 3)
+
+
+@pytest.mark.parametrize("layer", [{"lr": 0.1, "d_lr": 0.2}, {"d_lr": 0.2, "lr": 0.1}])
+def test_the_special_beats_the_general_in_any_order(layer: dict[str, object]) -> None:
+    resolved = config(layer)
+    assert resolved.g_optimizer.options["lr"] == 0.1
+    assert resolved.d_optimizer.options["lr"] == 0.2
+
+
+def test_another_optimizer_keeps_the_learning_rate_and_nothing_else() -> None:
+    resolved = config({"lr": 1e-3}, {"optimizer": "rmsprop"})
+    for optimizer in (resolved.g_optimizer, resolved.d_optimizer):
+        assert optimizer.name == "rmsprop"
+        assert optimizer.options["lr"] == 1e-3
+        assert "betas" not in optimizer.options
+    assert config({"d_optimizer": "sgd"}).g_optimizer.name == "adam"
+
+
+def test_another_generator_starts_from_its_own_defaults() -> None:
+    resolved = config({"generator": {"name": "dcgan", "width": 16}}, {"generator": "mlp"})
+    assert "width" not in resolved.generator.options
+
+
+def test_options_of_every_part_and_their_types() -> None:
+    resolved = config({"generator": {"width": "32"}, "z_dim": "7", "d_optimizer": {"betas": "0,0.9"}})
+    assert resolved.generator.options["width"] == 32
+    assert resolved.latent.options["z_dim"] == 7
+    assert resolved.d_optimizer.options["betas"] == (0.0, 0.9)
+
+
+def test_a_path_is_a_folder_of_pictures(tmp_path: Path) -> None:
+    assert config({"data": str(tmp_path)}).data.options["path"] == str(tmp_path)
+    assert config({"data": "./faces"}).data.name == "folder"
+    assert config({"data": "mnist"}).data.name == "mnist"
+
+
+@pytest.mark.parametrize("settings", [{}, {"steps": 10, "ema": 500.0}, {"optimizer": "sgd", "image_size": 32}])
+def test_toml_and_plain_values_bring_back_the_same_config(tmp_path: Path, settings: dict[str, object]) -> None:
+    resolved = config(settings)
+    file = tmp_path / "config.toml"
+    file.write_text(resolved.to_toml(), encoding="utf-8")
+    assert resolve(plugins.registry(), toml.read(file)) == resolved
+    assert resolve(plugins.registry(), resolved.to_dict()) == resolved
+    assert Config.from_dict(resolved.to_dict()).to_dict() == resolved.to_dict()
+
+
+def test_every_setting_is_in_the_file_with_its_meaning() -> None:
+    text = config().to_toml()
+    for name, meaning in HELP.items():
+        assert name in text
+        assert meaning in text
+
+
+def test_a_later_length_replaces_an_earlier_one() -> None:
+    assert config({"epochs": 3}, {"steps": 9}).epochs is None
+    assert config({"steps": 9}, {"epochs": 3}).steps is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        ({"model": "dgcan"}, ["'dgcan'", "Did you mean 'dcgan'?"]),
+        ({"loss": "bec"}, ["'bec'", "'bce'"]),
+        ({"batch_sise": 3}, ["batch_sise", "batch_size"]),
+        ({"batch_size": "many"}, ["batch_size", "many", "int"]),
+        ({"batch_size": 0}, ["batch_size", "at least 1"]),
+        ({"lr": -1}, ["learning rate", "above 0"]),
+        ({"lr": "nan"}, ["learning rate"]),
+        ({"precision": "fp8"}, ["precision", "'bf16'"]),
+        ({"epochs": 1, "steps": 1}, ["Both"]),
+        ({"generator": {"widht": 3}}, ["widht", "Did you mean 'width'?", "depth"]),
+        ({"generator": {"width": "wide"}}, ["generator 'dcgan': width", "'wide'", "int"]),
+        ({"ema": -5}, ["ema"]),
+        ({"seed": -1}, ["seed"]),
+        ({"latent": "gauss"}, ["latent 'gauss'", "normal"]),
+        ({"generator": 3}, ["generator is 3"]),
+        ({"data": {"name": "no-such"}}, ["dataset 'no-such'"]),
+    ],
+)
+def test_bad_settings_say_what_where_and_what_to_do(layer: dict[str, object], words: list[str]) -> None:
+    text = str(error(layer))
+    for word in words:
+        assert word in text
+
+
+def test_without_model_or_data() -> None:
+    with pytest.raises(GanctlError, match="No model"):
+        resolve(plugins.registry(), {"data": "mnist"})
+    with pytest.raises(GanctlError, match="No dataset"):
+        resolve(plugins.registry(), {"model": "dcgan"})
+
+
+def test_toml_writes_what_toml_reads(tmp_path: Path) -> None:
+    odd = 'quote " backslash \\ newline \n tab \t del \x7f é 漢 🎲'
+    table = {"text": odd, "float": 1e-8, "int": 3, "yes": True, "list": [0.5, 0.999], "t": {"a": odd, "empty": []}}
+    file = tmp_path / "x.toml"
+    file.write_text(toml.write(table, {"int": "three"}), encoding="utf-8")
+    assert toml.read(file) == table
+
+
+def test_toml_errors_name_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text("model = dcgan\n")
+    with pytest.raises(GanctlError, match=r"bad\.toml is not TOML"):
+        toml.read(file)
+    with pytest.raises(GanctlError, match=r"Cannot read .*none\.toml"):
+        toml.read(tmp_path / "none.toml")
