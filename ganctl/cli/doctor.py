@@ -24,7 +24,7 @@ from ganctl.errors import FAILED
 )
 @json_option
 def doctor(data_root: Path, as_json: bool) -> None:
-    """Check this installation; paste the output into a bug report.
+    """Check this installation: a bug report begins with it.
 
     The exit status is 0 if a training could start.
     """

@@ -8,7 +8,7 @@ import click
 
 from ganctl import plugins
 from ganctl.cli.listing import as_dict
-from ganctl.cli.output import fold, print_json, print_table, terminal_width
+from ganctl.cli.output import fold, print_json, terminal_width
 from ganctl.cli.params import component, json_option
 from ganctl.errors import FAILED, USAGE, GanctlError, did_you_mean
 from ganctl.model import ImageShape, Model
@@ -126,17 +126,13 @@ def _print(facts: dict[str, Any]) -> None:
             _paragraph(line, "    ")
     if facts.get("options"):
         print()
-        rows = []
+        print("  Options:")
         for option in facts["options"]:
             required = option["default"] is None
-            rows.append(
-                [
-                    f"  -o {option['option']}={'...' if required else option['default']}",
-                    option["type"],
-                    "(must be given) " * required + option["help"],
-                ]
-            )
-        print_table(["  OPTION", "TYPE", "MEANING"], rows, wrap=2)
+            value = "…" if required else option["default"]
+            print(f"    -o {option['option']}={value}  ({option['type']}{'; must be given' * required})")
+            if option["help"]:
+                _paragraph(option["help"], " " * 8)
 
 
 def _usage(facts: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from ganctl.registry import KINDS, Component
 def _command(kind: str) -> click.Command:
     plural = KINDS[kind]
 
-    @click.command(plural, help=f"List the {plural} that there are, and where they come from.")
+    @click.command(plural, help=f"List the {plural}, and where they come from.")
     @json_option
     def listing(as_json: bool) -> None:
         items = plugins.registry().all(kind)

@@ -15,7 +15,7 @@ from ganctl.registry import KINDS
 @click.command("plugins")
 @json_option
 def plugins(as_json: bool) -> None:
-    """List the plugins: what each registers, its load time, what is wrong."""
+    """List plugins, what they register and what is broken."""
     found = discover().all  # not load(): the table is where the errors are shown
     if as_json:
         print_json([as_dict(plugin) for plugin in found])
