@@ -80,7 +80,10 @@ def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) ->
                 f"{what} needs the option '{name}' ({option.type_name}).", option.help, status=USAGE
             )
         else:
-            resolved[name] = option.default
+            try:  # torch writes weight_decay: float = 0; written down and read back it is 0.0
+                resolved[name] = _convert(option.default, option.type)
+            except (ValueError, TypeError):
+                resolved[name] = option.default
     return resolved
 
 

@@ -191,8 +191,9 @@ class _Loop:
             return
         reporter.say(self.description())
         board = TensorBoard(self.run.tensorboard_dir, first_step=self.step + 1)
-        if self.step == 0:
+        if not self.run.real_file.exists():
             self.draw_reals(board)
+        if self.step == 0:
             self.draw_samples(board)
         saved_at = curves_at = time.monotonic()
         watch = _Watch()
@@ -222,10 +223,10 @@ class _Loop:
                     or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
                 ):
                     with watch.paused():
-                        self.save()
+                        self.save(board, watch)
                         saved_at = time.monotonic()
             if stop.requested and not self.last_saved_is_current():
-                self.save()  # the signal came after the step's own save
+                self.save(board, watch)  # the signal came after the step's own save
         if self.step == self.total and self.recorder.count:
             self.log(board, watch)  # a last line over fewer steps; the checkpoint still has its rows
         self.draw_curves()
@@ -282,15 +283,15 @@ class _Loop:
         if not self.warned:
             self.warned = True
             self.reporter.say(
-                f"warning: {what}; going on, as --on-nan ignore says, without saving such a state."
+                f"warning: {what}; going on, as --on-nan ignore says, without saving such weights."
             )
 
-    def save(self) -> None:
+    def save(self, board: TensorBoard, watch: _Watch) -> None:
         """Checkpoint this step, if everything in it is finite, then remove the oldest beyond ``keep``."""
-        bad = self.recorder.first_bad() if self.recorder.count else None
-        if bad is not None or not self.engine.is_finite():
-            at = self.step if bad is None else self.step - self.recorder.count + bad + 1
-            self.diverged(f"a {'weight' if bad is None else 'loss'} was not finite at step {at}")
+        if self.config.on_nan == "stop" and self.recorder.count and self.recorder.first_bad() is not None:
+            self.log(board, watch)  # stops, with the line that shows it
+        if not self.engine.is_finite():
+            self.diverged(f"a weight was not finite at step {self.step}")
             return
         path = self.run.checkpoint_file(self.step)
         checkpoint.save(

@@ -68,8 +68,12 @@ def test_a_path_is_a_folder_of_pictures(tmp_path: Path) -> None:
     assert config({"data": "mnist"}).data.name == "mnist"
 
 
-@pytest.mark.parametrize("settings", [{}, {"steps": 10, "ema": 500.0}, {"optimizer": "sgd", "image_size": 32}])
-def test_toml_and_plain_values_bring_back_the_same_config(tmp_path: Path, settings: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    "settings", [{}, {"steps": 10, "ema": 500.0}, {"optimizer": "sgd", "image_size": 32}]
+)
+def test_toml_and_plain_values_bring_back_the_same_config(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
     resolved = config(settings)
     file = tmp_path / "config.toml"
     file.write_text(resolved.to_toml(), encoding="utf-8")
@@ -126,7 +130,14 @@ def test_without_model_or_data() -> None:
 
 def test_toml_writes_what_toml_reads(tmp_path: Path) -> None:
     odd = 'quote " backslash \\ newline \n tab \t del \x7f é 漢 🎲'
-    table = {"text": odd, "float": 1e-8, "int": 3, "yes": True, "list": [0.5, 0.999], "t": {"a": odd, "empty": []}}
+    table = {
+        "text": odd,
+        "float": 1e-8,
+        "int": 3,
+        "yes": True,
+        "list": [0.5, 0.999],
+        "t": {"a": odd, "empty": []},
+    }
     file = tmp_path / "x.toml"
     file.write_text(toml.write(table, {"int": "three"}), encoding="utf-8")
     assert toml.read(file) == table
