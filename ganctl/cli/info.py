@@ -18,7 +18,7 @@ IMAGE_SIZE = 28
 
 
 @click.command()
-@click.argument("name", shell_complete=component())
+@click.argument("name", metavar="NAME", type=component())
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Only the component of this kind.")
 @click.option(
     "--image-size",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import click
@@ -11,25 +10,33 @@ from click.shell_completion import CompletionItem
 from ganctl import plugins
 from ganctl.registry import KINDS
 
-Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
+class ComponentName(click.ParamType):
+    """Text that the shell completes to a component's name. Whether there is such a component is for later."""
 
-def component(kind: str | None = None) -> Complete:
-    """A ``shell_complete=`` that offers the components of one kind, or of all."""
+    name = "name"
 
-    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def __init__(self, kind: str | None) -> None:
+        self.kind = kind
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
         # Not plugins.load(): its warnings would end up in the line that is being typed.
         registry = plugins.discover().registry
-        kinds = [kind] if kind else list(KINDS)
-        found = {item.name: item.summary for each in kinds for item in registry.all(each)}
+        kinds = [self.kind] if self.kind else list(KINDS)
+        found = {item.name: item.summary for kind in kinds for item in registry.all(kind)}
         items = [
             CompletionItem(name, help=found[name]) for name in sorted(found) if name.startswith(incomplete)
         ]
-        if kind == "dataset" and not items:  # a folder or a zip of one's own pictures
+        if self.kind == "dataset" and not items:  # a folder or a zip of one's own pictures
             return [CompletionItem(incomplete, type="file")]
         return items
 
-    return complete
+
+def component(kind: str | None = None) -> ComponentName:
+    """The ``type=`` of a parameter that names a component of one kind, or of any."""
+    return ComponentName(kind)
 
 
 def json_option(command: Any) -> Any:

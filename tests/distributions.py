@@ -1,0 +1,59 @@
+"""Distributions made on disk, as a package manager leaves them: a module and a dist-info folder."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from importlib.metadata import EntryPoint, PathDistribution
+from pathlib import Path
+
+
+def install(
+    folder: Path,
+    distribution: str,
+    source: str,
+    *,
+    version: str = "1.0",
+    entry_point: str = "",
+    metadata: bool = True,
+    **modules: str,
+) -> list[EntryPoint]:
+    """Put ``distribution`` into ``folder``: a module of its name with ``source``, and further ``modules``.
+
+    Returns its entry points as importlib finds them. The folder must be on ``sys.path`` to import the module.
+    """
+    module = re.sub(r"\W", "_", distribution)
+    for name, text in {module: source, **modules}.items():
+        (folder / f"{name}.py").write_text(textwrap.dedent(text))
+    info = folder / f"{module}-{version}.dist-info"
+    info.mkdir()
+    if metadata:
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+    (info / "entry_points.txt").write_text(f"[ganctl]\n{entry_point or f'{module} = {module}'}\n")
+    return list(PathDistribution(info).entry_points)
+
+
+LOSS = """
+    import ganctl
+
+    @ganctl.hookimpl
+    def register_losses(register):
+        register("my-loss", "{module}:MyLoss", summary="A loss of {module}")
+
+    class MyLoss:
+        pass
+"""
+
+COMMAND = """
+    import click
+    import ganctl
+
+    @click.command()
+    def hello():
+        "Say hello."
+        print("hello from {module}")
+
+    @ganctl.hookimpl
+    def register_commands(register):
+        register(hello)
+"""

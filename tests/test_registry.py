@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from ganctl import GanctlError
+from ganctl.errors import USAGE
+from ganctl.registry import Registry, component
+
+
+def make(name: str, distribution: str = "acme", kind: str = "loss", target: object = "math:sqrt") -> Registry:
+    registry = Registry()
+    registry.add(
+        component(kind, name, target, "A summary", plugin="p", distribution=distribution, version="1")
+    )
+    return registry
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(GanctlError) as caught:
+        make("hinge").get("loss", "hinje")
+    assert caught.value.message == "There is no loss 'hinje'."
+    assert caught.value.hint == "Did you mean 'hinge'? See: ganctl losses"
+    assert caught.value.status == USAGE
+
+
+def test_an_unknown_name_that_is_near_to_nothing_lists_what_there_is() -> None:
+    with pytest.raises(GanctlError, match="There are: hinge"):
+        make("hinge").get("loss", "zzz")
+    with pytest.raises(GanctlError, match="ganctl models"):
+        make("hinge").get("model", "hinge")
+
+
+@pytest.mark.parametrize("name", ["acme:hinge", "Acme:hinge", "ACME:hinge"])
+def test_distribution_and_name_choose(name: str) -> None:
+    assert make("hinge").get("loss", name).name == "hinge"
+
+
+def test_distributions_are_compared_as_package_managers_compare_them() -> None:
+    assert make("hinge", "My_Plugin.x").get("loss", "my-plugin-x:hinge").distribution == "My_Plugin.x"
+
+
+def test_the_wrong_distribution_is_not_found() -> None:
+    with pytest.raises(GanctlError, match="no loss 'other:hinge'"):
+        make("hinge").get("loss", "other:hinge")
+
+
+def test_one_distribution_that_says_a_name_twice_can_only_be_mended_there() -> None:
+    registry = make("hinge")
+    registry.add(
+        component("loss", "hinge", "math:cos", "Another", plugin="q", distribution="acme", version="1")
+    )
+    with pytest.raises(GanctlError, match="Ask the authors of acme"):
+        registry.get("loss", "hinge")
+
+
+@pytest.mark.parametrize("name", ["", "Upper", "a b", "-a", "a-", "a:b", "a/b", "ä", 7, None])
+def test_bad_names(name: object) -> None:
+    with pytest.raises(ValueError, match="lower-case"):
+        component("loss", name, "a:b", "s", plugin="p", distribution="d", version="1")
+
+
+@pytest.mark.parametrize("name", ["wgan-gp", "r3gan", "dcgan_64", "a.b", "0"])
+def test_good_names(name: str) -> None:
+    assert make(name).get("loss", name).name == name
+
+
+@pytest.mark.parametrize("target", ["", "module", "module:", ":attribute", "a b:c", "a:b c", "a:1"])
+def test_bad_addresses(target: str) -> None:
+    with pytest.raises(ValueError, match="module:attribute"):
+        component("loss", "x", target, "s", plugin="p", distribution="d", version="1")
+
+
+def test_an_address_may_lead_into_a_class_and_a_callable_is_its_own() -> None:
+    assert make("x", target="collections:OrderedDict.fromkeys").get("loss", "x").load() is not None
+    assert make("x", target=len).get("loss", "x").load() is len
+
+
+@pytest.mark.parametrize("summary", ["", "  ", None, 3])
+def test_a_summary_is_needed(summary: object) -> None:
+    with pytest.raises(ValueError, match="no summary"):
+        component("loss", "x", "a:b", summary, plugin="p", distribution="d", version="1")
