@@ -6,6 +6,7 @@ import contextlib
 import importlib.metadata
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -313,4 +314,7 @@ def _version(distribution: str) -> str:
 
 
 def _line(error: Exception) -> str:
+    """What went wrong, in one line; of a list of failed mirrors only the reason."""
+    if network := re.search(r"urlopen error (?:\[Errno -?\d+\] )?([^>]+)>", str(error)):
+        return network[1]
     return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".: ")
