@@ -28,10 +28,10 @@ def draw(name: str, seed: int) -> Image.Image:
         return low + (high - low) * chance.random()
 
     weight = int(between(0, 6))
-    turn = math.radians(between(-15, 15))
-    slant = between(-0.15, 0.35)  # to the right mostly, as people write
-    width, height = between(0.75, 1.15), between(0.85, 1.05)
-    across, down = between(-2.5, 2.5) * SCALE, between(-2, 2) * SCALE
+    turn = math.radians(between(-12, 12))
+    slant = between(-0.12, 0.3)  # to the right mostly, as people write
+    width, height = between(0.8, 1.15), between(0.88, 1.05)
+    across, down = between(-1.5, 1.5) * SCALE, between(-1.5, 1.5) * SCALE
     bends = [(between(-3, 3) * SCALE / 2, between(0, math.tau)) for _ in range(2)]
     cos, sin, middle = math.cos(turn), math.sin(turn), CANVAS / 2
 
