@@ -57,7 +57,7 @@ def register_discriminators(register: Register) -> None:
 
 @hookspec
 def register_losses(register: Register) -> None:
-    """Losses: a :class:`ganctl.Loss` subclass, or a factory of one. ``num_classes`` is filled in by name."""
+    """Losses: a :class:`ganctl.Loss` subclass, or a factory of one. ``num_classes``, ``latent`` are filled in."""
 
 
 @hookspec

@@ -35,6 +35,9 @@ class Loss(nn.Module):
     arguments, and keeps what it remembers between steps in buffers, so that it is checkpointed.
     """
 
+    #: Whether it takes a gradient of D with respect to single images. Batch normalisation would mix them.
+    penalises_gradient: bool = False
+
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """What D minimises. ``fake.x`` carries no graph back to G."""
         raise NotImplementedError(f"{type(self).__name__} has no discriminator_loss")

@@ -109,7 +109,8 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     classes = count_classes(images)
     G = build.make_generator(registry, config, images.shape, classes)
     D = build.make_discriminator(registry, config, images.shape, classes)
-    loss = build.build(registry, "loss", config.loss, num_classes=classes)
+    latent = build.make_latent(config)
+    loss = build.build(registry, "loss", config.loss, num_classes=classes, latent=latent)
     for network in (G, D):
         network.to(device)
         if any(weight.ndim == 4 for weight in network.parameters()):
@@ -118,7 +119,7 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         G=G,
         D=D,
         loss=loss.to(device),
-        latent=build.make_latent(config),
+        latent=latent,
         g_optimizer=build.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
         d_optimizer=build.make_optimizer(registry, config.d_optimizer, D.parameters(), device),
         batch_size=config.batch_size,
