@@ -1,0 +1,187 @@
+"""Every failure as the user sees it: two lines on stderr and an exit status."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+from distributions import COMMAND, install
+
+from ganctl.cli import errors, main
+from ganctl.errors import CHECKPOINT, FAILED, RESOURCES, USAGE, GanctlError
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch calls its own."""
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "hint", "status"),
+    [
+        (GanctlError("No.", "Try.", status=CHECKPOINT), "No.", "Try.", CHECKPOINT),
+        (GanctlError("Two\nlines"), "Two lines", "", FAILED),
+        (MemoryError(), "Out of memory", "--batch-size", RESOURCES),
+        (OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "2 GiB", "--image-size", RESOURCES),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory"),
+            "Out of memory",
+            "--batch-size",
+            RESOURCES,
+        ),
+        (RuntimeError("MPS backend out of memory"), "Out of memory", "--batch-size", RESOURCES),
+        (OSError(errno.ENOSPC, "No space left on device", "/x/y.pt"), "/x/y.pt", "doctor", RESOURCES),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk is full", "doctor", RESOURCES),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "Permission denied: /x", "path", FAILED),
+        (
+            ZeroDivisionError("division by zero"),
+            "ZeroDivisionError: division by zero",
+            "bug in ganctl",
+            FAILED,
+        ),
+        (AssertionError(), "AssertionError", "bug in ganctl", FAILED),
+        (click.BadParameter("is odd"), "is odd", "", USAGE),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_what_is_wrong_and_what_to_do(error: Exception, message: str, hint: str, status: int) -> None:
+    told, advice, code = errors.explain(error)
+    assert message in told
+    assert hint in advice
+    assert bool(hint) == bool(advice)
+    assert code == status
+    assert "\n" not in told + advice
+
+
+def test_a_bug_shows_its_traceback_only_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        print(1 / 0)
+
+    def shown() -> list[str]:
+        assert errors.show(caught.value) == FAILED
+        return capsys.readouterr().err.splitlines()
+
+    monkeypatch.delenv("GANCTL_DEBUG", raising=False)
+    assert [line.split(":")[0] for line in shown()] == ["error", "hint"]
+    monkeypatch.setenv("GANCTL_DEBUG", "1")
+    assert "Traceback (most recent call last):" in shown()
+
+
+@pytest.mark.parametrize(
+    ("args", "message", "hint"),
+    [
+        (("modles",), "There is no command 'modles'.", "Did you mean 'models'? See: ganctl --help"),
+        (("xyzzy",), "There is no command 'xyzzy'.", "models"),
+        (("models", "--jsn"), "No such option", "See: ganctl models --help"),
+        (("--jsn",), "No such option", "See: ganctl --help"),
+        (("models", "--debug"), "No such option", "before the command"),
+        (("info",), "Missing argument 'NAME'", "See: ganctl info --help"),
+        (("info", "dcgan", "--image-size", "0"), "--image-size", "See: ganctl info --help"),
+        (("completion", "csh"), "'csh' is not one of", "See: ganctl completion --help"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_usage(args: tuple[str, ...], message: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(args)
+    assert caught.value.code == USAGE
+    told, advice = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: ")
+    assert message in told
+    assert advice.startswith("hint: ")
+    assert hint in advice
+
+
+def test_a_near_miss_of_an_option_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["models", "--jsn"])
+    assert "--json" in capsys.readouterr().err
+
+
+def install_command(tmp_path: Path, body: str) -> dict[str, str]:
+    """A plugin "acme" with the command ``hello`` that does ``body``; returns the environment that has it."""
+    source = COMMAND.format(module="acme").replace("print(", f"{body}\n        print(")
+    install(tmp_path, "acme", source)
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+def test_a_bug_of_a_plugin_is_the_plugins(ganctl: Run, tmp_path: Path) -> None:
+    result = ganctl("hello", env=install_command(tmp_path, "[][1]"))
+    assert result.returncode == FAILED
+    told, advice = result.stderr.splitlines()
+    assert told == "error: IndexError: list index out of range"
+    assert "This is a bug in plugin 'acme' of acme 1.0" in advice
+
+
+def test_debug_shows_where(ganctl: Run, tmp_path: Path) -> None:
+    environment = install_command(tmp_path, "[][1]")
+    for result in (
+        ganctl("--debug", "hello", env=environment),
+        ganctl("hello", env={**environment, "GANCTL_DEBUG": "1"}),
+    ):
+        assert result.returncode == FAILED
+        assert "acme.py" in result.stderr
+        assert result.stderr.splitlines()[-2].startswith("error: IndexError")
+
+
+def test_the_status_of_a_plugins_command_is_kept(ganctl: Run, tmp_path: Path) -> None:
+    environment = install_command(tmp_path, "click.get_current_context().exit(7)")
+    assert ganctl("hello", env=environment).returncode == 7
+
+
+def test_what_a_command_returns_is_no_status(ganctl: Run, tmp_path: Path) -> None:
+    assert ganctl("hello", env=install_command(tmp_path, "return 7")).returncode == 0
+
+
+def test_interrupted(ganctl: Run, tmp_path: Path) -> None:
+    import_and_die = "import os, signal; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(30)"
+    result = ganctl("hello", env=install_command(tmp_path, import_and_die))
+    assert result.returncode == 128 + signal.SIGINT
+    assert "Traceback" not in result.stderr
+
+
+def test_a_termination_keeps_its_own_status(ganctl: Run, tmp_path: Path) -> None:
+    body = "from ganctl.signals import Interrupted; raise Interrupted(15)"
+    assert ganctl("hello", env=install_command(tmp_path, body)).returncode == 128 + signal.SIGTERM
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
+def test_a_reader_that_has_seen_enough_is_no_error(ganctl: Run, tmp_path: Path) -> None:
+    environment = {**os.environ, **install_command(tmp_path, "print('line\\n' * 100_000)")}
+    for command in ("hello", "models"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ganctl", command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == FAILED
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_under_stdout(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "ganctl", "models"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert result.returncode == RESOURCES
+    assert result.stderr.startswith("error: The disk is full")
+    assert len(result.stderr.splitlines()) == 2

@@ -1,0 +1,87 @@
+"""Text that survives narrow terminals, pipes and poor encodings."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from ganctl.cli.output import print_table
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+@pytest.mark.parametrize("args", [("models",), ("train", "--help"), ("datasets",)], ids=" ".join)
+def test_a_poor_encoding_is_no_crash(ganctl: Run, encoding: str, args: tuple[str, ...]) -> None:
+    result = ganctl(*args, env={"PYTHONIOENCODING": encoding, "LC_ALL": "C"}, encoding="latin-1")
+    assert result.returncode == 0
+    assert result.stderr == ""
+
+
+def test_signs_become_what_they_look_like(ganctl: Run) -> None:
+    result = ganctl("info", "mlp", env={"PYTHONIOENCODING": "ascii"})
+    assert "Parameters at 28x28x1" in result.stdout
+    assert "z -> hidden layers" in result.stdout
+    assert "?" not in result.stdout
+
+
+def test_errors_in_a_poor_encoding(ganctl: Run) -> None:
+    result = ganctl("info", "dcgän", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
+    assert result.returncode == 2
+    assert "dcg?n" in result.stderr
+
+
+def test_a_closed_stdout_is_no_crash(ganctl: Run) -> None:
+    code = "import sys; sys.stdout = None; from ganctl.cli import main; main(['models'])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def on_terminal(columns: int, *args: str) -> str:
+    """What ``ganctl args`` writes on a terminal of so many columns."""
+    reader, writer = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "LINES": "40"}
+    process = subprocess.Popen([sys.executable, "-m", "ganctl", *args], stdout=writer, env=environment)
+    os.close(writer)
+    output = b""
+    try:
+        while block := os.read(reader, 65536):
+            output += block
+    except OSError:  # how Linux tells the end
+        pass
+    os.close(reader)
+    assert process.wait(60) == 0
+    return output.decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize(
+    ("columns", "args"),
+    [(60, ("datasets",)), (80, ("models",)), (80, ("plugins",)), (120, ("losses",)), (60, ("info", "adam"))],
+)
+def test_lines_fit_the_terminal(columns: int, args: tuple[str, ...]) -> None:
+    lines = on_terminal(columns, *args).splitlines()
+    assert len(lines) > 3
+    assert max(map(len, lines)) <= columns
+
+
+def test_a_pipe_gets_one_line_a_row(ganctl: Run) -> None:
+    piped = ganctl("datasets", env={"COLUMNS": "40"}).stdout
+    assert len(piped.splitlines()) == 1 + 11
+    assert len(on_terminal(60, "datasets").splitlines()) > 12
+
+
+def test_nothing_is_coloured(ganctl: Run) -> None:
+    assert (
+        "\x1b"
+        not in on_terminal(80, "models") + on_terminal(80, "--help") + ganctl("doctor", "--help").stdout
+    )
+
+
+def test_columns_line_up(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(["A", "LONG HEADER", "C"], [["a", "b", "c"], ["aaaa", "×", ""]], wrap=1)
+    assert capsys.readouterr().out == "A     LONG HEADER  C\na     b            c\naaaa  ×\n"
