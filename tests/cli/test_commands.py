@@ -1,0 +1,159 @@
+"""How the commands are put together: ours first, plugins' after them, the shell's completion."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from distributions import COMMAND, install
+
+from ganctl import __version__
+from ganctl.cli import COMMANDS, cli
+from ganctl.cli.completion import LINES
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+BROKEN = "raise ValueError('no such luck')"
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that the processes of this test import from."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return folder
+
+
+def test_help_shows_every_command(ganctl: Run) -> None:
+    bare, asked, short = ganctl(), ganctl("--help"), ganctl("-h")
+    assert bare.stdout == asked.stdout == short.stdout
+    assert bare.returncode == 0
+    shown = {line.split()[0] for line in asked.stdout.splitlines() if line.startswith("  ")}
+    assert set(COMMANDS) <= shown
+
+
+def test_every_command_has_help(ganctl: Run) -> None:
+    for name in COMMANDS:
+        result = CliRunner().invoke(cli, [name, "--help"])
+        assert result.exit_code == 0
+        assert result.output.startswith(f"Usage: cli {name}")
+        assert COMMANDS[name].help
+
+
+def test_the_version(ganctl: Run) -> None:
+    assert ganctl("--version").stdout == f"ganctl {__version__}\n"
+
+
+def test_a_plugins_command_is_shown_and_runs(ganctl: Run, site: Path) -> None:
+    install(site, "acme", COMMAND.format(module="acme"))
+    help_page = ganctl("--help").stdout
+    assert "From plugins:\n  hello  " in help_page
+    assert ganctl("hello").stdout == "hello from acme\n"
+    assert "Say hello." in ganctl("hello", "--help").stdout
+
+
+def test_a_broken_plugin_leaves_help_working(ganctl: Run, site: Path) -> None:
+    install(site, "acme", BROKEN)
+    result = ganctl("--help")
+    assert result.returncode == 0
+    assert "models" in result.stdout
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_our_own_help_loads_no_plugin(ganctl: Run, site: Path) -> None:
+    install(site, "acme", BROKEN)
+    for name in COMMANDS:
+        assert ganctl(name, "--help").stderr == ""
+
+
+def test_a_plugin_cannot_take_our_commands_away(ganctl: Run, site: Path) -> None:
+    install(
+        site,
+        "acme",
+        COMMAND.format(module="acme")
+        .replace("def hello", "def models")
+        .replace("register(hello)", "register(models)"),
+    )
+    assert "dcgan" in ganctl("models").stdout
+    assert ganctl("acme:models").stdout == "hello from acme\n"
+    assert "acme:models" in ganctl("--help").stdout
+
+
+def test_two_plugins_of_one_command_are_an_error_only_when_it_is_asked_for(ganctl: Run, site: Path) -> None:
+    for module in ("acme", "other"):
+        install(site, module, COMMAND.format(module=module))
+    assert ganctl("models").returncode == 0
+    asked = ganctl("hello")
+    assert asked.returncode == 2
+    error, hint = asked.stderr.splitlines()
+    assert "acme 1.0" in error
+    assert "other 1.0" in error
+    assert hint == "hint: Say which: acme:hello or other:hello"
+    assert ganctl("other:hello").stdout == "hello from other\n"
+
+
+def test_the_table_of_plugins(ganctl: Run, site: Path) -> None:
+    install(site, "acme", BROKEN)
+    install(site, "hi", COMMAND.format(module="hi"))
+    result = ganctl("plugins")
+    assert (result.returncode, result.stderr) == (0, "")
+    rows = {line.split()[0]: line for line in result.stdout.splitlines()}
+    assert "BROKEN: ValueError: no such luck" in rows["acme"]
+    assert "commands: hello" in rows["hi"]
+    assert "models: dcgan" in rows["dcgan"]
+
+    items = {item["name"]: item for item in json.loads(ganctl("plugins", "--json").stdout)}
+    assert items["acme"]["error"] == "ValueError: no such luck"
+    assert items["acme"]["registers"] == {}
+    assert items["dcgan"]["error"] is None
+    assert items["dcgan"]["entry_point"] == "ganctl_dcgan"
+    assert items["dcgan"]["distribution"] == "ganctl"
+    assert items["dcgan"]["load_ms"] > 0
+    assert items["hi"]["registers"] == {"commands": ["hello"]}
+
+
+@pytest.mark.parametrize("shell", LINES)
+def test_completion_prints_the_line_to_add(ganctl: Run, shell: str) -> None:
+    result = ganctl("completion", shell)
+    assert f"_GANCTL_COMPLETE={shell}_source" in result.stdout
+    assert len(result.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("ganctl mod", "plain,models"),
+        ("ganctl hel", "plain,hello"),
+        ("ganctl train --mod", "plain,--model"),
+        ("ganctl train --model dcg", "plain,dcgan"),
+        ("ganctl train --loss hi", "plain,hinge"),
+        ("ganctl train --data glyp", "plain,glyphs"),
+        ("ganctl train --data ./pictures", "file,./pictures"),
+        ("ganctl train --d-optimizer rm", "plain,rmsprop"),
+        ("ganctl info rms", "plain,rmsprop"),
+    ],
+)
+def test_the_shell_completes(ganctl: Run, site: Path, words: str, expected: str) -> None:
+    install(site, "acme", BROKEN)
+    install(site, "hi", COMMAND.format(module="hi"))
+    environment = {
+        "_GANCTL_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    result = ganctl(env=environment)
+    assert expected in result.stdout.splitlines()
+    assert result.stderr == "", "it would land in the line that is being typed"
+
+
+def test_python_dash_m_is_the_same_program() -> None:
+    script = Path(sys.executable).parent / "ganctl"
+    if not script.exists():
+        pytest.skip("the console script is not installed beside this Python")
+    result = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=60)
+    assert result.stdout == f"ganctl {__version__}\n"

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from distributions import install
+
+from ganctl import plugins
+from ganctl.cli.info import info
+from ganctl.cli.train import train, with_options
+from ganctl.config import resolve
+from ganctl.describe import as_text, description, model_defaults
+
+
+def facts(*args: str) -> dict[str, dict[str, object]]:
+    """What ``ganctl info … --json`` tells, by kind."""
+    result = CliRunner().invoke(info, [*args, "--json"])
+    assert result.exception is None, result.output
+    return {item["kind"]: item for item in json.loads(result.output)}
+
+
+def test_one_name_is_shown_over_all_kinds() -> None:
+    told = facts("dcgan")
+    assert set(told) == {"model", "generator", "discriminator"}
+    assert "1511.06434" in str(told["model"]["paper"])
+    assert told["generator"]["address"] == "ganctl_dcgan.dcgan:Generator"
+    assert set(facts("dcgan", "--kind", "generator")) == {"generator"}
+    assert set(facts("ganctl:dcgan")) == set(told)
+
+
+def test_parameters_are_those_of_the_reference() -> None:
+    """PyTorch-GAN's MLP at 28×28×1 and CONV nets at 32×32×1."""
+    assert facts("mlp")["generator"]["parameters"] == {"generator": 1_510_032}
+    assert facts("mlp")["discriminator"]["parameters"] == {"discriminator": 533_505}
+    told = facts("dcgan-upsample", "--image-size", "32")["model"]
+    assert told["parameters"] == {"generator": 1_049_985, "discriminator": 98_113}
+    assert told["image_shape"] == [1, 32, 32]
+
+
+def test_parameters_follow_the_image_shape() -> None:
+    grey, colour = facts("gan"), facts("gan", "--channels", "3")
+    assert colour["model"]["image_shape"] == [3, 28, 28]
+    assert grey["model"]["parameters"]["generator"] < colour["model"]["parameters"]["generator"]  # type: ignore[index]
+
+
+def test_a_size_that_a_network_cannot_serve_is_said_in_place_of_the_number() -> None:
+    told = facts("dcgan", "--image-size", "17", "--kind", "model")["model"]["parameters"]
+    assert "17×17" in told["generator"]  # type: ignore[index]
+    assert "--image-size 16" in told["generator"]  # type: ignore[index]
+
+
+def test_options_have_type_default_and_help() -> None:
+    options = {option["option"]: option for option in facts("mlp")["generator"]["options"]}  # type: ignore[attr-defined]
+    hidden = options["generator.hidden"]
+    assert hidden["default"] == "128,256,512,1024"
+    assert hidden["type"].startswith("int")
+    assert hidden["help"]
+    assert {"image", "latent", "num_classes"}.isdisjoint(name.partition(".")[2] for name in options)
+    path = facts("folder")["dataset"]["options"][0]  # type: ignore[index]
+    assert (path["option"], path["default"]) == ("data.path", None)
+    text = CliRunner().invoke(info, ["folder"]).output
+    assert "-o data.path=…  (text; must be given)" in text
+
+
+@pytest.mark.parametrize("name", [item.name for item in plugins.registry().all("model")])
+def test_the_defaults_of_a_model_are_what_train_would_be_told(name: str) -> None:
+    """Given as they are shown, they change nothing about the run."""
+    registry = plugins.registry()
+    words = [
+        word for line in model_defaults(registry.get("model", name).load()) for word in shlex.split(line)
+    ]
+    given = train.make_context("train", ["--model", name, "--data", "glyphs", *words]).params
+    settings = {
+        key: value for key, value in given.items() if key in vars(resolve_alone(name)) and value is not None
+    }
+    settings |= {
+        key: given[key] for key in ("optimizer", "lr", "g_lr", "d_lr", "z_dim") if given[key] is not None
+    }
+    told = resolve(registry, with_options(settings, given["component_options"]))
+    assert told == resolve_alone(name)
+
+
+def resolve_alone(name: str) -> object:
+    return resolve(plugins.registry(), {"model": name, "data": "glyphs"})
+
+
+def test_unknown_names_are_suggested_over_all_kinds() -> None:
+    error = CliRunner().invoke(info, ["rmsprob"]).exception
+    assert "Did you mean 'rmsprop'?" in str(error)
+    error = CliRunner().invoke(info, ["hinje", "--kind", "loss"]).exception
+    assert str(error).splitlines() == ["There is no loss 'hinje'.", "Did you mean 'hinge'?"]
+
+
+def test_a_network_that_computes_while_it_is_built_is_counted_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = """
+        import ganctl
+
+        @ganctl.hookimpl
+        def register_discriminators(register):
+            register("computes", "acme_computes:build", summary="Needs numbers while it is built")
+
+        def build(image):
+            import torch
+            rates = [rate.item() for rate in torch.linspace(0, 1, 3)]
+            return torch.nn.Linear(image.channels, len(rates))
+    """
+    monkeypatch.syspath_prepend(tmp_path)
+    found = plugins.discover(install(tmp_path, "acme-computes", source))
+    monkeypatch.setattr(plugins, "registry", lambda: found.registry)
+    assert facts("computes")["discriminator"]["parameters"] == {"discriminator": 6}
+
+
+def test_documentation_without_markup() -> None:
+    def factory() -> None:
+        """First line of :class:`~a.b.C`
+        goes on with ``x``.
+
+        Second.
+
+        Args:
+            x: not this
+        """
+
+    assert description(factory) == "First line of a.b.C goes on with x.\n\nSecond."
+    assert description(lambda: None) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [((0.5, 0.999), "0.5,0.999"), (None, "none"), (True, "true"), (2e-4, "0.0002"), ((), ""), ("x", "x")],
+)
+def test_values_as_a_command_line_gives_them(value: object, text: str) -> None:
+    assert as_text(value) == text
