@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import os
 import re
+import stat
 import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -52,9 +54,8 @@ class Folder(ganctl.Dataset):
 
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.identity().encode("utf-8", "surrogateescape"))
-        files = [""] if self.path.is_file() else sorted(_walk(self.path, []))
-        for name in files:
-            found = os.stat(self.path / name)
+        files = {"": os.stat(self.path)} if self.path.is_file() else _walk(self.path, [])
+        for name, found in sorted(files.items()):
             line = f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
@@ -62,7 +63,7 @@ class Folder(ganctl.Dataset):
     def read(self) -> ganctl.Pictures:
         notes: list[str] = []
         if self.path.is_dir():
-            files, opener = _walk(self.path, notes), partial(from_folder, folder=str(self.path))
+            files, opener = list(_walk(self.path, notes)), partial(from_folder, folder=str(self.path))
         else:
             files, opener = _entries(self.path), partial(from_zip, archive=str(self.path))
         known = _extensions()
@@ -83,9 +84,9 @@ class Folder(ganctl.Dataset):
         )
 
 
-def _walk(folder: Path, notes: list[str]) -> list[str]:
-    """Paths of all files below ``folder``, relative to it, hidden ones left out. Links are followed."""
-    files: list[str] = []
+def _walk(folder: Path, notes: list[str]) -> dict[str, os.stat_result]:
+    """All files below ``folder`` by their path in it, hidden ones left out. Links are followed."""
+    files: dict[str, os.stat_result] = {}
     seen = set()
     unreadable: list[OSError] = []
     for where, folders, names in os.walk(folder, followlinks=True, onerror=unreadable.append):
@@ -96,11 +97,12 @@ def _walk(folder: Path, notes: list[str]) -> list[str]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not _hidden(name))
         below = os.path.relpath(where, folder)
-        files += [
-            name if below == "." else f"{below}{os.sep}{name}"
-            for name in names
-            if not _hidden(name) and os.path.isfile(os.path.join(where, name))
-        ]
+        for name in names:
+            if not _hidden(name):
+                with contextlib.suppress(OSError):  # a link to nowhere
+                    found = os.stat(os.path.join(where, name))
+                    if stat.S_ISREG(found.st_mode):  # to open a pipe would wait for ever
+                        files[name if below == "." else f"{below}{os.sep}{name}"] = found
     for error in unreadable:
         if error.filename == str(folder):
             raise _error(f"The folder {folder} cannot be read: {error.strerror}.", "") from error

@@ -197,6 +197,8 @@ def test_links_are_followed_but_not_round_in_circles(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "a").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "set" / "up").symlink_to(tmp_path / "set")
+    (tmp_path / "set" / "nowhere.png").symlink_to(tmp_path / "gone.png")
+    os.mkfifo(tmp_path / "set" / "pipe.png")
     assert list(read(tmp_path / "set").names) == ["a/1.png"]
 
 
