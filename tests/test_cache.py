@@ -470,3 +470,15 @@ def test_names_that_no_terminal_can_show(faces: Faces, cache: Path) -> None:
     assert [line.split(":")[0] for line in loaded.skipped] == ["00��.png", "01.png"]
     (marker,) = (cache / "datasets").glob("*.json")
     assert json.loads(marker.read_text())["skipped"] == loaded.skipped
+
+
+def test_the_plugin_in_the_docs(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (HERE.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
+    (tmp_path / "stamps_plugin.py").write_text(text.split("```python\n")[1].split("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    import stamps_plugin  # type: ignore[import-not-found]
+
+    (tmp_path / "stamps").mkdir()
+    Image.new("L", (8, 8), 77).save(tmp_path / "stamps" / "1.jpg")
+    loaded = load(stamps_plugin.stamps(tmp_path), cache)
+    assert loaded.images.x.unique().tolist() == [77]

@@ -303,6 +303,7 @@ def _torchvision_datasets() -> Any:
         raise ganctl.GanctlError(
             f"torchvision {torchvision} cannot be imported beside torch {torch}: {_line(error)}",
             "Install two that fit each other: pip install --upgrade torch torchvision",
+            status=ganctl.DATA,
         ) from error
 
 
