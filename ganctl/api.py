@@ -41,7 +41,7 @@ def train(
         resume_from: a run folder or checkpoint to go on from; only settings such as ``epochs`` may be given.
         quiet: show no progress.
         **settings: any setting of ``config.toml``, and the short forms ``optimizer``, ``lr``, ``g_lr``, ``d_lr``,
-            ``z_dim``. A component is its name or a dict ``{"name": …, option: …}``.
+            ``lr_schedule``, ``z_dim``. A component is its name or a dict ``{"name": …, option: …}``.
 
     Raises:
         GanctlError: anything wrong with the settings, the data or the machine, in words.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -54,6 +55,12 @@ def make_generator(registry: Registry, config: Config, image: ImageShape, num_cl
     )
 
 
+def is_conditional(registry: Registry, config: Config) -> bool:
+    """Whether G draws what the labels say: its factory then asks for the number of classes."""
+    factory = registry.get("generator", config.generator.name).load()
+    return "num_classes" in inspect.signature(factory).parameters
+
+
 def make_discriminator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
     return _network(registry, "discriminator", config.discriminator, image=image, num_classes=num_classes)
 
@@ -96,8 +103,8 @@ def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:
     """Which distribution and version each component of ``config`` comes from."""
     found = {}
     for name, kind in {"model": "model", **COMPONENTS}.items():
-        if kind != "latent":
-            value = getattr(config, name)
+        value = getattr(config, name)
+        if kind != "latent" and value is not None:
             component = registry.get(kind, value.name if isinstance(value, Spec) else value)
             found[name] = {
                 "name": component.name,

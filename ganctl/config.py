@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -23,6 +23,7 @@ COMPONENTS = {
     "g_optimizer": "optimizer",
     "d_optimizer": "optimizer",
     "latent": "latent",
+    "augment": "augmentation",
 }
 #: Settings that stand for others: (component, its option), one or two of them.
 SHORTHANDS = {
@@ -31,6 +32,8 @@ SHORTHANDS = {
     "d_lr": [("d_optimizer", "lr")],
     "z_dim": [("latent", "z_dim")],
 }
+#: Components that a model may do without.
+OPTIONAL = {"augment"}
 DEFAULT_EPOCHS = 20
 
 
@@ -60,6 +63,7 @@ class Config:
     checkpoint_every: int | None = _setting("steps between checkpoints; none: one an epoch", default=None)
     keep: int = _setting("newest checkpoints to keep; 0: all", default=3)
     on_nan: Literal["stop", "ignore"] = _setting("when a loss is not finite: stop or ignore", default="stop")
+    force: bool = _setting("train what ganctl advises against", default=False)
     data: Spec = _setting("the dataset")
     generator: Spec = _setting("G")
     discriminator: Spec = _setting("D")
@@ -67,6 +71,8 @@ class Config:
     latent: Spec = _setting("the distribution of z")
     g_optimizer: Spec = _setting("of G")
     d_optimizer: Spec = _setting("of D")
+    augment: Spec | None = _setting("what D sees every x through; none: x itself", default=None)
+    schedules: Mapping[str, str] = _setting("values that change while training, by name", default_factory=dict)
     # fmt: on
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +82,8 @@ class Config:
             value = getattr(self, item.name)
             if isinstance(value, Spec):
                 value = {"name": value.name, **{k: _plain(v) for k, v in value.options.items()}}
+            elif isinstance(value, Mapping):
+                value = dict(value)
             table[item.name] = value
         return table
 
@@ -90,14 +98,14 @@ class Config:
         for item in fields(cls):
             if item.name in table:
                 value = table[item.name]
-                if item.name in COMPONENTS:
+                if item.name in COMPONENTS and value is not None:
                     value = Spec(value["name"], **{k: v for k, v in value.items() if k != "name"})
                 known[item.name] = value
         return cls(**known)
 
 
 HELP = {item.name: item.metadata["help"] for item in fields(Config)}
-DEFAULTS = {item.name: item.default for item in fields(Config)}
+DEFAULTS = {item.name: item.default for item in fields(Config) if item.default is not MISSING}
 _TYPES = get_type_hints(Config)
 
 
@@ -105,8 +113,8 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
     """The config of these layers of settings, the later over the earlier, all over the model's and defaults.
 
     A layer has the keys of :class:`Config`, or the shorthands ``optimizer`` (both), ``lr``, ``g_lr``,
-    ``d_lr`` and ``z_dim``; a component is its name or a table ``{"name": …, option: …}``. Text is converted to the
-    type that is needed, so values may come from a command line as they are.
+    ``d_lr``, ``lr_schedule`` and ``z_dim``; a component is its name or a table ``{"name": …, option: …}``.
+    Text is converted to the type that is needed, so values may come from a command line as they are.
 
     Raises:
         GanctlError: an unknown setting or component, or a value that cannot be; the message says where.
@@ -127,6 +135,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
         "n_critic": recipe.n_critic,
         "ema": recipe.ema,
         "data_root": os.environ.get("GANCTL_DATA_ROOT", DEFAULTS["data_root"]),
+        "schedules": _schedules(recipe.schedules),
         **{name: getattr(recipe, name) for name in COMPONENTS if name != "data"},
     }
     for layer in expanded:
@@ -135,7 +144,10 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
             if name in COMPONENTS:
                 settings[name] = _merge(name, settings.get(name), value)
                 continue
-            settings[name] = options.convert(name, value, _TYPES[name], DEFAULTS[name])
+            if name == "schedules":
+                settings[name] = {**settings[name], **_schedules(value)}
+                continue
+            settings[name] = options.convert(name, value, _TYPES[name], DEFAULTS.get(name, options.MISSING))
             if name in ("epochs", "steps") and settings[name] is not None:
                 length[name] = settings[name]
         if len(length) > 1:
@@ -149,7 +161,8 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
             status=USAGE,
         )
     for name, kind in COMPONENTS.items():
-        settings[name] = _with_defaults(registry, name, kind, settings[name])
+        if settings[name] is not None:
+            settings[name] = _with_defaults(registry, kind, settings[name])
     config = Config(**settings)
     if config.epochs is None and config.steps is None:
         config = replace(config, epochs=DEFAULT_EPOCHS)
@@ -179,6 +192,8 @@ def data_spec(registry: Registry, text: str) -> dict[str, Any]:
 def _expand(registry: Registry, layer: Mapping[str, Any]) -> dict[str, Any]:
     """``layer`` with the keys of Config alone: shorthands spelt out, components as tables."""
     given = {str(key).replace("-", "_"): value for key, value in layer.items()}
+    if "lr_schedule" in given:
+        given["schedules"] = {"lr": given.pop("lr_schedule"), **given.get("schedules", {})}
     expanded: dict[str, Any] = {}
     # From the general to the special, so that d_lr beats lr whatever their order.
     for name in ("optimizer", "lr", *COMPONENTS, "g_lr", "d_lr", "z_dim"):
@@ -188,6 +203,9 @@ def _expand(registry: Registry, layer: Mapping[str, Any]) -> dict[str, Any]:
         if name in SHORTHANDS:
             for component, option in SHORTHANDS[name]:
                 expanded.setdefault(component, {})[option] = value
+            continue
+        if name in OPTIONAL and value in (None, "none"):
+            expanded[name] = None
             continue
         if isinstance(value, str):
             value = data_spec(registry, value) if name == "data" else {"name": value}
@@ -202,13 +220,25 @@ def _expand(registry: Registry, layer: Mapping[str, Any]) -> dict[str, Any]:
             expanded.setdefault(component, {}).update(table)
     for name, value in given.items():
         if name not in HELP:
-            hint = did_you_mean(name, [*HELP, *SHORTHANDS, "optimizer"])
+            hint = did_you_mean(name, [*HELP, *SHORTHANDS, "optimizer", "lr_schedule"])
             raise GanctlError(f"There is no setting '{name}'.", hint, status=USAGE)
         expanded[name] = value
     return expanded
 
 
-def _merge(name: str, base: Spec | None, table: Mapping[str, Any]) -> Spec:
+def _schedules(table: Any) -> dict[str, str]:
+    """``table`` with ``lr`` spelt out, and without those that are ``none``."""
+    if not isinstance(table, Mapping) or not all(isinstance(text, str) for text in table.values()):
+        raise GanctlError(
+            f"schedules is {table!r}.", 'It is a table, as {"g_optimizer.lr" = "linear 0"}.', status=USAGE
+        )
+    spelt_out = {f"{part}.{option}": table["lr"] for part, option in SHORTHANDS["lr"] if "lr" in table}
+    return {**spelt_out, **{name: text for name, text in table.items() if name != "lr"}}
+
+
+def _merge(name: str, base: Spec | None, table: Mapping[str, Any] | None) -> Spec | None:
+    if table is None:
+        return None
     given = {key: value for key, value in table.items() if key != "name"}
     wanted = table.get("name", base.name if base else None)
     if wanted is None:
@@ -227,7 +257,7 @@ def _merge(name: str, base: Spec | None, table: Mapping[str, Any]) -> Spec:
     return Spec(wanted, **{**inherited, **given})
 
 
-def _with_defaults(registry: Registry, name: str, kind: str, spec: Spec) -> Spec:
+def _with_defaults(registry: Registry, kind: str, spec: Spec) -> Spec:
     factory = component_options(registry, kind, spec.name)
     resolved = options.resolve(f"{kind} '{spec.name}'", factory, spec.options)
     return Spec(spec.name, **{key: value for key, value in resolved.items() if _is_plain(value)})

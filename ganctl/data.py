@@ -18,11 +18,15 @@ if TYPE_CHECKING:
 
 
 class Images(NamedTuple):
-    """A decoded dataset: ``x`` uint8 N×C×H×W, ``y`` int64 N (None without labels), ``classes`` named in order."""
+    """A decoded dataset: ``x`` uint8 N×C×H×W, ``y`` int64 N (None without labels), ``classes`` named in order.
+
+    ``flip``: whether training mirrors half of them, left to right.
+    """
 
     x: Tensor
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
+    flip: bool = False
 
     @property
     def shape(self) -> ImageShape:
@@ -50,6 +54,9 @@ class Pictures:
 
 class Dataset:
     """What a dataset factory returns when reading is worth caching. (Otherwise it returns :class:`Images`.)"""
+
+    #: Whether training mirrors half of the images, left to right. What is cached does not depend on it.
+    flip: bool = False
 
     def fingerprint(self) -> str:
         """Text that changes whenever :meth:`read` would return something else; cheap (file sizes and times)."""
@@ -81,7 +88,7 @@ class Batches:
 
     def __init__(self, images: Images, batch_size: int, *, seed: int, device: torch.device) -> None:
         self.batch_size, self.seed, self.device = batch_size, seed, device
-        self.n = len(images.x)
+        self.n, self.flip = len(images.x), images.flip
         self.x, self.y = images.x, images.y
         if device.type != "cpu" and _fits(images.x, device):
             self.x = self.x.to(device)
@@ -102,7 +109,11 @@ class Batches:
         self.position += self.batch_size
         x = self.x[chosen].to(self.device, non_blocking=True)
         y = None if self.y is None else self.y[chosen].to(self.device, non_blocking=True)
-        return Batch(x.float().div_(127.5).sub_(1), y)
+        x = x.float().div_(127.5).sub_(1)
+        if self.flip:
+            mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
+            x = torch.where(mirrored, x.flip(3), x)
+        return Batch(x, y)
 
     def _permutation(self, epoch: int) -> Tensor:
         # Drawn on the CPU: the same order on every device. Hashed, as torch uses 32 bits of a seed there.

@@ -24,6 +24,7 @@ class Engine:
     """G, D and everything that a step changes.
 
     Args:
+        augment: what D sees every x through, real or fake, in both turns; None for x itself.
         ema: half-life of the averaged generator in images; None keeps no average.
         precision: ``"fp32"``, ``"tf32"`` (a flag of the process, set by training) or ``"bf16"`` (autocast).
     """
@@ -38,6 +39,7 @@ class Engine:
         g_optimizer: torch.optim.Optimizer,
         d_optimizer: torch.optim.Optimizer,
         batch_size: int,
+        augment: nn.Module | None = None,
         n_critic: int = 1,
         ema: float | None = None,
         precision: str = "fp32",
@@ -46,8 +48,11 @@ class Engine:
         self.G, self.D, self.loss, self.latent = G.train(), D.train(), loss, latent
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
         self.batch_size, self.n_critic, self.precision, self.device = batch_size, n_critic, precision, device
-        self.ema_weight = 1 - 0.5 ** (batch_size / ema) if ema else 0.0
-        self.G_ema = copy.deepcopy(G).eval().requires_grad_(False) if ema else None
+        self.augment = augment
+        self.critic = D if augment is None else _Augmented(D, augment)
+        self.G_ema = None if ema is None else copy.deepcopy(G).eval().requires_grad_(False)
+        self._ema_weight = torch.zeros((), device=device)  # a tensor, so that it may change between replays
+        self.ema = ema
         self._d_weights = [weight for weight in D.parameters() if weight.requires_grad]
 
     def step(self, draw: Callable[[], Batch]) -> Report:
@@ -65,6 +70,21 @@ class Engine:
         # D(G(z)) as D saw it before its update, not as the generator's turn saw it after.
         return {**g_report, **d_report}
 
+    @property
+    def images_per_step(self) -> int:
+        """How many real images D sees in a step."""
+        return self.batch_size * self.n_critic
+
+    @property
+    def ema(self) -> float | None:
+        """The half-life of the averaged generator in images."""
+        return self._ema
+
+    @ema.setter
+    def ema(self, half_life: float | None) -> None:
+        self._ema = half_life
+        self._ema_weight.fill_(1 - 0.5 ** (self.batch_size / half_life) if half_life else 1)
+
     def generate(self, y: Tensor | None, *, keep_graph: bool) -> Batch:
         """One batch of fakes for the labels ``y``, with the graph back to G or without."""
         z = self.latent.sample(self.batch_size, self.device)
@@ -73,8 +93,10 @@ class Engine:
         return Batch(x.float(), y, z)
 
     def update_discriminator(self, real: Batch, fake: Batch) -> Report:
+        if isinstance(self.critic, _Augmented):
+            self.critic.observe_on(real.x)
         with self._autocast():
-            loss, report = self.loss.discriminator_loss(self.D, real, fake._replace(x=fake.x.detach()))
+            loss, report = self.loss.discriminator_loss(self.critic, real, fake._replace(x=fake.x.detach()))
         self.d_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.d_optimizer.step()
@@ -85,7 +107,7 @@ class Engine:
     def update_generator(self, real: Batch, fake: Batch) -> Report:
         _require_grad(self._d_weights, False)  # half of D's backward is not needed in G's turn
         with self._autocast():
-            loss, report = self.loss.generator_loss(self.D, real, fake)
+            loss, report = self.loss.generator_loss(self.critic, real, fake)
         self.g_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.g_optimizer.step()
@@ -96,9 +118,10 @@ class Engine:
     def update_average(self) -> None:
         if self.G_ema is None:
             return
-        torch._foreach_lerp_(list(self.G_ema.parameters()), list(self.G.parameters()), self.ema_weight)
-        for average, buffer in zip(self.G_ema.buffers(), self.G.buffers(), strict=True):
-            average.copy_(buffer)
+        for average, weight in zip(self.G_ema.parameters(), self.G.parameters(), strict=True):
+            average.lerp_(weight, self._ema_weight)
+        for copied, buffer in zip(self.G_ema.buffers(), self.G.buffers(), strict=True):
+            copied.copy_(buffer)
 
     @property
     def sampler(self) -> nn.Module:
@@ -116,6 +139,7 @@ class Engine:
             "D": self.D.state_dict(),
             "G_ema": None if self.G_ema is None else self.G_ema.state_dict(),
             "loss": self.loss.state_dict(),
+            "augment": None if self.augment is None else self.augment.state_dict(),
             "g_optimizer": self.g_optimizer.state_dict(),
             "d_optimizer": self.d_optimizer.state_dict(),
         }
@@ -126,11 +150,34 @@ class Engine:
         if self.G_ema is not None:
             self.G_ema.load_state_dict(state["G_ema"])
         self.loss.load_state_dict(state["loss"])
+        if self.augment is not None:
+            self.augment.load_state_dict(state["augment"])
         self.g_optimizer.load_state_dict(state["g_optimizer"])
         self.d_optimizer.load_state_dict(state["d_optimizer"])
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
+
+
+class _Augmented(nn.Module):
+    """D behind an augmentation, which is shown D's answers on the real batch."""
+
+    def __init__(self, D: nn.Module, augment: nn.Module) -> None:
+        super().__init__()
+        self.D, self.augment = D, augment
+        self._observe: Callable[[Tensor], None] = getattr(augment, "observe", lambda logits: None)
+        self._real = 0
+
+    def observe_on(self, real: Tensor) -> None:
+        """From now on ``real`` is the real batch: also detached, or asked for its gradient, it has one address."""
+        self._real = real.data_ptr()
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
+        answer = self.D(self.augment(x), y)
+        if x.data_ptr() == self._real:
+            with torch.no_grad():
+                self._observe((answer[0] if isinstance(answer, tuple) else answer).detach())
+        return answer
 
 
 def _require_grad(weights: list[nn.Parameter], needed: bool) -> None:

@@ -74,6 +74,16 @@ def register_optimizers(register: Register) -> None:
 
 
 @hookspec
+def register_augmentations(register: Register) -> None:
+    """Augmentations of what D sees: ``factory(image, **options) -> nn.Module`` with ``A(x) -> x``.
+
+    ``image`` is filled in. ``A`` keeps shape and dtype of x, float N×C×H×W in [−1, 1], and is differentiable:
+    every x, real or fake, reaches D through it, and so does G's gradient. If it has a method
+    ``observe(logits)``, that is called without gradient with D's N logits on each real batch, to adapt.
+    """
+
+
+@hookspec
 def register_models(register: Callable[[Model], None]) -> None:
     """Models: ``register(ganctl.Model(name=…, …))``, a recipe of registered components."""
 

@@ -19,6 +19,7 @@ KINDS = {
     "loss": "losses",
     "dataset": "datasets",
     "optimizer": "optimizers",
+    "augmentation": "augmentations",
 }
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 

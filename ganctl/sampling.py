@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganctl import build, checkpoint, pictures, plugins
 from ganctl.config import Config
 from ganctl.devices import choose_device
-from ganctl.errors import CHECKPOINT, USAGE, GanctlError
+from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Latent
 from ganctl.model import ImageShape
 from ganctl.progress import Quiet
@@ -39,10 +39,12 @@ class Sampler:
         self.config = Config.from_dict(state["config"])
         self.image = ImageShape(*state["image"])
         self.classes = tuple(state["classes"])
+        self.num_classes: int = state["num_classes"]
         self.step: int = state["step"]
         self.device = device
         self.latent = build.make_latent(self.config)
         check_origin(registry, state, "generator")
+        self.conditional = build.is_conditional(registry, self.config)
         with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
             self.G = build.make_generator(registry, self.config, self.image, state["num_classes"])
         weights = state["engine"]["G_ema"] or state["engine"]["G"]
@@ -68,22 +70,66 @@ class Sampler:
         return draw_latents(self.latent, n, seed=seed, truncation=truncation)
 
     @torch.no_grad()
-    def generate(self, z: Tensor, *, batch_size: int = 64) -> Iterator[Tensor]:
-        """The images of the latents ``z`` (N×dim), batch by batch: float32 in [−1, 1] on the CPU."""
-        for part in z.split(batch_size):
-            yield self.G(part.to(self.device), None).float().cpu()
+    def generate(self, z: Tensor, y: Tensor | None = None, *, batch_size: int = 64) -> Iterator[Tensor]:
+        """The images of the latents ``z`` (N×dim), batch by batch: float32 in [−1, 1] on the CPU.
+
+        Args:
+            y: int64 N, the class of each; unless given, a conditional generator draws all classes in turn.
+        """
+        if y is None and self.conditional:
+            y = torch.arange(len(z)) % self.num_classes
+        labels = None if y is None else y.to(self.device)
+        for x in generate(self.G, z.to(self.device), labels, batch_size):
+            yield x.cpu()
 
     def sample(
-        self, n: int = 25, *, seed: int = 0, truncation: float | None = None, batch_size: int = 64
+        self,
+        n: int = 25,
+        *,
+        y: Tensor | None = None,
+        seed: int = 0,
+        truncation: float | None = None,
+        batch_size: int = 64,
     ) -> Tensor:
-        """``n`` images: float32 n×C×H×W in [−1, 1], on the CPU."""
+        """``n`` images, of the classes ``y`` (int64 n) if given: float32 n×C×H×W in [−1, 1], on the CPU."""
         return torch.cat(
-            list(self.generate(self.latents(n, seed=seed, truncation=truncation), batch_size=batch_size))
+            list(self.generate(self.latents(n, seed=seed, truncation=truncation), y, batch_size=batch_size))
         )
+
+    def class_number(self, name: str) -> int:
+        """The number of the class called ``name``, or with that number.
+
+        Raises:
+            GanctlError: there is no such class, or this generator has none.
+        """
+        if not self.conditional:
+            raise GanctlError(
+                f"The generator '{self.config.generator.name}' was not trained on classes.",
+                "Conditional models: cgan, acgan, cgan-pd.",
+                status=USAGE,
+            )
+        if name in self.classes:
+            return self.classes.index(name)
+        if name.isdecimal() and int(name) < self.num_classes:
+            return int(name)
+        known = self.classes or [str(number) for number in range(self.num_classes)]
+        raise GanctlError(f"There is no class '{name}'.", did_you_mean(name, known), status=USAGE)
 
     def grid(self, n: int = 25, *, nrow: int | None = None, **options: Any) -> Image:
         """``n`` images in one picture; a notebook shows it. Options as for :meth:`sample`."""
         return pictures.grid(pictures.to_uint8(self.sample(n, **options)), nrow)
+
+
+def generate(G: nn.Module, z: Tensor, y: Tensor | None, batch_size: int) -> Iterator[Tensor]:
+    """G(z, y) in batches: float32 in [−1, 1], on G's device."""
+    for start in range(0, len(z), batch_size):
+        part = slice(start, start + batch_size)
+        yield G(z[part], None if y is None else y[part]).float()
+
+
+def rows_of_classes(z: Tensor, classes: list[int]) -> tuple[Tensor, Tensor]:
+    """z and y of a picture with a row a class: the same latents in each."""
+    return z.repeat(len(classes), 1), torch.tensor(classes).repeat_interleave(len(z))
 
 
 def draw_latents(latent: Latent, n: int, *, seed: int, truncation: float | None = None) -> Tensor:
@@ -137,6 +183,7 @@ def draw(
     out: Path,
     *,
     seed: int = 0,
+    classes: list[int] | None = None,
     nrow: int | None = None,
     batch_size: int = 64,
     truncation: float | None = None,
@@ -144,14 +191,20 @@ def draw(
 ) -> None:
     """Write ``n`` pictures to ``out``: a grid (.png), an array (.npz), or else a folder of PNG files.
 
+    Args:
+        classes: draw ``n`` of each of these, of the same latents; in a grid, a row a class.
+
     Raises:
         GanctlError: the folder has something in it, or ``out`` cannot be written.
     """
     if out.suffix in (".png", ".npz") and not out.parent.is_dir():
         raise GanctlError(f"There is no folder {out.parent}.", "Make it first.", status=USAGE)
-    z = sampler.latents(n, seed=seed, truncation=truncation)
-    with reporter.bar("sampling", n) as advance:
-        batches = (pictures.to_uint8(x) for x in sampler.generate(z, batch_size=batch_size))
+    z, y = sampler.latents(n, seed=seed, truncation=truncation), None
+    if classes:
+        z, y = rows_of_classes(z, classes)
+        nrow = nrow or (n if len(classes) > 1 else None)
+    with reporter.bar("sampling", len(z)) as advance:
+        batches = (pictures.to_uint8(x) for x in sampler.generate(z, y, batch_size=batch_size))
         if out.suffix not in (".png", ".npz"):
             write_folder(batches, out, advance)
         else:
@@ -164,7 +217,7 @@ def draw(
                 write_npz(x, out, seed=seed)
             else:
                 pictures.save_png(pictures.grid(x, nrow), out)
-    reporter.say(f"{n} picture{'s' if n > 1 else ''} in {out}")
+    reporter.say(f"{len(z)} picture{'s' if len(z) > 1 else ''} in {out}")
 
 
 def write_npz(x: Tensor, path: Path, *, seed: int) -> None:

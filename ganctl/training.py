@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+from torch import Tensor, nn
 
 import ganctl
 from ganctl import build, cache, checkpoint, curves, metrics, pictures, plugins
@@ -27,7 +28,8 @@ from ganctl.progress import Advance, Quiet, as_callback, clock
 from ganctl.registry import Registry
 from ganctl.resume import Resume
 from ganctl.run import Run
-from ganctl.sampling import draw_latents
+from ganctl.sampling import draw_latents, generate, rows_of_classes
+from ganctl.schedules import Schedules
 from ganctl.signals import StopSignals
 from ganctl.tensorboard import TensorBoard
 
@@ -72,13 +74,15 @@ def train(
     with _own_random_numbers(device), arithmetic(config.precision):
         torch.manual_seed(config.seed)
         engine = make_engine(registry, config, images, device)
+        total = total_steps(config, len(images.x))
+        # Before a checkpoint is restored: the values that schedules start from are the config's.
+        schedules = Schedules(config.schedules, engine, total_steps=total)
         run = _run_folder(config, runs, out, resume)
         with run.lock(), _log_file(run, reporter) as reporter:
             stop.check()
             stop.deferring = True
-            loop = _Loop(
-                config, run, engine, images, loaded.fingerprint, build.origins(registry, config), reporter
-            )
+            origins = build.origins(registry, config)
+            loop = _Loop(config, run, engine, schedules, images, loaded.fingerprint, origins, reporter)
             if resume and resume.state:
                 loop.restore(resume.state)
             elif resume and resume.run:
@@ -101,7 +105,7 @@ def load_data(registry: Registry, config: Config, reporter: Quiet) -> cache.Load
         )
     if len(loaded.images.x) == 0:
         raise GanctlError(f"The dataset '{config.data.name}' holds no image.", status=DATA)
-    return loaded
+    return loaded._replace(images=loaded.images._replace(flip=dataset.flip))
 
 
 def make_engine(registry: Registry, config: Config, images: Images, device: torch.device) -> Engine:
@@ -111,6 +115,17 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     D = build.make_discriminator(registry, config, images.shape, classes)
     latent = build.make_latent(config)
     loss = build.build(registry, "loss", config.loss, num_classes=classes, latent=latent)
+    if loss.penalises_gradient and not config.force and (normed := _batch_norm(D)):
+        raise GanctlError(
+            f"The loss '{config.loss.name}' takes D's gradient for each image on its own, but the discriminator "
+            f"'{config.discriminator.name}' mixes the images of a batch ({normed}).",
+            "Give a discriminator without batch normalisation, as -o discriminator.norm=none for dcgan; "
+            "or --force to try it all the same.",
+            status=USAGE,
+        )
+    augment = None
+    if config.augment is not None:
+        augment = build.build(registry, "augmentation", config.augment, image=images.shape).to(device)
     for network in (G, D):
         network.to(device)
         if any(weight.ndim == 4 for weight in network.parameters()):
@@ -120,6 +135,7 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         D=D,
         loss=loss.to(device),
         latent=latent,
+        augment=augment,
         g_optimizer=build.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
         d_optimizer=build.make_optimizer(registry, config.d_optimizer, D.parameters(), device),
         batch_size=config.batch_size,
@@ -130,6 +146,12 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     )
 
 
+def _batch_norm(D: nn.Module) -> str | None:
+    """The kind of a layer of D that makes an image's answer depend on the rest of its batch."""
+    found = [type(m).__name__ for m in D.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    return found[0] if found else None
+
+
 def count_classes(images: Images) -> int:
     """How many classes the labels have; 0 without labels."""
     if images.y is None:
@@ -137,11 +159,19 @@ def count_classes(images: Images) -> int:
     return max(len(images.classes), int(images.y.max()) + 1)
 
 
+def total_steps(config: Config, n: int) -> int:
+    """The steps of ``config``, or those in which D sees ``n`` images as often as its epochs say."""
+    if config.steps is not None:
+        return config.steps
+    return math.ceil((config.epochs or 0) * n / (config.batch_size * config.n_critic))
+
+
 @dataclass
 class _Loop:
     config: Config
     run: Run
     engine: Engine
+    schedules: Schedules
     images: Images
     fingerprint: str
     origins: dict[str, dict[str, str]]
@@ -154,14 +184,21 @@ class _Loop:
         config, device = self.config, self.engine.device
         self.batches = Batches(self.images, config.batch_size, seed=config.seed, device=device)
         self.recorder = metrics.Recorder(config.log_every, device)
-        self.per_step = config.batch_size * config.n_critic  # real images that a step shows to D
-        self.total = config.steps if config.steps is not None else self.end_of_epoch(config.epochs or 0)
-        self.latents = draw_latents(self.engine.latent, config.samples, seed=config.seed).to(device)
+        self.per_step = self.engine.images_per_step
+        self.total = total_steps(config, len(self.images.x))
         self.last_good: Path | None = None
+        z, y, self.columns = self.sample_inputs()
+        self.latents, self.labels = z.to(device), None if y is None else y.to(device)
 
-    def end_of_epoch(self, epoch: int) -> int:
-        """The step within which D has seen the whole dataset ``epoch`` times."""
-        return math.ceil(epoch * len(self.images.x) / self.per_step)
+    def sample_inputs(self) -> tuple[Tensor, Tensor | None, int | None]:
+        """z, y and the columns of the sample picture; a row a class, of the same latents, if G is conditional."""
+        latent, config = self.engine.latent, self.config
+        if not build.is_conditional(plugins.registry(), config):
+            return draw_latents(latent, config.samples, seed=config.seed), None, None
+        rows = min(count_classes(self.images), 10, config.samples)
+        columns = config.samples // rows
+        z, y = rows_of_classes(draw_latents(latent, columns, seed=config.seed), list(range(rows)))
+        return z, y, columns
 
     def epochs_done(self, step: int) -> int:
         return step * self.per_step // len(self.images.x)
@@ -200,6 +237,7 @@ class _Loop:
         watch = _Watch()
         with reporter.bar(f"{config.model} on {config.data.name}", self.total, self.step) as advance:
             while self.step < self.total and not stop.requested:
+                self.schedules.apply(self.step)
                 self.recorder.add(self.engine.step(self.batches.draw))
                 self.step += 1
                 advance(1)
@@ -324,9 +362,9 @@ class _Loop:
         training = G.training
         with _own_random_numbers(self.engine.device), torch.no_grad():
             torch.manual_seed(self.config.seed)
-            x = torch.cat([G.eval()(z, None).float() for z in self.latents.split(self.config.batch_size)])
+            x = torch.cat(list(generate(G.eval(), self.latents, self.labels, self.config.batch_size)))
         G.train(training)
-        picture = pictures.grid(pictures.to_uint8(x))
+        picture = pictures.grid(pictures.to_uint8(x), self.columns)
         # Of the epoch that the step belongs to: the first picture of an epoch's end counts to that epoch.
         epoch = math.ceil(self.step * self.per_step / len(self.images.x) - 1e-9)
         if self.epochs_done(self.step) > self.epochs_done(self.step - 1):

@@ -11,6 +11,7 @@ EXAMPLES = """
 Examples:
   ganctl sample --ckpt x.pt --n 25
   ganctl sample --ckpt runs/00001-dcgan-mnist --n 64 --seed 7 --out seven.png
+  ganctl sample --ckpt cgan.pt --class all --n 8
   ganctl sample --ckpt x.pt --n 50000 --out pictures/
   ganctl sample --ckpt x.pt --n 10000 --out pictures.npz
 """
@@ -24,7 +25,19 @@ Examples:
     type=click.Path(path_type=Path),
     help="A checkpoint file, or a run folder for its newest one.",
 )
-@click.option("--n", default=25, show_default=True, type=click.IntRange(min=1), help="How many pictures.")
+@click.option(
+    "--n",
+    default=25,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many pictures; with --class, of each class.",
+)
+@click.option(
+    "--class",
+    "class_name",
+    metavar="NAME|all",
+    help="Of a conditional model: this class, by name or number, or a row a class.",
+)
 @click.option(
     "--seed",
     default=0,
@@ -58,6 +71,7 @@ Examples:
 def sample(
     ckpt: Path,
     n: int,
+    class_name: str | None,
     seed: int,
     out: Path | None,
     nrow: int | None,
@@ -83,11 +97,16 @@ def sample(
     if nrow is not None and out is not None and out.suffix != ".png":
         raise GanctlError("--nrow is for a grid.", "Give --out FILE.png with it.", status=USAGE)
     sampler = sampling.load(ckpt, device=device)
+    classes, of_class = None, "" if class_name is None else f"-class-{class_name}"
+    if class_name is not None:
+        names = [str(i) for i in range(sampler.num_classes)] if class_name == "all" else [class_name]
+        classes = [sampler.class_number(name) for name in names or ["0"]]
     sampling.draw(
         sampler,
         n,
-        out or Path(f"{sampling.find_checkpoint(ckpt).stem}-seed{seed}-n{n}.png"),
+        out or Path(f"{sampling.find_checkpoint(ckpt).stem}-seed{seed}-n{n}{of_class}.png"),
         seed=seed,
+        classes=classes,
         nrow=nrow,
         batch_size=batch_size,
         truncation=truncation,

@@ -63,6 +63,11 @@ parts = _options(
     click.option("--batch-size", metavar="N", help="Images in each update."),
     click.option("--n-critic", metavar="N", help="Updates of D per update of G."),
     click.option("--latent", metavar="NAME", help="Distribution of z: normal or uniform."),
+    click.option("--augment", metavar="NAME", type=component("augmentation"),
+                 help="What D sees every picture through, as diffaug; see: ganctl augmentations."),
+    click.option("--lr-schedule", metavar="TEXT",
+                 help="Of both learning rates, as 'linear 0' or 'warmup 500, cosine 0'. Others, as loss.gamma or ema: "
+                      "-o schedules.ema=TEXT."),
     click.option("--z-dim", metavar="N", help="Length of z."),
     click.option("--ema", metavar="IMAGES", help="Half-life of an averaged G to sample from, in images, as 10000."),
     click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", multiple=True,
@@ -92,6 +97,7 @@ folder = _options(
     click.option("--log-every", metavar="N", help="Steps between log lines, each a mean over them.  [default: 50]"),
     click.option("--checkpoint-every", metavar="N", help="Steps between checkpoints.  [default: an epoch]"),
     click.option("--keep", metavar="K", help="Newest checkpoints to keep; 0: all.  [default: 3]"),
+    click.option("--force", is_flag=True, default=None, help="Train what ganctl advises against."),
     click.option("--on-nan", metavar="stop|ignore", help="When a loss is not finite.  [default: stop]"),
     click.option("-q", "--quiet", is_flag=True, help="No progress, only errors."),
     click.option("-v", "--verbose", is_flag=True, help="Every log line and all settings."),
@@ -172,6 +178,7 @@ def with_options(given: dict[str, Any], component_options: tuple[str, ...]) -> d
     from ganctl.config import COMPONENTS, data_spec
     from ganctl.errors import did_you_mean
 
+    parts = [*COMPONENTS, "optimizer", "schedules"]
     tables: dict[str, dict[str, Any]] = {}
     for text in component_options:
         key, equals, value = text.partition("=")
@@ -182,16 +189,18 @@ def with_options(given: dict[str, Any], component_options: tuple[str, ...]) -> d
                 "As in: -o generator.width=32",
                 status=USAGE,
             )
-        if part not in COMPONENTS and part != "optimizer":
+        if part not in parts:
             raise GanctlError(
                 f"-o {text}: there is no part '{part}'.",
-                did_you_mean(part, [*COMPONENTS, "optimizer"]),
+                did_you_mean(part, parts),
                 status=USAGE,
             )
         tables.setdefault(part, {})[option] = value
     for part, table in tables.items():
         name = given.get(part)
-        if part == "data" and name is not None:
+        if part == "schedules":
+            given[part] = table
+        elif part == "data" and name is not None:
             given[part] = {**data_spec(plugins.registry(), name), **table}
         else:
             given[part] = {**({"name": name} if name is not None else {}), **table}
