@@ -17,8 +17,8 @@ from ganctl.model import ImageShape, Model, Spec
 if TYPE_CHECKING:
     from ganctl.api import load, train
     from ganctl.data import Dataset, Images, Pictures
-    from ganctl.latent import Latent
-    from ganctl.loss import Batch, Critic, Loss
+    from ganctl.latent import Codes, Latent
+    from ganctl.loss import Batch, Critic, Loss, logits
     from ganctl.run import Run
     from ganctl.sampling import Sampler
 
@@ -29,6 +29,7 @@ except PackageNotFoundError:  # a source tree that was never installed
 
 _LAZY = {
     "Batch": "ganctl.loss",
+    "Codes": "ganctl.latent",
     "Critic": "ganctl.loss",
     "Dataset": "ganctl.data",
     "Images": "ganctl.data",
@@ -38,6 +39,7 @@ _LAZY = {
     "Run": "ganctl.run",
     "Sampler": "ganctl.sampling",
     "load": "ganctl.api",
+    "logits": "ganctl.loss",
     "train": "ganctl.api",
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "DATA",
     "USAGE",
     "Batch",
+    "Codes",
     "Critic",
     "Dataset",
     "GanctlError",
@@ -61,6 +64,7 @@ __all__ = [
     "__version__",
     "hookimpl",
     "load",
+    "logits",
     "train",
 ]
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+
+from ganctl.errors import USAGE, GanctlError
 
 #: D(x, y): float N×C×H×W in [−1, 1], int64 N or None → what the loss expects of it, mostly N logits.
 Critic = Callable[[Tensor, "Tensor | None"], Tensor]
@@ -48,3 +51,20 @@ class Loss(nn.Module):
 
     def constrain(self, D: nn.Module) -> None:
         """Called after each update of D, without gradient: clip its weights here if the paper does."""
+
+
+def logits(D: Critic, batch: Batch) -> Tensor:
+    """D's N logits for the N images of ``batch``, in float32 at least: bfloat16 is too coarse for their mean.
+
+    Raises:
+        GanctlError: D answers with something else, as the discriminators of a few variants do.
+    """
+    answer = D(batch.x, batch.y)
+    if not isinstance(answer, Tensor) or answer.ndim != 1:
+        shape = "×".join(map(str, answer.shape)) if isinstance(answer, Tensor) else type(answer).__name__
+        raise GanctlError(
+            f"This loss takes one logit an image, but the discriminator answered {len(batch.x)} images with {shape}.",
+            "Choose the loss that belongs to this discriminator, or one of the usual discriminators.",
+            status=USAGE,
+        )
+    return answer.to(torch.promote_types(answer.dtype, torch.float32))
