@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "ganctl").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 #: Modules of ganctl, besides the package itself, that plugins may import.
-PUBLIC_MODULES = {"penalties"}
+PUBLIC_MODULES = {"penalties", "sizes"}
 #: What no command line that only asks may wait for.
 HEAVY = {"torch", "torchvision", "numpy", "PIL", "rich", "matplotlib", "tensorboard"}
 

@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ganctl import USAGE, GanctlError, ImageShape, Latent
+from ganctl import ImageShape, Latent, sizes
+from ganctl_dcgan.norm import Norm, normalisation, spectral
 
 
 class Generator(nn.Module):
@@ -61,34 +62,48 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Image, halved by convolutions 4×4 of stride 2, and a last convolution from what is left to one logit.
 
-    Leaky ReLU 0.2 after each, batch normalisation before it in all but the first; weights from N(0, 0.02).
+    Leaky ReLU 0.2 after each, normalisation before it in all but the first; weights from N(0, 0.02).
     ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 64×64×3: 2,765,568 parameters.
 
     Args:
         width: channels of the layer next to the image; each layer further in has twice as many.
         depth: number of halvings. Unless given, as many as leave 4 to 7 pixels on the short side.
         max_width: no layer has more channels than this.
+        norm: batch normalisation as published, or what a gradient penalty needs, as it keeps images apart: layer
+            (over all of an image), instance (over each channel of an image) or none.
+        spectral_norm: divide the weights of each convolution by their largest singular value (Miyato et al. 2018).
+            Usual with norm=none.
 
     Raises:
         GanctlError: an image size that cannot be halved so often, or an option out of its range.
     """
 
     def __init__(
-        self, image: ImageShape, width: int = 64, depth: int | None = None, max_width: int = 1024
+        self,
+        image: ImageShape,
+        width: int = 64,
+        depth: int | None = None,
+        max_width: int = 1024,
+        norm: Norm = "batch",
+        spectral_norm: bool = False,
     ) -> None:
         super().__init__()
         end, widths = _plan("discriminator", image, width, depth, max_width)
         layers: list[nn.Module] = []
         channels = image.channels
         for number, out in enumerate(widths):
-            layers.append(nn.Conv2d(channels, out, 4, stride=2, padding=1, bias=False))
+            # Only a normalisation that follows makes a bias superfluous. The paper has none in the first either.
+            bias = number > 0 and norm == "none"
+            layers.append(nn.Conv2d(channels, out, 4, stride=2, padding=1, bias=bias))
             if number > 0:
-                layers.append(nn.BatchNorm2d(out))
+                layers += normalisation(norm, out)
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             channels = out
         layers.append(nn.Conv2d(channels, 1, end, bias=False))
         self.layers = nn.Sequential(*layers)
         self.apply(_initialise)
+        if spectral_norm:
+            self.apply(spectral)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.layers(x).flatten()
@@ -100,47 +115,10 @@ class _Plan(NamedTuple):
 
 
 def _plan(role: str, image: ImageShape, width: int, depth: int | None, max_width: int) -> _Plan:
-    for name, value in (("width", width), ("depth", depth), ("max_width", max_width)):
-        if value is not None and value < 1:
-            raise GanctlError(
-                f"The dcgan {role}'s {name} is {value}: it must be at least 1.",
-                f"Leave '{name}' out for its default.",
-                status=USAGE,
-            )
-    short = min(image.height, image.width)
-    blocks = depth or _doublings(short)
-    if not blocks or image.height % 2**blocks or image.width % 2**blocks:
-        below, above = _neighbours(short, depth)
-        sizes = " or ".join(f"--image-size {size}" for size in (below, above) if size)
-        rule = f"a multiple of {2**depth} (2^depth)" if depth else "4, 5, 6 or 7 times a power of two"
-        raise GanctlError(
-            f"The dcgan {role} cannot serve {image.height}×{image.width} images: each side must be {rule}.",
-            f"The nearest that work: {sizes}",
-            status=USAGE,
-        )
-    start = (image.height >> blocks, image.width >> blocks)
+    what = f"dcgan {role}"
+    sizes.at_least(what, 1, width=width, depth=depth, max_width=max_width)
+    blocks, start = sizes.doublings(what, image, depth)
     return _Plan(start, [min(width << block, max_width) for block in range(blocks)])
-
-
-def _doublings(side: int) -> int | None:
-    """How many doublings lead from a start of 4 to 7 pixels to ``side``; None when none do."""
-    blocks = 0
-    while side > 7 and side % 2 == 0:
-        side, blocks = side // 2, blocks + 1
-    return blocks if blocks and 4 <= side <= 7 else None
-
-
-def _neighbours(side: int, depth: int | None) -> tuple[int | None, int]:
-    """The nearest square sizes at or below (None: there is none) and above ``side`` that do work."""
-
-    def works(size: int) -> bool:
-        return size % 2**depth == 0 if depth else _doublings(size) is not None
-
-    below = next((size for size in range(side, 0, -1) if works(size)), None)
-    above = side + 1
-    while not works(above):
-        above += 1
-    return below, above
 
 
 def _initialise(module: nn.Module) -> None:

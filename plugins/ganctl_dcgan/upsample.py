@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ganctl import USAGE, GanctlError, ImageShape, Latent
+from ganctl import USAGE, GanctlError, ImageShape, Latent, sizes
+from ganctl_dcgan.norm import Norm, normalisation, spectral
 
 
 class Generator(nn.Module):
@@ -23,7 +24,7 @@ class Generator(nn.Module):
 
     def __init__(self, image: ImageShape, latent: Latent, batch_norm_eps: float = 1e-5) -> None:
         super().__init__()
-        _check_size("generator", image, 4)
+        sizes.divisible("dcgan-upsample generator", image, 4)
         _check_eps(batch_norm_eps)
         self.start = (128, image.height // 4, image.width // 4)
         self.project = nn.Linear(latent.dim, 128 * self.start[1] * self.start[2])
@@ -49,25 +50,42 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Four convolutions 3×3 of stride 2 to 16, 32, 64 and 128 channels, then one logit.
 
-    After each: leaky ReLU 0.2, dropout of whole channels, and in all but the first batch normalisation, in
-    this order. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 32×32×1: 98,113
+    After each: leaky ReLU 0.2, dropout of whole channels, and in all but the first normalisation, in this
+    order. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 32×32×1: 98,113
     parameters. Weights of convolutions from N(0, 0.02).
 
     Args:
         dropout: share of channels that are dropped, at least 0 and below 1.
-        batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
+        batch_norm_eps: added to the variance, whatever the norm. PyTorch-GAN's nets have 0.8.
+        norm: batch normalisation as published, or what a gradient penalty needs, as it keeps images apart: layer
+            (over all of an image), instance (over each channel of an image) or none.
+        spectral_norm: divide the weights of each layer by their largest singular value (Miyato et al. 2018).
+            Usual with norm=none and dropout=0.
 
     Raises:
         GanctlError: an image whose sides are not divisible by 16, or an option out of its range.
     """
 
-    def __init__(self, image: ImageShape, dropout: float = 0.25, batch_norm_eps: float = 1e-5) -> None:
+    def __init__(
+        self,
+        image: ImageShape,
+        dropout: float = 0.25,
+        batch_norm_eps: float = 1e-5,
+        norm: Norm = "batch",
+        spectral_norm: bool = False,
+    ) -> None:
         super().__init__()
-        _check_size("discriminator", image, 16)
+        sizes.divisible("dcgan-upsample discriminator", image, 16)
         _check_eps(batch_norm_eps)
         if not 0 <= dropout < 1:
             raise GanctlError(
                 f"dropout is {dropout}: it must be at least 0 and below 1.", "Usual is 0.25.", status=USAGE
+            )
+        if norm == "instance" and (image.height, image.width) == (16, 16):
+            raise GanctlError(
+                "norm=instance leaves nothing of the last layer of 16×16 images, which is a single pixel.",
+                "Try norm=layer or --image-size 32.",
+                status=USAGE,
             )
         layers: list[nn.Module] = []
         channels = image.channels
@@ -78,26 +96,16 @@ class Discriminator(nn.Module):
                 nn.Dropout2d(dropout),
             ]
             if out > 16:
-                layers.append(nn.BatchNorm2d(out, eps=batch_norm_eps))
+                layers += normalisation(norm, out, batch_norm_eps)
             channels = out
         end = (image.height // 16) * (image.width // 16)
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * end, 1))
         self.apply(_initialise)
+        if spectral_norm:
+            self.apply(spectral)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.layers(x).squeeze(1)
-
-
-def _check_size(role: str, image: ImageShape, factor: int) -> None:
-    if image.height % factor or image.width % factor:
-        below = min(image.height, image.width) // factor * factor
-        sizes = " or ".join(f"--image-size {size}" for size in (below, below + factor) if size)
-        raise GanctlError(
-            f"The dcgan-upsample {role} cannot serve {image.height}×{image.width} images: "
-            f"each side must be divisible by {factor}.",
-            f"The nearest that work: {sizes}",
-            status=USAGE,
-        )
 
 
 def _check_eps(eps: float) -> None:

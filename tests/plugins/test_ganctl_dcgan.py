@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -219,6 +220,67 @@ def test_dcgan_upsample_eps(given: dict[str, str], eps: float) -> None:
     # The published generator's first normalisation keeps torch's own eps.
     assert [m.eps for m in G.modules() if isinstance(m, nn.BatchNorm2d)] == [1e-5, eps, eps]
     assert [m.eps for m in D.modules() if isinstance(m, nn.BatchNorm2d)] == [eps] * 3
+
+
+SPECTRAL = {"norm": "none", "spectral_norm": "true"}
+NORM_LAYERS = {"batch": nn.BatchNorm2d, "layer": nn.GroupNorm, "instance": nn.InstanceNorm2d}
+
+
+@pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
+@pytest.mark.parametrize("norm", ["batch", "layer", "instance", "none"])
+def test_only_batch_norm_mixes_the_images_of_a_batch(name: str, norm: str) -> None:
+    torch.manual_seed(0)
+    given = {"norm": norm, **({"dropout": 0} if name == "dcgan-upsample" else {})}
+    D = make("discriminator", name, ImageShape(3, 32, 32), given)
+    layers = [m for m in D.modules() if isinstance(m, tuple(NORM_LAYERS.values()))]
+    assert {type(m) for m in layers} == ({NORM_LAYERS[norm]} if norm in NORM_LAYERS else set())
+    x = torch.randn(3, 3, 32, 32, requires_grad=True)
+    (gradient,) = torch.autograd.grad(D(x)[0], x, create_graph=True)
+    assert gradient[0].abs().max() > 0
+    assert bool((gradient[1:] == 0).all()) == (norm != "batch")
+    gradient.square().sum().backward()  # what a penalty on it needs
+
+
+@pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
+def test_spectral_norm(name: str) -> None:
+    torch.manual_seed(0)
+    image = ImageShape(3, 32, 32)
+    D = make("discriminator", name, image, SPECTRAL)
+    assert parameters(D) >= parameters(make("discriminator", name, image, {"norm": "none"}))
+    x = torch.randn(4, *image)
+    for _ in range(30):  # a power iteration each
+        D(x)
+    weights = [m.weight for m in D.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+    assert len(weights) == (4 if name == "dcgan" else 5)
+    for weight in weights:
+        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
+def test_spectral_norm_is_copied_and_saved_whole(name: str) -> None:
+    torch.manual_seed(0)
+    image = ImageShape(1, 32, 32)
+    D = make("discriminator", name, image, SPECTRAL).train()
+    x = torch.randn(4, *image)
+    D(x)
+    restored = make("discriminator", name, image, SPECTRAL).train()
+    restored.load_state_dict(D.state_dict())
+    copied = copy.deepcopy(D)
+    outputs = []
+    for network in (D, restored, copied):
+        torch.manual_seed(1)  # of the dropout
+        outputs.append([network(x) for _ in range(3)])  # each call goes on iterating
+    for one, two, three in zip(*outputs, strict=True):
+        assert torch.equal(one, two)
+        assert torch.equal(one, three)
+    D.eval()
+    with torch.no_grad():
+        assert torch.equal(D(x), D(x))
+
+
+def test_instance_norm_of_a_single_pixel_is_refused() -> None:
+    with pytest.raises(GanctlError, match="single pixel"):
+        make("discriminator", "dcgan-upsample", ImageShape(1, 16, 16), {"norm": "instance"})
 
 
 def test_models() -> None:
