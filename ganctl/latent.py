@@ -156,7 +156,7 @@ def _code_values(name: str, text: str, size: int, steps: int) -> list[float]:
             ends = [float(low), float(high)] if dots else [float(low)]
             if not all(map(math.isfinite, ends)):
                 raise ValueError(text)
-            return torch.linspace(*ends, steps, dtype=torch.float64).tolist() if dots else ends
+            return torch.linspace(ends[0], ends[1], steps, dtype=torch.float64).tolist() if dots else ends
         values = list(range(size)) if text == "all" else [int(text)]
         if not 0 <= values[0] < size:
             raise ValueError(text)

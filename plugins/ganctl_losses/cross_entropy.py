@@ -6,11 +6,12 @@ the logarithm of a sigmoid overflows.
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ganctl import USAGE, Batch, Critic, GanctlError, Loss
-from ganctl_losses.precision import full
+from ganctl import USAGE, Batch, Critic, GanctlError, Loss, logits, penalties
+from ganctl_losses.checks import at_least
 
 
 class BCE(Loss):
@@ -38,14 +39,13 @@ class BCE(Loss):
         self.label_smoothing = label_smoothing
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        on_real, on_fake = full(D(real.x, real.y)), full(D(fake.x, fake.y))
+        on_real, on_fake = logits(D, real), logits(D, fake)
         # (1 − s)·softplus(−d) + s·softplus(d), with softplus(d) = d + softplus(−d).
         loss_real = softplus(-on_real) + self.label_smoothing * on_real
-        loss = loss_real.mean() + softplus(on_fake).mean()
-        return loss, {"D(x)": on_real.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()}
+        return loss_real.mean() + softplus(on_fake).mean(), probabilities(on_real, on_fake)
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return softplus(-full(D(fake.x, fake.y))).mean(), {}
+        return softplus(-logits(D, fake)).mean(), {}
 
 
 class Minimax(BCE):
@@ -58,4 +58,82 @@ class Minimax(BCE):
     """
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return -softplus(full(D(fake.x, fake.y))).mean(), {}
+        return -softplus(logits(D, fake)).mean(), {}
+
+
+class BoundarySeeking(BCE):
+    """Hjelm et al. 2018 (arXiv:1702.08431), the form for images: G seeks the boundary, where D(G(z)) = ½.
+
+    D as in ``bce``; G minimises ½E(log D(G(z)) − log(1 − D(G(z))))², which is ½E d(G(z))² of the logit d.
+
+    Args:
+        label_smoothing: D's target for reals is 1 less this; fakes keep theirs of 0.
+    """
+
+    def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return logits(D, fake).square().mean() / 2, {}
+
+
+class R1(Loss):
+    """Mescheder et al. 2018 (arXiv:1801.04406), section 4.1: binary cross-entropy and a penalty on real images.
+
+    D minimises −E log D(x) − E log(1 − D(G(z))) + γ/2·E‖∇d(x)‖², of the logit d; G minimises −E log D(G(z)).
+    Reported: mean probabilities, and ``r1``, E‖∇d(x)‖².
+
+    Args:
+        gamma: γ, weight of the penalty. What is right grows with the number of pixels; 10 is the paper's.
+    """
+
+    penalises_gradient = True
+    gamma: Tensor
+
+    def __init__(self, gamma: float = 10.0) -> None:
+        super().__init__()
+        at_least(0, gamma=gamma)
+        self.register_buffer("gamma", torch.tensor(gamma, dtype=torch.float32))
+
+    def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        on_real, gradient = penalties.with_gradient(D, real.x, real.y)
+        on_fake = logits(D, fake)
+        r1 = penalties.squared_norm(gradient).mean()
+        loss = softplus(-on_real).mean() + softplus(on_fake).mean() + self.gamma / 2 * r1
+        return loss, {**probabilities(on_real, on_fake), "r1": r1}
+
+    def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return softplus(-logits(D, fake)).mean(), {}
+
+
+class DRAGAN(Loss):
+    """Kodali et al. 2017 (arXiv:1705.07215): binary cross-entropy and a penalty around real images.
+
+    D minimises −E log D(x) − E log(1 − D(G(z))) + λ·E(‖∇d(x + δ)‖ − 1)², of the logit d, with Gaussian noise δ; G
+    minimises −E log D(G(z)). Reported: mean probabilities, and ``penalty`` without its λ.
+
+    Args:
+        gp_weight: λ, weight of the gradient penalty.
+        noise: standard deviation of δ, in units of the batch's own.
+    """
+
+    penalises_gradient = True
+    gp_weight: Tensor
+    noise: Tensor
+
+    def __init__(self, gp_weight: float = 10.0, noise: float = 0.5) -> None:
+        super().__init__()
+        at_least(0, gp_weight=gp_weight, noise=noise)
+        self.register_buffer("gp_weight", torch.tensor(gp_weight, dtype=torch.float32))
+        self.register_buffer("noise", torch.tensor(noise, dtype=torch.float32))
+
+    def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        on_real, on_fake = logits(D, real), logits(D, fake)
+        penalty = penalties.one_centred(D, penalties.around(real.x, self.noise), real.y)
+        loss = softplus(-on_real).mean() + softplus(on_fake).mean() + self.gp_weight * penalty
+        return loss, {**probabilities(on_real, on_fake), "penalty": penalty}
+
+    def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return softplus(-logits(D, fake)).mean(), {}
+
+
+def probabilities(on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
+    """What is reported of logits of which D is the sigmoid."""
+    return {"D(x)": on_real.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()}

@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn.functional import relu
 
-from ganctl import Batch, Critic, Loss
-from ganctl_losses.precision import full
+from ganctl import Batch, Critic, Loss, logits
 
 
 class Hinge(Loss):
@@ -17,9 +16,9 @@ class Hinge(Loss):
     """
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        on_real, on_fake = full(D(real.x, real.y)), full(D(fake.x, fake.y))
+        on_real, on_fake = logits(D, real), logits(D, fake)
         loss = relu(1 - on_real).mean() + relu(1 + on_fake).mean()
         return loss, {"D(x)": on_real.mean(), "D(G(z))": on_fake.mean()}
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return -full(D(fake.x, fake.y)).mean(), {}
+        return -logits(D, fake).mean(), {}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganctl import Batch, Critic, Loss
-from ganctl_losses.precision import full
+from ganctl import Batch, Critic, Loss, logits
 
 
 class LSGAN(Loss):
@@ -25,9 +24,9 @@ class LSGAN(Loss):
         self.a, self.b, self.c = a, b, c
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        on_real, on_fake = full(D(real.x, real.y)), full(D(fake.x, fake.y))
+        on_real, on_fake = logits(D, real), logits(D, fake)
         loss = (on_real - self.b).square().mean() / 2 + (on_fake - self.a).square().mean() / 2
         return loss, {"D(x)": on_real.mean(), "D(G(z))": on_fake.mean()}
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return (full(D(fake.x, fake.y)) - self.c).square().mean() / 2, {}
+        return (logits(D, fake) - self.c).square().mean() / 2, {}
