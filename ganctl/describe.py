@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
 from ganctl import options
+from ganctl.config import COMPONENTS
 from ganctl.errors import GanctlError
 from ganctl.model import ImageShape, Model, Spec
 from ganctl.registry import Component, Registry
 
 #: Kind of component → the part of a run that it is, as in ``-o PART.OPTION=VALUE``.
-PARTS = {
-    "generator": "generator",
-    "discriminator": "discriminator",
-    "loss": "loss",
-    "dataset": "data",
-    "optimizer": "optimizer",
-}
+PARTS = {kind: part for part, kind in COMPONENTS.items()} | {"optimizer": "optimizer"}
 
 
 def description(factory: Callable[..., Any]) -> str:
@@ -77,6 +73,9 @@ def model_defaults(model: Model) -> list[str]:
         lines.append(_options("g_optimizer", model.g_optimizer, {"lr": "g-lr"}))
         lines.append(_options("d_optimizer", model.d_optimizer, {"lr": "d-lr"}))
     lines.append(_options("latent", model.latent, {"z_dim": "z-dim"}))
+    if model.augment is not None:
+        lines.append(_options("augment", model.augment))
+    lines += [f"-o {shlex.quote(f'schedules.{name}={text}')}" for name, text in model.schedules.items()]
     for setting in ("batch_size", "n_critic", "ema", "image_size"):
         lines.append(f"--{setting.replace('_', '-')} {as_text(getattr(model, setting))}")
     return lines

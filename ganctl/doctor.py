@@ -105,11 +105,10 @@ def _torch(found: Examination) -> dict[str, Any]:
         import torch
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        found.problems.append(
-            Problem(
-                f"torch {facts['torch']} cannot be imported: {reason}", "Reinstall it: pip install -U torch"
-            )
-        )
+        wrong = "torch is not installed."
+        if facts["torch"] != "missing":
+            wrong = f"torch {facts['torch']} cannot be imported: {reason}"
+        found.problems.append(Problem(wrong, "Install it anew: pip install -U torch"))
         return facts
     facts["torch"] = str(torch.__version__)
     facts["CUDA build"] = torch.version.cuda or "none (CPU only)"

@@ -96,7 +96,8 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
                 _register(plugin, point.load())
         # SystemExit too: a module that calls sys.exit() must not end ganctl.
         except (Exception, SystemExit) as error:
-            plugin.error = " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
+            kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "
+            plugin.error = " ".join(f"{kind}{error}".split()).removesuffix(":")
             plugin.exception = error
             # All or nothing: half a plugin would fail later and far from its cause.
             plugin.components.clear()

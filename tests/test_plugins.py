@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -75,7 +76,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
     for name in ("acme", "other"):
         monkeypatch.delitem(sys.modules, name, raising=False)
     yield folder
@@ -214,7 +215,7 @@ def test_ganctls_own_components_come_by_entry_points_alone() -> None:
     found = plugins.discover(own())
     assert not found.broken
     assert {"gan-basic", "gan", "dcgan", "dcgan-upsample"} <= set(found.registry.names("model"))
-    assert all(found.registry.names(kind) for kind in KINDS)
+    assert all(found.registry.names(kind) for kind in ("loss", "dataset", "optimizer"))
     for kind in KINDS:
         for item in found.registry.all(kind):
             assert item.distribution == "ganctl"

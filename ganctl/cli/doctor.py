@@ -41,9 +41,9 @@ def doctor(data_root: Path, as_json: bool) -> None:
             _print_lines("PROBLEM  " if problem.essential else "warning  ", problem.text)
             if problem.hint:
                 _print_lines("         ", problem.hint)
-        print(
-            "\nA training can start." if found.can_train else "\nNo training can start until that is mended."
-        )
+        if found.problems:
+            print()
+        print("A training can start." if found.can_train else "No training can start until that is mended.")
     if not found.can_train:
         raise click.exceptions.Exit(FAILED)
 

@@ -71,6 +71,7 @@ def _facts(registry: Registry, item: Component, image_size: int | None, channels
         facts |= {"paper": item.target.paper, "defaults": describe.model_defaults(item.target)}
         size = size or item.target.image_size
     else:
+        facts["part"] = describe.PARTS[item.kind]
         try:
             facts["description"] = describe.description(item.load())
             facts["options"] = [
@@ -141,7 +142,7 @@ def _usage(facts: dict[str, Any]) -> str:
         return f"ganctl train --model {name} --data DATASET"
     if facts["kind"] == "dataset":
         return f"ganctl train --model MODEL --data {name}"
-    return f"ganctl train --model MODEL --data DATASET --{facts['kind']} {name}"
+    return f"ganctl train --model MODEL --data DATASET --{facts['part']} {name}"
 
 
 def _paragraph(text: str, indent: str = "  ") -> None:
