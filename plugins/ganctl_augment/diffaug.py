@@ -1,0 +1,95 @@
+"""DiffAugment: Zhao et al. 2020 (arXiv:2006.10738)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from ganctl import USAGE, GanctlError
+from ganctl_augment.resample import pick, wide
+
+
+class DiffAugment(nn.Module):
+    """Random colour, translation and cutout of every image that D sees (Zhao et al. 2020, section 3.3).
+
+    The operations are drawn anew for each image at each call and applied in the order of the policy. Pixels
+    without a source become 0, mid-grey. Colour may leave [−1, 1]; as in the paper nothing is clipped.
+
+    Args:
+        policy: operations in order: ``color`` (brightness ±0.5, saturation ×[0, 2], contrast ×[0.5, 1.5]),
+            ``translation`` (up to 1/8 of the side), ``cutout`` (a rectangle of half the side); none: x itself
+    """
+
+    def __init__(self, policy: tuple[str, ...] = ("color", "translation", "cutout")) -> None:
+        super().__init__()
+        for name in policy:
+            if name not in OPERATIONS:
+                raise GanctlError(
+                    f"diffaug has no operation '{name}'.",
+                    f"Its policy is made of: {', '.join(OPERATIONS)}.",
+                    status=USAGE,
+                )
+        self.policy = tuple(policy)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """float N×C×H×W in [−1, 1] → the same shape and dtype."""
+        out = wide(x)
+        for name in self.policy:
+            out = OPERATIONS[name](out)
+        return out.to(x.dtype)
+
+    def extra_repr(self) -> str:
+        return ", ".join(self.policy)
+
+
+def color(x: Tensor) -> Tensor:
+    """Brightness, then saturation, then contrast. Grey images have no saturation to change."""
+    brightness, saturation, contrast = torch.rand(3, len(x), 1, 1, 1, dtype=x.dtype, device=x.device).unbind()
+    x = x + (brightness - 0.5)
+    if x.shape[1] > 1:
+        grey = x.mean(1, keepdim=True)
+        x = grey + (x - grey) * (2 * saturation)
+    mean = x.mean((1, 2, 3), keepdim=True)
+    return mean + (x - mean) * (contrast + 0.5)
+
+
+def translation(x: Tensor) -> Tensor:
+    """A shift by whole pixels, up to 1/8 of the side, each axis on its own."""
+    n, _, height, width = x.shape
+    row = _arange(height, x).view(1, -1, 1) - _whole(n, -(height // 8), height // 8, x)
+    column = _arange(width, x).view(1, 1, -1) - _whole(n, -(width // 8), width // 8, x)
+    inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
+    return pick(x, row.clamp(0, height - 1), column.clamp(0, width - 1)) * inside.unsqueeze(1)
+
+
+def cutout(x: Tensor) -> Tensor:
+    """A rectangle of half the side, 0 where it overlaps the image; its centre lies anywhere in the image."""
+    n, _, height, width = x.shape
+    kept = []
+    for size, position in (
+        (height, _arange(height, x).view(1, -1, 1)),
+        (width, _arange(width, x).view(1, 1, -1)),
+    ):
+        half = size // 2
+        # An even length has its centre between pixels: one place more.
+        first = _whole(n, 0, size - half % 2, x) - half // 2
+        kept.append((position < first) | (position >= first + half))
+    return x * (kept[0] | kept[1]).unsqueeze(1)
+
+
+OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "color": color,
+    "translation": translation,
+    "cutout": cutout,
+}
+
+
+def _arange(size: int, x: Tensor) -> Tensor:
+    return torch.arange(size, device=x.device)
+
+
+def _whole(n: int, low: int, high: int, x: Tensor) -> Tensor:
+    """One whole number from ``low`` to ``high``, both included, per image: int64 N×1×1."""
+    return torch.randint(low, high + 1, (n, 1, 1), device=x.device)
