@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from distributions import install
 from ganctl import plugins
 from ganctl.cli.info import info
 from ganctl.cli.train import train, with_options
-from ganctl.config import resolve
+from ganctl.config import HELP, SHORTHANDS, resolve
 from ganctl.describe import as_text, description, model_defaults
+from ganctl.model import Model, Spec
+from ganctl.registry import component
 
 
 def facts(*args: str) -> dict[str, dict[str, object]]:
@@ -65,26 +68,53 @@ def test_options_have_type_default_and_help() -> None:
     assert "-o data.path=…  (text; must be given)" in text
 
 
-@pytest.mark.parametrize("name", [item.name for item in plugins.registry().all("model")])
+SPECIAL = Model(
+    name="special",
+    summary="Two optimizers, schedules, an average",
+    generator=Spec("mlp", hidden=(7, 8), slope=0.1),
+    discriminator=Spec("mlp", hidden=()),
+    loss=Spec("hinge"),
+    g_optimizer=Spec("adam", lr=1e-4, betas=(0.0, 0.9)),
+    d_optimizer=Spec("rmsprop", lr=4e-4, centered=True),
+    latent=Spec("uniform", z_dim=8),
+    n_critic=5,
+    ema=1e4,
+    image_size=32,
+    schedules={"g_optimizer.lr": "warmup 10, linear 0"},
+)
+
+
+@pytest.mark.parametrize("name", ["special", *(item.name for item in plugins.registry().all("model"))])
 def test_the_defaults_of_a_model_are_what_train_would_be_told(name: str) -> None:
-    """Given as they are shown, they change nothing about the run."""
-    registry = plugins.registry()
+    """Given to a model of other defaults as they are shown, they make that one of this."""
+    registry = plugins.discover().registry
+    for model in (SPECIAL, BLANK):
+        registry.add(component("model", model.name, model, "s", plugin="p", distribution="d", version="1"))
     words = [
         word for line in model_defaults(registry.get("model", name).load()) for word in shlex.split(line)
     ]
-    given = train.make_context("train", ["--model", name, "--data", "glyphs", *words]).params
-    settings = {
-        key: value for key, value in given.items() if key in vars(resolve_alone(name)) and value is not None
-    }
-    settings |= {
-        key: given[key] for key in ("optimizer", "lr", "g_lr", "d_lr", "z_dim") if given[key] is not None
-    }
+    given = train.make_context("train", ["--model", "blank", "--data", "glyphs", *words]).params
+    settings = {key: value for key, value in given.items() if value is not None and key in SETTINGS}
     told = resolve(registry, with_options(settings, given["component_options"]))
-    assert told == resolve_alone(name)
+    wanted = resolve(registry, {"model": name, "data": "glyphs"})
+    assert replace(told, model=name) == wanted
 
 
-def resolve_alone(name: str) -> object:
-    return resolve(plugins.registry(), {"model": name, "data": "glyphs"})
+BLANK = Model(
+    name="blank",
+    summary="Nothing as it is in the others",
+    generator=Spec("dcgan-upsample"),
+    discriminator=Spec("dcgan-upsample"),
+    loss=Spec("lsgan"),
+    g_optimizer=Spec("sgd", lr=0.5),
+    d_optimizer=Spec("sgd", lr=0.5),
+    latent=Spec("normal", z_dim=3),
+    n_critic=9,
+    ema=3.0,
+    batch_size=3,
+    image_size=64,
+)
+SETTINGS = {*HELP, *SHORTHANDS, "optimizer"}
 
 
 def test_unknown_names_are_suggested_over_all_kinds() -> None:
