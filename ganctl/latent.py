@@ -123,7 +123,9 @@ class Codes(Latent):
         name, _, text = (part.strip() for part in code.partition("="))
         starts = self._starts()
         if name not in starts:
-            raise GanctlError(f"This model has no code '{name}'.", did_you_mean(name, starts), status=USAGE)
+            raise GanctlError(
+                f"This model has no code '{name}'.", f"There are: {', '.join(starts)}.", status=USAGE
+            )
         start, size = starts[name]
         values = _code_values(name, text, size, steps)
         chosen = z.new_zeros(len(values), size)
