@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -59,4 +60,8 @@ class StopSignals:
         self.signum = signum
         if second or not self.deferring:
             raise Interrupted(signum)
-        print("\nStopping: saving after this step. Once more to leave at once.", file=sys.stderr, flush=True)
+        # RuntimeError: the signal came within a print, and a stream cannot be entered twice.
+        with suppress(RuntimeError, OSError, ValueError):
+            print(
+                "\nStopping: saving after this step. Once more to leave at once.", file=sys.stderr, flush=True
+            )
