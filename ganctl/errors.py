@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 FAILED = 1
@@ -30,6 +31,11 @@ class GanctlError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+def status_of(error: OSError) -> int:
+    """RESOURCES if there was no room, else FAILED."""
+    return RESOURCES if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else FAILED
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

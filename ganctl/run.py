@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganctl import toml
-from ganctl.errors import RESOURCES, USAGE, GanctlError
+from ganctl.errors import USAGE, GanctlError, status_of
 from ganctl.metrics import read_lines
 
 
@@ -112,11 +112,7 @@ class Run:
             with suppress(FileExistsError):
                 path.mkdir()
             if any(path.iterdir()):
-                raise GanctlError(
-                    f"{path} already exists and is not empty.",
-                    f"Go on with it: ganctl train --resume {path}  Or choose another folder.",
-                    status=USAGE,
-                )
+                raise _taken(path)
         except OSError as error:
             raise _unwritable(path, error) from error
         return cls(path)._with_folders()
@@ -139,14 +135,24 @@ class Run:
         try:
             self.samples_dir.mkdir()
             self.checkpoints_dir.mkdir()
+        except FileExistsError:  # another start chose it at the same moment
+            raise _taken(self.path) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
         return self
+
+
+def _taken(path: Path) -> GanctlError:
+    return GanctlError(
+        f"{path} already exists and is not empty.",
+        f"Go on with it: ganctl train --resume {path}  Or choose another folder.",
+        status=USAGE,
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> GanctlError:
     return GanctlError(
         f"Cannot make a run folder at {path}: {error.strerror or error}.",
         "Choose another place with --runs DIR.",
-        status=RESOURCES,
+        status=status_of(error),
     )
