@@ -16,7 +16,8 @@ from typing import Any
 
 import torch
 
-from ganctl.errors import CHECKPOINT, RESOURCES, GanctlError
+from ganctl.errors import CHECKPOINT, RESOURCES, GanctlError, status_of
+from ganctl.state import check
 
 FORMAT = 1
 SEAL = b"ganctl-sha256:"
@@ -52,6 +53,8 @@ def load(path: Path) -> dict[str, Any]:
     archive = unseal(data, path)
     try:
         state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:  # torch's text advises weights_only=False; that must never reach a user
         raise GanctlError(
             f"{path} is not a checkpoint of ganctl: it holds more than tensors and plain values.",
@@ -68,6 +71,7 @@ def load(path: Path) -> dict[str, Any]:
             "Update this one: pip install -U ganctl",
             status=CHECKPOINT,
         )
+    check(state, path)
     return state
 
 
@@ -124,10 +128,12 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def disk_error(path: Path, error: OSError) -> GanctlError:
     """``error`` while writing ``path``, in words."""
+    status = status_of(error)
     return GanctlError(
         f"Cannot write {path}: {error.strerror or error}.",
-        "Free some room or choose another folder with --runs DIR; what was saved before is untouched.",
-        status=RESOURCES,
+        f"{'Free some room' if status == RESOURCES else 'Check that path'} or choose another folder; "
+        "what was saved before is untouched.",
+        status=status,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganctl.checkpoint import write_atomically
+from ganctl.checkpoint import disk_error, write_atomically
 
 
 class Recorder:
@@ -60,8 +60,11 @@ class Recorder:
 def write_line(path: Path, record: dict[str, Any]) -> None:
     """Append ``record``; values that are not finite become text, which JSON has no number for."""
     plain = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
-    with path.open("a", encoding="utf-8", newline="") as file:
-        file.write(json.dumps(plain, ensure_ascii=False) + "\n")
+    try:
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(json.dumps(plain, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise disk_error(path, error) from error
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ganctl import checkpoint
-from ganctl.config import Config, resolve
+from ganctl.config import COMPONENTS, Config, resolve
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.metrics import keep_lines
 from ganctl.registry import Registry
 from ganctl.run import Run
+from ganctl.sampling import check_origin
+from ganctl.state import blamed_on
 
 #: Settings that may change when a run goes on, because what is computed does not depend on them.
 #: The data may lie elsewhere by now; that its pixels are the same is checked.
@@ -52,22 +54,34 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
     """
     if path.is_dir():
         run = Run.open(path)
-        state = _newest_good(run, say)
-        saved = Config.from_dict(state["config"]) if state else resolve(registry, run.config)
+        with run.lock():  # what another process trains in is not even read: its checkpoints come and go
+            file, state = _newest_good(run, say)
+        saved = _config(state, file, registry) if state and file else resolve(registry, run.config)
         return Resume(_changed(saved, registry, given), state, run)
     state = checkpoint.load(path)
-    saved = Config.from_dict(state["config"])
-    config = _changed(saved, registry, given)
-    run = Run(path.resolve().parent.parent)
+    config = _changed(_config(state, path, registry), registry, given)
+    real = path.resolve()
+    run = Run(real.parent.parent)
     if not run.config_file.is_file():
         return Resume(config, state, None)
-    if run.checkpoints[-1].resolve() == path.resolve():
-        return Resume(config, state, Run(path.parent.parent))
-    say(f"{run.path} has later checkpoints, so this goes on in a run of its own.")
+    if run.checkpoints[-1:] == [real]:
+        return Resume(config, state, run)
+    say(f"{path.name} is not the newest checkpoint of {run.path}, so this goes on in a run of its own.")
     return Resume(config, state, None, history=run)
 
 
-def _newest_good(run: Run, say: Callable[[str], None]) -> dict[str, Any] | None:
+def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
+    """The settings in ``state``, with everything that they name there and every value possible."""
+    for setting in ("model", *COMPONENTS):
+        if setting in state["components"]:
+            check_origin(registry, state, setting)
+    saved = Config.from_dict(state["config"])
+    with blamed_on(file):
+        resolve(registry, saved.to_dict())
+    return saved
+
+
+def _newest_good(run: Run, say: Callable[[str], None]) -> tuple[Path | None, dict[str, Any] | None]:
     damaged: list[Path] = []
     for path in reversed(run.checkpoints):
         try:
@@ -78,14 +92,14 @@ def _newest_good(run: Run, say: Callable[[str], None]) -> dict[str, Any] | None:
             continue
         for bad in damaged:  # set aside, or sampling from the run would take it for the newest
             bad.rename(bad.with_suffix(".damaged"))
-        return state
+        return path, state
     if damaged:
         raise GanctlError(
             f"No checkpoint of {run.path} can be read.",
             f"Start again with its settings: ganctl train --config {run.config_file}",
             status=CHECKPOINT,
         )
-    return None
+    return None, None
 
 
 def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Config:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ganctl import build, checkpoint, pictures, plugins
-from ganctl.config import Config
+from ganctl.config import COMPONENTS, Config
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Latent
@@ -20,6 +20,7 @@ from ganctl.model import ImageShape
 from ganctl.progress import Quiet
 from ganctl.registry import Registry
 from ganctl.run import Run
+from ganctl.state import blamed_on
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,15 +46,20 @@ class Sampler:
         self.latent = build.make_latent(self.config)
         check_origin(registry, state, "generator")
         self.conditional = build.is_conditional(registry, self.config)
-        with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
-            self.G = build.make_generator(registry, self.config, self.image, state["num_classes"])
         weights = state["engine"]["G_ema"] or state["engine"]["G"]
+
+        def make() -> nn.Module:
+            return build.make_generator(registry, self.config, self.image, self.num_classes)
+
         try:
+            _check_sizes(make, weights)
+            with torch.random.fork_rng(devices=[]):  # building draws weights that are replaced at once
+                self.G = make()
             self.G.load_state_dict(weights)
         except RuntimeError as error:
             origin = state["components"]["generator"]
             raise GanctlError(
-                f"The generator '{self.config.generator.name}' no longer fits the checkpoint's weights.",
+                f"The generator '{self.config.generator.name}' does not fit the checkpoint's weights.",
                 f"It was made with {origin['distribution']} {origin['version']}: pip install "
                 f"'{origin['distribution']}=={origin['version']}'",
                 status=CHECKPOINT,
@@ -132,6 +138,20 @@ def rows_of_classes(z: Tensor, classes: list[int]) -> tuple[Tensor, Tensor]:
     return z.repeat(len(classes), 1), torch.tensor(classes).repeat_interleave(len(z))
 
 
+def _check_sizes(make: Callable[[], nn.Module], weights: dict[str, Tensor]) -> None:
+    """Raise a RuntimeError if a network is not as large as ``weights``, before memory is taken for it."""
+    try:
+        with torch.device("meta"):
+            sizes = {name: weight.shape for name, weight in make().state_dict().items()}
+    except (
+        Exception
+    ):  # a plugin's network that cannot be built without memory; or cannot be built, as is said later
+        return
+    for name, size in sizes.items():
+        if name in weights and weights[name].shape != size:
+            raise RuntimeError(f"{name} is {tuple(size)}, and {tuple(weights[name].shape)} in the checkpoint")
+
+
 def draw_latents(latent: Latent, n: int, *, seed: int, truncation: float | None = None) -> Tensor:
     """The first ``n`` latents of ``seed``: float32 n×dim on the CPU, where the numbers are the same everywhere."""
     generator = torch.Generator().manual_seed(seed)
@@ -147,7 +167,10 @@ def load(path: Path | str, *, device: str = "auto") -> Sampler:
     Raises:
         GanctlError: damaged, not a checkpoint, or a component whose plugin is not installed.
     """
-    return Sampler(checkpoint.load(find_checkpoint(Path(path))), plugins.registry(), choose_device(device))
+    file, chosen = find_checkpoint(Path(path)), choose_device(device)
+    state = checkpoint.load(file)
+    with blamed_on(file):
+        return Sampler(state, plugins.registry(), chosen)
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -167,8 +190,9 @@ def find_checkpoint(path: Path) -> Path:
 def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> None:
     """Raise a GanctlError that says what to install if the component of ``setting`` is not there."""
     component = state["components"][setting]
-    kind = "optimizer" if setting.endswith("optimizer") else {"data": "dataset"}.get(setting, setting)
-    if not registry.find(kind, state["config"][setting]["name"]):
+    kind = COMPONENTS.get(setting, setting)  # a model is one
+    named = state["config"][setting]
+    if not registry.find(kind, named if isinstance(named, str) else named["name"]):
         name, distribution, version = component["name"], component["distribution"], component["version"]
         raise GanctlError(
             f"The checkpoint needs the {kind} '{name}' of {distribution} {version}, which is not installed.",

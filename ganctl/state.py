@@ -1,0 +1,144 @@
+"""What a checkpoint must hold before anything is made of it: whoever wrote it, nothing is taken on trust."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, get_origin, get_type_hints
+
+import torch
+from torch import Tensor
+
+from ganctl import options
+from ganctl.config import COMPONENTS, Config
+from ganctl.errors import CHECKPOINT, GanctlError
+
+#: What names a component, its distribution and its version: they are shown, and one is told to install them.
+SAFE_TEXT = re.compile(r"[\w.:+!-]+", re.ASCII)
+
+
+def check(state: dict[str, Any], path: Path) -> None:
+    """Raise a GanctlError with status ``CHECKPOINT`` unless every part of ``state`` is there and of its type."""
+    for name, is_right in _PARTS.items():
+        if name not in state:
+            raise _unusable(path, f"it has no '{name}'")
+        if not is_right(state[name]):
+            raise _unusable(path, f"its '{name}' is not what a training writes")
+    _check_config(state["config"], path)
+    for setting in ("model", *COMPONENTS):
+        used = setting != "latent" and state["config"].get(setting) is not None
+        if used and setting not in state["components"]:
+            raise _unusable(path, f"it does not say where its '{setting}' comes from")
+
+
+@contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """What goes wrong within is the fault of the checkpoint ``path``, and is reported as such."""
+    try:
+        yield
+    except GanctlError as error:
+        if error.status == CHECKPOINT:
+            raise
+        raise GanctlError(
+            f"The checkpoint {path} cannot be used. {error.message}", error.hint, status=CHECKPOINT
+        ) from error
+
+
+def _check_config(config: Mapping[str, Any], path: Path) -> None:
+    types = get_type_hints(Config)
+    for item in fields(Config):
+        if item.name not in config:
+            if item.default is MISSING and item.default_factory is MISSING:
+                raise _unusable(path, f"its settings lack '{item.name}'")
+            continue
+        value, annotation = config[item.name], types[item.name]
+        if item.name in COMPONENTS:
+            right = _is_component(value) or (value is None and item.default is None)
+        elif get_origin(annotation) is Mapping:
+            right = _is_table(value) and all(isinstance(text, str) for text in value.values())
+        else:
+            try:
+                right = options.convert(item.name, value, annotation) == value
+            except GanctlError:
+                right = False
+        if not right:
+            raise _unusable(path, f"its setting '{item.name}' is of the wrong type")
+
+
+def _unusable(path: Path, why: str) -> GanctlError:
+    return GanctlError(
+        f"{path} is not a checkpoint that this ganctl can use: {why}.",
+        "Update ganctl if a later one wrote it; else take another of the run's checkpoints.",
+        status=CHECKPOINT,
+    )
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(key, str) for key in value)
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _is_component(value: Any) -> bool:
+    return _is_table(value) and isinstance(value.get("name"), str)
+
+
+def _is_origin(value: Any) -> bool:
+    return _is_table(value) and all(
+        isinstance(value.get(key), str) and SAFE_TEXT.fullmatch(value[key]) is not None
+        for key in ("name", "distribution", "version")
+    )
+
+
+def _is_weights(value: Any) -> bool:
+    return _is_table(value) and all(isinstance(weight, Tensor) for weight in value.values())
+
+
+def _is_engine(value: Any) -> bool:
+    return (
+        _is_table(value)
+        and _is_weights(value.get("G"))
+        and _is_weights(value.get("D"))
+        and (value.get("G_ema") is None or _is_weights(value["G_ema"]))
+    )
+
+
+def _is_recorder(value: Any) -> bool:
+    if not (_is_table(value) and _is_texts(value.get("names")) and isinstance(value.get("rows"), Tensor)):
+        return False
+    return value["rows"].numel() == 0 or value["rows"].shape[1:] == (len(value["names"]),)
+
+
+def _is_random_state(value: Any) -> bool:
+    return (
+        _is_table(value)
+        and isinstance(value.get("cpu"), Tensor)
+        and all(isinstance(state, Tensor) and state.dtype == torch.uint8 for state in value.values())
+    )
+
+
+_PARTS: dict[str, Callable[[Any], bool]] = {
+    "step": _is_count,
+    "seconds": lambda value: isinstance(value, (int, float)) and math.isfinite(value),
+    "config": _is_table,
+    "components": lambda value: _is_table(value) and all(_is_origin(origin) for origin in value.values()),
+    "image": lambda value: (
+        isinstance(value, list) and len(value) == 3 and all(_is_count(side) and side for side in value)
+    ),
+    "classes": _is_texts,
+    "num_classes": _is_count,
+    "data": lambda value: isinstance(value, str),
+    "engine": _is_engine,
+    "recorder": _is_recorder,
+    "rng": _is_random_state,
+}
