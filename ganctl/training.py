@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import shutil
 import time
 import traceback
 from collections.abc import Iterator, Mapping
@@ -10,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +20,12 @@ from torch import Tensor, nn
 import ganctl
 from ganctl import build, cache, checkpoint, curves, metrics, pictures, plugins
 from ganctl import resume as resuming
-from ganctl.checkpoint import write_atomically
+from ganctl.checkpoint import disk_error, write_atomically
 from ganctl.config import Config
 from ganctl.data import Batches, Dataset, Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
 from ganctl.engine import Engine
-from ganctl.errors import DATA, DIVERGED, USAGE, GanctlError
+from ganctl.errors import CHECKPOINT, DATA, DIVERGED, USAGE, GanctlError
 from ganctl.progress import Advance, Quiet, as_callback, clock
 from ganctl.registry import Registry
 from ganctl.resume import Resume
@@ -77,6 +79,8 @@ def train(
         total = total_steps(config, len(images.x))
         # Before a checkpoint is restored: the values that schedules start from are the config's.
         schedules = Schedules(config.schedules, engine, total_steps=total)
+        if resume and resume.state:
+            restore_engine(engine, resume.state, config, loaded.fingerprint)
         run = _run_folder(config, runs, out, resume)
         with run.lock(), _log_file(run, reporter) as reporter:
             stop.check()
@@ -166,6 +170,29 @@ def total_steps(config: Config, n: int) -> int:
     return math.ceil((config.epochs or 0) * n / (config.batch_size * config.n_critic))
 
 
+def restore_engine(engine: Engine, state: dict[str, Any], config: Config, fingerprint: str) -> None:
+    """Bring ``engine`` back to where it was when ``state`` was saved.
+
+    Raises:
+        GanctlError: the data is not that of ``state``, or its weights do not fit the networks of ``config``.
+    """
+    if state["data"] != fingerprint:
+        raise GanctlError(
+            f"The dataset '{config.data.name}' is not the one that this run began with.",
+            "Its files changed. Put them back, or begin a new run.",
+            status=DATA,
+        )
+    try:
+        engine.load_state_dict(state["engine"])
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        made_by = sorted({f"{o['distribution']} {o['version']}" for o in state["components"].values()})
+        raise GanctlError(
+            "The checkpoint's weights do not fit its own networks, loss or optimizers.",
+            f"It was made with {', '.join(made_by)}; see what is installed: ganctl plugins",
+            status=CHECKPOINT,
+        ) from error
+
+
 @dataclass
 class _Loop:
     config: Config
@@ -204,14 +231,7 @@ class _Loop:
         return step * self.per_step // len(self.images.x)
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Bring everything back to where it was when ``state`` was saved."""
-        if state["data"] != self.fingerprint:
-            raise GanctlError(
-                f"The dataset '{self.config.data.name}' is not the one that this run began with.",
-                "Its files changed. Put them back, or begin a new run.",
-                status=DATA,
-            )
-        self.engine.load_state_dict(state["engine"])
+        """Bring everything but the engine back to where it was when ``state`` was saved."""
         self.recorder.load_state_dict(state["recorder"])
         self.step = state["step"]
         self.seconds = state["seconds"]
@@ -222,13 +242,17 @@ class _Loop:
     def go(self, stop: StopSignals) -> None:
         """Train to the last step, or until a signal comes; either way the state is saved."""
         config, reporter = self.config, self.reporter
+        board = TensorBoard(self.run.tensorboard_dir, first_step=self.step + 1, say=reporter.say)
         if self.step >= self.total:
+            if self.recorder.count:
+                self.log(board, _Watch())  # the last line: restoring cut it off with all that comes again
+            self.draw_curves()
+            board.close()
             reporter.say(
                 f"{self.run.path} is finished at step {self.step}. To go on, give more --epochs or --steps."
             )
             return
         reporter.say(self.description())
-        board = TensorBoard(self.run.tensorboard_dir, first_step=self.step + 1)
         if not self.run.real_file.exists():
             self.draw_reals(board)
         if self.step == 0:
@@ -406,7 +430,7 @@ class _Watch:
 class _Logged(Quiet):
     """A reporter whose every line goes to ``log.txt`` too."""
 
-    def __init__(self, reporter: Quiet, file: TextIO) -> None:
+    def __init__(self, reporter: Quiet, file: io.FileIO) -> None:
         self._reporter, self._file = reporter, file
 
     def say(self, text: str) -> None:
@@ -422,12 +446,17 @@ class _Logged(Quiet):
         self._reporter.show(values)
 
     def write(self, text: str) -> None:
-        print(f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}", file=self._file, flush=True)
+        line = f"{datetime.now():%Y-%m-%d %H:%M:%S}  {text}\n"
+        try:
+            self._file.write(line.encode(errors="replace"))
+        except OSError as error:
+            raise disk_error(Path(self._file.name), error) from error
 
 
 @contextmanager
 def _log_file(run: Run, reporter: Quiet) -> Iterator[_Logged]:
-    with run.log_file.open("a", encoding="utf-8") as file:
+    # Unbuffered: what a full disk did not take must not come up again when the file is closed.
+    with _opened(run.log_file) as file:
         logged = _Logged(reporter, file)
         logged.write(
             f"ganctl {ganctl.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads"
@@ -435,9 +464,16 @@ def _log_file(run: Run, reporter: Quiet) -> Iterator[_Logged]:
         try:
             yield logged
         except BaseException as error:
-            with suppress(OSError):  # a full disk must not hide the error that says so
+            with suppress(GanctlError):  # a full disk must not hide the error that says so
                 logged.write("".join(traceback.format_exception(error)))
             raise
+
+
+def _opened(path: Path) -> io.FileIO:
+    try:
+        return path.open("ab", buffering=0)
+    except OSError as error:
+        raise disk_error(path, error) from error
 
 
 def _run_folder(config: Config, runs: Path, out: Path | None, resume: Resume | None) -> Run:
@@ -445,9 +481,13 @@ def _run_folder(config: Config, runs: Path, out: Path | None, resume: Resume | N
         return resume.run
     run = Run.create(out) if out else Run.create_numbered(runs, f"{config.model}-{config.data.name}")
     # At once: what was stopped before its first checkpoint begins again from this file.
-    write_atomically(run.config_file, config.to_toml().encode())
-    if resume and resume.history:
-        resuming.copy_history(resume.history, run)
+    try:
+        write_atomically(run.config_file, config.to_toml().encode())
+        if resume and resume.history:
+            resuming.copy_history(resume.history, run)
+    except (GanctlError, OSError):
+        shutil.rmtree(run.path, ignore_errors=True)  # a folder without its settings is no run
+        raise
     return run
 
 
