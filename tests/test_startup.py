@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
 
@@ -85,17 +83,19 @@ def test_import_ganctl_is_light_too() -> None:
     assert result.stdout == "[]\n"
 
 
-def test_help_takes_under_a_quarter_of_a_second(tmp_path: Path) -> None:
-    """The best of several: other tests run beside this one."""
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell the processor time of children")
+def test_help_takes_under_a_quarter_of_a_second() -> None:
+    """Of processor time, the best of several: other processes run beside this one."""
 
     def seconds() -> float:
-        started = time.perf_counter()
+        before = os.times()
         subprocess.run(
             [sys.executable, "-m", "ganctl", "--help"], capture_output=True, check=True, timeout=60
         )
-        return time.perf_counter() - started
+        after = os.times()
+        return sum(after[2:4]) - sum(before[2:4])  # of children: user and system
 
     taken = []
     while len(taken) < 15 and min(taken, default=1.0) >= 0.25:
         taken.append(seconds())
-    assert min(taken) < 0.25
+    assert 0 < min(taken) < 0.25
