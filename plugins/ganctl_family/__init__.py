@@ -1,0 +1,81 @@
+"""Models that differ from gan or dcgan in the loss alone, so that they compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ganctl
+from ganctl import Spec
+
+
+@ganctl.hookimpl
+def register_models(register: Callable[[ganctl.Model], None]) -> None:
+    adam = Spec("adam", lr=2e-4, betas=(0.5, 0.999))
+
+    def convolutional(name: str, loss: str, summary: str, paper: str, **discriminator: str) -> None:
+        """As the model dcgan is."""
+        register(
+            ganctl.Model(
+                name=name,
+                summary=summary,
+                generator=Spec("dcgan"),
+                discriminator=Spec("dcgan", **discriminator),
+                loss=Spec(loss),
+                g_optimizer=adam,
+                d_optimizer=adam,
+                batch_size=128,
+                paper=paper,
+            )
+        )
+
+    def fully_connected(name: str, loss: str, summary: str, paper: str) -> None:
+        """As the model gan is."""
+        register(
+            ganctl.Model(
+                name=name,
+                summary=summary,
+                generator=Spec("mlp", hidden=(128, 256, 512, 1024)),
+                discriminator=Spec("mlp", hidden=(512, 256)),
+                loss=Spec(loss),
+                g_optimizer=adam,
+                d_optimizer=adam,
+                batch_size=64,
+                paper=paper,
+            )
+        )
+
+    convolutional(
+        "lsgan",
+        "lsgan",
+        "DCGAN with least squares in place of cross-entropy",
+        "Mao et al. 2017, arXiv:1611.04076",
+    )
+    convolutional("hinge-gan", "hinge", "DCGAN with the hinge loss", "Lim & Ye 2017, arXiv:1705.02894")
+    convolutional(
+        "dragan",
+        "dragan",
+        "DCGAN with a gradient penalty around real images",
+        "Kodali et al. 2017, arXiv:1705.07215",
+        norm="none",
+    )
+    convolutional(
+        "rgan",
+        "relativistic",
+        "Relativistic GAN: each real image against a fake",
+        "Jolicoeur-Martineau 2018, arXiv:1807.00734",
+    )
+    convolutional(
+        "ragan",
+        "relativistic-average",
+        "Relativistic average GAN: each image against the mean of the other kind",
+        "Jolicoeur-Martineau 2018, arXiv:1807.00734",
+    )
+    fully_connected(
+        "softmax-gan",
+        "softmax",
+        "One softmax over real and fake images; fully connected",
+        "Lin 2017, arXiv:1704.06191",
+    )
+    fully_connected(
+        "bgan", "bgan", "Boundary-seeking GAN; fully connected", "Hjelm et al. 2018, arXiv:1702.08431"
+    )
