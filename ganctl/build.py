@@ -62,7 +62,14 @@ def is_conditional(registry: Registry, config: Config) -> bool:
 
 
 def make_discriminator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
-    return _network(registry, "discriminator", config.discriminator, image=image, num_classes=num_classes)
+    return _network(
+        registry,
+        "discriminator",
+        config.discriminator,
+        image=image,
+        latent=make_latent(config),
+        num_classes=num_classes,
+    )
 
 
 def _network(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> nn.Module:

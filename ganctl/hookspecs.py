@@ -52,7 +52,11 @@ def register_generators(register: Register) -> None:
 
 @hookspec
 def register_discriminators(register: Register) -> None:
-    """Discriminators: ``factory(image, num_classes, **options) -> nn.Module`` with ``D(x, y) -> N logits``."""
+    """Discriminators: ``factory(image, num_classes, **options) -> nn.Module`` with ``D(x, y) -> N logits``.
+
+    ``latent`` is filled in, too, for one that guesses what was in z. A few answer with something else than
+    logits; what, is between them and their loss.
+    """
 
 
 @hookspec

@@ -1,0 +1,14 @@
+"""A discriminator that is an autoencoder: what it cannot reconstruct is a fake."""
+
+from __future__ import annotations
+
+import ganctl
+
+
+@ganctl.hookimpl
+def register_discriminators(register: ganctl.Register) -> None:
+    register(
+        "autoencoder",
+        "ganctl_autoencoder.network:Autoencoder",
+        summary="Reconstructs the image, for the losses began and ebgan; even sides",
+    )

@@ -1,0 +1,88 @@
+"""GANs that are told, or find out, what they draw: cGAN, AC-GAN, InfoGAN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ganctl
+from ganctl import Spec
+
+
+@ganctl.hookimpl
+def register_generators(register: ganctl.Register) -> None:
+    register(
+        "cgan",
+        "ganctl_conditional.cgan:Generator",
+        summary="Fully connected, label embedding beside z; needs labels; any image size",
+    )
+    register(
+        "acgan",
+        "ganctl_conditional.convolutional:ACGANGenerator",
+        summary="Upsampling and convolutions, z times a label embedding; needs labels; sides divisible by 4",
+    )
+
+
+@ganctl.hookimpl
+def register_discriminators(register: ganctl.Register) -> None:
+    register(
+        "cgan",
+        "ganctl_conditional.cgan:Discriminator",
+        summary="Fully connected, label embedding beside the image; needs labels; any image size",
+    )
+    register(
+        "acgan",
+        "ganctl_conditional.convolutional:ACGANDiscriminator",
+        summary="Convolutions, heads for the logit and the classes; needs labels; sides divisible by 16",
+    )
+    register(
+        "infogan",
+        "ganctl_conditional.convolutional:InfoGANDiscriminator",
+        summary="Convolutions, heads for the logit and the code; latent codes; sides divisible by 16",
+    )
+
+
+@ganctl.hookimpl
+def register_models(register: Callable[[ganctl.Model], None]) -> None:
+    adam = Spec("adam", lr=2e-4, betas=(0.5, 0.999))
+    register(
+        ganctl.Model(
+            name="cgan",
+            summary="Fully connected GAN that draws what the label says, after PyTorch-GAN's cgan.py",
+            generator=Spec("cgan"),
+            discriminator=Spec("cgan"),
+            loss=Spec("lsgan"),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            batch_size=64,
+            paper="Mirza & Osindero 2014, arXiv:1411.1784",
+        )
+    )
+    register(
+        ganctl.Model(
+            name="acgan",
+            summary="Convolutional GAN whose D also names the class, after PyTorch-GAN's acgan.py",
+            generator=Spec("acgan"),
+            discriminator=Spec("acgan"),
+            loss=Spec("acgan"),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            batch_size=64,
+            image_size=32,
+            paper="Odena et al. 2017, arXiv:1610.09585",
+        )
+    )
+    register(
+        ganctl.Model(
+            name="infogan",
+            summary="Convolutional GAN that finds classes and styles without labels, after PyTorch-GAN's infogan.py",
+            generator=Spec("dcgan-upsample"),
+            discriminator=Spec("infogan"),
+            loss=Spec("infogan"),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            latent=Spec("codes"),
+            batch_size=64,
+            image_size=32,
+            paper="Chen et al. 2016, arXiv:1606.03657",
+        )
+    )

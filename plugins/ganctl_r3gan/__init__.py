@@ -1,0 +1,56 @@
+"""R3GAN: a modern baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ganctl
+from ganctl import Spec
+
+
+@ganctl.hookimpl
+def register_generators(register: ganctl.Register) -> None:
+    register(
+        "r3gan",
+        "ganctl_r3gan.factories:generator",
+        summary="Grouped residual blocks without normalisation; sides of 4 to 7 times a power of two",
+    )
+    register(
+        "r3gan-conditional",
+        "ganctl_r3gan.factories:conditional_generator",
+        summary="As r3gan, with an embedding of the label beside z; needs labels",
+    )
+
+
+@ganctl.hookimpl
+def register_discriminators(register: ganctl.Register) -> None:
+    register(
+        "r3gan",
+        "ganctl_r3gan.factories:discriminator",
+        summary="Grouped residual blocks without normalisation; sides of 4 to 7 times a power of two",
+    )
+    register(
+        "r3gan-conditional",
+        "ganctl_r3gan.factories:conditional_discriminator",
+        summary="As r3gan, with a projection of the label; needs labels",
+    )
+
+
+@ganctl.hookimpl
+def register_models(register: Callable[[ganctl.Model], None]) -> None:
+    adam = Spec("adam", lr=2e-4, betas=(0.0, 0.9))
+    register(
+        ganctl.Model(
+            name="r3gan",
+            summary="Relativistic pairing with both penalties; networks of small width by default",
+            generator=Spec("r3gan"),
+            discriminator=Spec("r3gan"),
+            loss=Spec("r3gan", gamma=0.05),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            latent=Spec("normal", z_dim=64),
+            ema=50_000,
+            batch_size=512,
+            paper="Huang et al. 2024, arXiv:2501.05441",
+        )
+    )

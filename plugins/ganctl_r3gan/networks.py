@@ -1,0 +1,187 @@
+"""The networks of Huang et al. 2024, in plain PyTorch: residual, grouped, without normalisation."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
+
+from ganctl import DATA, USAGE, GanctlError, ImageShape, sizes
+from ganctl_r3gan.resample import double, halve
+
+SLOPE = 0.2
+GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the variance through a leaky ReLU
+CONVOLUTIONS = 3  # in a block
+
+
+class Block(nn.Module):
+    """x + an inverted bottleneck: conv 1×1 to more channels, grouped conv 3×3, conv 1×1 back.
+
+    Biases and leaky ReLU 0.2 after the first two. Initialised as in Fixup (Zhang et al. 2019, arXiv:1901.09321): the
+    last convolution is zero, the others are smaller by L^(−1/4) in a network of L = ``depth`` blocks, which then needs
+    no normalisation.
+    """
+
+    def __init__(self, channels: int, expansion: int, group_size: int, depth: int) -> None:
+        super().__init__()
+        inner = channels * expansion
+        self.widen = nn.Conv2d(channels, inner, 1)
+        self.grouped = nn.Conv2d(inner, inner, 3, padding=1, groups=inner // group_size)
+        self.narrow = nn.Conv2d(inner, channels, 1, bias=False)
+        gain = GAIN * depth ** (-1 / (2 * CONVOLUTIONS - 2))
+        for layer in (self.widen, self.grouped):
+            _initialise(layer, gain)
+        nn.init.zeros_(self.narrow.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = leaky_relu(self.widen(x), SLOPE)
+        h = leaky_relu(self.grouped(h), SLOPE)
+        return x + self.narrow(h)
+
+
+class Generator(nn.Module):
+    """A learnt basis of small images weighted by a linear map of z; blocks and doublings; conv 1×1 to the image.
+
+    ``forward`` takes z, float N×``z_dim``, and with ``num_classes`` y, int64 N; it returns float N×C×H×W.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        image: ImageShape,
+        z_dim: int,
+        *,
+        width: int,
+        max_width: int,
+        blocks: int,
+        group_size: int,
+        expansion: int,
+        num_classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        start, widths = _plan(what, image, width, max_width, blocks, group_size, expansion)
+        widths = widths[::-1]
+        self.embedding = None
+        if num_classes is not None:
+            self.embedding = nn.Embedding(_classes(what, num_classes), z_dim)
+            nn.init.normal_(self.embedding.weight, std=num_classes**-0.5)
+            z_dim *= 2
+        self.basis = nn.Parameter(torch.randn(widths[0], *start))
+        self.weights = nn.Linear(z_dim, widths[0], bias=False)
+        _initialise(self.weights)
+        depth = blocks * len(widths)
+        self.stages = nn.ModuleList(
+            _blocks(channels, blocks, expansion, group_size, depth) for channels in widths
+        )
+        self.between = nn.ModuleList(_project(inputs, outputs) for inputs, outputs in pairwise(widths))
+        self.to_image = nn.Conv2d(widths[-1], image.channels, 1, bias=False)
+        _initialise(self.to_image)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        if self.embedding is not None:
+            z = torch.cat([z, self.embedding(y)], 1)
+        h = self.stages[0](self.basis * self.weights(z)[:, :, None, None])
+        for project, stage in zip(self.between, self.stages[1:], strict=True):
+            h = stage(double(project(h)))
+        return self.to_image(h)
+
+
+class Discriminator(nn.Module):
+    """conv 1×1 from the image; blocks and halvings; one number a channel over what is left; a linear map to the logit.
+
+    With ``num_classes`` the linear map goes to a vector as long as the widest layer, and the logit is its product with
+    the class's embedding. ``forward`` takes x, float N×C×H×W, and with ``num_classes`` y, int64 N; it returns
+    float32 N.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        image: ImageShape,
+        *,
+        width: int,
+        max_width: int,
+        blocks: int,
+        group_size: int,
+        expansion: int,
+        num_classes: int | None = None,
+    ) -> None:
+        super().__init__()
+        end, widths = _plan(what, image, width, max_width, blocks, group_size, expansion)
+        depth, last = blocks * len(widths), widths[-1]
+        self.from_image = nn.Conv2d(image.channels, widths[0], 1, bias=False)
+        _initialise(self.from_image)
+        self.stages = nn.ModuleList(
+            _blocks(channels, blocks, expansion, group_size, depth) for channels in widths
+        )
+        self.between = nn.ModuleList(_project(inputs, outputs) for inputs, outputs in pairwise(widths))
+        self.basis = nn.Conv2d(last, last, end, groups=last, bias=False)
+        self.to_logit = nn.Linear(last, 1 if num_classes is None else last, bias=False)
+        for layer in (self.basis, self.to_logit):
+            _initialise(layer)
+        self.embedding = None
+        if num_classes is not None:
+            self.embedding = nn.Embedding(_classes(what, num_classes), last)
+            nn.init.normal_(self.embedding.weight, std=(num_classes * last) ** -0.5)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        h = self.stages[0](self.from_image(x))
+        for project, stage in zip(self.between, self.stages[1:], strict=True):
+            h = stage(project(halve(h)))
+        with torch.autocast(x.device.type, enabled=False):  # a logit needs more than the 8 bits of bfloat16
+            h = h.float() if h.dtype == torch.bfloat16 else h
+            h = self.to_logit(self.basis(h).flatten(1))
+            return h.squeeze(1) if self.embedding is None else (h * self.embedding(y)).sum(1)
+
+
+def _plan(
+    what: str, image: ImageShape, width: int, max_width: int, blocks: int, group_size: int, expansion: int
+) -> tuple[tuple[int, int], list[int]]:
+    """The innermost height and width, and the channels of each stage from the image inwards."""
+    sizes.at_least(
+        what, 1, width=width, max_width=max_width, blocks=blocks, group_size=group_size, expansion=expansion
+    )
+    doublings, start = sizes.doublings(what, image)
+    widths = [min(width << stage, max_width) for stage in range(doublings + 1)]
+    for channels in widths:
+        if channels * expansion % group_size:
+            raise GanctlError(
+                f"The {what} has a layer of {channels}·{expansion} channels, which do not divide into groups of "
+                f"{group_size}.",
+                "Choose a width, a max_width and an expansion that do, or another group_size.",
+                status=USAGE,
+            )
+    return start, widths
+
+
+def _blocks(channels: int, blocks: int, expansion: int, group_size: int, depth: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(channels, expansion, group_size, depth) for _ in range(blocks)))
+
+
+def _project(inputs: int, outputs: int) -> nn.Module:
+    if inputs == outputs:
+        return nn.Identity()
+    layer = nn.Conv2d(inputs, outputs, 1, bias=False)
+    _initialise(layer)
+    return layer
+
+
+def _initialise(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
+    """Weights from N(0, gain²/inputs), biases 0."""
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+def _classes(what: str, num_classes: int) -> int:
+    if num_classes < 1:
+        raise GanctlError(
+            f"The {what} needs labels, and this dataset has none.",
+            "Choose data with labels (a folder of one folder a class), or: "
+            "--generator r3gan --discriminator r3gan",
+            status=DATA,
+        )
+    return num_classes

@@ -1,0 +1,98 @@
+"""GANs of residual blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ganctl
+from ganctl import Spec
+
+
+@ganctl.hookimpl
+def register_generators(register: ganctl.Register) -> None:
+    sides = "sides of 4 to 7 times a power of two"
+    register("resnet", "ganctl_resnet.resnet:generator", summary=f"Residual blocks; {sides}")
+    register(
+        "resnet-cbn",
+        "ganctl_resnet.resnet:conditional_generator",
+        summary=f"Residual blocks with conditional batch normalisation; needs labels; {sides}",
+    )
+    register("sagan", "ganctl_resnet.sagan:generator", summary=f"Residual blocks and self-attention; {sides}")
+    register(
+        "sagan-cbn",
+        "ganctl_resnet.sagan:conditional_generator",
+        summary=f"As sagan, with conditional batch normalisation; needs labels; {sides}",
+    )
+
+
+@ganctl.hookimpl
+def register_discriminators(register: ganctl.Register) -> None:
+    sides = "sides of 4 to 7 times a power of two"
+    register(
+        "resnet", "ganctl_resnet.resnet:discriminator", summary=f"Residual blocks, no normalisation; {sides}"
+    )
+    register(
+        "resnet-projection",
+        "ganctl_resnet.resnet:projection_discriminator",
+        summary=f"Residual blocks and a projection of the label; needs labels; {sides}",
+    )
+    register(
+        "sagan", "ganctl_resnet.sagan:discriminator", summary=f"Residual blocks and self-attention; {sides}"
+    )
+    register(
+        "sagan-projection",
+        "ganctl_resnet.sagan:projection_discriminator",
+        summary=f"As sagan, with a projection of the label; needs labels; {sides}",
+    )
+
+
+@ganctl.hookimpl
+def register_models(register: Callable[[ganctl.Model], None]) -> None:
+    adam = Spec("adam", lr=2e-4, betas=(0.0, 0.9))
+    register(
+        ganctl.Model(
+            name="sngan",
+            summary="ResNets with a spectrally normalised discriminator, hinge loss",
+            generator=Spec("resnet"),
+            discriminator=Spec("resnet", spectral_norm=True, pool="sum"),
+            loss=Spec("hinge"),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            latent=Spec("normal", z_dim=128),
+            n_critic=5,
+            batch_size=64,
+            schedules={"lr": "linear 0"},
+            paper="Miyato et al. 2018, arXiv:1802.05957",
+        )
+    )
+    register(
+        ganctl.Model(
+            name="cgan-pd",
+            summary="SNGAN with labels: conditional batch normalisation in G, a projection in D",
+            generator=Spec("resnet-cbn"),
+            discriminator=Spec("resnet-projection"),
+            loss=Spec("hinge"),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            latent=Spec("normal", z_dim=128),
+            n_critic=5,
+            batch_size=64,
+            schedules={"lr": "linear 0"},
+            paper="Miyato & Koyama 2018, arXiv:1802.05637",
+        )
+    )
+    register(
+        ganctl.Model(
+            name="sagan",
+            summary="cGAN-PD with self-attention and spectral normalisation on both sides, two learning rates",
+            generator=Spec("sagan-cbn"),
+            discriminator=Spec("sagan-projection"),
+            loss=Spec("hinge"),
+            g_optimizer=Spec("adam", lr=1e-4, betas=(0.0, 0.9)),
+            d_optimizer=Spec("adam", lr=4e-4, betas=(0.0, 0.9)),
+            latent=Spec("normal", z_dim=128),
+            ema=50_000,
+            batch_size=256,
+            paper="Zhang et al. 2019, arXiv:1805.08318",
+        )
+    )

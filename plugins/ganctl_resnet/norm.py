@@ -1,0 +1,32 @@
+"""Batch normalisation, plain and conditional, with one signature."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that is handed the labels and does without."""
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return super().forward(x)
+
+
+class ConditionalBatchNorm(nn.Module):
+    """Batch normalisation with a scale and a shift for each class (Dumoulin et al. 2017, arXiv:1610.07629).
+
+    BN(x)·γ_y + β_y over N×C×H×W, with γ = 1 and β = 0 to begin with; statistics are over the whole batch,
+    whatever its classes.
+    """
+
+    def __init__(self, channels: int, num_classes: int) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.scale = nn.Parameter(torch.ones(num_classes, channels))
+        self.shift = nn.Parameter(torch.zeros(num_classes, channels))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        x = self.norm(x)
+        scale, shift = (table.to(x.dtype)[y][:, :, None, None] for table in (self.scale, self.shift))
+        return x * scale + shift
