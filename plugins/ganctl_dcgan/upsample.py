@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import conv_transpose2d
 
 from ganctl import USAGE, GanctlError, ImageShape, Latent, sizes
 from ganctl_dcgan.norm import Norm, normalisation, spectral
@@ -44,7 +48,15 @@ class Generator(nn.Module):
         self.apply(_initialise)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return self.layers(self.project(z).view(-1, *self.start))
+        x = self.project(z).view(-1, *self.start)
+        layers = iter(self.layers)
+        for layer in layers:
+            if isinstance(layer, nn.Upsample):
+                convolution: Any = next(layers)
+                x = upsampled_conv2d(x, convolution.weight, convolution.bias)
+            else:
+                x = layer(x)
+        return x
 
 
 class Discriminator(nn.Module):
@@ -106,6 +118,19 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.layers(x).squeeze(1)
+
+
+def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Nearest ×2 upsampling of ``x`` and a convolution 3×3 with padding 1, at under half the work.
+
+    The three taps along an axis fall on two pixels of ``x`` only. Summing those that share one leaves a
+    transposed convolution 4×4 of stride 2: 4 multiplications an output pixel and channel in place of 9.
+    """
+    kernel = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
+    for axis in (2, 3):
+        first, middle, last = kernel.split(1, axis)
+        kernel = torch.cat([last, middle + last, first + middle, first], axis)
+    return conv_transpose2d(x, kernel, bias, stride=2, padding=1)
 
 
 def _check_eps(eps: float) -> None:

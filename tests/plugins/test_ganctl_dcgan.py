@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import conv2d, interpolate
 
 from ganctl import GanctlError, ImageShape, Model, options, plugins
 from ganctl.errors import USAGE
 from ganctl.latent import Normal
+from ganctl_dcgan.upsample import upsampled_conv2d
 
 SMALL = {"width": 4}
 
@@ -300,3 +302,57 @@ def test_models() -> None:
         }.items():
             resolved = options.resolve(model.name, registry.get(kind, spec.name).load(), spec.options)
             assert {key: resolved[key] for key in spec.options} == dict(spec.options)
+
+
+def same_value_and_gradients(one: torch.Tensor, other: torch.Tensor, inputs: list[torch.Tensor]) -> None:
+    torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
+    towards = torch.randn_like(one)
+    for a, b in zip(
+        torch.autograd.grad(one, inputs, towards), torch.autograd.grad(other, inputs, towards), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("dcgan", ImageShape(1, 28, 28)),
+        ("dcgan", ImageShape(3, 32, 64)),
+        ("dcgan-upsample", ImageShape(1, 32, 32)),
+        ("dcgan-upsample", ImageShape(3, 16, 48)),
+    ],
+)
+def test_generators_draw_what_their_layers_say(
+    name: str, image: ImageShape, layout: torch.memory_format
+) -> None:
+    """``forward`` takes cheaper roads than its list of layers; where they lead must be the same."""
+    torch.manual_seed(0)
+    G = make("generator", name, image, SMALL if name == "dcgan" else {}).double().to(memory_format=layout)
+    z = torch.randn(5, 100, dtype=torch.float64, requires_grad=True)
+    plain = G.layers(z[:, :, None, None] if name == "dcgan" else G.project(z).view(-1, *G.start))
+    same_value_and_gradients(G(z), plain, [z, *G.parameters()])
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("given", [{}, {"norm": "none", "spectral_norm": True}])
+@pytest.mark.parametrize("image", [ImageShape(1, 28, 28), ImageShape(3, 32, 64)])
+def test_dcgan_discriminator_answers_what_its_layers_say(
+    image: ImageShape, given: dict[str, Any], layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    D = make("discriminator", "dcgan", image, {**SMALL, **given}).double().to(memory_format=layout)
+    D.train(not given)  # a step of the power iteration changes the weights between the two calls
+    x = torch.randn(5, *image, dtype=torch.float64, requires_grad=True)
+    same_value_and_gradients(D(x), D.layers(x).flatten(), [x, *D.parameters()])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_upsampled_convolution(bias: bool) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(6, 3, 3, 3, dtype=torch.float64, requires_grad=True)
+    shift = torch.randn(6, dtype=torch.float64) if bias else None
+    plain = conv2d(interpolate(x, scale_factor=2), weight, shift, padding=1)
+    same_value_and_gradients(upsampled_conv2d(x, weight, shift), plain, [x, weight])
+    assert torch.autograd.gradgradcheck(upsampled_conv2d, (x[:1, :, :2, :2], weight[:2], None))
