@@ -15,7 +15,7 @@ from ganctl import build, checkpoint, pictures, plugins
 from ganctl.config import COMPONENTS, Config
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
-from ganctl.latent import Latent
+from ganctl.latent import Codes, Latent
 from ganctl.model import ImageShape
 from ganctl.progress import Quiet
 from ganctl.registry import Registry
@@ -101,6 +101,20 @@ class Sampler:
         return torch.cat(
             list(self.generate(self.latents(n, seed=seed, truncation=truncation), y, batch_size=batch_size))
         )
+
+    def with_code(self, z: Tensor, code: str) -> Tensor:
+        """``z`` with one of its codes set, as :meth:`ganctl.Codes.with_code`: V×N×dim.
+
+        Raises:
+            GanctlError: this model has no codes, not that one, or not that value.
+        """
+        if not isinstance(self.latent, Codes):
+            raise GanctlError(
+                f"The latent '{self.config.latent.name}' of this model has no codes.",
+                "Models of the latent 'codes', as infogan, have them.",
+                status=USAGE,
+            )
+        return self.latent.with_code(z, code)
 
     def class_number(self, name: str) -> int:
         """The number of the class called ``name``, or with that number.
@@ -208,6 +222,7 @@ def draw(
     *,
     seed: int = 0,
     classes: list[int] | None = None,
+    code: str | None = None,
     nrow: int | None = None,
     batch_size: int = 64,
     truncation: float | None = None,
@@ -217,6 +232,7 @@ def draw(
 
     Args:
         classes: draw ``n`` of each of these, of the same latents; in a grid, a row a class.
+        code: draw ``n`` of each value that this asks for, as :meth:`ganctl.Codes.with_code` has it; a row a value.
 
     Raises:
         GanctlError: the folder has something in it, or ``out`` cannot be written.
@@ -227,6 +243,10 @@ def draw(
     if classes:
         z, y = rows_of_classes(z, classes)
         nrow = nrow or (n if len(classes) > 1 else None)
+    if code is not None:
+        varied = sampler.with_code(z, code)
+        z = varied.flatten(0, 1)
+        nrow = nrow or (n if len(varied) > 1 else None)
     with reporter.bar("sampling", len(z)) as advance:
         batches = (pictures.to_uint8(x) for x in sampler.generate(z, y, batch_size=batch_size))
         if out.suffix not in (".png", ".npz"):

@@ -12,6 +12,7 @@ Examples:
   ganctl sample --ckpt x.pt --n 25
   ganctl sample --ckpt runs/00001-dcgan-mnist --n 64 --seed 7 --out seven.png
   ganctl sample --ckpt cgan.pt --class all --n 8
+  ganctl sample --ckpt infogan.pt --code c=all --n 8
   ganctl sample --ckpt x.pt --n 50000 --out pictures/
   ganctl sample --ckpt x.pt --n 10000 --out pictures.npz
 """
@@ -37,6 +38,11 @@ Examples:
     "class_name",
     metavar="NAME|all",
     help="Of a conditional model: this class, by name or number, or a row a class.",
+)
+@click.option(
+    "--code",
+    metavar="NAME=VALUE",
+    help="Of an InfoGAN: a code, as c=3 or u0=0.5; or a row a value, as c=all or u0=-1..1.",
 )
 @click.option(
     "--seed",
@@ -72,6 +78,7 @@ def sample(
     ckpt: Path,
     n: int,
     class_name: str | None,
+    code: str | None,
     seed: int,
     out: Path | None,
     nrow: int | None,
@@ -97,16 +104,19 @@ def sample(
     if nrow is not None and out is not None and out.suffix != ".png":
         raise GanctlError("--nrow is for a grid.", "Give --out FILE.png with it.", status=USAGE)
     sampler = sampling.load(ckpt, device=device)
-    classes, of_class = None, "" if class_name is None else f"-class-{class_name}"
+    if class_name is not None and code is not None:
+        raise GanctlError("Both --class and --code were given.", "Give one of them.", status=USAGE)
+    classes, row = None, f"-class-{class_name}" if class_name is not None else f"-code-{code}" if code else ""
     if class_name is not None:
         names = [str(i) for i in range(sampler.num_classes)] if class_name == "all" else [class_name]
         classes = [sampler.class_number(name) for name in names or ["0"]]
     sampling.draw(
         sampler,
         n,
-        out or Path(f"{sampling.find_checkpoint(ckpt).stem}-seed{seed}-n{n}{of_class}.png"),
+        out or Path(f"{sampling.find_checkpoint(ckpt).stem}-seed{seed}-n{n}{row}.png"),
         seed=seed,
         classes=classes,
+        code=code,
         nrow=nrow,
         batch_size=batch_size,
         truncation=truncation,
