@@ -1,0 +1,655 @@
+"""Every loss of the family against its equation, written a second time in NumPy.
+
+D and G are small enough to be written by hand: D's logit is quadratic in the image, so its gradient is known in closed
+form; the other answers are linear; G is one layer with a tanh. The value must be that of the equation, and the
+gradients with respect to the weights of D and of G those of its finite differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from nosync import NoSync
+from torch import Tensor, nn
+
+from ganctl import DATA, USAGE, Batch, GanctlError, Loss, options, penalties, plugins
+from ganctl.latent import Codes, Normal
+
+N, K = 4, 3  # images, classes
+CODES = Codes(2, (3, 2), 2)
+SEED = 11
+Weights = dict[str, np.ndarray]
+#: Real images, weights → the loss, with numbers alone.
+Formula = Callable[["Case"], float]
+
+
+def make(name: str, **given: Any) -> Loss:
+    factory = plugins.registry().get("loss", name).load()
+    return options.call(factory, options.resolve(name, factory, given), num_classes=K, latent=CODES)
+
+
+# --- the networks, in NumPy ---------------------------------------------------------------------------------------
+
+
+class Case:
+    """Fixed real images, labels and latents, and weights of D and G; what the equations are made of."""
+
+    def __init__(self, channels: int) -> None:
+        rng = np.random.default_rng(3)
+        self.channels, self.size = channels, channels * 4
+        self.real = rng.uniform(-1, 1, (N, self.size))
+        self.y = np.array([2, 0, 1, 1])
+        self.z = CODES.sample(N, "cpu", torch.Generator().manual_seed(1)).double().numpy()
+        self.G: Weights = {"m": rng.normal(0, 0.5, (CODES.dim, self.size))}
+        codes = sum(CODES.categorical) + 2 * CODES.continuous
+        self.D: Weights = {
+            "a": rng.uniform(0.3, 0.9, self.size),
+            "w": rng.normal(0, 0.7, self.size),
+            "c": rng.normal(0, 0.5, ()),
+            "classes": rng.normal(0, 0.7, (self.size, K)),
+            "codes": rng.normal(0, 0.5, (self.size, codes)),
+        }
+
+    @property
+    def fake(self) -> np.ndarray:
+        return np.tanh(self.z @ self.G["m"])
+
+    def d(self, x: np.ndarray) -> np.ndarray:
+        return (self.D["a"] * x**2 / 2 + self.D["w"] * x).sum(1) + self.D["c"]
+
+    def slope(self, x: np.ndarray) -> np.ndarray:
+        """‖∇d(x)‖ of each image."""
+        return np.sqrt(((self.D["a"] * x + self.D["w"]) ** 2).sum(1))
+
+    def reconstruction(self, x: np.ndarray) -> np.ndarray:
+        return self.D["a"] * x + 0.1 * self.D["w"]
+
+    def embedding(self, x: np.ndarray) -> np.ndarray:
+        return x @ self.D["classes"]
+
+    def between(self) -> np.ndarray:
+        torch.manual_seed(SEED)
+        epsilon = torch.rand(N, 1, 1, 1, dtype=torch.float64).view(N, 1).numpy()
+        return epsilon * self.real + (1 - epsilon) * self.fake
+
+    def around(self, scale: float) -> np.ndarray:
+        torch.manual_seed(SEED)
+        noise = torch.randn(N, self.channels, 2, 2, dtype=torch.float64).view(N, -1).numpy()
+        return self.real + scale * self.real.std(ddof=1) * noise
+
+
+def log_sigmoid(v: np.ndarray) -> np.ndarray:
+    return np.log(1 / (1 + np.exp(-v)))
+
+
+def bce_d(c: Case) -> float:
+    return -log_sigmoid(c.d(c.real)).mean() - np.log(1 - 1 / (1 + np.exp(-c.d(c.fake)))).mean()
+
+
+def bce_g(c: Case) -> float:
+    return -log_sigmoid(c.d(c.fake)).mean()
+
+
+def wasserstein_d(c: Case) -> float:
+    return c.d(c.fake).mean() - c.d(c.real).mean()
+
+
+def wasserstein_g(c: Case) -> float:
+    return -c.d(c.fake).mean()
+
+
+def rgan_d(c: Case) -> float:
+    return -log_sigmoid(c.d(c.real) - c.d(c.fake)).mean()
+
+
+def rgan_g(c: Case) -> float:
+    return -log_sigmoid(c.d(c.fake) - c.d(c.real)).mean()
+
+
+def ragan(c: Case, truth: np.ndarray, lie: np.ndarray) -> float:
+    """Those of ``truth`` are to be more real than the mean of ``lie``, and the other way round."""
+    first = log_sigmoid(c.d(truth) - c.d(lie).mean())
+    second = np.log(1 - 1 / (1 + np.exp(-(c.d(lie) - c.d(truth).mean()))))
+    return -first.mean() - second.mean()
+
+
+def softmax_loss(c: Case, share_of_reals: float) -> float:
+    """Cross-entropy of the softmax over the batch with a target of which the reals share this much equally."""
+    energy = np.exp(np.concatenate([c.d(c.real), c.d(c.fake)]))
+    p = energy / energy.sum()
+    target = np.concatenate([np.full(N, share_of_reals / N), np.full(N, (1 - share_of_reals) / N)])
+    return -(target * np.log(p)).sum()
+
+
+def cross_entropy(scores: np.ndarray, y: np.ndarray) -> float:
+    p = np.exp(scores) / np.exp(scores).sum(1, keepdims=True)
+    return -np.log(p[np.arange(len(y)), y]).mean()
+
+
+def class_ce(c: Case, x: np.ndarray) -> float:
+    return cross_entropy(x @ c.D["classes"], c.y)
+
+
+def mutual_information(c: Case, *, variances: bool) -> float:
+    guess = c.fake @ c.D["codes"]
+    one, two, u = c.z[:, 2:5].argmax(1), c.z[:, 5:7].argmax(1), c.z[:, 7:9]
+    categorical = cross_entropy(guess[:, :3], one) + cross_entropy(guess[:, 3:5], two)
+    mean, variance = guess[:, 5:7], np.exp(guess[:, 7:9]) if variances else np.ones((N, 2))
+    density = np.exp(-((u - mean) ** 2) / 2 / variance) / np.sqrt(2 * np.pi * variance)
+    constant = 2 * np.log(np.sqrt(2 * np.pi))  # that the loss leaves out, for each of the two codes
+    return categorical + 0.1 * (-np.log(density).sum(1).mean() - constant)
+
+
+def began_error(c: Case, x: np.ndarray) -> float:
+    return np.abs(x - c.reconstruction(x)).mean()
+
+
+def energy(c: Case, x: np.ndarray) -> np.ndarray:
+    return ((x - c.reconstruction(x)) ** 2).mean(1)
+
+
+def pull_away(c: Case) -> float:
+    s = c.embedding(c.fake)
+    cosines = [
+        (s[i] @ s[j] / np.linalg.norm(s[i]) / np.linalg.norm(s[j])) ** 2
+        for i in range(N)
+        for j in range(N)
+        if i != j
+    ]
+    return sum(cosines) / (N * (N - 1))
+
+
+# --- the same networks in torch -----------------------------------------------------------------------------------
+
+
+def logit(D: dict[str, Tensor], x: Tensor, y: Tensor | None) -> Tensor:
+    flat = x.flatten(1)
+    return (D["a"] * flat.square() / 2 + D["w"] * flat).sum(1) + D["c"]
+
+
+def with_classes(D: dict[str, Tensor], x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    return logit(D, x, y), x.flatten(1) @ D["classes"]
+
+
+def with_variances(D: dict[str, Tensor], x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    return logit(D, x, y), x.flatten(1) @ D["codes"]
+
+
+def with_codes(D: dict[str, Tensor], x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    return logit(D, x, y), x.flatten(1) @ D["codes"][:, :7]
+
+
+def reconstruction(D: dict[str, Tensor], x: Tensor, y: Tensor | None) -> Tensor:
+    return (D["a"] * x.flatten(1) + 0.1 * D["w"]).view_as(x)
+
+
+def with_embedding(D: dict[str, Tensor], x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+    return reconstruction(D, x, y), x.flatten(1) @ D["classes"]
+
+
+# --- name, options, D, equation of D, equation of G ---------------------------------------------------------------
+
+CASES: dict[str, tuple[str, dict[str, Any], Callable[..., Any], Formula, Formula]] = {
+    "wgan": ("wgan", {}, logit, wasserstein_d, wasserstein_g),
+    "wgan-gp": (
+        "wgan-gp",
+        {},
+        logit,
+        lambda c: wasserstein_d(c) + 10 * ((c.slope(c.between()) - 1) ** 2).mean(),
+        wasserstein_g,
+    ),
+    "wgan-gp one-sided": (
+        "wgan-gp",
+        {"gp_weight": 4, "one_sided": True},
+        logit,
+        lambda c: wasserstein_d(c) + 4 * (np.maximum(c.slope(c.between()) - 1, 0) ** 2).mean(),
+        wasserstein_g,
+    ),
+    "wgan-div": (
+        "wgan-div",
+        {},
+        logit,
+        lambda c: wasserstein_d(c) + 2 * (c.slope(c.between()) ** 6).mean(),
+        wasserstein_g,
+    ),
+    "wgan-div at the ends": (
+        "wgan-div",
+        {"points": "ends", "k": 3, "p": 3},
+        logit,
+        lambda c: wasserstein_d(c) + 3 / 2 * ((c.slope(c.real) ** 3).mean() + (c.slope(c.fake) ** 3).mean()),
+        wasserstein_g,
+    ),
+    "dragan": (
+        "dragan",
+        {},
+        logit,
+        lambda c: bce_d(c) + 10 * ((c.slope(c.around(0.5)) - 1) ** 2).mean(),
+        bce_g,
+    ),
+    "r1": ("r1", {}, logit, lambda c: bce_d(c) + 10 / 2 * (c.slope(c.real) ** 2).mean(), bce_g),
+    "bgan": (
+        "bgan",
+        {},
+        logit,
+        bce_d,
+        lambda c: 0.5 * ((log_sigmoid(c.d(c.fake)) - log_sigmoid(-c.d(c.fake))) ** 2).mean(),
+    ),
+    "relativistic": ("relativistic", {}, logit, rgan_d, rgan_g),
+    "relativistic-average": (
+        "relativistic-average",
+        {},
+        logit,
+        lambda c: ragan(c, c.real, c.fake),
+        lambda c: ragan(c, c.fake, c.real),
+    ),
+    "r3gan": (
+        "r3gan",
+        {"gamma": 0.5},
+        logit,
+        lambda c: rgan_d(c) + 0.5 / 2 * ((c.slope(c.real) ** 2).mean() + (c.slope(c.fake) ** 2).mean()),
+        rgan_g,
+    ),
+    "softmax": ("softmax", {}, logit, lambda c: softmax_loss(c, 1.0), lambda c: softmax_loss(c, 0.5)),
+    "began": (
+        "began",
+        {},
+        reconstruction,
+        lambda c: began_error(c, c.real) - 0.25 * began_error(c, c.fake),
+        lambda c: began_error(c, c.fake),
+    ),
+    "ebgan": (
+        "ebgan",
+        {"margin": 0.25, "pull_away": 0.5},
+        with_embedding,
+        lambda c: (energy(c, c.real) + np.maximum(0, 0.25 - energy(c, c.fake))).mean(),
+        lambda c: energy(c, c.fake).mean() + 0.5 * pull_away(c),
+    ),
+    "acgan": (
+        "acgan",
+        {"class_weight": 2},
+        with_classes,
+        lambda c: bce_d(c) + 2 * (class_ce(c, c.real) + class_ce(c, c.fake)),
+        lambda c: bce_g(c) + 2 * class_ce(c, c.fake),
+    ),
+    "infogan": (
+        "infogan",
+        {},
+        with_codes,
+        lambda c: bce_d(c) + mutual_information(c, variances=False),
+        lambda c: bce_g(c) + mutual_information(c, variances=False),
+    ),
+    "infogan with variances": (
+        "infogan",
+        {},
+        with_variances,
+        lambda c: bce_d(c) + mutual_information(c, variances=True),
+        lambda c: bce_g(c) + mutual_information(c, variances=True),
+    ),
+}
+PENALISED = {"wgan-gp", "wgan-div", "dragan", "r1", "r3gan"}
+
+
+def test_every_loss_is_here_or_beside() -> None:
+    beside = {"bce", "minimax", "lsgan", "hinge"}  # test_ganctl_losses.py
+    ours = [item for item in plugins.registry().all("loss") if item.distribution == "ganctl"]
+    assert {item.name for item in ours} == beside | {name for name, *_ in CASES.values()}
+
+
+def finite_difference(f: Callable[[], float], weight: np.ndarray, step: float = 1e-6) -> np.ndarray:
+    """The gradient of ``f`` with respect to ``weight``, which is changed in place and back."""
+    slopes = np.zeros_like(weight)
+    for index in np.ndindex(weight.shape):
+        kept = weight[index].copy()
+        values = []
+        for sign in (1, -1):
+            weight[index] = kept + sign * step
+            values.append(f())
+        weight[index] = kept
+        slopes[index] = (values[0] - values[1]) / (2 * step)
+    return slopes
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("turn", ["discriminator", "generator"])
+@pytest.mark.parametrize("key", CASES)
+def test_value_and_gradients(key: str, turn: str, channels: int) -> None:
+    name, given, network, formula_d, formula_g = CASES[key]
+    case, loss = Case(channels), make(name, **given)
+    if name == "began":
+        loss.k.fill_(0.25)
+    D = {k: torch.tensor(v, requires_grad=True) for k, v in case.D.items()}
+    m = torch.tensor(case.G["m"], requires_grad=True)
+    y, z = torch.tensor(case.y), torch.tensor(case.z)
+    real = Batch(torch.tensor(case.real).view(N, channels, 2, 2), y)
+    drawn = (z @ m).tanh().view_as(real.x)
+    fake = Batch(drawn.detach() if turn == "discriminator" else drawn, y, z)
+    before = [real.x.clone(), fake.x.detach().clone(), z.clone()]
+
+    torch.manual_seed(SEED)
+    method = loss.discriminator_loss if turn == "discriminator" else loss.generator_loss
+    value, reported = method(lambda x, y: network(D, x, y), real, fake)
+    formula = formula_d if turn == "discriminator" else formula_g
+    assert value.dtype == torch.float64
+    assert value.shape == ()
+    assert value.item() == pytest.approx(formula(case), rel=1e-7)  # the coefficients are float32
+    assert all(report.shape == () for report in reported.values())
+
+    value.backward()
+    for weight, tensor in D.items() if turn == "discriminator" else [("m", m)]:
+        numbers = case.D[weight] if turn == "discriminator" else case.G[weight]
+        expected = finite_difference(lambda: formula(case), numbers)
+        found = np.zeros_like(numbers) if tensor.grad is None else tensor.grad.numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    if turn == "discriminator":
+        assert m.grad is None
+    assert any(
+        np.abs(t.grad.numpy()).max() > 1e-3
+        for t in (D.values() if turn == "discriminator" else [m])
+        if t.grad is not None
+    )
+    for tensor, kept in zip((real.x, fake.x, z), before, strict=True):
+        assert torch.equal(tensor, kept)
+    assert not real.x.requires_grad
+
+
+@pytest.mark.parametrize("key", [key for key, case in CASES.items() if case[0] in PENALISED])
+def test_a_fake_that_still_has_its_graph_gets_no_gradient_from_a_penalty(key: str) -> None:
+    """Only the part of D's loss that is D's answer to the fakes may lead back to G."""
+    name, given, network, *_ = CASES[key]
+    case, loss = Case(1), make(name, **given)
+    for weight in ("gamma", "gp_weight", "k"):
+        if hasattr(loss, weight):
+            getattr(loss, weight).fill_(1e6)
+    D = {k: torch.tensor(v) for k, v in case.D.items()}
+    leaf = torch.tensor(case.fake).view(N, 1, 2, 2).requires_grad_()
+    torch.manual_seed(SEED)
+    value, _ = loss.discriminator_loss(
+        lambda x, y: network(D, x, y), Batch(torch.tensor(case.real).view(N, 1, 2, 2)), Batch(leaf * 1.0)
+    )
+    assert value > 1e3  # the penalty is most of it
+    gradient = torch.autograd.grad(value, leaf, allow_unused=True)[0] if value.requires_grad else None
+    assert gradient is None or gradient.abs().max() < 10
+
+
+def test_losses_that_penalise_a_gradient_say_so() -> None:
+    for name, *_ in CASES.values():
+        assert make(name).penalises_gradient == (name in PENALISED), name
+
+
+def test_penalties_are_shared() -> None:
+    """The public module is what the losses use: seen by its random points."""
+    case, loss = Case(1), make("wgan-gp", gp_weight=1)
+    D = {k: torch.tensor(v) for k, v in case.D.items()}
+    real, fake = (torch.tensor(x).view(N, 1, 2, 2) for x in (case.real, case.fake))
+    torch.manual_seed(SEED)
+    _, reported = loss.discriminator_loss(lambda x, y: logit(D, x, y), Batch(real), Batch(fake))
+    torch.manual_seed(SEED)
+    points = penalties.between(real, fake)
+    assert torch.equal(reported["penalty"], penalties.one_centred(lambda x, y: logit(D, x, y), points))
+
+
+# --- what single losses promise besides their equation ------------------------------------------------------------
+
+
+def test_wgan_clips_every_weight() -> None:
+    torch.manual_seed(0)
+    D = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(16, 1))
+    loss = make("wgan", clip=0.05)
+    before = [p.detach().clone() for p in D.parameters()]
+    assert max(p.abs().max() for p in before) > 0.05
+    with torch.no_grad():
+        loss.constrain(D)
+    for weight, was in zip(D.parameters(), before, strict=True):
+        assert torch.equal(weight, was.clamp(-torch.tensor(0.05), torch.tensor(0.05)))
+        assert weight.requires_grad
+    loss.clip.fill_(0.01)  # as a schedule does
+    with torch.no_grad():
+        loss.constrain(D)
+    assert max(p.abs().max().item() for p in D.parameters()) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("name", sorted({name for name, *_ in CASES.values()} - {"wgan"}))
+def test_no_other_loss_constrains(name: str) -> None:
+    D = nn.Linear(3, 1)
+    before = [p.clone() for p in D.parameters()]
+    make(name).constrain(D)
+    assert all(torch.equal(a, b) for a, b in zip(before, D.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", sorted({name for name, *_ in CASES.values()}))
+def test_coefficients_are_buffers_of_their_options_names(name: str) -> None:
+    """So that schedules find them and checkpoints keep them."""
+    loss = make(name)
+    factory = plugins.registry().get("loss", name).load()
+    plain = {"one_sided", "points", "p", "label_smoothing"}
+    wanted = {option.name for option in options.of(factory)} - plain
+    assert set(loss.state_dict()) == wanted | ({"k"} if name == "began" else set())
+    for option in options.of(factory):
+        if option.name in wanted:
+            buffer = loss.state_dict()[option.name]
+            assert (buffer.dtype, buffer.shape) == (torch.float32, ())
+            assert buffer.item() == pytest.approx(option.default)
+        assert option.help, f"{name}: {option.name} has no help"
+
+
+def test_acgan_classifies_by_logits() -> None:
+    """Softmax before cross-entropy would not see a shift of all logits, nor a scale beyond 1."""
+    loss, y = make("acgan"), torch.tensor([0, 1, 2])
+    for scale in (1.0, 30.0):
+        scores = scale * torch.eye(3)
+        _, reported = loss.discriminator_loss(
+            lambda x, y: (x.flatten(), scores),  # noqa: B023
+            Batch(torch.zeros(3, 1), y),
+            Batch(torch.zeros(3, 1), y),
+        )
+        expected = np.log(1 + 2 * np.exp(-scale))
+        assert reported["class"].item() == pytest.approx(expected, abs=1e-6)
+        assert reported["class(G)"].item() == pytest.approx(expected, abs=1e-6)
+    _, reported = loss.discriminator_loss(
+        lambda x, y: (x.flatten(), 30 * torch.eye(3)),
+        Batch(torch.zeros(3, 1), y),
+        Batch(torch.zeros(3, 1), y.flip(0)),
+    )
+    assert reported["class"].item() < 1e-6  # a softmax of a softmax stays above 0.55
+    assert reported["class(G)"].item() == pytest.approx(20, abs=1e-5)
+
+
+def test_acgan_takes_the_labels_of_each_batch() -> None:
+    loss = make("acgan")
+    seen = []
+
+    def discriminator(x: Tensor, y: Tensor | None) -> tuple[Tensor, Tensor]:
+        seen.append(y)
+        return x.flatten(), torch.zeros(2, K)
+
+    y_real, y_fake = torch.tensor([0, 1]), torch.tensor([2, 2])
+    real, fake = Batch(torch.zeros(2, 1), y_real), Batch(torch.zeros(2, 1), y_fake)
+    loss.discriminator_loss(discriminator, real, fake)
+    loss.generator_loss(discriminator, real, fake)
+    assert [y is expected for y, expected in zip(seen, (y_real, y_fake, y_fake), strict=True)] == [True] * 3
+
+
+def test_began_moves_k_as_the_equation_says() -> None:
+    loss = make("began", gamma=0.5, k_rate=0.125)
+    k = 0.0
+    # L(x) and L(G(z)) of each step; D answers zero, so the error is the image itself.
+    for real, fake in [(0.8, 0.1), (1.0, 0.0), (0.2, 0.6), (0.1, 1.0), (0.0, 1.0), (0.0, 1.0), (1.0, 0.0)]:
+        batches = Batch(torch.full((2, 1, 2, 2), real)), Batch(torch.full((2, 1, 2, 2), -fake))
+        value, reported = loss.discriminator_loss(lambda x, y: torch.zeros_like(x), *batches)
+        assert value.item() == pytest.approx(real - k * fake, abs=1e-6)
+        assert reported["k"].item() == pytest.approx(k, abs=1e-6)
+        assert reported["convergence"].item() == pytest.approx(real + abs(0.5 * real - fake), abs=1e-6)
+        loss.generator_loss(lambda x, y: torch.zeros_like(x), *batches)
+        k = min(max(k + 0.125 * (0.5 * real - fake), 0.0), 1.0)
+        assert loss.k.item() == pytest.approx(k, abs=1e-6)
+    assert k > 0
+    loss.k.fill_(0.99)
+    loss.discriminator_loss(
+        lambda x, y: torch.zeros_like(x), Batch(torch.ones(2, 1, 2, 2)), Batch(torch.zeros(2, 1, 2, 2))
+    )
+    assert loss.k.item() == 1
+    again = make("began")
+    again.load_state_dict(loss.state_dict())
+    assert again.k.item() == 1
+
+
+def test_ebgan_leaves_alone_each_fake_beyond_the_margin() -> None:
+    """The hinge is of each image, not of the batch's mean."""
+    loss = make("ebgan", margin=1.0)
+    x = torch.tensor([2.0, 0.5]).view(2, 1, 1, 1).requires_grad_()  # energies 4 and 0.25
+    value, reported = loss.discriminator_loss(
+        lambda x, y: (torch.zeros_like(x), torch.ones(2, 3)), Batch(torch.zeros(2, 1, 1, 1)), Batch(x)
+    )
+    value.backward()
+    assert value.item() == pytest.approx(0.75 / 2)
+    assert x.grad.flatten().tolist() == [0.0, -0.5]
+    assert reported["D(G(z))"].item() == pytest.approx(2.125)
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([[1.0, 0], [0, 2]], 0.0),
+        ([[1.0, 0], [-3, 0]], 1.0),  # opposite directions are alike: the cosine is squared
+        ([[1.0, 0], [1, 1]], 0.5),
+        ([[1.0, 0], [1, 1], [0, 5]], 1 / 3),
+        ([[1.0, 2]], 0.0),
+        ([[0.0, 0], [1, 1]], 0.0),
+    ],
+)
+def test_pulling_away_is_the_mean_squared_cosine(rows: list[list[float]], expected: float) -> None:
+    codes = torch.tensor(rows, requires_grad=True)
+    loss = make("ebgan", pull_away=2.0)
+    x = torch.zeros(len(rows), 1, 1, 1)
+    for autocast in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            value, reported = loss.generator_loss(lambda x, y: (x, codes), Batch(x), Batch(x))
+        assert reported["pull_away"].item() == pytest.approx(expected, abs=1e-6)
+        assert value.item() == pytest.approx(2 * expected, abs=1e-6)
+    assert torch.autograd.grad(value, codes)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("key", ["softmax", "relativistic", "relativistic-average", "bgan", "r1"])
+def test_extreme_logits_stay_finite(key: str) -> None:
+    loss = make(key)
+    for scale in (1e4, -1e4):
+        weight = torch.tensor(scale, requires_grad=True)
+        real, fake = Batch(torch.ones(3, 1, 1, 1)), Batch(-torch.ones(3, 1, 1, 1))
+        for method in (loss.discriminator_loss, loss.generator_loss):
+            value, _ = method(lambda x, y: weight * x.flatten(), real, fake)  # noqa: B023
+            assert value.isfinite()
+            assert torch.autograd.grad(value, weight)[0].isfinite()
+
+
+# --- what every loss promises -------------------------------------------------------------------------------------
+
+
+class ConvD(nn.Module):
+    """A convolutional D with every answer that a loss may ask for."""
+
+    def __init__(self, channels: int, answer: str) -> None:
+        super().__init__()
+        self.answer = answer
+        self.body = nn.Sequential(nn.Conv2d(channels, 8, 3, 2, 1), nn.LeakyReLU(0.2), nn.Flatten())
+        self.logit, self.second = nn.Linear(128, 1), nn.Linear(128, 7 if "code" in answer else K)
+        self.back = nn.Linear(128, channels * 64)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
+        hidden = self.body(x)
+        if self.answer == "reconstruction":
+            return self.back(hidden).view_as(x)
+        if self.answer == "with_embedding":
+            return self.back(hidden).view_as(x), hidden
+        on_x = self.logit(hidden).squeeze(1)
+        return on_x if self.answer == "logit" else (on_x, self.second(hidden))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("key", [key for key in CASES if key != "infogan with variances"])
+def test_convolutional_networks_train_without_leaving_the_device(
+    key: str, channels: int, precision: str
+) -> None:
+    name, given, network, *_ = CASES[key]
+    torch.manual_seed(0)
+    G = nn.Sequential(nn.Linear(CODES.dim, channels * 64), nn.Tanh(), nn.Unflatten(1, (channels, 8, 8)))
+    D, loss = ConvD(channels, network.__name__), make(name, **given)
+    y = torch.tensor([0, 1, 2, 0, 1, 2])
+    real, z = Batch(torch.rand(6, channels, 8, 8) * 2 - 1, y), CODES.sample(6, "cpu")
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
+    with NoSync():
+        with autocast:
+            fake = Batch(G(z).float(), y, z)
+            value, reported = loss.discriminator_loss(D, real, fake._replace(x=fake.x.detach()))
+        value.backward()
+        loss.constrain(D.requires_grad_(False))
+        with autocast:
+            g_value, g_reported = loss.generator_loss(D, real, fake)
+        g_value.backward()
+    assert all(p.grad is not None for p in G.parameters())
+    gradients = [p.grad for network in (G, D) for p in network.parameters() if p.grad is not None]
+    assert all(g.isfinite().all() and g.dtype == torch.float32 for g in gradients)
+    assert all(v.isfinite() and v.dtype == torch.float32 for v in (value, g_value))
+    assert {"D(x)", "D(G(z))"} <= set(reported)
+    assert not set(reported) & set(g_reported)
+    assert all(v.isfinite() and v.dtype == torch.float32 for v in (*reported.values(), *g_reported.values()))
+
+
+@pytest.mark.parametrize("key", CASES)
+def test_a_discriminator_of_another_kind_is_named(key: str) -> None:
+    name, given, network, *_ = CASES[key]
+    loss, y = make(name, **given), torch.zeros(N, dtype=torch.int64)
+    real, fake = (
+        Batch(torch.zeros(N, 1, 2, 2), y),
+        Batch(torch.zeros(N, 1, 2, 2), y, torch.zeros(N, CODES.dim)),
+    )
+    wrong: list[Any] = [torch.zeros(N, 2), (torch.zeros(N), torch.zeros(N, 99)), (torch.zeros(N),)]
+    if network is not logit:
+        wrong.append(torch.zeros(N))
+    for answer in wrong:
+        for method in (loss.discriminator_loss, loss.generator_loss):
+            with pytest.raises(GanctlError, match="discriminator") as caught:
+                method(lambda x, y: answer, real, fake)  # noqa: B023
+            assert caught.value.status == USAGE
+            assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "says"),
+    [
+        ("wgan", {"clip": -0.1}, "clip is -0.1"),
+        ("wgan-gp", {"gp_weight": float("nan")}, "gp_weight is nan"),
+        ("wgan-div", {"k": -1}, "k is -1"),
+        ("wgan-div", {"p": 0.5}, "p is 0.5: it must be at least 1"),
+        ("wgan-div", {"points": "everywhere"}, "points is 'everywhere', which is not 'between' or 'ends'"),
+        ("dragan", {"noise": -1}, "noise is -1"),
+        ("r1", {"gamma": float("inf")}, "gamma is inf"),
+        ("r3gan", {"gamma": -0.5}, "gamma is -0.5"),
+        ("began", {"gamma": 1.5}, "gamma is 1.5: it must be at most 1"),
+        ("began", {"k_rate": -1}, "k_rate is -1"),
+        ("ebgan", {"margin": -1}, "margin is -1"),
+        ("acgan", {"class_weight": -1}, "class_weight is -1"),
+        ("infogan", {"continuous_weight": -1}, "continuous_weight is -1"),
+    ],
+)
+def test_options_that_cannot_be(name: str, given: dict[str, Any], says: str) -> None:
+    with pytest.raises(GanctlError, match=says) as caught:
+        make(name, **given)
+    assert caught.value.status == USAGE
+
+
+def test_acgan_needs_labels_and_infogan_codes() -> None:
+    registry = plugins.registry()
+    with pytest.raises(GanctlError, match="needs labels") as caught:
+        registry.get("loss", "acgan").load()(num_classes=0)
+    assert caught.value.status == DATA
+    unlabelled = Batch(torch.zeros(2, 1))
+    with pytest.raises(GanctlError, match="needs labels"):
+        make("acgan").generator_loss(lambda x, y: (x.flatten(), torch.zeros(2, K)), unlabelled, unlabelled)
+    with pytest.raises(GanctlError, match="latent with codes") as caught:
+        registry.get("loss", "infogan").load()(latent=Normal(10))
+    assert "--latent codes" in caught.value.hint
