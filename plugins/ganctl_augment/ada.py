@@ -21,10 +21,12 @@ class ADA(nn.Module):
     p starts at 0 and follows r = E[sign(D(x))] over the last ``adjust_every`` batches of reals (section 3):
     up when r is above ``target``, that is when D knows the training images too well, else down, always by the
     images of these batches over 1000·``kimg``. This takes a loss that trains D's answer to be positive for
-    reals and negative for fakes (bce, hinge, r1 …); with wgan or lsgan, whose zero means nothing, fix ``p``.
+    reals and negative for fakes (bce, minimax, hinge, r1 …); where its zero means nothing (wgan, lsgan, the
+    relativistic ones …), fix ``p``.
 
     Apart from the paper: pixels come from bilinear interpolation, without its wavelet filters, so images that
-    are scaled, turned or moved by a fraction get a little softer.
+    are scaled, turned or moved by a fraction get a little softer. What comes from beyond the border is mirrored;
+    so is what an oblong image lacks when turned by 90°.
 
     Args:
         p: a fixed probability; none: adaptive, from 0
