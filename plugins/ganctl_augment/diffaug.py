@@ -12,7 +12,7 @@ from ganctl_augment.resample import pick, wide
 
 
 class DiffAugment(nn.Module):
-    """Random colour, translation and cutout of every image that D sees (Zhao et al. 2020, section 3.3).
+    """Random colour, translation and cutout of every image that D sees (Zhao et al. 2020).
 
     The operations are drawn anew for each image at each call and applied in the order of the policy. Pixels
     without a source become 0, mid-grey. Colour may leave [−1, 1]; as in the paper nothing is clipped.
