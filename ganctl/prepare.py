@@ -1,0 +1,83 @@
+"""From a config to a dataset and an engine, with everything checked that can be before a training begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ganctl import build, cache
+from ganctl.config import Config
+from ganctl.data import Dataset, Images
+from ganctl.engine import Engine
+from ganctl.errors import DATA, USAGE, GanctlError
+from ganctl.progress import Quiet, as_callback
+from ganctl.registry import Registry
+
+
+def load_data(registry: Registry, config: Config, reporter: Quiet) -> cache.Loaded:
+    """The decoded dataset of ``config``."""
+    dataset = build.build(registry, "dataset", config.data, root=Path(config.data_root))
+    if not isinstance(dataset, (Dataset, Images)):
+        raise GanctlError(
+            f"The dataset '{config.data.name}' is a {type(dataset).__name__}, not a ganctl.Dataset or ganctl.Images."
+        )
+    with as_callback(reporter) as progress:
+        loaded = cache.load_images(
+            config.data.name, dataset, image_size=config.image_size, progress=progress, log=reporter.say
+        )
+    if len(loaded.images.x) == 0:
+        raise GanctlError(f"The dataset '{config.data.name}' holds no image.", status=DATA)
+    return loaded._replace(images=loaded.images._replace(flip=dataset.flip))
+
+
+def make_engine(registry: Registry, config: Config, images: Images, device: torch.device) -> Engine:
+    """Networks, loss and optimizers of ``config``. Weights are drawn on the CPU: the same on every device."""
+    classes = count_classes(images)
+    G = build.make_generator(registry, config, images.shape, classes)
+    D = build.make_discriminator(registry, config, images.shape, classes)
+    latent = build.make_latent(config)
+    loss = build.build(registry, "loss", config.loss, num_classes=classes, latent=latent)
+    if loss.penalises_gradient and not config.force and (normed := _batch_norm(D)):
+        raise GanctlError(
+            f"The loss '{config.loss.name}' takes D's gradient for each image on its own, but the discriminator "
+            f"'{config.discriminator.name}' mixes the images of a batch ({normed}).",
+            "Give a discriminator without batch normalisation, as -o discriminator.norm=none for dcgan; "
+            "or --force to try it all the same.",
+            status=USAGE,
+        )
+    augment = None
+    if config.augment is not None:
+        augment = build.build(registry, "augmentation", config.augment, image=images.shape).to(device)
+    for network in (G, D):
+        network.to(device)
+        if any(weight.ndim == 4 for weight in network.parameters()):
+            network.to(memory_format=torch.channels_last)  # convolutions run faster so, on CPU and GPU
+    return Engine(
+        G=G,
+        D=D,
+        loss=loss.to(device),
+        latent=latent,
+        augment=augment,
+        g_optimizer=build.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
+        d_optimizer=build.make_optimizer(registry, config.d_optimizer, D.parameters(), device),
+        batch_size=config.batch_size,
+        n_critic=config.n_critic,
+        ema=config.ema,
+        precision=config.precision,
+        device=device,
+    )
+
+
+def _batch_norm(D: nn.Module) -> str | None:
+    """The kind of a layer of D that makes an image's answer depend on the rest of its batch."""
+    found = [type(m).__name__ for m in D.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    return found[0] if found else None
+
+
+def count_classes(images: Images) -> int:
+    """How many classes the labels have; 0 without labels."""
+    if images.y is None:
+        return 0
+    return max(len(images.classes), int(images.y.max()) + 1)
