@@ -208,16 +208,13 @@ class _Loop:
                         if time.monotonic() - curves_at > SECONDS_BETWEEN_CURVES:
                             self.draw_curves()
                             curves_at = time.monotonic()
-                if (
-                    last
-                    or stop.requested
-                    or (
-                        epoch_ended
-                        if config.checkpoint_every is None
-                        else _due(config.checkpoint_every, self.step)
-                    )
-                    or time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
-                ):
+                due = (
+                    epoch_ended
+                    if config.checkpoint_every is None
+                    else _due(config.checkpoint_every, self.step)
+                )
+                late = time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
+                if due or late or last or stop.requested:
                     with watch.paused():
                         self.save(board, watch)
                         saved_at = time.monotonic()
