@@ -169,12 +169,13 @@ class _Augmented(nn.Module):
         self._real = 0
 
     def observe_on(self, real: Tensor) -> None:
-        """From now on ``real`` is the real batch: also detached, or asked for its gradient, it has one address."""
+        """Observe D's next answer on ``real``, which keeps its address when detached or asked for a gradient."""
         self._real = real.data_ptr()
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
         answer = self.D(self.augment(x), y)
         if x.data_ptr() == self._real:
+            self._real = 0  # once a turn of D, though a penalty asks again and some losses in G's turn too
             with torch.no_grad():
                 self._observe((answer[0] if isinstance(answer, tuple) else answer).detach())
         return answer

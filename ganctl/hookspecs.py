@@ -83,7 +83,8 @@ def register_augmentations(register: Register) -> None:
 
     ``image`` is filled in. ``A`` keeps shape and dtype of x, float N×C×H×W in [−1, 1], and is differentiable:
     every x, real or fake, reaches D through it, and so does G's gradient. If it has a method
-    ``observe(logits)``, that is called without gradient with D's N logits on each real batch, to adapt.
+    ``observe(logits)``, that is called without gradient with D's N logits on each real batch, to adapt;
+    the loss must then call D on the reals by themselves.
     """
 
 

@@ -213,3 +213,41 @@ def test_state_survives_a_round_trip() -> None:
     for key in ("G", "D", "G_ema"):
         a, b = one.state_dict()[key], two.state_dict()[key]
         assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+class Watching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen, self.answers = 0, []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen += 1
+        return x.flip(3)
+
+    def observe(self, answers: Tensor) -> None:
+        self.answers.append(answers)
+
+
+class AsksAgain(BCE):
+    """As the relativistic losses and R1 do: D on the reals twice in its turn, and once in G's."""
+
+    def discriminator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        D(real.x.detach().requires_grad_(), real.y)
+        return super().discriminator_loss(D, real, fake)
+
+    def generator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        loss, report = super().generator_loss(D, real, fake)
+        return loss + 0 * D(real.x, real.y).mean(), report
+
+
+def test_d_sees_everything_through_the_augmentation_which_observes_each_real_batch_once() -> None:
+    augment, draw = Watching(), Draw()
+    engine = make(n_critic=3, augment=augment)
+    engine.loss = AsksAgain()
+    engine.step(draw)
+    assert augment.seen == 3 * 3 + 2
+    assert len(augment.answers) == 3
+    assert not any(answers.requires_grad for answers in augment.answers)
+    real = draw()
+    expected = engine.D(real.x.flip(3))
+    assert torch.equal(engine.critic(real.x), expected)
