@@ -1,0 +1,116 @@
+"""What is measured: ganctl's step, and the textbook's on the same networks and data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from textbook import Textbook
+
+from ganctl import build, cache, plugins, prepare
+from ganctl.config import Config, resolve
+from ganctl.data import Batches, Images
+from ganctl.devices import choose_device
+from ganctl.loss import Batch
+from ganctl.metrics import Recorder
+from ganctl.progress import Quiet
+
+MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What both loops have in common. ``image_size`` None: the model's own, or the data's."""
+
+    model: str
+    batch_size: int = 64
+    image_size: int | None = None
+    device: str = "auto"
+    threads: int = 0  # 0: as many as torch chooses
+
+    def config(self, changes: Mapping[str, Any] | None = None) -> Config:
+        table: dict[str, Any] = {"model": self.model, "batch_size": self.batch_size, **data()}
+        if self.image_size:
+            table["image_size"] = self.image_size
+        return resolve(plugins.registry(), table, changes or {})
+
+
+def data() -> dict[str, Any]:
+    """MNIST from ``$GANCTL_DATA_ROOT`` where it is there, else glyphs."""
+    root = os.environ.get("GANCTL_DATA_ROOT", "")
+    if root and (Path(root) / "MNIST").is_dir():
+        return {"data": {"name": "mnist", "download": False}, "data_root": root}
+    return {"data": {"name": "glyphs", "n": 2000}}
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given, so that a clock says something."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+class Ganctl:
+    """One model in training, as ganctl's own loop drives it, without pictures and checkpoints."""
+
+    def __init__(self, setting: Setting, changes: Mapping[str, Any] | None = None) -> None:
+        if setting.threads:
+            torch.set_num_threads(setting.threads)
+        self.config = setting.config(changes)
+        self.device = choose_device(setting.device)
+        torch.manual_seed(0)
+        self.images = prepare.load_data(plugins.registry(), self.config, Quiet()).images
+        self.engine = prepare.make_engine(plugins.registry(), self.config, self.images, self.device)
+        self.batches = Batches(self.images, setting.batch_size, seed=0, device=self.device)
+        self.recorder = Recorder(self.config.log_every, self.device)
+        self.draw = self.batches.draw
+
+    def step(self) -> None:
+        self.recorder.add(self.engine.step(self.draw))
+        if self.recorder.count == self.recorder.capacity:
+            self.recorder.means()
+            self.recorder.clear()
+
+    def update_discriminator(self) -> tuple[Batch, Batch]:
+        """A fresh real batch, fakes and D's update; what the generator's turn goes on from."""
+        real = self.draw()
+        fake = self.engine.generate(real.y, keep_graph=True)
+        self.engine.update_discriminator(real, fake)
+        return real, fake
+
+    def update_generator(self, real: Batch, fake: Batch) -> None:
+        self.engine.update_generator(real, fake)
+        self.engine.update_average()
+
+
+def make_textbook(setting: Setting) -> Textbook:
+    """The textbook's loop on networks with the same initial weights, and on the images before resizing."""
+    if setting.threads:
+        torch.set_num_threads(setting.threads)
+    registry, config = plugins.registry(), setting.config()
+    resized = prepare.load_data(registry, config, Quiet()).images
+    torch.manual_seed(0)
+    G = build.make_generator(registry, config, resized.shape, prepare.count_classes(resized))
+    D = build.make_discriminator(registry, config, resized.shape, prepare.count_classes(resized))
+    return Textbook(
+        G,
+        D,
+        original_images(config).x,
+        image_size=resized.shape.height,
+        batch_size=setting.batch_size,
+        z_dim=config.latent.options["z_dim"],
+        lr=config.g_optimizer.options["lr"],
+        betas=config.g_optimizer.options["betas"],
+        device=choose_device(setting.device),
+    )
+
+
+def original_images(config: Config) -> Images:
+    """The dataset of ``config`` in its own size."""
+    dataset = build.build(plugins.registry(), "dataset", config.data, root=Path(config.data_root))
+    return cache.load_images(config.data.name, dataset, image_size=None).images
