@@ -13,10 +13,11 @@ from ganctl.errors import INTERRUPTED, TERMINATED
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised to leave at once. ``status`` is the exit status that the signal asks for."""
+    """Raised to leave at once. ``status`` is the exit status that the signal asks for; ``said`` if the user knows."""
 
-    def __init__(self, signum: int) -> None:
+    def __init__(self, signum: int, *, said: bool = False) -> None:
         super().__init__(signal.Signals(signum).name)
+        self.said = said
         self.status = TERMINATED if signum == signal.SIGTERM else INTERRUPTED
 
 
@@ -50,10 +51,10 @@ class StopSignals:
     def requested(self) -> bool:
         return self.signum is not None
 
-    def check(self) -> None:
+    def check(self, *, said: bool = False) -> None:
         """Raise :class:`Interrupted` if a signal has come."""
         if self.signum is not None:
-            raise Interrupted(self.signum)
+            raise Interrupted(self.signum, said=said)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         second = self.requested

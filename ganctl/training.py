@@ -20,12 +20,12 @@ from torch import Tensor
 import ganctl
 from ganctl import build, checkpoint, curves, metrics, pictures, plugins
 from ganctl import resume as resuming
-from ganctl.checkpoint import disk_error, write_atomically
 from ganctl.config import Config
 from ganctl.data import Batches, Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, USAGE, GanctlError
+from ganctl.files import disk_error, write_atomically
 from ganctl.prepare import count_classes, load_data, make_engine
 from ganctl.progress import Advance, Quiet, clock
 from ganctl.resume import Resume
@@ -228,7 +228,7 @@ class _Loop:
             reporter.say(
                 f"Stopped and saved at step {self.step}. Go on: ganctl train --resume {self.run.path}"
             )
-            stop.check()
+            stop.check(said=True)
         reporter.say(f"Done: {self.total} steps in {clock(self.seconds)}. Pictures: {self.run.samples_dir}")
         reporter.say(f"Draw more: ganctl sample --ckpt {self.run.path} --n 25")
 

@@ -18,7 +18,8 @@ def show(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # the reader, as in ``ganctl models | head``, has seen enough
         return FAILED
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        print("interrupted", file=sys.stderr)
+        if not getattr(error, "said", False):
+            print("interrupted", file=sys.stderr)
         signal = error.__cause__ if isinstance(error, click.Abort) else error
         return getattr(signal, "status", INTERRUPTED)  # SIGTERM's is another
     message, hint, status = explain(error)
