@@ -79,3 +79,34 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     fully_connected(
         "bgan", "bgan", "Boundary-seeking GAN; fully connected", "Hjelm et al. 2018, arXiv:1702.08431"
     )
+    for name, summary, loss, D, paper in (
+        (
+            "began",
+            "Boundary equilibrium GAN, whose D is an autoencoder, after PyTorch-GAN's began.py",
+            Spec("began", gamma=0.75),
+            Spec("autoencoder"),
+            "Berthelot et al. 2017, arXiv:1703.10717",
+        ),
+        (
+            "ebgan",
+            "Energy-based GAN, whose D is an autoencoder, after PyTorch-GAN's ebgan.py",
+            Spec("ebgan", margin=1.0, pull_away=0.1),
+            Spec("autoencoder", with_code=True),
+            "Zhao et al. 2017, arXiv:1609.03126",
+        ),
+    ):
+        register(
+            ganctl.Model(
+                name=name,
+                summary=summary,
+                generator=Spec("dcgan-upsample"),
+                discriminator=D,
+                loss=loss,
+                g_optimizer=adam,
+                d_optimizer=adam,
+                latent=Spec("normal", z_dim=62),
+                batch_size=64,
+                image_size=32,
+                paper=paper,
+            )
+        )
