@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import struct
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from ganctl.errors import CHECKPOINT, RESOURCES, GanctlError, status_of
+from ganctl.errors import CHECKPOINT, GanctlError
+from ganctl.files import write_atomically
 from ganctl.state import check
 
 FORMAT = 1
@@ -103,44 +102,3 @@ def unseal(data: bytes, path: Path) -> bytes:
         "Copy it again from where it came, or take another of the run's checkpoints.",
         status=CHECKPOINT,
     )
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` to a temporary file beside ``path``, make it durable, and rename it over ``path``.
-
-    Raises:
-        GanctlError: with status ``RESOURCES`` when there is no room, else ``FAILED``.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise disk_error(path, error) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def disk_error(path: Path, error: OSError) -> GanctlError:
-    """``error`` while writing ``path``, in words."""
-    status = status_of(error)
-    return GanctlError(
-        f"Cannot write {path}: {error.strerror or error}.",
-        f"{'Free some room' if status == RESOURCES else 'Check that path'} or choose another folder; "
-        "what was saved before is untouched.",
-        status=status,
-    )
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # the rename itself must survive a power cut too
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -45,13 +45,18 @@ class Examination:
 def examine(data_root: Path) -> Examination:
     """Look at everything. What fails is a problem in the result, never an exception."""
     found = Examination()
+    loaded: list[plugins.Plugin] = []
+    try:
+        loaded = plugins.discover().all  # before torch is imported, or one that imports it would seem quick
+    except GanctlError as error:
+        found.problems.append(Problem(error.message, error.hint))
     sections: dict[str, Callable[[Examination], dict[str, Any]]] = {
         "ganctl": _software,
         "torch": _torch,
         "devices": _devices,
         "processor": _processor,
         "disk": lambda examination: _disk(examination, data_root),
-        "plugins": _plugins,
+        "plugins": lambda examination: _plugins(examination, loaded),
     }
     for title, look in sections.items():
         try:
@@ -231,19 +236,28 @@ def _folder(found: Examination, folder: Path, *, essential: bool) -> str:
     return f"{folder}{missing}, {_size(shutil.disk_usage(there).free)} free"
 
 
-def _plugins(found: Examination) -> dict[str, Any]:
+def _plugins(found: Examination, loaded: list[plugins.Plugin]) -> dict[str, Any]:
     facts = {}
-    for plugin in plugins.discover().all:
+    for plugin in loaded:
         count = len(plugin.components) + len(plugin.commands)
-        facts[plugin.name] = f"{plugin.origin}, " + (
-            f"BROKEN: {plugin.error}" if plugin.error else f"{count} names"
-        )
+        state = f"BROKEN: {plugin.error}" if plugin.error else f"{count} names"
+        facts[plugin.name] = f"{plugin.origin}, {plugin.left_out or state}"
         if plugin.error:
             found.problems.append(
                 Problem(
                     f"The plugin '{plugin.name}' of {plugin.origin} is broken: {plugin.error}",
                     f"Reinstall or update it: pip install -U {plugin.distribution}",
                     essential=plugin.distribution == "ganctl",
+                )
+            )
+        for fault in plugin.faults:
+            found.problems.append(
+                Problem(
+                    f"The plugin '{plugin.name}' of {plugin.origin} is {fault}."
+                    if fault.startswith("slow")
+                    else f"The plugin '{plugin.name}' of {plugin.origin} {fault}.",
+                    f"Every command waits for it. Tell its authors, or: ganctl plugins disable {plugin.name}",
+                    essential=False,
                 )
             )
     if not facts:

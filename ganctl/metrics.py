@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganctl.checkpoint import disk_error, write_atomically
+from ganctl.files import disk_error, write_atomically
 
 
 class Recorder:

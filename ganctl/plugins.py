@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ganctl import hookspecs
+from ganctl import hookspecs, requirements, switches
 from ganctl.errors import GanctlError
 from ganctl.model import Model
 from ganctl.registry import KINDS, Component, Registry, component
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     import click
 
 GROUP = "ganctl"
+SLOW = 0.1  # seconds that a plugin may take before it is named for it
 
 
 @dataclass
 class Plugin:
-    """One entry point: where it came from, what it registered, how long that took, what went wrong."""
+    """One entry point: where it came from, what it registered, how long that took, what went wrong.
+
+    ``left_out``: why it was not even loaded, if somebody wanted it so; ``imports_torch``: while registering.
+    """
 
     name: str
     module: str
@@ -37,11 +42,23 @@ class Plugin:
     commands: list[click.Command] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
+    left_out: str = ""
+    imports_torch: bool = False
     exception: BaseException | None = field(default=None, repr=False)
 
     @property
     def origin(self) -> str:
         return f"{self.distribution} {self.version}"
+
+    @property
+    def faults(self) -> list[str]:
+        """What makes every command slower than it need be, in words."""
+        faults = []
+        if self.seconds > SLOW:
+            faults.append(f"slow: {self.seconds * 1000:.0f} ms at every start")
+        if self.imports_torch:
+            faults.append("imports torch when it registers; an address 'module:attribute' would not")
+        return faults
 
 
 @dataclass
@@ -50,6 +67,7 @@ class Plugins:
 
     all: list[Plugin]
     registry: Registry
+    missing: list[str] = field(default_factory=list)  # named by GANCTL_PLUGINS, but not installed
 
     @property
     def broken(self) -> list[Plugin]:
@@ -71,6 +89,8 @@ def load() -> Plugins:
                 message[0].upper() + message[1:], "GANCTL_STRICT=1 makes this an error."
             ) from plugin.exception
         print(f"warning: {message} (see: ganctl plugins)", file=sys.stderr)
+    for name in plugins.missing:
+        print(f"warning: GANCTL_PLUGINS names '{name}', which is not installed", file=sys.stderr)
     return plugins
 
 
@@ -83,30 +103,54 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
     """Load each entry point, the installed ones by default, on its own.
 
     Nothing that a plugin does here raises: it ends in ``Plugin.error``.
+
+    Raises:
+        GanctlError: what ``ganctl plugins disable`` wrote down cannot be read.
     """
-    found = Plugins([], Registry())
+    found, wanted = Plugins([], Registry()), switches.read()
     points = entry_points(group=GROUP) if points is None else points
     origins = [(*_origin(point), point) for point in points]
     for distribution, version, point in sorted(origins, key=lambda origin: (origin[0], origin[2].name)):
         plugin = Plugin(name=point.name, module=point.value, distribution=distribution, version=version)
-        started = time.perf_counter()
-        try:
-            # What a plugin prints must not get into the output of a --json.
-            with contextlib.redirect_stdout(sys.stderr):
-                _register(plugin, point.load())
-        # SystemExit too: a module that calls sys.exit() must not end ganctl.
-        except (Exception, SystemExit) as error:
-            kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "
-            plugin.error = " ".join(f"{kind}{error}".split()).removesuffix(":")
-            plugin.exception = error
-            # All or nothing: half a plugin would fail later and far from its cause.
-            plugin.components.clear()
-            plugin.commands.clear()
-        plugin.seconds = time.perf_counter() - started
+        plugin.left_out = wanted.why_not(distribution, point.name)
+        if not plugin.left_out:
+            _load(plugin, point)
         for item in plugin.components:
             found.registry.add(item)
+        if plugin.left_out or plugin.error:
+            found.registry.left_out.append(f"{plugin.name} ({plugin.left_out or 'broken; ganctl plugins'})")
         found.all.append(plugin)
+    found.missing = wanted.unknown(
+        set().union(*(switches.names_of(p.distribution, p.name) for p in found.all))
+    )
     return found
+
+
+def _load(plugin: Plugin, point: EntryPoint) -> None:
+    started, before = time.perf_counter(), set(sys.modules)
+    try:
+        requirements.check(point, plugin.distribution)
+        # What a plugin prints must not get into the output of a --json.
+        with contextlib.redirect_stdout(sys.stderr):
+            _register(plugin, point.load())
+    # SystemExit too: a module that calls sys.exit() must not end ganctl.
+    except (Exception, SystemExit) as error:
+        kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "
+        plugin.error = " ".join(f"{kind}{error}".split()).removesuffix(":")
+        plugin.exception = error
+        # All or nothing: half a plugin would fail later and far from its cause.
+        plugin.components.clear()
+        plugin.commands.clear()
+    plugin.seconds = time.perf_counter() - started
+    plugin.imports_torch = _imports_torch(set(sys.modules) - before)
+
+
+def _imports_torch(new: set[str]) -> bool:
+    """Whether the modules that are ``new`` brought torch in, or use it where it was there before."""
+    if "torch" in new or "torch" not in sys.modules:
+        return "torch" in new
+    values = [value for name in new for value in getattr(sys.modules.get(name), "__dict__", {}).values()]
+    return any(isinstance(v, ModuleType) and v.__name__.partition(".")[0] == "torch" for v in values)
 
 
 def _origin(point: EntryPoint) -> tuple[str, str]:

@@ -85,6 +85,9 @@ class Registry:
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, list[Component]]] = {kind: {} for kind in KINDS}
+        self.left_out: list[
+            str
+        ] = []  # plugins that are not in the tables, and why, for whoever misses a name
 
     def add(self, item: Component) -> None:
         self._tables[item.kind].setdefault(item.name, []).append(item)
@@ -114,10 +117,10 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if not found:
-            hint = did_you_mean(name, self.names(kind))
-            raise GanctlError(
-                f"There is no {kind} '{name}'.", f"{hint} See: ganctl {KINDS[kind]}".strip(), status=USAGE
-            )
+            hint = f"{did_you_mean(name, self.names(kind))} See: ganctl {KINDS[kind]}".strip()
+            if self.left_out:
+                hint += f" Plugins left out: {', '.join(self.left_out)}."
+            raise GanctlError(f"There is no {kind} '{name}'.", hint, status=USAGE)
         claims = ", ".join(f"{item.origin} (plugin '{item.plugin}')" for item in found)
         choices = sorted({f"{item.distribution}:{item.name}" for item in found})
         if len(choices) > 1:

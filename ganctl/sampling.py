@@ -15,6 +15,7 @@ from ganctl import build, checkpoint, pictures, plugins
 from ganctl.config import COMPONENTS, Config
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
+from ganctl.files import disk_error, write_atomically
 from ganctl.latent import Codes, Latent
 from ganctl.model import ImageShape
 from ganctl.progress import Quiet
@@ -272,7 +273,7 @@ def write_npz(x: Tensor, path: Path, *, seed: int) -> None:
 
     buffer = io.BytesIO()
     np.savez_compressed(buffer, images=x.permute(0, 2, 3, 1).numpy(), seed=seed)
-    checkpoint.write_atomically(path, buffer.getvalue())
+    write_atomically(path, buffer.getvalue())
 
 
 def write_folder(batches: Iterator[Tensor], folder: Path, advance: Callable[[int], None]) -> None:
@@ -297,4 +298,4 @@ def write_folder(batches: Iterator[Tensor], folder: Path, advance: Callable[[int
                 count += len(batch)
                 advance(len(batch))
     except OSError as error:
-        raise checkpoint.disk_error(folder, error) from error
+        raise disk_error(folder, error) from error

@@ -16,9 +16,11 @@ torch.set_num_threads(1)  # tests run side by side
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One dataset cache for the whole session, and not the user's."""
+    """One dataset cache for the whole session, and not the user's; nor the user's settings."""
     root = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("GANCTL_CACHE", str(root))
+    monkeypatch.setenv("GANCTL_CONFIG", str(tmp_path_factory.getbasetemp() / "config-of-nobody"))
+    monkeypatch.delenv("GANCTL_PLUGINS", raising=False)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ def install(
     version: str = "1.0",
     entry_point: str = "",
     metadata: bool = True,
+    requires: str = "",
     **modules: str,
 ) -> list[EntryPoint]:
     """Put ``distribution`` into ``folder``: a module of its name with ``source``, and further ``modules``.
@@ -28,7 +29,8 @@ def install(
     info = folder / f"{module}-{version}.dist-info"
     info.mkdir()
     if metadata:
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        text = f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n"
+        (info / "METADATA").write_text(text + (f"Requires-Dist: {requires}\n" if requires else ""))
     (info / "entry_points.txt").write_text(f"[ganctl]\n{entry_point or f'{module} = {module}'}\n")
     return list(PathDistribution(info).entry_points)
 

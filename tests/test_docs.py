@@ -91,6 +91,16 @@ def own_names(page: Path) -> set[str]:
     return set(re.findall(r"(?:(?:register|command)\(\s*|\bname=)\"([\w-]+)\"", code))
 
 
+def subcommands() -> dict[str, click.Command]:
+    """Those of groups, such as ``plugins disable``."""
+    return {
+        f"{name} {sub}": command
+        for name, group in COMMANDS.items()
+        if isinstance(group, click.Group)
+        for sub, command in group.commands.items()
+    }
+
+
 def test_there_are_pages_and_command_lines() -> None:
     assert {path.name for path in DOCS.glob("*.md")} >= {
         "README.md", "quickstart.md", "commands.md", "run-folder.md", "configuration.md", "python-api.md", "plugins.md",
@@ -108,6 +118,8 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
     if not words or words[0] in own_names(line.page):
         return
     command = COMMANDS[words[0]]
+    if isinstance(command, click.Group) and len(words) > 1 and words[1] in command.commands:
+        command = command.commands[words.pop(0) and words[0]]
     try:
         context = command.make_context(words[0], words[1:])
     except click.exceptions.Exit:  # --help
@@ -142,7 +154,8 @@ def test_commands_and_options_named_in_a_sentence_exist(page: Path) -> None:
         if words[0].startswith("-") or not re.fullmatch("[a-z-]+", words[0]) or words[0] in own_names(page):
             continue
         assert words[0] in COMMANDS, code
-        known = {name for parameter in COMMANDS[words[0]].params for name in parameter.opts}
+        command = {**COMMANDS, **subcommands()}.get(" ".join(words[:2]), COMMANDS[words[0]])
+        known = {name for parameter in command.params for name in parameter.opts}
         assert set(OPTION.findall(" ".join(words[1:]))) <= known | {"--help", "-h"}, code
 
 
@@ -151,13 +164,13 @@ def test_commands_md_has_every_command_and_exactly_its_options() -> None:
     current: list[str] = []
     for heading, text in sections(DOCS / "commands.md").items():
         # A heading that names no command goes on with the command above it.
-        current = re.findall(r"`ganctl ?([\w-]*)`", heading) or current
+        current = re.findall(r"`ganctl ?([\w -]*)`", heading) or current
         names = {option for row in rows(text) for option in OPTION.findall(row[0])}
         for name in current:
             documented[name] = documented.get(name, set()) | names
     expected = {
         name: {option for p in command.params if isinstance(p, click.Option) for option in p.opts}
-        for name, command in {**COMMANDS, "": cli}.items()
+        for name, command in {**COMMANDS, **subcommands(), "": cli}.items()
     }
     assert documented == expected
 
@@ -214,6 +227,14 @@ def test_configuration_md_names_what_may_change_on_resume() -> None:
 def test_every_toml_file_shown_can_be_trained(page: Path) -> None:
     for text in blocks(page, "toml"):
         resolve(plugins.registry(), {"model": "dcgan", "data": "glyphs"}, tomllib.loads(text))
+
+
+def test_every_file_in_the_map_of_contributing_exists() -> None:
+    (tree,) = (block for block in blocks(ROOT / "CONTRIBUTING.md", "text") if block.startswith("ganctl/"))
+    core = tree.partition("plugins/")[0]
+    names = re.findall(r"\w+\.py", core)
+    assert len(names) > 20
+    assert [name for name in names if not list((ROOT / "ganctl").rglob(name))] == []
 
 
 def test_python_api_md_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

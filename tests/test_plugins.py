@@ -249,3 +249,57 @@ def test_an_entry_point_may_be_an_object_in_a_module(site: Path) -> None:
     assert not found.broken
     assert found.registry.get("loss", "my-loss").plugin == "it"
     assert found.all[0].seconds > 0
+
+
+def test_a_plugin_that_needs_another_ganctl_is_left_out_in_words(site: Path) -> None:
+    (broken,) = plugins.discover(
+        install(site, "acme", LOSS.format(module="acme"), requires="ganctl (>=99,<100)")
+    ).broken
+    assert broken.error == (
+        f"it needs ganctl <100,>=99, and this is ganctl {ganctl.__version__}: pip install -U ganctl acme"
+    )
+    assert not broken.components
+
+
+@pytest.mark.parametrize(
+    "requires",
+    [
+        "ganctl",
+        f"ganctl>={ganctl.__version__}",
+        "ganctl[test]>=0.0.1",
+        "ganctl-extra>=99",
+        "ganctl>=99; python_version < '3'",
+        "ganctl>=99; extra == 'future'",
+        "ganctl>=not a version",
+    ],
+)
+def test_a_range_that_holds_this_ganctl_is_no_obstacle(site: Path, requires: str) -> None:
+    found = plugins.discover(install(site, "acme", LOSS.format(module="acme"), requires=requires))
+    assert not found.broken
+    assert found.registry.get("loss", "my-loss").distribution == "acme"
+
+
+def test_a_slow_plugin_is_named(site: Path, ganctl: Run) -> None:
+    install(
+        site, "acme", "import time; time.sleep(0.15)\n" + LOSS.format(module="acme").replace("\n    ", "\n")
+    )
+    (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
+    assert "losses: my-loss (slow: 1" in row
+    assert "warning  The plugin 'acme' of acme 1.0 is slow: 1" in ganctl("doctor").stdout
+    assert ganctl("losses").stderr == "", "where one asks for it, and not with every command"
+
+
+@pytest.mark.parametrize("how", ["import torch", "from torch import nn", "from ganctl import Loss"])
+def test_one_that_imports_torch_when_it_registers_is_named(site: Path, ganctl: Run, how: str) -> None:
+    for name in ("acme", "other"):  # the second finds torch there already
+        install(site, name, f"{how}\n" + LOSS.format(module=name).replace("\n    ", "\n"))
+    rows = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith(("acme", "other"))]
+    first, second = rows
+    assert "imports torch when it registers" in first
+    assert ("imports torch when it registers" in second) == (how != "from ganctl import Loss")
+    told = ganctl("doctor").stdout
+    assert "The plugin 'acme' of acme 1.0 imports torch when it registers" in told
+
+
+def test_none_of_ganctls_own_is_slow_for_torch(ganctl: Run) -> None:
+    assert "imports torch" not in ganctl("plugins").stdout

@@ -21,6 +21,7 @@ from ganctl.cli.sample import sample
 from ganctl.cli.train import train
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugins import Plugin, discover, load
+from ganctl.switches import NONE
 
 #: What ``ganctl --help`` shows, in its order. Plugins' commands follow.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -98,6 +99,11 @@ def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         os.environ["GANCTL_DEBUG"] = "1"
 
 
+def _no_plugins(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value:
+        os.environ["GANCTL_PLUGINS"] = NONE  # for worker processes too
+
+
 @click.group(
     cls=Ganctl,
     invoke_without_command=True,
@@ -105,6 +111,14 @@ def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 )
 @click.option(
     "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
+)
+@click.option(
+    "--no-plugins",
+    is_flag=True,
+    is_eager=True,  # also for the commands that --help shows
+    expose_value=False,
+    callback=_no_plugins,
+    help="Load only ganctl's own plugins.",
 )
 @click.version_option(__version__, "--version", message="ganctl %(version)s")
 @click.pass_context

@@ -1,4 +1,4 @@
-"""``ganctl plugins``: what is installed, what it registers, what is wrong with it."""
+"""``ganctl plugins``: what is installed, what it registers, what is wrong with it. Its sub-commands: a file each."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ import click
 
 from ganctl.cli.output import print_json, print_table
 from ganctl.cli.params import json_option
+from ganctl.cli.plugins_switch import disable, enable
 from ganctl.plugins import Plugin, discover
 from ganctl.registry import KINDS
 
+SUBCOMMANDS: tuple[click.Command, ...] = (disable, enable)
 
-@click.command("plugins")
+
+@click.group("plugins", invoke_without_command=True)
 @json_option
-def plugins(as_json: bool) -> None:
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
     """List plugins, what they register and what is broken."""
+    if ctx.invoked_subcommand is not None:
+        return
     found = discover().all  # not load(): the table is where the errors are shown
     if as_json:
         print_json([as_dict(plugin) for plugin in found])
         return
-    rows = []
-    for plugin in found:
-        what = f"BROKEN: {plugin.error}" if plugin.error else _registered(plugin)
-        rows.append([plugin.name, plugin.origin, f"{plugin.seconds * 1000:.0f}", what])
+    rows = [[plugin.name, plugin.origin, f"{plugin.seconds * 1000:.0f}", _state(plugin)] for plugin in found]
     print_table(["PLUGIN", "FROM", "MS", "REGISTERS"], rows, wrap=3)
+
+
+for command in SUBCOMMANDS:
+    plugins.add_command(command)
 
 
 def as_dict(plugin: Plugin) -> dict[str, Any]:
@@ -36,8 +43,19 @@ def as_dict(plugin: Plugin) -> dict[str, Any]:
         "version": plugin.version,
         "registers": _by_kind(plugin),
         "load_ms": round(plugin.seconds * 1000, 2),
+        "imports_torch": plugin.imports_torch,
+        "left_out": plugin.left_out or None,
         "error": plugin.error or None,
     }
+
+
+def _state(plugin: Plugin) -> str:
+    if plugin.error:
+        return f"BROKEN: {plugin.error}"
+    if plugin.left_out:
+        return f"LEFT OUT: {plugin.left_out}"
+    registered = "; ".join(f"{plural}: {', '.join(names)}" for plural, names in _by_kind(plugin).items())
+    return " ".join([registered, *(f"({fault})" for fault in plugin.faults)])
 
 
 def _by_kind(plugin: Plugin) -> dict[str, list[str]]:
@@ -47,7 +65,3 @@ def _by_kind(plugin: Plugin) -> dict[str, list[str]]:
     }
     registered["commands"] = [str(command.name) for command in plugin.commands]
     return {plural: names for plural, names in registered.items() if names}
-
-
-def _registered(plugin: Plugin) -> str:
-    return "; ".join(f"{plural}: {', '.join(names)}" for plural, names in _by_kind(plugin).items())

@@ -1,0 +1,37 @@
+"""``ganctl plugins disable`` and ``ganctl plugins enable``."""
+
+from __future__ import annotations
+
+import click
+
+from ganctl import switches
+from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.plugins import discover
+
+
+@click.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Leave the plugin NAME out from now on.
+
+    NAME is a plugin, or a distribution for all of its plugins, as 'ganctl plugins' lists them.
+    """
+    found = discover().all
+    known = {spelt: p for p in found for spelt in switches.names_of(p.distribution, p.name)}
+    if switches.normalise(name) not in known:
+        names = {other for p in found for other in (p.name, p.distribution)}
+        raise GanctlError(f"There is no plugin '{name}'.", did_you_mean(name, names), status=USAGE)
+    switches.write_disabled({*switches.read_disabled(), switches.normalise(name)})
+    print(f"{name} is disabled. To have it again: ganctl plugins enable {name}")
+
+
+@click.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Load the plugin NAME again."""
+    disabled = set(switches.read_disabled())
+    if switches.normalise(name) not in disabled:
+        hint = did_you_mean(name, disabled) or "None is; see: ganctl plugins"
+        raise GanctlError(f"'{name}' is not disabled.", hint, status=USAGE)
+    switches.write_disabled(disabled - {switches.normalise(name)})
+    print(f"{name} is enabled.")
