@@ -120,7 +120,7 @@ def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Con
 
 def _show(value: Any, other: Any) -> str:
     if isinstance(value, dict) and isinstance(other, dict):
-        if value["name"] != other["name"]:
+        if value.get("name") != other.get("name"):
             return str(value["name"])
         return ", ".join(f"{k}={v}" for k, v in value.items() if other.get(k) != v)
     return str(value)
