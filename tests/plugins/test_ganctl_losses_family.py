@@ -533,6 +533,19 @@ def test_pulling_away_is_the_mean_squared_cosine(rows: list[list[float]], expect
     assert torch.autograd.grad(value, codes)[0].isfinite().all()
 
 
+def test_pulling_away_is_exact_under_autocast() -> None:
+    """A matrix product in bfloat16 would be wrong in the third digit."""
+    torch.manual_seed(0)
+    codes, x = torch.randn(8, 5), torch.zeros(8, 1, 1, 1)
+    loss, found = make("ebgan"), []
+    for autocast in (False, True):
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            found.append(
+                loss.generator_loss(lambda x, y: (x, codes), Batch(x), Batch(x))[1]["pull_away"].item()
+            )
+    assert found[0] == pytest.approx(found[1], rel=1e-6)
+
+
 @pytest.mark.parametrize("key", ["softmax", "relativistic", "relativistic-average", "bgan", "r1"])
 def test_extreme_logits_stay_finite(key: str) -> None:
     loss = make(key)
