@@ -1,4 +1,4 @@
-"""Wasserstein GANs: three ways to keep D smooth, each with fully connected and with convolutional networks."""
+"""Wasserstein GANs: three ways to keep D smooth, with fully connected, convolutional and residual networks."""
 
 from __future__ import annotations
 
@@ -60,3 +60,20 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
                 paper="Wu et al. 2018, arXiv:1712.01026",
             )
         )
+    adam = Spec("adam", lr=2e-4, betas=(0.0, 0.9))
+    register(
+        ganctl.Model(
+            name="wgan-gp-resnet",
+            summary="Wasserstein GAN with gradient penalty; ResNets, as for CIFAR-10",
+            generator=Spec("resnet"),
+            discriminator=Spec("resnet", pool="mean"),
+            loss=Spec("wgan-gp", gp_weight=10.0),
+            g_optimizer=adam,
+            d_optimizer=adam,
+            latent=Spec("normal", z_dim=128),
+            n_critic=5,
+            batch_size=64,
+            schedules={"lr": "linear 0"},
+            paper="Gulrajani et al. 2017, arXiv:1704.00028",
+        )
+    )

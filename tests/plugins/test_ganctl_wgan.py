@@ -31,7 +31,7 @@ def test_published_settings(suffix: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["wgan", "wgan-gp", "wgan-div", "wgan-dcgan", "wgan-gp-dcgan", "wgan-div-dcgan"]
+    "name", ["wgan", "wgan-gp", "wgan-div", "wgan-dcgan", "wgan-gp-dcgan", "wgan-div-dcgan", "wgan-gp-resnet"]
 )
 def test_d_has_no_batch_normalisation_and_g_has(name: str) -> None:
     recipe, registry = model(name), plugins.registry()
@@ -53,3 +53,12 @@ def test_mlp_nets_are_pytorch_gans() -> None:
     for name in ("wgan", "wgan-gp", "wgan-div"):
         assert model(name).generator == model("gan").generator
         assert model(name).discriminator == model("gan").discriminator
+
+
+def test_resnet_is_the_papers_of_cifar10() -> None:
+    recipe = model("wgan-gp-resnet")
+    assert dict(recipe.d_optimizer.options) == {"lr": 2e-4, "betas": (0.0, 0.9)}
+    assert recipe.d_optimizer == recipe.g_optimizer
+    assert (recipe.n_critic, recipe.batch_size, recipe.latent.options["z_dim"]) == (5, 64, 128)
+    assert dict(recipe.schedules) == {"lr": "linear 0"}
+    assert dict(recipe.loss.options) == {"gp_weight": 10.0}
