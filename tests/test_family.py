@@ -17,7 +17,8 @@ MLP = {"generator": {"hidden": "16,16"}, "discriminator": {"hidden": "16,16"}}
 DCGAN = {"image_size": 8, "generator": {"width": 8}, "discriminator": {"width": 8}}
 UPSAMPLE = {"image_size": 16}
 RESIDUAL = {"image_size": 8, "generator": {"width": 4}, "discriminator": {"width": 4}}
-R3GAN = {"image_size": 8, **dict.fromkeys(("generator", "discriminator"), {"width": 8, "blocks": 1})}
+SMALL_R3GAN = {"width": 8, "blocks": 1}
+R3GAN = {"image_size": 8, "generator": SMALL_R3GAN, "discriminator": SMALL_R3GAN}
 AUTOENCODER = {"image_size": 8, "discriminator": {"width": 8}}
 
 #: Model → what makes it small. A new model needs a line here.
@@ -48,6 +49,7 @@ TINY: dict[str, dict[str, Any]] = {
     "wgan-div-dcgan": DCGAN,
     "wgan-gp": MLP,
     "wgan-gp-dcgan": DCGAN,
+    "wgan-gp-resnet": RESIDUAL,
 }
 STEPS, STOPPED = 200, 180
 # 100 images in batches of 8: both lengths end inside an epoch, and STOPPED inside a line of the metrics.
