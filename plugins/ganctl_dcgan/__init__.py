@@ -48,6 +48,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
             loss=Spec("bce"),
             g_optimizer=adam,
             d_optimizer=adam,
+            ema=10_000,  # not the paper's: what is drawn from, and much cleaner after few epochs; training is as theirs
             batch_size=128,
             paper="Radford et al. 2015, arXiv:1511.06434",
         )
