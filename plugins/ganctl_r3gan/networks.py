@@ -48,6 +48,8 @@ class Generator(nn.Module):
     ``forward`` takes z, float N×``z_dim``, and with ``num_classes`` y, int64 N; it returns float N×C×H×W.
     """
 
+    unbounded = True  # for ganctl.testing: x is not kept within [−1, 1]
+
     def __init__(
         self,
         what: str,
