@@ -60,7 +60,8 @@ class ACGANDiscriminator(nn.Module):
     Args:
         dropout: share of channels that are dropped, at least 0 and below 1.
         batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
-        norm: batch normalisation in all layers but the first, or none.
+        norm: batch normalisation in all layers but the first, or none. At 16×16 only none can tell reals from
+            fakes: the last normalisation leaves the logits of either batch one mean.
 
     Raises:
         GanctlError: data without labels, sides not divisible by 16, or an option out of its range.
@@ -96,7 +97,8 @@ class InfoGANDiscriminator(nn.Module):
     Args:
         dropout: share of channels that are dropped, at least 0 and below 1.
         batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
-        norm: batch normalisation in all layers but the first, or none.
+        norm: batch normalisation in all layers but the first, or none. At 16×16 only none can tell reals from
+            fakes: the last normalisation leaves the logits of either batch one mean.
 
     Raises:
         GanctlError: a latent without codes, sides not divisible by 16, or an option out of its range.

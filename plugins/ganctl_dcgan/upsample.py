@@ -70,7 +70,8 @@ class Discriminator(nn.Module):
         dropout: share of channels that are dropped, at least 0 and below 1.
         batch_norm_eps: added to the variance, whatever the norm. PyTorch-GAN's nets have 0.8.
         norm: batch normalisation as published, or what a gradient penalty needs, as it keeps images apart: layer
-            (over all of an image), instance (over each channel of an image) or none.
+            (over all of an image), instance (over each channel of an image) or none. At 16×16 batch cannot tell
+            reals from fakes: the last normalisation leaves the logits of either batch one mean.
         spectral_norm: divide the weights of each layer by their largest singular value (Miyato et al. 2018).
             Usual with norm=none and dropout=0.
 

@@ -214,3 +214,17 @@ def test_models(name: str, loss: str) -> None:
     for kind, spec in (("generator", model.generator), ("discriminator", model.discriminator)):
         resolved = options.resolve(name, registry.get(kind, spec.name).load(), spec.options)
         assert {key: resolved[key] for key in spec.options} == dict(spec.options)
+
+
+@pytest.mark.parametrize(
+    ("size", "norm", "blind"), [(16, "batch", True), (16, "none", False), (32, "batch", False)]
+)
+def test_batch_norm_at_16_is_blind(size: int, norm: str, blind: bool) -> None:
+    """As its help says: over a batch of single pixels, the mean logit is the same whatever the images."""
+    torch.manual_seed(0)
+    image = ImageShape(1, size, size)
+    D = make("discriminator", "acgan", image, {"norm": norm, "dropout": 0}).double()
+    for p in D.parameters():
+        nn.init.normal_(p, std=0.3)
+    dark, bright = (D((images(16, image) * 0.1 + shift).double())[0].mean() for shift in (-0.9, 0.9))
+    assert torch.isclose(dark, bright, rtol=1e-6) == blind

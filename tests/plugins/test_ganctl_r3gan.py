@@ -210,4 +210,8 @@ def test_model() -> None:
     model: Model = plugins.registry().get("model", "r3gan").load()
     assert (model.loss.name, model.batch_size, dict(model.latent.options)) == ("r3gan", 512, {"z_dim": 64})
     assert model.g_optimizer.options["betas"][0] == 0.0
-    assert model.ema
+    # From the authors' train.py: each ends at the published share of where it begins.
+    ends = {name: float(text.split()[1]) for name, text in model.schedules.items()}
+    assert ends == {"lr": 5e-5, "loss.gamma": 0.1, "ema": 500_000}
+    assert (model.g_optimizer.options["lr"], model.loss.options["gamma"]) == (2e-4, 1.0)
+    assert all(text.endswith("over 20000kimg") for text in model.schedules.values())
