@@ -8,11 +8,13 @@ import click
 
 from ganctl.cli.output import print_json, print_table
 from ganctl.cli.params import json_option
+from ganctl.cli.plugins_check import check
+from ganctl.cli.plugins_new import new
 from ganctl.cli.plugins_switch import disable, enable
 from ganctl.plugins import Plugin, discover
 from ganctl.registry import KINDS
 
-SUBCOMMANDS: tuple[click.Command, ...] = (disable, enable)
+SUBCOMMANDS: tuple[click.Command, ...] = (new, check, disable, enable)
 
 
 @click.group("plugins", invoke_without_command=True)

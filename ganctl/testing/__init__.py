@@ -272,6 +272,7 @@ def checks_of(
     /,
     *,
     found: plugins.Plugins | None = None,
+    single_file: bool = False,
     progress: Callable[[Checked], None] | None = None,
 ) -> list[Checked]:
     """As :func:`check_plugin`, with what was looked at.
@@ -279,6 +280,7 @@ def checks_of(
     Args:
         name: as there.
         found: the plugins to look in; by default those that are installed.
+        single_file: it is a module without a package, which may import what it likes when it registers.
         progress: called with each result as soon as it is there.
     """
     found = found or plugins.discover()
@@ -292,8 +294,14 @@ def checks_of(
     wanted = [p for p in found.all if name in (p.name, p.distribution, f"{p.distribution}:{p.name}")]
     for plugin in wanted:
         findings = Findings(f"plugin '{plugin.name}'")
-        _registration.check(plugin.name, plugin.module, findings)
         what = f"registration of the plugin '{plugin.name}' ({plugin.module})"
+        if plugin.left_out:
+            add(Checked(what, [], plugin.left_out))
+            continue
+        if single_file:
+            _registration.check_error(plugin.error, plugin.module, findings)
+        else:
+            _registration.check(plugin.name, plugin.module, findings)
         add(Checked(what, findings.failures))
     components = [component for plugin in wanted for component in plugin.components]
     if not wanted:

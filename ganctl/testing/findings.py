@@ -95,6 +95,8 @@ class Findings:
         """Whatever goes wrong within becomes a failure, and the next check goes on."""
         try:
             yield
+        except NotHere:
+            raise
         except Broken as broken:
             self.say(broken.problem, broken.remedy)
         except GanctlError as error:

@@ -35,7 +35,7 @@ def check(name: str, module: str, findings: Findings) -> None:
     if found is None:
         return
     if found["error"]:
-        findings.say(f"cannot be registered: {found['error'].rstrip('.')}.", _remedy(found["error"], module))
+        check_error(found["error"], module, findings)
         return
     if found["heavy"]:
         findings.say(
@@ -50,6 +50,12 @@ def check(name: str, module: str, findings: Findings) -> None:
                 f"has a summary of the {kind} '{component}' that does not fit into a listing.",
                 f"Say it in one line of at most {LONGEST_SUMMARY} characters; the rest belongs in the docstring.",
             )
+
+
+def check_error(error: str, module: str, findings: Findings) -> None:
+    """Say in ``findings`` what kept ``module`` from being registered, if anything did."""
+    if error:
+        findings.say(f"cannot be registered: {error.rstrip('.')}.", _remedy(error, module))
 
 
 def _register(name: str, module: str, findings: Findings) -> dict[str, Any] | None:
