@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 SECONDS_BETWEEN_LINES = 10.0
 Advance = Callable[[int], None]
@@ -61,11 +61,10 @@ class Lines(Quiet):
             now = time.monotonic()
             due = now - printed >= self._pause if self._pause else self._fresh
             if due or (count >= total and self._fresh):
-                printed, self._fresh = now, False
                 left = (now - started) / max(count - first, 1) * (total - count)
-                self.say(
-                    f"{what} {count}/{total}  {self._values}{'  ' if self._values else ''}{clock(left)} left"
-                )
+                values = f"{self._values}  " if self._fresh else ""  # the same again would look like news
+                self.say(f"{what} {count}/{total}  {values}{clock(left)} left")
+                printed, self._fresh = now, False
 
         yield advance
         self._values = ""
@@ -91,17 +90,27 @@ class Bars(Quiet):
     def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
         from rich.markup import escape
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.text import Text
+
+        class TwoLines(Progress):
+            """The bar, and the values below it: on one line they would squeeze it away on a narrow terminal."""
+
+            values = ""
+
+            def get_renderables(self) -> Iterator[RenderableType]:
+                yield self.make_tasks_table(self.tasks)
+                if self.values:
+                    yield Text(self.values, no_wrap=True, overflow="ellipsis")
 
         columns = (
             TextColumn(escape(what)),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TimeRemainingColumn(compact=True),
-            TextColumn("{task.fields[values]}", markup=False),
+            TimeRemainingColumn(),
         )
-        with Progress(*columns, console=self._console, expand=True) as progress:
-            task = progress.add_task(what, total=total, completed=done, values="")
-            self._show = lambda text: progress.update(task, values=text)
+        with TwoLines(*columns, console=self._console, expand=True) as progress:
+            task = progress.add_task(what, total=total, completed=done)
+            self._show = lambda text: setattr(progress, "values", text)
             try:
                 yield lambda n: progress.advance(task, n)
             finally:
