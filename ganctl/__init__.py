@@ -17,10 +17,12 @@ from ganctl.model import ImageShape, Model, Spec
 if TYPE_CHECKING:
     from ganctl.api import load, train
     from ganctl.data import Dataset, Images, Pictures
+    from ganctl.evaluation import Metric
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
     from ganctl.run import Run
     from ganctl.sampling import Sampler
+    from ganctl.trackers import Tracker
 
 try:
     __version__ = version("ganctl")
@@ -35,9 +37,11 @@ _LAZY = {
     "Images": "ganctl.data",
     "Latent": "ganctl.latent",
     "Loss": "ganctl.loss",
+    "Metric": "ganctl.evaluation",
     "Pictures": "ganctl.data",
     "Run": "ganctl.run",
     "Sampler": "ganctl.sampling",
+    "Tracker": "ganctl.trackers",
     "load": "ganctl.api",
     "logits": "ganctl.loss",
     "train": "ganctl.api",
@@ -55,12 +59,14 @@ __all__ = [
     "Images",
     "Latent",
     "Loss",
+    "Metric",
     "Model",
     "Pictures",
     "Register",
     "Run",
     "Sampler",
     "Spec",
+    "Tracker",
     "__version__",
     "hookimpl",
     "load",

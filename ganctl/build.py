@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganctl import latent, options
+from ganctl import options
 from ganctl.config import COMPONENTS, Config
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
+from ganctl.loss import Loss
 from ganctl.model import ImageShape, Spec
 from ganctl.registry import Registry
 
@@ -37,11 +38,8 @@ def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
         ) from error
 
 
-def make_latent(config: Config) -> Latent:
-    factory = latent.factory(config.latent.name)
-    return options.call(
-        factory, options.resolve(f"latent '{config.latent.name}'", factory, config.latent.options)
-    )
+def make_latent(registry: Registry, spec: Spec) -> Latent:
+    return _checked(registry, "latent", spec, Latent, "ganctl.Latent")
 
 
 def make_generator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
@@ -50,7 +48,7 @@ def make_generator(registry: Registry, config: Config, image: ImageShape, num_cl
         "generator",
         config.generator,
         image=image,
-        latent=make_latent(config),
+        latent=make_latent(registry, config.latent),
         num_classes=num_classes,
     )
 
@@ -67,19 +65,34 @@ def make_discriminator(registry: Registry, config: Config, image: ImageShape, nu
         "discriminator",
         config.discriminator,
         image=image,
-        latent=make_latent(config),
+        latent=make_latent(registry, config.latent),
         num_classes=num_classes,
     )
 
 
+def make_loss(registry: Registry, config: Config, num_classes: int) -> Loss:
+    latent = make_latent(registry, config.latent)
+    return _checked(
+        registry, "loss", config.loss, Loss, "ganctl.Loss", num_classes=num_classes, latent=latent
+    )
+
+
 def _network(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> nn.Module:
-    network = build(registry, kind, spec, **filled_in)
-    if not isinstance(network, nn.Module):
-        component = registry.get(kind, spec.name)
+    return _checked(registry, kind, spec, nn.Module, "torch.nn.Module", **filled_in)
+
+
+def _checked(
+    registry: Registry, kind: str, spec: Spec, wanted: type[Any], wanted_name: str, **filled_in: Any
+) -> Any:
+    """The component, which must be a ``wanted``."""
+    made = build(registry, kind, spec, **filled_in)
+    if not isinstance(made, wanted):
+        origin = registry.get(kind, spec.name).origin
         raise GanctlError(
-            f"The {kind} '{spec.name}' of {component.origin} is a {type(network).__name__}, not a torch.nn.Module."
+            f"The {kind} '{spec.name}' of {origin} is a {type(made).__name__}, not a {wanted_name}.",
+            "Its factory must return one; tell its authors.",
         )
-    return network
+    return made
 
 
 def make_optimizer(
@@ -94,11 +107,14 @@ def make_optimizer(
         and _can_fuse(device, chosen)
     ):
         chosen["fused"] = True
-    optimizer = build(registry, "optimizer", Spec(spec.name, **chosen), params=list(parameters))
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        raise GanctlError(
-            f"The optimizer '{spec.name}' is a {type(optimizer).__name__}, not a torch.optim.Optimizer."
-        )
+    optimizer: torch.optim.Optimizer = _checked(
+        registry,
+        "optimizer",
+        Spec(spec.name, **chosen),
+        torch.optim.Optimizer,
+        "torch.optim.Optimizer",
+        params=list(parameters),
+    )
     return optimizer
 
 
@@ -111,7 +127,7 @@ def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:
     found = {}
     for name, kind in {"model": "model", **COMPONENTS}.items():
         value = getattr(config, name)
-        if kind != "latent" and value is not None:
+        if value is not None:
             component = registry.get(kind, value.name if isinstance(value, Spec) else value)
             found[name] = {
                 "name": component.name,

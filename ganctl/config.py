@@ -25,6 +25,8 @@ COMPONENTS = {
     "latent": "latent",
     "augment": "augmentation",
 }
+#: Settings that name any number of components, of this kind.
+LISTS = {"trackers": "tracker", "metrics": "metric"}
 #: Settings that stand for others: (component, its option), one or two of them.
 SHORTHANDS = {
     "lr": [("g_optimizer", "lr"), ("d_optimizer", "lr")],
@@ -64,6 +66,9 @@ class Config:
     keep: int = _setting("newest checkpoints to keep; 0: all", default=3)
     on_nan: Literal["stop", "ignore"] = _setting("when a loss is not finite: stop or ignore", default="stop")
     force: bool = _setting("train what ganctl advises against", default=False)
+    metric_samples: int = _setting("pictures that each metric is computed from", default=2048)
+    trackers: tuple[Spec, ...] = _setting("where numbers and pictures are shown", default=(Spec("tensorboard"),))
+    metrics: tuple[Spec, ...] = _setting("what is computed of G's pictures after each epoch", default=())
     data: Spec = _setting("the dataset")
     generator: Spec = _setting("G")
     discriminator: Spec = _setting("D")
@@ -81,7 +86,9 @@ class Config:
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, Spec):
-                value = {"name": value.name, **{k: _plain(v) for k, v in value.options.items()}}
+                value = _table(value)
+            elif item.name in LISTS:
+                value = [_table(spec) if spec.options else spec.name for spec in value]
             elif isinstance(value, Mapping):
                 value = dict(value)
             table[item.name] = value
@@ -98,10 +105,21 @@ class Config:
         for item in fields(cls):
             if item.name in table:
                 value = table[item.name]
-                if item.name in COMPONENTS and value is not None:
-                    value = Spec(value["name"], **{k: v for k, v in value.items() if k != "name"})
+                if item.name in LISTS:
+                    value = tuple(_spec(each) for each in value)
+                elif item.name in COMPONENTS and value is not None:
+                    value = _spec(value)
                 known[item.name] = value
         return cls(**known)
+
+
+def _table(spec: Spec) -> dict[str, Any]:
+    return {"name": spec.name, **{key: _plain(value) for key, value in spec.options.items()}}
+
+
+def _spec(value: str | Mapping[str, Any]) -> Spec:
+    table = {"name": value} if isinstance(value, str) else value
+    return Spec(table["name"], **{key: item for key, item in table.items() if key != "name"})
 
 
 HELP = {item.name: item.metadata["help"] for item in fields(Config)}
@@ -144,6 +162,9 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
             if name in COMPONENTS:
                 settings[name] = _merge(name, settings.get(name), value)
                 continue
+            if name in LISTS:
+                settings[name] = _list(name, value)
+                continue
             if name == "schedules":
                 settings[name] = {**settings[name], **_schedules(value)}
                 continue
@@ -163,6 +184,9 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
     for name, kind in COMPONENTS.items():
         if settings[name] is not None:
             settings[name] = _with_defaults(registry, kind, settings[name])
+    for name, kind in LISTS.items():
+        specs = settings.get(name, DEFAULTS[name])
+        settings[name] = tuple(_with_defaults(registry, kind, spec) for spec in specs)
     config = Config(**settings)
     if config.epochs is None and config.steps is None:
         config = replace(config, epochs=DEFAULT_EPOCHS)
@@ -172,10 +196,6 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
 
 def component_options(registry: Registry, kind: str, name: str) -> Callable[..., Any]:
     """The factory that a component's options are read from."""
-    if kind == "latent":
-        from ganctl import latent
-
-        return latent.factory(name)
     factory: Callable[..., Any] = registry.get(kind, name).load()
     return factory
 
@@ -236,6 +256,32 @@ def _schedules(table: Any) -> dict[str, str]:
     return {**spelt_out, **{name: text for name, text in table.items() if name != "lr"}}
 
 
+def _list(name: str, value: Any) -> tuple[Spec, ...]:
+    """Components given as a list of names or tables, as their names with commas between, or as ``none``."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",")]
+    if not isinstance(value, (list, tuple, type(None))):
+        raise GanctlError(f"{name} is {value!r}, which is not a list of names.", status=USAGE)
+    given = [item for item in value or () if item not in ("none", "")]
+    specs = []
+    for item in given:
+        if isinstance(item, Mapping):
+            item = {str(key).replace("-", "_"): option for key, option in item.items()}
+        if not isinstance(item, (str, Spec)) and not (
+            isinstance(item, Mapping) and isinstance(item.get("name"), str)
+        ):
+            raise GanctlError(
+                f"{name} has {item!r} in it.",
+                'It is a list of names, or of tables such as {name = "swd", patches = 64}.',
+                status=USAGE,
+            )
+        specs.append(item if isinstance(item, Spec) else _spec(item))
+    twice = {spec.name for spec in specs if [other.name for other in specs].count(spec.name) > 1}
+    if twice:
+        raise GanctlError(f"{name} has '{min(twice)}' twice.", "Name each once.", status=USAGE)
+    return tuple(specs)
+
+
 def _merge(name: str, base: Spec | None, table: Mapping[str, Any] | None) -> Spec | None:
     if table is None:
         return None
@@ -266,7 +312,7 @@ def _with_defaults(registry: Registry, kind: str, spec: Spec) -> Spec:
 def _check(config: Config) -> None:
     at_least = {
         "batch_size": 1, "n_critic": 1, "log_every": 1, "samples": 1, "image_size": 1, "epochs": 0, "steps": 0,
-        "sample_every": 1, "checkpoint_every": 1, "keep": 0, "seed": 0,
+        "sample_every": 1, "metric_samples": 1, "checkpoint_every": 1, "keep": 0, "seed": 0,
     }  # fmt: skip
     for name, least in at_least.items():
         value = getattr(config, name)

@@ -15,7 +15,9 @@ from ganctl.model import ImageShape, Model, Spec
 from ganctl.registry import Component, Registry
 
 #: Kind of component → the part of a run that it is, as in ``-o PART.OPTION=VALUE``.
-PARTS = {kind: part for part, kind in COMPONENTS.items()} | {"optimizer": "optimizer"}
+PARTS = {kind: part for part, kind in COMPONENTS.items()} | {
+    kind: kind for kind in ("optimizer", "tracker", "metric")
+}
 
 
 def description(factory: Callable[..., Any]) -> str:
@@ -49,10 +51,12 @@ def _count(registry: Registry, kind: str, spec: Spec, latent: Spec, image: Image
     import torch
 
     from ganctl import build
-    from ganctl.latent import factory
 
-    filled_in = {"image": image, "latent": factory(latent.name)(**latent.options), "num_classes": 0}
     error = GanctlError("")
+    try:
+        filled_in = {"image": image, "latent": build.make_latent(registry, latent), "num_classes": 0}
+    except GanctlError as raised:
+        return raised
     # The meta device costs neither memory nor time, but a network that computes while it is built needs the other.
     for device in ("meta", "cpu"):
         try:

@@ -11,6 +11,7 @@ is handed ``register``, bound to the plugin that is being loaded::
 
 The second argument is the component's *address*, ``"module:attribute"``, imported only when somebody uses
 the component, or the callable itself. Prefer the address: ``ganctl --help`` then never waits for torch.
+``register`` may get further arguments in later versions, by keyword alone.
 
 A component's options are the parameters of that callable, save those that ganctl fills in by name (named
 with each hook below); their types, defaults and ``Args:`` descriptions are what ``ganctl info`` shows.
@@ -85,6 +86,31 @@ def register_augmentations(register: Register) -> None:
     every x, real or fake, reaches D through it, and so does G's gradient. If it has a method
     ``observe(logits)``, that is called without gradient with D's N logits on each real batch, to adapt;
     the loss must then call D on the reals by themselves.
+    """
+
+
+@hookspec
+def register_latents(register: Register) -> None:
+    """Latents: a :class:`ganctl.Latent` subclass, or a factory of one; ``sample(n, device, generator)`` draws z.
+
+    Its option for z's length is called ``z_dim``.
+    """
+
+
+@hookspec
+def register_trackers(register: Register) -> None:
+    """Trackers: ``factory(folder, first_step, config, **options)`` returning a :class:`ganctl.Tracker`.
+
+    Filled in: ``folder`` (:class:`pathlib.Path`, the run folder), ``first_step`` (int: whatever an earlier session
+    showed from that step on is void), ``config`` (a dict: every setting of the run).
+    """
+
+
+@hookspec
+def register_metrics(register: Register) -> None:
+    """Metrics: ``factory(**options)`` returning ``metric(fakes, reals) -> float``, a :class:`ganctl.Metric`.
+
+    ``fakes`` is an iterator of uint8 N×C×H×W batches on the CPU, ``reals`` the :class:`ganctl.Images` trained on.
     """
 
 

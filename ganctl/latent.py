@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.errors import USAGE, GanctlError
 
 
 class Latent:
@@ -171,13 +170,3 @@ def _code_values(name: str, text: str, size: int, steps: int) -> list[float]:
             else f"Give 0 to {size - 1}, or all, as in {name}=all.",
             status=USAGE,
         ) from None
-
-
-LATENTS: dict[str, Callable[..., Latent]] = {"normal": Normal, "uniform": Uniform, "codes": Codes}
-
-
-def factory(name: str) -> Callable[..., Latent]:
-    """The latent called ``name``."""
-    if name not in LATENTS:
-        raise GanctlError(f"There is no latent '{name}'.", did_you_mean(name, LATENTS), status=USAGE)
-    return LATENTS[name]

@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 
 #: Parameters that ganctl fills in by name; everything else in a factory's signature is an option.
-FILLED_IN = frozenset({"image", "latent", "num_classes", "root", "params"})
+FILLED_IN = frozenset({"image", "latent", "num_classes", "root", "params", "folder", "first_step", "config"})
 MISSING = inspect.Parameter.empty
 
 

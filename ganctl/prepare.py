@@ -37,8 +37,7 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     classes = count_classes(images)
     G = build.make_generator(registry, config, images.shape, classes)
     D = build.make_discriminator(registry, config, images.shape, classes)
-    latent = build.make_latent(config)
-    loss = build.build(registry, "loss", config.loss, num_classes=classes, latent=latent)
+    loss = build.make_loss(registry, config, classes)
     if loss.penalises_gradient and not config.force and (normed := _batch_norm(D)):
         raise GanctlError(
             f"The loss '{config.loss.name}' takes D's gradient for each image on its own, but the discriminator "
@@ -58,7 +57,7 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         G=G,
         D=D,
         loss=loss.to(device),
-        latent=latent,
+        latent=build.make_latent(registry, config.latent),
         augment=augment,
         g_optimizer=build.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
         d_optimizer=build.make_optimizer(registry, config.d_optimizer, D.parameters(), device),

@@ -20,6 +20,9 @@ KINDS = {
     "dataset": "datasets",
     "optimizer": "optimizers",
     "augmentation": "augmentations",
+    "latent": "latents",
+    "tracker": "trackers",
+    "metric": "metrics",
 }
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 

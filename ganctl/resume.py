@@ -30,6 +30,9 @@ CHANGEABLE = {
     "on_nan",
     "data",
     "data_root",
+    "trackers",
+    "metrics",
+    "metric_samples",
 }
 
 
@@ -73,8 +76,7 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
 def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
     """The settings in ``state``, with everything that they name there and every value possible."""
     for setting in ("model", *COMPONENTS):
-        if setting in state["components"]:
-            check_origin(registry, state, setting)
+        check_origin(registry, state, setting)
     saved = Config.from_dict(state["config"])
     with blamed_on(file):
         resolve(registry, saved.to_dict())
@@ -133,6 +135,8 @@ def cut_back(run: Run, step: int, log_every: int) -> None:
     """
     for path in (run.metrics_file, run.timing_file):
         keep_lines(path, lambda record: record["step"] <= step and record["step"] % log_every == 0)
+    # Of the metrics likewise: what is not an epoch's was the end of a training.
+    keep_lines(run.evaluation_file, lambda r: r["step"] <= step and float(r["epoch"]).is_integer())
     for picture in run.samples:
         if _step_of(picture) > step:
             picture.unlink()
@@ -142,7 +146,7 @@ def cut_back(run: Run, step: int, log_every: int) -> None:
 
 def copy_history(source: Run, target: Run) -> None:
     """The logs and pictures of ``source``, for a run that branches off it."""
-    for path in (source.metrics_file, source.timing_file):
+    for path in (source.metrics_file, source.timing_file, source.evaluation_file):
         if path.exists():
             shutil.copyfile(path, target.path / path.name)
     for picture in source.samples:

@@ -19,8 +19,8 @@ class Run:
     """A run folder.
 
     ``config.toml`` every setting, resolved; ``metrics.jsonl`` losses and D's answers by step; ``timing.jsonl``
-    seconds and images/s by step; ``samples/`` the same latents over time; ``real.png``; ``checkpoints/``;
-    ``tensorboard/``; ``curves.png``; ``log.txt``.
+    seconds and images/s by step; ``evaluation.jsonl`` metrics by epoch, if there are any; ``samples/`` the same
+    latents over time; ``real.png``; ``checkpoints/``; ``tensorboard/``; ``curves.png``; ``log.txt``.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -28,6 +28,7 @@ class Run:
         self.config_file = self.path / "config.toml"
         self.metrics_file = self.path / "metrics.jsonl"
         self.timing_file = self.path / "timing.jsonl"
+        self.evaluation_file = self.path / "evaluation.jsonl"
         self.curves_file = self.path / "curves.png"
         self.real_file = self.path / "real.png"
         self.log_file = self.path / "log.txt"
@@ -51,6 +52,11 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """The records of ``metrics.jsonl``: ``step``, ``epoch``, ``d_loss``, ``g_loss``, ``D(x)``, ``D(G(z))``, …"""
         return list(read_lines(self.metrics_file))
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """The records of ``evaluation.jsonl``: ``step``, ``epoch`` and the metrics; none if there are none."""
+        return list(read_lines(self.evaluation_file))
 
     @property
     def checkpoints(self) -> list[Path]:

@@ -44,8 +44,9 @@ class Sampler:
         self.num_classes: int = state["num_classes"]
         self.step: int = state["step"]
         self.device = device
-        self.latent = build.make_latent(self.config)
-        check_origin(registry, state, "generator")
+        for part in ("generator", "latent"):
+            check_origin(registry, state, part)
+        self.latent = build.make_latent(registry, self.config.latent)
         self.conditional = build.is_conditional(registry, self.config)
         weights = state["engine"]["G_ema"] or state["engine"]["G"]
 
@@ -204,7 +205,9 @@ def find_checkpoint(path: Path) -> Path:
 
 def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> None:
     """Raise a GanctlError that says what to install if the component of ``setting`` is not there."""
-    component = state["components"][setting]
+    component = state["components"].get(setting)
+    if component is None:  # a latent in a checkpoint of before they were registered: one of ganctl's own
+        return
     kind = COMPONENTS.get(setting, setting)  # a model is one
     named = state["config"][setting]
     if not registry.find(kind, named if isinstance(named, str) else named["name"]):

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ganctl import options
-from ganctl.config import COMPONENTS, Config
+from ganctl.config import COMPONENTS, LISTS, Config
 from ganctl.errors import CHECKPOINT, GanctlError
 
 #: What names a component, its distribution and its version: they are shown, and one is told to install them.
@@ -30,8 +30,8 @@ def check(state: dict[str, Any], path: Path) -> None:
             raise _unusable(path, f"its '{name}' is not what a training writes")
     _check_config(state["config"], path)
     for setting in ("model", *COMPONENTS):
-        used = setting != "latent" and state["config"].get(setting) is not None
-        if used and setting not in state["components"]:
+        used = state["config"].get(setting) is not None
+        if used and setting != "latent" and setting not in state["components"]:
             raise _unusable(path, f"it does not say where its '{setting}' comes from")
 
 
@@ -58,6 +58,8 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
         value, annotation = config[item.name], types[item.name]
         if item.name in COMPONENTS:
             right = _is_component(value) or (value is None and item.default is None)
+        elif item.name in LISTS:
+            right = isinstance(value, list) and all(isinstance(v, str) or _is_component(v) for v in value)
         elif get_origin(annotation) is Mapping:
             right = _is_table(value) and all(isinstance(text, str) for text in value.values())
         else:

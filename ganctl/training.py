@@ -25,15 +25,17 @@ from ganctl.data import Batches, Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, USAGE, GanctlError
+from ganctl.evaluation import Metrics
 from ganctl.files import disk_error, write_atomically
 from ganctl.prepare import count_classes, load_data, make_engine
 from ganctl.progress import Advance, Quiet, clock
+from ganctl.registry import Registry
 from ganctl.resume import Resume
 from ganctl.run import Run
 from ganctl.sampling import draw_latents, generate, rows_of_classes
 from ganctl.schedules import Schedules
 from ganctl.signals import StopSignals
-from ganctl.tensorboard import TensorBoard
+from ganctl.trackers import Tracker, Trackers
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0  # a long epoch must not lose an hour to a power cut
 SECONDS_BETWEEN_CURVES = 10.0
@@ -42,6 +44,7 @@ SECONDS_BETWEEN_CURVES = 10.0
 def train(
     config: Config,
     *,
+    registry: Registry | None = None,
     runs: Path = Path("runs"),
     out: Path | None = None,
     resume: Resume | None = None,
@@ -51,6 +54,7 @@ def train(
     """Train ``config`` to its end in a new run folder, or go on with ``resume``.
 
     Args:
+        registry: where its components are; the installed plugins' unless given.
         runs: the folder in which a numbered run folder is made.
         out: the run folder itself, in place of a numbered one.
         stop: where a request to stop comes from; after it the state is saved and Interrupted raised.
@@ -63,7 +67,7 @@ def train(
         Interrupted: a signal came; everything is saved.
     """
     reporter, stop = reporter or Quiet(), stop or StopSignals()
-    registry = plugins.registry()
+    registry = registry or plugins.registry()
     device = choose_device(config.device)
     loaded = load_data(registry, config, reporter)
     images = loaded.images
@@ -86,7 +90,9 @@ def train(
             stop.check()
             stop.deferring = True
             origins = build.origins(registry, config)
-            loop = _Loop(config, run, engine, schedules, images, loaded.fingerprint, origins, reporter)
+            loop = _Loop(
+                registry, config, run, engine, schedules, images, loaded.fingerprint, origins, reporter
+            )
             if resume and resume.state:
                 loop.restore(resume.state)
             elif resume and resume.run:
@@ -128,6 +134,7 @@ def restore_engine(engine: Engine, state: dict[str, Any], config: Config, finger
 
 @dataclass
 class _Loop:
+    registry: Registry
     config: Config
     run: Run
     engine: Engine
@@ -144,6 +151,7 @@ class _Loop:
         config, device = self.config, self.engine.device
         self.batches = Batches(self.images, config.batch_size, seed=config.seed, device=device)
         self.recorder = metrics.Recorder(config.log_every, device)
+        self.metrics = Metrics(self.registry, config.metrics, self.reporter.say)
         self.per_step = self.engine.images_per_step
         self.total = total_steps(config, len(self.images.x))
         self.last_good: Path | None = None
@@ -153,15 +161,22 @@ class _Loop:
     def sample_inputs(self) -> tuple[Tensor, Tensor | None, int | None]:
         """z, y and the columns of the sample picture; a row a class, of the same latents, if G is conditional."""
         latent, config = self.engine.latent, self.config
-        if not build.is_conditional(plugins.registry(), config):
+        if not build.is_conditional(self.registry, config):
             return draw_latents(latent, config.samples, seed=config.seed), None, None
         rows = min(count_classes(self.images), 10, config.samples)
         columns = config.samples // rows
         z, y = rows_of_classes(draw_latents(latent, columns, seed=config.seed), list(range(rows)))
         return z, y, columns
 
+    def epoch(self) -> float:
+        return round(self.step * self.per_step / len(self.images.x), 6)
+
     def epochs_done(self, step: int) -> int:
         return step * self.per_step // len(self.images.x)
+
+    def epoch_ended(self) -> bool:
+        """Whether an epoch ended in the last step."""
+        return self.epochs_done(self.step) > self.epochs_done(self.step - 1)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Bring everything but the engine back to where it was when ``state`` was saved."""
@@ -175,10 +190,14 @@ class _Loop:
     def go(self, stop: StopSignals) -> None:
         """Train to the last step, or until a signal comes; either way the state is saved."""
         config, reporter = self.config, self.reporter
-        board = TensorBoard(self.run.tensorboard_dir, first_step=self.step + 1, say=reporter.say)
+        board = Trackers(reporter.say)
+        place: dict[str, Any] = {"folder": self.run.path, "first_step": self.step + 1}
+        board.open(self.registry, config.trackers, **place, config=config.to_dict())
         if self.step >= self.total:
             if self.recorder.count:
                 self.log(board, _Watch())  # the last line: restoring cut it off with all that comes again
+            if not self.epoch_ended():
+                self.evaluate(board)  # likewise
             self.draw_curves()
             board.close()
             reporter.say(
@@ -198,13 +217,15 @@ class _Loop:
                 self.recorder.add(self.engine.step(self.batches.draw))
                 self.step += 1
                 advance(1)
-                epoch_ended = self.epochs_done(self.step) > self.epochs_done(self.step - 1)
+                epoch_ended = self.epoch_ended()
                 last = self.step == self.total
                 if self.recorder.count == config.log_every:
                     self.log(board, watch)
                 if epoch_ended or last or _due(config.sample_every, self.step):
                     with watch.paused():
                         self.draw_samples(board)
+                        if epoch_ended or last:
+                            self.evaluate(board)
                         if time.monotonic() - curves_at > SECONDS_BETWEEN_CURVES:
                             self.draw_curves()
                             curves_at = time.monotonic()
@@ -245,12 +266,12 @@ class _Loop:
             f"{begun}to step {self.total}; {self.run.path}"
         )
 
-    def log(self, board: TensorBoard, watch: _Watch) -> None:
-        """Write the line that is due, on disk, on TensorBoard and on screen; stop at what is not finite."""
+    def log(self, board: Tracker, watch: _Watch) -> None:
+        """Write the line that is due, on disk, to the trackers and on screen; stop at what is not finite."""
         count, seconds = self.recorder.count, watch.lap()
         self.seconds += seconds
         means, bad = self.recorder.means(), self.recorder.first_bad()
-        epoch = round(self.step * self.per_step / len(self.images.x), 6)
+        epoch = self.epoch()
         metrics.write_line(self.run.metrics_file, {"step": self.step, "epoch": epoch, **means})
         speed = count * self.per_step / max(seconds, 1e-9)
         timing = {"step": self.step, "seconds": round(self.seconds, 3), "images_per_second": round(speed, 1)}
@@ -279,7 +300,7 @@ class _Loop:
                 f"warning: {what}; going on, as --on-nan ignore says, without saving such weights."
             )
 
-    def save(self, board: TensorBoard, watch: _Watch) -> None:
+    def save(self, board: Tracker, watch: _Watch) -> None:
         """Checkpoint this step, if everything in it is finite, then remove the oldest beyond ``keep``."""
         if self.config.on_nan == "stop" and self.recorder.count and self.recorder.first_bad() is not None:
             self.log(board, watch)  # stops, with the line that shows it
@@ -310,7 +331,7 @@ class _Loop:
             for old in self.run.checkpoints[: -self.config.keep]:
                 old.unlink()
 
-    def draw_samples(self, board: TensorBoard) -> None:
+    def draw_samples(self, board: Tracker) -> None:
         """The picture of the same latents as every time, without a trace in the training's random numbers."""
         G = self.engine.sampler
         training = G.training
@@ -321,12 +342,39 @@ class _Loop:
         picture = pictures.grid(pictures.to_uint8(x), self.columns)
         # Of the epoch that the step belongs to: the first picture of an epoch's end counts to that epoch.
         epoch = math.ceil(self.step * self.per_step / len(self.images.x) - 1e-9)
-        if self.epochs_done(self.step) > self.epochs_done(self.step - 1):
+        if self.epoch_ended():
             epoch = self.epochs_done(self.step)
         pictures.save_png(picture, self.run.samples_dir / f"epoch-{epoch:04d}-step-{self.step:08d}.png")
         board.picture(self.step, "samples", picture)
 
-    def draw_reals(self, board: TensorBoard) -> None:
+    def evaluate(self, board: Tracker) -> None:
+        """The metrics of pictures of the same latents as every time, on disk, to the trackers and on screen."""
+        if not self.metrics:
+            return
+        config, G = self.config, self.engine.sampler
+        z = draw_latents(self.engine.latent, config.metric_samples, seed=config.seed).to(self.engine.device)
+        y = None
+        if build.is_conditional(self.registry, config):
+            y = torch.arange(len(z), device=z.device) % count_classes(self.images)
+
+        def fakes() -> Iterator[Tensor]:
+            return (pictures.to_uint8(x) for x in generate(G, z, y, config.batch_size))
+
+        training = G.training
+        G.eval()
+        with _own_random_numbers(self.engine.device):
+            torch.manual_seed(config.seed)
+            values = self.metrics(fakes, self.images)
+        G.train(training)
+        if not values:
+            return
+        epoch = self.epochs_done(self.step) if self.epoch_ended() else self.epoch()
+        metrics.write_line(self.run.evaluation_file, {"step": self.step, "epoch": epoch, **values})
+        board.scalars(self.step, values)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        self.reporter.say(f"step {self.step}: {shown}")
+
+    def draw_reals(self, board: Tracker) -> None:
         generator = torch.Generator().manual_seed(self.config.seed)
         chosen = torch.randperm(len(self.images.x), generator=generator)[: self.config.samples]
         picture = pictures.grid(self.images.x[chosen])

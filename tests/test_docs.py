@@ -17,7 +17,7 @@ import pytest
 from ganctl import plugins, schedules
 from ganctl.cli import COMMANDS, cli
 from ganctl.cli.train import with_options
-from ganctl.config import DEFAULT_EPOCHS, DEFAULTS, HELP, SHORTHANDS, resolve
+from ganctl.config import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS, resolve
 from ganctl.model import Model
 from ganctl.resume import CHANGEABLE
 
@@ -124,7 +124,7 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
         context = command.make_context(words[0], words[1:])
     except click.exceptions.Exit:  # --help
         return
-    given: dict[str, Any] = {name: value for name, value in context.params.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in context.params.items() if value not in (None, ())}
     if command.name != "train" or {"resume", "config_file"} & set(given) or line.error:
         return
     if own_names(line.page) & {str(value) for value in given.values()}:
@@ -204,6 +204,8 @@ def test_configuration_md_has_every_setting_and_its_default() -> None:
     expected = {}
     for name in HELP:
         default = DEFAULTS.get(name)
+        if name in LISTS:
+            default = ", ".join(spec.name for spec in default) or None
         expected[name] = "none" if default is None else str(default).lower()
         if name in of_the_model:
             expected[name] = "the model's"
@@ -248,7 +250,7 @@ def test_python_api_md_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mon
     # The run that it made shows what docs/run-folder.md must list.
     described = sections(DOCS / "run-folder.md")
     files = {row[0].strip("`").rstrip("/") for row in rows(described["The files"])}
-    assert files == {path.name for path in names["run"].path.iterdir()}
+    assert files - {"evaluation.jsonl"} == {path.name for path in names["run"].path.iterdir()}
     columns = {row[0].strip("`") for row in rows(described["The columns of metrics.jsonl"])}
     assert columns >= set(names["run"].metrics[0])
     columns = {row[0].strip("`") for row in rows(described["The columns of timing.jsonl"])}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from ganctl import GanctlError, latent, options
+from ganctl import GanctlError, options
 from ganctl.errors import USAGE
 from ganctl.latent import Codes, Normal, Uniform
 
@@ -53,7 +53,7 @@ def test_codes_are_noise_then_one_hot_then_uniform() -> None:
 
 
 def test_codes_by_default_are_infogans_for_digits() -> None:
-    codes = latent.factory("codes")()
+    codes = Codes()
     assert isinstance(codes, Codes)
     assert (codes.noise, codes.categorical, codes.continuous, codes.dim) == (62, (10,), 2, 74)
 

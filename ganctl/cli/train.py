@@ -62,7 +62,8 @@ parts = _options(
     click.option("--d-lr", metavar="X", help="Of D alone."),
     click.option("--batch-size", metavar="N", help="Images in each update."),
     click.option("--n-critic", metavar="N", help="Updates of D per update of G."),
-    click.option("--latent", metavar="NAME", help="Distribution of z: normal or uniform."),
+    click.option("--latent", metavar="NAME", type=component("latent"),
+                 help="Distribution of z; see: ganctl latents."),
     click.option("--augment", metavar="NAME", type=component("augmentation"),
                  help="What D sees every picture through, as diffaug; see: ganctl augmentations."),
     click.option("--lr-schedule", metavar="TEXT",
@@ -94,6 +95,12 @@ folder = _options(
     click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="The run folder itself; new or empty."),
     click.option("--sample-every", metavar="N", help="A sample picture every N steps too, besides every epoch."),
     click.option("--samples", metavar="N", help="Pictures in each sample grid.  [default: 64]"),
+    click.option("--metric", "metrics", metavar="NAME", type=component("metric"), multiple=True,
+                 help="A number for G's pictures after each epoch; several, if given again. See: ganctl metrics."),
+    click.option("--metric-samples", metavar="N", help="Pictures that each is computed from.  [default: 2048]"),
+    click.option("--tracker", "trackers", metavar="NAME|none", type=component("tracker"), multiple=True,
+                 help="Where numbers and pictures are shown; several, if given again. See: ganctl trackers.  "
+                      "[default: tensorboard]"),
     click.option("--log-every", metavar="N", help="Steps between log lines, each a mean over them.  [default: 50]"),
     click.option("--checkpoint-every", metavar="N", help="Steps between checkpoints.  [default: an epoch]"),
     click.option("--keep", metavar="K", help="Newest checkpoints to keep; 0: all.  [default: 3]"),
@@ -131,7 +138,7 @@ def train(
     out: Path | None,
     quiet: bool,
     verbose: bool,
-    **settings: str | None,
+    **settings: str | tuple[str, ...] | None,
 ) -> None:
     """Train a GAN and keep everything about it in a run folder.
 
@@ -149,7 +156,7 @@ def train(
         stop.check()
         reporter = make_reporter(quiet=quiet, verbose=verbose)
         registry = plugins.registry()
-        given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
         if resume is not None:
             if config_file or out:
                 raise GanctlError(
@@ -175,10 +182,11 @@ def with_options(given: dict[str, Any], component_options: tuple[str, ...]) -> d
         GanctlError: one that is not of that form.
     """
     from ganctl import plugins
-    from ganctl.config import COMPONENTS, data_spec
+    from ganctl.config import COMPONENTS, LISTS, data_spec
     from ganctl.errors import did_you_mean
 
-    parts = [*COMPONENTS, "optimizer", "schedules"]
+    lists = {kind: name for name, kind in LISTS.items()}
+    parts = [*COMPONENTS, "optimizer", "schedules", *lists]
     tables: dict[str, dict[str, Any]] = {}
     for text in component_options:
         key, equals, value = text.partition("=")
@@ -198,10 +206,27 @@ def with_options(given: dict[str, Any], component_options: tuple[str, ...]) -> d
         tables.setdefault(part, {})[option] = value
     for part, table in tables.items():
         name = given.get(part)
-        if part == "schedules":
+        if part in lists:
+            given[lists[part]] = _with_list_options(part, given.get(lists[part], ()), table)
+        elif part == "schedules":
             given[part] = table
         elif part == "data" and name is not None:
             given[part] = {**data_spec(plugins.registry(), name), **table}
         else:
             given[part] = {**({"name": name} if name is not None else {}), **table}
     return given
+
+
+def _with_list_options(kind: str, names: tuple[str, ...], table: dict[str, Any]) -> list[dict[str, Any]]:
+    """The components ``names`` as tables, with the options that ``table`` has under ``name.option``."""
+    tables: dict[str, dict[str, Any]] = {name: {"name": name} for name in names}
+    for key, value in table.items():
+        name, _, option = key.rpartition(".")
+        if name not in tables:
+            raise GanctlError(
+                f"-o {kind}.{key}={value} is of no {kind} that is given here.",
+                f"As in: --{kind} NAME -o {kind}.NAME.OPTION=VALUE",
+                status=USAGE,
+            )
+        tables[name][option] = value
+    return list(tables.values())
