@@ -38,7 +38,7 @@ def interleaved(
             process.start()
             there.close()  # so that a worker's death ends our waiting for it
             workers[name] = process, here
-        count = {name: max(1, round(seconds / _turn(here, 3))) for name, (_, here) in workers.items()}
+        count = {name: _steps_in(seconds, here) for name, (_, here) in workers.items()}
         for _ in range(rounds):
             for name, (_, here) in workers.items():
                 times[name].append(_turn(here, count[name]))
@@ -58,6 +58,13 @@ def per_second(times: list[float]) -> float:
 def ratio(slower: list[float], faster: list[float]) -> float:
     """How many times as fast: the median over rounds, each beside its neighbour in time."""
     return statistics.median(a / b for a, b in zip(slower, faster, strict=True))
+
+
+def _steps_in(seconds: float, worker: Connection) -> int:
+    _turn(worker, 1)  # the first turn also waits for the process to start
+    began = time.perf_counter()
+    _turn(worker, 2)
+    return max(1, round(2 * seconds / (time.perf_counter() - began)))
 
 
 def _turn(worker: Connection, steps: int) -> float:
