@@ -129,8 +129,10 @@ class Engine:
         return self.G if self.G_ema is None else self.G_ema
 
     def is_finite(self) -> bool:
-        """Whether every weight and buffer is finite. Reads from the device: not for use within a step."""
+        """Whether weights, buffers and what the optimizers remember are. Reads from the device: not within a step."""
         tensors = [t for module in (self.G, self.D, self.loss) for t in module.state_dict().values()]
+        for optimizer in (self.g_optimizer, self.d_optimizer):
+            tensors += [t for memory in optimizer.state.values() for t in memory.values() if isinstance(t, Tensor)]
         return bool(torch.stack([t.isfinite().all() for t in tensors if t.is_floating_point()]).all())
 
     def state_dict(self) -> dict[str, Any]:

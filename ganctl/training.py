@@ -305,7 +305,7 @@ class _Loop:
         if self.config.on_nan == "stop" and self.recorder.count and self.recorder.first_bad() is not None:
             self.log(board, watch)  # stops, with the line that shows it
         if not self.engine.is_finite():
-            self.diverged(f"a weight was not finite at step {self.step}")
+            self.diverged(f"a weight, or what an optimizer remembers, was not finite at step {self.step}")
             return
         path = self.run.checkpoint_file(self.step)
         checkpoint.save(
