@@ -17,6 +17,7 @@ from ganctl import options
 from ganctl.config import COMPONENTS, LISTS, Config
 from ganctl.errors import CHECKPOINT, GanctlError
 
+PLAIN = (bool, int, float, str, type(None))
 #: What names a component, its distribution and its version: they are shown, and one is told to install them.
 SAFE_TEXT = re.compile(r"[\w.:+!-]+", re.ASCII)
 
@@ -30,9 +31,14 @@ def check(state: dict[str, Any], path: Path) -> None:
             raise _unusable(path, f"its '{name}' is not what a training writes")
     _check_config(state["config"], path)
     for setting in ("model", *COMPONENTS):
-        used = state["config"].get(setting) is not None
-        if used and setting != "latent" and setting not in state["components"]:
+        named = state["config"].get(setting)
+        if named is None or (setting == "latent" and setting not in state["components"]):
+            continue
+        if setting not in state["components"]:
             raise _unusable(path, f"it does not say where its '{setting}' comes from")
+        name = named["name"] if isinstance(named, dict) else named
+        if state["components"][setting]["name"] != name.rpartition(":")[2]:  # of "distribution:name"
+            raise _unusable(path, f"its '{setting}' has two names")
 
 
 @contextmanager
@@ -64,7 +70,7 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
             right = _is_table(value) and all(isinstance(text, str) for text in value.values())
         else:
             try:
-                right = options.convert(item.name, value, annotation) == value
+                right = isinstance(value, PLAIN) and options.convert(item.name, value, annotation) == value
             except GanctlError:
                 right = False
         if not right:
@@ -122,11 +128,13 @@ def _is_recorder(value: Any) -> bool:
 
 
 def _is_random_state(value: Any) -> bool:
-    return (
-        _is_table(value)
-        and isinstance(value.get("cpu"), Tensor)
-        and all(isinstance(state, Tensor) and state.dtype == torch.uint8 for state in value.values())
-    )
+    if not (_is_table(value) and "cpu" in value):
+        return False
+    try:
+        torch.Generator().set_state(value["cpu"])
+    except (RuntimeError, TypeError):
+        return False
+    return all(isinstance(state, Tensor) and state.dtype == torch.uint8 for state in value.values())
 
 
 _PARTS: dict[str, Callable[[Any], bool]] = {
