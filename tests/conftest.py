@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from ganctl.api import train
+from ganctl.run import Run
+
 torch.set_num_threads(1)  # tests run side by side
 
 
@@ -30,6 +33,18 @@ def data_root() -> Path:
     if not root or not Path(root).is_dir():
         pytest.skip("needs real data: set GANCTL_DATA_ROOT")
     return Path(root)
+
+
+@pytest.fixture
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run of a few steps, made once a session: copy it before you change it."""
+    out = tmp_path_factory.getbasetemp() / "tiny-run"
+    if not out.exists():
+        train(
+            "gan", {"name": "glyphs", "n": 100}, out=out, batch_size=16, epochs=2, log_every=7, samples=9, quiet=True,
+            generator={"hidden": "16,32"}, discriminator={"hidden": "32,16"}, device="cpu", keep=0,
+        )  # fmt: skip
+    return Run(out)
 
 
 @pytest.fixture

@@ -1,0 +1,272 @@
+"""What users get wrong on the command line: each is told what, where and what to do, and nothing is left behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from commands import assert_clear, run
+from PIL import Image
+
+from ganctl import checkpoint
+from ganctl.run import Run
+
+USAGE, DATA, CHECKPOINT = 2, 3, 4
+GLYPHS = ("--data", "glyphs", "-o", "data.n=100", "--batch-size", 16)
+TRAIN = ("train", "--model", "gan-basic", *GLYPHS, "--steps", 2)
+
+
+class Bad(NamedTuple):
+    """A command line and what becomes of it. ``@x`` in it is the path of x in the folder that ``make`` filled."""
+
+    args: tuple[Any, ...]
+    status: int
+    words: tuple[str, ...]
+    make: Callable[[Path, Run], object] = lambda folder, run: None
+
+
+def pictures(folder: Path, sizes: tuple[int, ...] = (28,) * 8) -> None:
+    folder.mkdir()
+    for i, size in enumerate(sizes):
+        pixels = np.random.default_rng(i).integers(0, 256, (size, size), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+
+
+def texts(folder: Path, run: Run) -> None:
+    (folder / "texts").mkdir()
+    for i in range(3):
+        (folder / "texts" / f"{i}.txt").write_text("not a picture")
+
+
+def only_corrupt(folder: Path, run: Run) -> None:
+    (folder / "corrupt").mkdir()
+    (folder / "corrupt" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(50))
+
+
+def changed(**parts: Any) -> Callable[[Path, Run], None]:
+    """A sealed and well-formed x.pt in which ``parts`` are others."""
+
+    def make(folder: Path, run: Run) -> None:
+        state = checkpoint.load(run.checkpoints[-1])
+        for name, value in parts.items():
+            part, dot, key = name.partition("__")
+            if dot:
+                state[part] = {**state[part], key: value}
+            else:
+                state[part] = value
+        checkpoint.save(folder / "x.pt", state)
+
+    return make
+
+
+def truncated(folder: Path, run: Run) -> None:
+    (folder / "x.pt").write_bytes(run.checkpoints[-1].read_bytes()[:-1000])
+
+
+def finished(folder: Path, run: Run) -> None:
+    shutil.copytree(run.path, folder / "run")
+
+
+def file(name: str, text: str = "") -> Callable[[Path, Run], object]:
+    return lambda folder, run: (folder / name).write_text(text)
+
+
+MISSING = {"name": "lost", "distribution": "ganctl-lost", "version": "1.2"}
+
+UNIFORM = {"name": "uniform", "distribution": "ganctl", "version": "1"}
+
+BAD: dict[str, Bad] = {
+    # names
+    "unknown model": Bad(("train", "--model", "dcgna", *GLYPHS), USAGE, ("no model 'dcgna'", "Did you mean 'dcgan'?")),
+    "no model": Bad(("train", *GLYPHS), USAGE, ("No model", "--model dcgan")),
+    "no dataset": Bad(("train", "--model", "gan"), USAGE, ("No dataset", "glyphs")),
+    "unknown dataset": Bad(("train", "--model", "gan", "--data", "mnsit"), USAGE, ("'mnsit'", "Did you mean 'mnist'?")),
+    "unknown loss": Bad((*TRAIN, "--loss", "hing"), USAGE, ("no loss 'hing'", "Did you mean 'hinge'?")),
+    "unknown optimizer": Bad((*TRAIN, "--optimizer", "adamm"), USAGE, ("'adamm'", "Did you mean 'adam")),
+    "unknown latent": Bad((*TRAIN, "--latent", "cauchy"), USAGE, ("no latent 'cauchy'", "normal")),
+    "unknown command": Bad(("trian",), USAGE, ("no command 'trian'", "Did you mean 'train'?")),
+    "unknown flag": Bad((*TRAIN, "--batchsize", 3), USAGE, ("--batchsize", "ganctl train --help")),
+    # options of components
+    "unknown option": Bad((*TRAIN, "-o", "generator.widht=3"), USAGE, ("no option 'widht'", "Its options: ")),
+    "unknown part": Bad((*TRAIN, "-o", "genrator.width=3"), USAGE, ("no part 'genrator'", "'generator'")),
+    "option without a value": Bad((*TRAIN, "-o", "generator.width"), USAGE, ("PART.OPTION=VALUE",)),
+    "option of the wrong type": Bad(
+        (*TRAIN, "-o", "d_optimizer.betas=big"), USAGE, ("betas", "'big'", "float", "The default is")
+    ),
+    # values
+    "batch size in words": Bad((*TRAIN, "--batch-size", "many"), USAGE, ("batch_size", "'many'", "not int")),
+    "no batch": Bad((*TRAIN, "--batch-size", 0), USAGE, ("batch_size is 0", "at least 1")),
+    "batch larger than the data": Bad(
+        (*TRAIN, "--batch-size", 101), USAGE, ("101 is larger than the dataset, 100 images", "--batch-size 25")
+    ),
+    "negative learning rate": Bad((*TRAIN, "--lr", "-1e-4"), USAGE, ("-0.0001", "above 0")),
+    "learning rate that is no number": Bad((*TRAIN, "--lr", "nan"), USAGE, ("nan", "above 0")),
+    "negative epochs": Bad(("train", "--model", "gan", *GLYPHS, "--epochs", -1), USAGE, ("epochs is -1",)),
+    "epochs and steps": Bad((*TRAIN, "--epochs", 3), USAGE, ("Both epochs and steps",)),
+    "no z": Bad((*TRAIN, "--z-dim", 0), USAGE, ("z_dim is 0", "--z-dim 100")),
+    "no half-life": Bad((*TRAIN, "--ema", 0), USAGE, ("ema is 0",)),
+    "huge seed": Bad((*TRAIN, "--seed", 2**31), USAGE, ("seed is 2147483648",)),
+    "bad device": Bad((*TRAIN, "--device", "gpu"), USAGE, ("device 'gpu'", "auto, cpu, cuda")),
+    "device without numbers": Bad((*TRAIN, "--device", "meta"), USAGE, ("'meta'", "auto, cpu, cuda")),
+    "bad precision": Bad((*TRAIN, "--precision", "fp8"), USAGE, ("'fp8'", "'bf16'")),
+    "bad on-nan": Bad((*TRAIN, "--on-nan", "panic"), USAGE, ("'panic'", "'ignore'")),
+    "image size that the net cannot serve": Bad(
+        ("train", "--model", "dcgan-upsample", *GLYPHS, "--image-size", 30), USAGE, ("30", "32")
+    ),
+    # TOML
+    "no TOML file": Bad(("train", "--config", "@none.toml"), USAGE, ("Cannot read", "none.toml")),
+    "broken TOML": Bad(("train", "--config", "@x.toml"), USAGE, ("is not TOML", "line 2"), file("x.toml", "a = 1\nb = = 2")),
+    "TOML that is a picture": Bad(
+        ("train", "--config", "@x.toml"), USAGE, ("is not TOML",), lambda f, r: (f / "x.toml").write_bytes(b"\x89PNG\xff")
+    ),
+    "unknown TOML key": Bad(
+        ("train", "--config", "@x.toml"), USAGE, ("no setting 'epoch'", "'epochs'"), file("x.toml", 'epoch = 3\nmodel = "gan"')
+    ),
+    "TOML value of the wrong type": Bad(
+        ("train", "--config", "@x.toml", *GLYPHS), USAGE, ("seed", "'x'"), file("x.toml", 'model = "gan"\nseed = "x"')
+    ),
+    "TOML component of the wrong type": Bad(
+        ("train", "--config", "@x.toml"), USAGE, ("data is 3",), file("x.toml", 'model = "gan"\ndata = 3')
+    ),
+    # data
+    "missing path": Bad(("train", "--model", "gan", "--data", "./facse"), DATA, ("facse", "faces"), lambda f, r: (f / "faces").mkdir()),
+    "empty folder": Bad(
+        ("train", "--model", "gan", "--data", "@empty"), DATA, ("no picture", "empty"), lambda f, r: (f / "empty").mkdir()
+    ),
+    "folder of texts": Bad(("train", "--model", "gan", "--data", "@texts"), DATA, ("no picture", "3 .txt"), texts),
+    "nothing but corrupt pictures": Bad(("train", "--model", "gan", "--data", "@corrupt"), DATA, ("could be read", "a.png"), only_corrupt),
+    "a file that is no zip": Bad(("train", "--model", "gan", "--data", "@x.txt"), DATA, ("neither a folder nor a zip",), file("x.txt", "x")),
+    "missing data root": Bad(
+        ("train", "--model", "gan", "--data", "mnist", "--data-root", "@nowhere", "-o", "data.download=false"),
+        DATA,
+        ("mnist", "nowhere", "--data-root", "glyphs"),
+    ),
+    # run folders
+    "run folder under a file": Bad((*TRAIN, "--out", "@x/run"), 1, ("Cannot make a run folder", "x/run"), file("x")),
+    "run folder is a file": Bad((*TRAIN, "--out", "@x"), 1, ("Cannot make a run folder",), file("x")),
+    "runs that cannot be": Bad((*TRAIN, "--runs", "/proc/runs"), 1, ("/proc/runs", "--runs DIR")),
+    "run folder not empty": Bad((*TRAIN, "--out", "@run"), USAGE, ("not empty", "--resume"), finished),
+    # going on
+    "resume of nothing": Bad(("train", "--resume", "@none"), CHECKPOINT, ("none", "No such file")),
+    "resume of a folder that is no run": Bad(("train", "--resume", "@"), USAGE, ("is not a run folder", "config.toml")),
+    "resume with another loss": Bad(("train", "--resume", "@run", "--loss", "hinge"), USAGE, ("loss = bce", "hinge"), finished),
+    "resume with another batch": Bad(("train", "--resume", "@run", "--batch-size", 8), USAGE, ("batch_size = 16", "8"), finished),
+    "resume with a model": Bad(("train", "--resume", "@run", "--model", "dcgan"), USAGE, ("model = gan", "dcgan"), finished),
+    "resume and out": Bad(("train", "--resume", "@run", "--out", "@x"), USAGE, ("--out contradicts",), finished),
+    "resume and config": Bad(("train", "--resume", "@run", "--config", "@run/config.toml"), USAGE, ("--config contradicts",), finished),
+    # checkpoints
+    "truncated, to go on": Bad(("train", "--resume", "@x.pt"), CHECKPOINT, ("x.pt is damaged",), truncated),
+    "truncated, to sample": Bad(("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("x.pt is damaged",), truncated),
+    "of a missing plugin, to sample": Bad(
+        ("sample", "--ckpt", "@x.pt"), CHECKPOINT,
+        ("needs the generator 'lost' of ganctl-lost 1.2", "pip install 'ganctl-lost==1.2'"),
+        changed(components__generator=MISSING, config__generator={"name": "lost"}),
+    ),
+    "of a missing plugin, to go on": Bad(
+        ("train", "--resume", "@x.pt"), CHECKPOINT,
+        ("needs the loss 'lost' of ganctl-lost 1.2", "pip install 'ganctl-lost==1.2'"),
+        changed(components__loss=MISSING, config__loss={"name": "lost"}),
+    ),
+    "of a later ganctl": Bad(("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("later ganctl", "pip install -U"), changed(format=99)),
+    "of other data": Bad(("train", "--resume", "@x.pt"), DATA, ("not the one that this run began with",), changed(data="0" * 32)),
+    # sampling
+    "no checkpoint": Bad(("sample",), USAGE, ("--ckpt",)),
+    "checkpoint that is not there": Bad(("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("Cannot read the checkpoint", "x.pt")),
+    "folder without a checkpoint": Bad(("sample", "--ckpt", "@"), CHECKPOINT, ("holds no checkpoint",)),
+    "no picture": Bad(("sample", "--ckpt", "@run", "--n", 0), USAGE, ("--n", "0"), finished),
+    "half a picture": Bad(("sample", "--ckpt", "@run", "--n", 2.5), USAGE, ("--n", "2.5"), finished),
+    "unknown ending": Bad(("sample", "--ckpt", "@run", "--out", "x.jpg"), USAGE, (".png", ".npz", "x.png"), finished),
+    "nowhere to write": Bad(("sample", "--ckpt", "@run", "--out", "@none/x.png"), USAGE, ("no folder", "none"), finished),
+    "into a folder with something in it": Bad(("sample", "--ckpt", "@run", "--out", "@run"), USAGE, ("is not empty",), finished),
+    "a folder where a file is": Bad(("sample", "--ckpt", "@run", "--out", "@run/log"), 1, ("Cannot write", "log"),
+                                    lambda f, r: (finished(f, r), (f / "run/log").touch())),
+    "rows of no grid": Bad(("sample", "--ckpt", "@run", "--nrow", 3, "--out", "x.npz"), USAGE, ("--nrow is for a grid",), finished),
+    "truncation of nothing": Bad(("sample", "--ckpt", "@run", "--truncation", 0), USAGE, ("--truncation is 0", "above 0"), finished),
+    "truncation of a uniform latent": Bad(
+        ("sample", "--ckpt", "@x.pt", "--truncation", 1), USAGE, ("normal latent", "'uniform'"),
+        changed(config__latent={"name": "uniform", "z_dim": 100}, components__latent=UNIFORM),
+    ),
+    "negative seed": Bad(("sample", "--ckpt", "@run", "--seed", -1), USAGE, ("--seed", "-1"), finished),
+    "sampling on no device": Bad(("sample", "--ckpt", "@run", "--device", "cuda:99"), USAGE, ("cuda:99",), finished),
+}  # fmt: skip
+assert len(BAD) >= 20
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(
+    name: str,
+    tiny_run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad = BAD[name]
+    monkeypatch.chdir(tmp_path)
+    bad.make(tmp_path, tiny_run)
+    before = contents(tmp_path)
+    args = [
+        str(tmp_path / arg[1:]) if isinstance(arg, str) and arg.startswith("@") else arg for arg in bad.args
+    ]
+    result = run(capsys, *args)
+    assert_clear(result, bad.status, *bad.words)
+    assert result.stdout == ""
+    assert contents(tmp_path) == before
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that lies in ``folder``, but for the lock that a look at a run leaves."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
+        for path in folder.rglob("*")
+        if path.name != ".lock"
+    }
+
+
+def test_a_corrupt_picture_among_good_ones_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures(tmp_path / "faces")
+    (tmp_path / "faces" / "broken.png").write_bytes((tmp_path / "faces" / "0.png").read_bytes()[:60])
+    (tmp_path / "faces" / "notes.txt").write_text("mine")
+    args = ("--data", tmp_path / "faces", "--batch-size", 4, "--steps", 1, "--out", tmp_path / "run")
+    result = run(capsys, "train", "--model", "gan-basic", *args)
+    assert result.status == 0, result.stderr
+    assert "1 of 9 pictures" in result.stderr
+    assert "broken.png" in result.stderr
+    assert "1 .txt" in result.stderr
+    assert "on 8 images" in result.stderr
+
+
+def test_a_run_that_only_a_missing_plugin_keeps_from_going_on(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is not taken for damaged: nothing is set aside, and with the plugin it goes on."""
+    from ganctl import plugins
+
+    copy = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
+    with monkeypatch.context() as patch:
+        patch.delitem(plugins.registry()._tables["loss"], "bce")
+        assert_clear(
+            run(capsys, "train", "--resume", copy.path), 4, "needs the loss 'bce' of ganctl", "pip install"
+        )
+        assert run(capsys, "sample", "--ckpt", copy.path, "--out", tmp_path / "x.png").status == 0
+    assert [p.name for p in copy.checkpoints] == [p.name for p in tiny_run.checkpoints]
+    assert run(capsys, "train", "--resume", copy.path).status == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["unknown model", "empty folder", "truncated, to sample"])
+def test_as_a_user_meets_it(name: str, tiny_run: Run, tmp_path: Path, ganctl: Callable[..., Any]) -> None:
+    bad = BAD[name]
+    bad.make(tmp_path, tiny_run)
+    args = [str(tmp_path / a[1:]) if str(a).startswith("@") else a for a in bad.args]
+    result = ganctl(*args)
+    assert result.returncode == bad.status
+    assert result.stdout == ""
+    assert [line.split(":")[0] for line in result.stderr.splitlines()] == ["error", "hint"]
+    for word in bad.words:
+        assert word in result.stderr

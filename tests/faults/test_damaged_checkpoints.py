@@ -1,0 +1,137 @@
+"""A checkpoint that is not whole is refused, whatever happened to it; no byte of it is trusted."""
+
+from __future__ import annotations
+
+import io
+import random
+import zipfile
+from pathlib import Path
+
+import pytest
+import torch
+from commands import assert_clear, run
+from PIL import Image
+
+from ganctl import GanctlError, checkpoint
+from ganctl.run import Run
+
+CUTS = FLIPS = 100
+
+
+@pytest.fixture
+def good(tiny_run: Run) -> bytes:
+    return tiny_run.checkpoints[-1].read_bytes()
+
+
+def assert_refused(path: Path, word: str = "is") -> None:
+    with pytest.raises(GanctlError, match=word) as refused:
+        checkpoint.load(path)
+    assert refused.value.status == 4
+    assert str(path) in refused.value.message
+    assert refused.value.hint
+    assert "weights_only" not in str(refused.value)
+
+
+def test_whole_it_loads(good: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    path.write_bytes(good)
+    assert checkpoint.load(path)["step"] > 0
+
+
+def test_cut_short_anywhere(good: bytes, tmp_path: Path) -> None:
+    chance, path = random.Random(0), tmp_path / "x.pt"
+    # Near the end too, where the archive's directory and the seal are.
+    ends = [len(good) - back for back in (1, 2, 63, 64, 65, 77, 78, 79, 80, 100)]
+    offsets = ends + [chance.randrange(1, len(good)) for _ in range(CUTS - len(ends))]
+    assert len(offsets) == CUTS
+    for offset in offsets:
+        path.write_bytes(good[:offset])
+        assert_refused(path)
+
+
+def test_one_bit_flipped_anywhere(good: bytes, tmp_path: Path) -> None:
+    chance, path = random.Random(0), tmp_path / "x.pt"
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        headers = [info.header_offset for info in archive.infolist()]
+        directory = archive.start_dir
+    seal = len(good) - checkpoint.SEAL_LENGTH
+    spots = [*chance.sample(headers, 5), *(directory + 8 * i for i in range(5)), *range(seal - 5, seal + 5)]
+    spots += [chance.randrange(len(good)) for _ in range(FLIPS - len(spots))]
+    assert len(spots) == FLIPS
+    for spot in spots:
+        hurt = bytearray(good)
+        hurt[spot] ^= 1 << chance.randrange(8)
+        path.write_bytes(hurt)
+        assert_refused(path)
+
+
+def test_torch_itself_would_load_a_flipped_bit(good: bytes) -> None:
+    """Why there is a seal: the middle of a weight can change, and torch says nothing."""
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size)
+    hurt = bytearray(good)
+    hurt[largest.header_offset + 1000] ^= 1
+    assert torch.load(io.BytesIO(hurt), weights_only=True)["format"] == 1
+
+
+def _png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (8, 8)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def _torch_save(value: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
+
+
+def _torchscript() -> bytes:
+    """What marks an archive as TorchScript; torch would hand it to torch.jit.load."""
+    buffer = io.BytesIO(_torch_save({"format": 1}))
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.writestr("archive/constants.pkl", b"\x80\x02).")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(bytes(1000), "is not a checkpoint", id="zeros"),
+        pytest.param(b"<!DOCTYPE html><html><body>404</body></html>\n" * 9, "is not a checkpoint", id="html"),
+        pytest.param(b"just some text\n", "is not a checkpoint", id="text"),
+        pytest.param(_png(), "is not a checkpoint", id="png"),
+        pytest.param(_torch_save({"format": 1, "step": 3}), "not written by ganctl", id="torch.save"),
+        pytest.param(_torch_save(torch.nn.Linear(2, 2)), "not written by ganctl", id="a whole module"),
+        pytest.param(_torchscript(), "not written by ganctl", id="TorchScript"),
+        pytest.param(b"PK\x03\x04" + bytes(1000), "is damaged", id="a broken zip"),
+        pytest.param(checkpoint.SEAL + b"0" * 64, "is damaged", id="a seal alone"),
+    ],
+)
+def test_what_is_no_checkpoint(
+    content: bytes, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.pt"
+    path.write_bytes(content)
+    assert_refused(path, word)
+    assert_clear(run(capsys, "sample", "--ckpt", path), 4, path, word)
+    assert_clear(run(capsys, "train", "--resume", path), 4, path, word)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.pt"]
+
+
+def test_zero_filled(good: bytes, tmp_path: Path) -> None:
+    """As a power cut leaves a file whose size was written and whose data was not."""
+    path = tmp_path / "x.pt"
+    path.write_bytes(bytes(len(good)))
+    assert_refused(path, "is not a checkpoint")
+    path.write_bytes(good[:4096] + bytes(len(good) - 4096))
+    assert_refused(path, "is damaged")
+
+
+@pytest.mark.filterwarnings("ignore:.*TorchScript")
+@pytest.mark.parametrize("content", [_torch_save([1, 2]), _torchscript(), _torch_save({"format": "1"})])
+def test_a_seal_makes_no_checkpoint_of_something_else(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    path.write_bytes(checkpoint.seal(content))
+    assert_refused(path, "is not a checkpoint")

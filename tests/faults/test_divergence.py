@@ -1,0 +1,132 @@
+"""A loss or a weight that is not finite stops the run within a line, and no checkpoint has it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from commands import assert_clear, run
+from runs import training
+from torch import Tensor
+
+from ganctl import Batch, Loss, checkpoint, plugins
+from ganctl.engine import Engine
+from ganctl.registry import component
+from ganctl.run import Run
+
+LOG_EVERY = 7
+
+
+class Penalised(Loss):
+    """D(fake) − D(real) and a penalty that becomes ``value`` at D's ``at``-th update."""
+
+    def __init__(self, at: int = 16, value: float = float("nan"), reported_only: bool = False) -> None:
+        super().__init__()
+        self.at, self.value, self.reported_only = at, value, reported_only
+        self.register_buffer("count", torch.zeros(()))
+
+    def discriminator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        self.count = self.count + 1
+        answer = D(real.x, real.y)
+        penalty = torch.where(self.count >= self.at, self.value, answer.square().mean())
+        loss = D(fake.x, fake.y).mean() - answer.mean()
+        return loss if self.reported_only else loss + penalty, {"penalty": penalty}
+
+    def generator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        return -D(fake.x, fake.y).mean(), {}
+
+
+@pytest.fixture
+def penalised(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name under which that loss is registered, as a plugin's."""
+    item = component(
+        "loss", "penalised", Penalised, "A test's.", plugin="test", distribution="test", version="1"
+    )
+    monkeypatch.setitem(plugins.registry()._tables["loss"], "penalised", [item])
+    return "penalised"
+
+
+def assert_stopped(run_: Run, result: Any, at: int) -> None:
+    assert_clear(result, 5, "diverged", f"step {at}", "--lr")
+    lines = run_.metrics
+    assert at <= lines[-1]["step"] < at + LOG_EVERY  # within one logging interval
+    for path in run_.checkpoints:
+        state = checkpoint.load(path)
+        assert state["step"] < at
+        for part in ("G", "D", "loss"):
+            assert all(weight.isfinite().all() for weight in state["engine"][part].values())
+        for part in ("g_optimizer", "d_optimizer"):
+            for values in state["engine"][part]["state"].values():
+                assert all(value.isfinite().all() for value in values.values())
+    if run_.checkpoints:
+        assert str(run_.checkpoints[-1]) in result.stderr
+    assert not list(run_.path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each epoch", "each step"])
+@pytest.mark.parametrize("network", ["G", "D"])
+@pytest.mark.parametrize(
+    "at", [1, 8, 14, 16, 25]
+)  # first of all, a line's first, its last, between, the run's last
+def test_a_weight_becomes_nan(
+    at: int,
+    network: str,
+    every: tuple[object, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    original, count = Engine.step, 0
+
+    def poisoned(self: Engine, draw: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == at:
+            with torch.no_grad():
+                next(getattr(self, network).parameters()).view(-1)[0] = float("nan")
+        return original(self, draw)
+
+    monkeypatch.setattr(Engine, "step", poisoned)
+    result = run(capsys, *training("gan"), *every, "--out", tmp_path / "run")
+    assert_stopped(Run(tmp_path / "run"), result, at)
+
+
+@pytest.mark.parametrize("value", ["nan", "inf"])
+@pytest.mark.parametrize("reported_only", ["false", "true"])
+@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each epoch", "each step"])
+def test_a_penalty_becomes_nan(
+    every: tuple[object, ...],
+    reported_only: str,
+    value: str,
+    penalised: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    options = ("-o", f"loss.value={value}", "-o", f"loss.reported_only={reported_only}")
+    result = run(capsys, *training("gan"), "--loss", penalised, *options, *every, "--out", tmp_path / "run")
+    assert_stopped(Run(tmp_path / "run"), result, at=16)
+
+
+def test_what_an_optimizer_remembers_counts_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gradient of 1e30 leaves Adam's second moment infinite, and every weight finite but stuck for good."""
+    original, count = Engine.step, 0
+
+    def poisoned(self: Engine, draw: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 16:
+            state = next(iter(self.g_optimizer.state.values()))
+            state["exp_avg_sq"].view(-1)[0] = float("inf")
+        return original(self, draw)
+
+    monkeypatch.setattr(Engine, "step", poisoned)
+    result = run(capsys, *training("gan"), "--out", tmp_path / "run")
+    assert_clear(result, 5, "diverged", "step 19", "step-00000013.pt")
+    assert [path.name for path in Run(tmp_path / "run").checkpoints] == [
+        "step-00000007.pt",
+        "step-00000013.pt",
+    ]

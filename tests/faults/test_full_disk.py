@@ -1,0 +1,214 @@
+"""A full disk: the file is named, what was saved before is whole, and the run goes on once there is room."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Result, assert_clear, run
+from forks import Forks
+from runs import training
+from test_training import assert_same_run
+
+from ganctl import checkpoint
+from ganctl.run import Run
+
+OFTEN = ("--checkpoint-every", 2)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip("needs the right to mount")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)
+
+
+def fill(disk: Path, left: int) -> Path:
+    """A file that leaves ``left`` bytes free."""
+    filler, free = disk / "filler", os.statvfs(disk)
+    filler.write_bytes(bytes(free.f_bavail * free.f_frsize - left))
+    return filler
+
+
+def test_a_disk_that_fills_while_training(small_disk: Path, forks: Forks, whole: Callable[..., Run]) -> None:
+    out = small_disk / "run"
+    log = small_disk.with_name("log")
+    status = forks.run(*training("gan"), *OFTEN, "--out", out, log=log, no_curves=[])
+    output = log.read_text()
+    assert status == 6, output
+    assert f"error: Cannot write {out}/" in output
+    assert "No space left on device" in output
+    assert "hint: Free some room" in output
+    assert "Traceback" not in output
+    kept = Run(out).checkpoints
+    assert kept
+    for path in kept:
+        checkpoint.load(path)
+    assert not list(out.rglob("*.tmp"))
+
+    subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
+    status = forks.run("train", "--resume", out, log=log, no_curves=[])
+    assert status == 0, log.read_text()
+    assert_same_run(whole("gan", *OFTEN), Run(out))
+
+
+@pytest.mark.parametrize("left", [0, 4096, 16384])
+def test_a_disk_that_is_full_at_the_start(
+    left: int, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filler = fill(small_disk, left)
+    result = run(capsys, *training("gan"), "--out", small_disk / "run")
+    assert_clear(result, 6, "No space left on device", str(small_disk / "run"))
+    filler.unlink()
+    again = "--resume" if Run(small_disk / "run").config_file.exists() else "--out"
+    assert again == "--resume" or not (small_disk / "run").exists()
+
+
+def test_a_disk_too_full_for_pictures(
+    small_disk: Path, tiny_run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fill(small_disk, 8192)
+    for name in ("x.png", "x.npz", "folder"):
+        out = small_disk / name
+        result = run(capsys, "sample", "--ckpt", tiny_run.path, "--n", 100, "--out", out)
+        assert_clear(result, 6, f"Cannot write {out}", "No space left on device")
+    assert not list(small_disk.rglob("*.tmp"))
+    assert not (small_disk / "x.png").exists()
+
+
+def no_room(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """From the ``nth`` file that is made durable on, the disk is full."""
+    fsync, count = os.fsync, 0
+
+    def full(descriptor: int) -> None:
+        nonlocal count
+        count += 1
+        if count >= nth:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+
+
+@pytest.mark.parametrize("nth", [1, 3, 6, 10, 16, 22])
+def test_no_room_for_any_of_the_files(
+    nth: int,
+    whole: Callable[..., Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        no_room(patch, nth)
+        result = run(capsys, *training("gan"), "--out", out)
+    assert_clear(result, 6, f"Cannot write {out}/", "No space left on device", "Free some room")
+    assert not list(tmp_path.rglob("*.tmp"))
+    if nth == 1:
+        assert not out.exists()  # without its settings it would be no run
+        return
+    for path in Run(out).checkpoints:
+        checkpoint.load(path)
+    assert run(capsys, "train", "--resume", out).status == 0
+    assert_same_run(whole("gan"), Run(out))
+
+
+def to_dev_full(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> None:
+    """Files of which ``name`` is a part, after so many of them, are opened on the device that is always full."""
+    original, count = Path.open, 0
+
+    def opened(self: Path, *args: Any, **options: Any) -> Any:
+        nonlocal count
+        if name in self.name:
+            count += 1
+            if count > after:
+                return original(Path("/dev/full"), *args, **options)
+        return original(self, *args, **options)
+
+    monkeypatch.setattr(Path, "open", opened)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize(
+    ("name", "after"), [("metrics.jsonl", 0), ("metrics.jsonl", 2), ("timing.jsonl", 0), ("log.txt", 0)]
+)
+def test_no_room_for_a_line(
+    name: str,
+    after: int,
+    whole: Callable[..., Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        to_dev_full(patch, name, after)
+        result = run(capsys, *training("gan"), "--out", out)
+    named = "/dev/full" if name == "log.txt" else out / name
+    assert_clear(result, 6, f"Cannot write {named}: No space left on device", "Free some room")
+    assert run(capsys, "train", "--resume", out).status == 0
+    assert_same_run(whole("gan"), Run(out))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_no_room_for_tensorboard_stops_nothing(
+    whole: Callable[..., Run],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "run"
+    to_dev_full(monkeypatch, "tfevents")
+    result: Result = run(capsys, *training("gan"), "--out", out)
+    assert result.status == 0
+    assert result.stderr.count("going on without TensorBoard") == 1
+    assert "No space left on device" in result.stderr
+    assert_same_run(whole("gan"), Run(out))
+
+
+def test_a_log_that_cannot_be_told_hides_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The checkpoint's error is what the user sees, though the log cannot take it."""
+    out = tmp_path / "run"
+    original = Path.open
+
+    def opened(self: Path, *args: Any, **options: Any) -> Any:
+        file = original(self, *args, **options)
+        if self.name == "log.txt":
+            write = file.write
+            lines = iter(range(2))  # the head and the description
+            file = _Written(file, lambda data: write(data) if next(lines, None) is not None else _full())
+        return file
+
+    monkeypatch.setattr(Path, "open", opened)
+    no_room(monkeypatch, 6)
+    result = run(capsys, *training("gan"), "--out", out)
+    assert_clear(result, 6, f"Cannot write {out}/", "No space left on device")
+
+
+class _Written:
+    def __init__(self, file: Any, write: Callable[[bytes], Any]) -> None:
+        self._file, self.write, self.name = file, write, file.name
+
+    def __enter__(self) -> _Written:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+
+def _full() -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,0 +1,155 @@
+"""Checkpoints of plain values that somebody made up: refused in words, before anything is built or written."""
+
+from __future__ import annotations
+
+import copy
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from commands import assert_clear, run
+
+from ganctl import checkpoint, state
+from ganctl.run import Run
+
+PARTS = list(state._PARTS)
+
+#: "config/seed" → the value that it is given; or a function of the whole state.
+MADE_UP: list[tuple[str, Any]] = [
+    *((name, None) for name in PARTS),
+    ("step", "x"), ("step", -1), ("step", True), ("step", 1.5),
+    ("seconds", float("nan")),
+    ("config", []), ("config", {}), ("config", {1: 2}),
+    ("config/seed", "x"), ("config/seed", None), ("config/seed", torch.zeros(1)), ("config/batch_size", 1.5),
+    ("config/precision", "fp8"), ("config/model", 3), ("config/on_nan", []),
+    ("config/generator", "gan"), ("config/generator", {}), ("config/generator", {"name": 5}),
+    ("config/generator", {"name": "gan", 3: 4}), ("config/generator", None), ("config/data", None),
+    ("components", {}), ("components", []), ("components/generator", {}), ("components/generator", "gan"),
+    ("components/generator/version", 1), ("components/generator/name", "../../x"),
+    ("components/generator/distribution", "x'; touch /tmp/x; '"),
+    ("components/generator/version", "1.0\n\x1b[2J"),
+    ("image", [1, 28]), ("image", [0, 28, 28]), ("image", [1, -28, 28]), ("image", ["1", 28, 28]), ("image", "abc"),
+    ("classes", "0123456789"), ("classes", [0, 1]),
+    ("num_classes", "10"), ("num_classes", -1),
+    ("data", 5),
+    ("engine", []), ("engine", {}), ("engine/G", {}), ("engine/G", []), ("engine/D", {"x": 3}), ("engine/G_ema", 3),
+    ("recorder", {}), ("recorder/names", "ab"), ("recorder/rows", torch.zeros(2, 99)), ("recorder/rows", [[1.0]]),
+    ("rng", {}), ("rng/cpu", torch.zeros(5)), ("rng/cpu", "x"),
+    ("rng/cpu", torch.zeros(5, dtype=torch.uint8)), ("rng/cpu", torch.zeros(5056, dtype=torch.uint8)),
+]  # fmt: skip
+
+#: Well-typed, and only a lie where the generator is built from them.
+LIES: list[tuple[str, Any]] = [
+    ("image", [1, 29, 28]), ("image", [3, 28, 28]), ("image", [1, 10**6, 10**6]), ("image", [2**40, 2**40, 2**40]),
+    ("config/generator/hidden", [10**9]), ("config/generator/hidden", "many"), ("config/generator/width", 3),
+    ("config/generator", {"name": "../../etc/passwd"}), ("config/generator", {"name": "dcgan"}),
+    ("config/latent", {"name": "normal", "z_dim": 10**12}), ("config/latent", {"name": "normal", "z_dim": -1}),
+    ("config/latent", {"name": "../x"}), ("config/latent", {"name": "normal", "z_dim": "x"}),
+    ("engine/G", {"x": torch.zeros(3)}), ("engine/G", {0: torch.zeros(3)}),
+    ("engine/G_ema", {"x": torch.zeros(3)}),
+]  # fmt: skip
+
+#: What only a training looks at.
+LIES_TO_GO_ON: list[tuple[str, Any]] = [
+    ("config/loss", {"name": "no-such-loss"}), ("config/batch_size", -5),
+    ("config/g_optimizer", {"name": "adam", "lr": "fast"}), ("config/g_optimizer", {"name": "adam", "lr": -1.0}),
+    ("config/d_optimizer", {"name": "adam", "speed": 3}), ("config/epochs", -3), ("config/ema", -1.0),
+    ("engine/D", {"x": torch.zeros(3)}), ("engine/loss", 3), ("engine/loss", {"x": torch.zeros(3)}),
+    ("engine/g_optimizer", []), ("engine/g_optimizer", {}), ("engine/g_optimizer", {"state": 3, "param_groups": 4}),
+    ("engine/g_optimizer", {"state": {}, "param_groups": []}),
+    ("config/discriminator", {"name": "gan", "hidden": [7]}),
+]  # fmt: skip
+
+
+def lie(run_: Run, path: Path, where: str, value: Any) -> None:
+    """The run's newest checkpoint, sealed as ganctl seals, with ``value`` at ``where``."""
+    made_up = copy.deepcopy(checkpoint.load(run_.checkpoints[-1]))
+    *way, last = where.split("/")
+    part: Any = made_up
+    for key in way:
+        part = part[key]
+    part[last] = value
+    write(made_up, path)
+
+
+def write(made_up: dict[str, Any], path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save(made_up, buffer)
+    path.write_bytes(checkpoint.seal(buffer.getvalue()))
+
+
+def assert_refused(
+    path: Path, capsys: pytest.CaptureFixture[str], commands: list[tuple[object, ...]]
+) -> None:
+    for args in commands:
+        began = time.process_time()
+        assert_clear(run(capsys, *args), 4, "checkpoint")
+        assert time.process_time() - began < 5
+        assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def named(cases: list[tuple[str, Any]]) -> list[Any]:
+    return [pytest.param(where, value, id=f"{where}={str(value)[:30]!r}") for where, value in cases]
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "x.pt"
+
+
+@pytest.mark.parametrize(("where", "value"), named(MADE_UP))
+def test_made_up(
+    where: str, value: Any, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lie(tiny_run, path, where, value)
+    assert_refused(path, capsys, [("sample", "--ckpt", path), ("train", "--resume", path)])
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_a_part_is_missing(name: str, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made_up = checkpoint.load(tiny_run.checkpoints[-1])
+    del made_up[name]
+    write(made_up, path)
+    assert_refused(path, capsys, [("sample", "--ckpt", path), ("train", "--resume", path)])
+    assert f"'{name}'" in run(capsys, "sample", "--ckpt", path).stderr
+
+
+@pytest.mark.parametrize(("where", "value"), named(LIES))
+def test_a_generator_that_cannot_be(
+    where: str, value: Any, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lie(tiny_run, path, where, value)
+    assert_refused(path, capsys, [("sample", "--ckpt", path)])
+
+
+@pytest.mark.parametrize(("where", "value"), named(LIES_TO_GO_ON))
+def test_a_training_that_cannot_be(
+    where: str, value: Any, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lie(tiny_run, path, where, value)
+    assert_refused(path, capsys, [("train", "--resume", path, "--epochs", 3)])
+
+
+def test_names_with_separators_stay_in_their_folder(
+    tiny_run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lie(tiny_run, path, "config/model", "../../evil")
+    assert_clear(run(capsys, "train", "--resume", path), 4, "its 'model' has two names")
+    assert Run.create_numbered(path.parent / "runs", "../../evil/x").path.parent == path.parent / "runs"
+
+
+def test_what_ganctl_wrote_itself_is_right(tiny_run: Run) -> None:
+    """The rules that refuse all of these do not refuse a checkpoint."""
+    for file in tiny_run.checkpoints:
+        state.check(checkpoint.load(file), file)
+
+
+def test_a_setting_of_a_later_ganctl_is_left_out(
+    tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lie(tiny_run, path, "config/colour", "blue")
+    assert run(capsys, "sample", "--ckpt", path, "--n", 4).status == 0
