@@ -23,6 +23,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
                 loss=Spec(loss),
                 g_optimizer=adam,
                 d_optimizer=adam,
+                ema=10_000,
                 batch_size=128,
                 paper=paper,
             )
