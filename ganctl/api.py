@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ganctl import plugins, resume, toml
+from ganctl import plugin_files, resume, toml
 from ganctl.config import resolve
 from ganctl.progress import make_reporter
 from ganctl.run import Run
@@ -23,6 +24,7 @@ def train(
     out: Path | str | None = None,
     resume_from: Path | str | None = None,
     quiet: bool = False,
+    plugins: Sequence[Path | str] = (),
     **settings: Any,
 ) -> Run:
     """Train and return the finished run.
@@ -40,6 +42,7 @@ def train(
         out: the run folder itself, in place of a numbered one.
         resume_from: a run folder or checkpoint to go on from; only settings such as ``epochs`` may be given.
         quiet: show no progress.
+        plugins: Python files with hooks, to be loaded besides the installed plugins, as ``--plugin``.
         **settings: any setting of ``config.toml``, and the short forms ``optimizer``, ``lr``, ``g_lr``, ``d_lr``,
             ``lr_schedule``, ``z_dim``. A component is its name or a dict ``{"name": …, option: …}``.
 
@@ -49,16 +52,22 @@ def train(
     """
     given = {**settings, **{k: v for k, v in {"model": model, "data": data}.items() if v is not None}}
     reporter = make_reporter(quiet=quiet)
-    registry = plugins.registry()
+    registry = plugin_files.registry_with(plugins)
     with StopSignals() as stop:
         if resume_from is not None:
             going_on = resume.find(Path(resume_from), registry, given, reporter.say)
             return run_training(
-                going_on.config, resume=going_on, runs=Path(runs), reporter=reporter, stop=stop
+                going_on.config,
+                registry=registry,
+                resume=going_on,
+                runs=Path(runs),
+                reporter=reporter,
+                stop=stop,
             )
         layers = [toml.read(Path(config)), given] if config is not None else [given]
         return run_training(
             resolve(registry, *layers),
+            registry=registry,
             runs=Path(runs),
             out=Path(out) if out else None,
             reporter=reporter,

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from ganctl import options, toml
+from ganctl import options, plugin_files, toml
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.model import Model, Spec
 from ganctl.registry import Registry
@@ -78,6 +78,7 @@ class Config:
     d_optimizer: Spec = _setting("of D")
     augment: Spec | None = _setting("what D sees every x through; none: x itself", default=None)
     schedules: Mapping[str, str] = _setting("values that change while training, by name", default_factory=dict)
+    plugins: Mapping[str, str] = _setting("plugin files, and the start of their SHA-256", default_factory=dict)
     # fmt: on
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,12 +138,25 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
     Raises:
         GanctlError: an unknown setting or component, or a value that cannot be; the message says where.
     """
+    for layer in layers:
+        recorded = layer.get("plugins", {})
+        if not isinstance(recorded, Mapping):
+            raise GanctlError(
+                f"plugins is {recorded!r}.", "It is a table of files and digests.", status=USAGE
+            )
+        plugin_files.check_recorded(registry, recorded, exact=False)
     expanded = [_expand(registry, layer) for layer in layers]
     names = [layer["model"] for layer in expanded if "model" in layer]
     if not names:
         raise GanctlError(
             "No model was named.",
             "Try: ganctl train --model dcgan --data mnist (see: ganctl models)",
+            status=USAGE,
+        )
+    if len(set(names)) > 1 and any(COMPONENTS.keys() & layer.keys() - {"data"} for layer in expanded[:-1]):
+        raise GanctlError(
+            f"The settings have the parts of the model '{names[0]}', and the model '{names[-1]}' was given besides.",
+            f"Give --model {names[-1]} without --config, or a config without parts.",
             status=USAGE,
         )
     recipe: Model = registry.get("model", names[-1]).load()
@@ -154,6 +168,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
         "ema": recipe.ema,
         "data_root": os.environ.get("GANCTL_DATA_ROOT", DEFAULTS["data_root"]),
         "schedules": _schedules(recipe.schedules),
+        "plugins": dict(registry.files),
         **{name: getattr(recipe, name) for name in COMPONENTS if name != "data"},
     }
     for layer in expanded:
@@ -161,6 +176,8 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
         for name, value in layer.items():
             if name in COMPONENTS:
                 settings[name] = _merge(name, settings.get(name), value)
+                continue
+            if name == "plugins":  # what is recorded loads nothing
                 continue
             if name in LISTS:
                 settings[name] = _list(name, value)

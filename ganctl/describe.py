@@ -44,19 +44,23 @@ def parameters(
     if component.kind not in ("generator", "discriminator"):
         return {}
     spec = Spec(f"{component.distribution}:{component.name}")
-    return {component.kind: _count(registry, component.kind, spec, Spec("normal"), image)}
+    return {component.kind: _count(registry, component.kind, spec, None, image)}
 
 
-def _count(registry: Registry, kind: str, spec: Spec, latent: Spec, image: ImageShape) -> int | GanctlError:
+def _count(
+    registry: Registry, kind: str, spec: Spec, latent: Spec | None, image: ImageShape
+) -> int | GanctlError:
     import torch
 
     from ganctl import build
+    from ganctl.latent import Normal
 
     error = GanctlError("")
     try:
-        filled_in = {"image": image, "latent": build.make_latent(registry, latent), "num_classes": 0}
+        z = Normal() if latent is None else build.make_latent(registry, latent)
     except GanctlError as raised:
         return raised
+    filled_in = {"image": image, "latent": z, "num_classes": 0}
     # The meta device costs neither memory nor time, but a network that computes while it is built needs the other.
     for device in ("meta", "cpu"):
         try:

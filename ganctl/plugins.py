@@ -132,7 +132,7 @@ def _load(plugin: Plugin, point: EntryPoint) -> None:
         requirements.check(point, plugin.distribution)
         # What a plugin prints must not get into the output of a --json.
         with contextlib.redirect_stdout(sys.stderr):
-            _register(plugin, point.load())
+            register(plugin, point.load())
     # SystemExit too: a module that calls sys.exit() must not end ganctl.
     except (Exception, SystemExit) as error:
         kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "
@@ -162,7 +162,12 @@ def _origin(point: EntryPoint) -> tuple[str, str]:
     return name or "unknown", version or "0"
 
 
-def _register(plugin: Plugin, module: object) -> None:
+def register(plugin: Plugin, module: object) -> None:
+    """Call the hooks of ``module``; what they register is in ``plugin`` then.
+
+    Raises:
+        GanctlError: no hook, or one that is misspelt; besides whatever the hooks raise.
+    """
     # A manager a plugin: one failing implementation would abort a hook call that others share.
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)

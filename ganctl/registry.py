@@ -88,9 +88,17 @@ class Registry:
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, list[Component]]] = {kind: {} for kind in KINDS}
-        self.left_out: list[
-            str
-        ] = []  # plugins that are not in the tables, and why, for whoever misses a name
+        self.files: dict[str, str] = {}  # plugin files by path: the digest of their text
+        # Plugins that are not in the tables, and why, for whoever misses a name.
+        self.left_out: list[str] = []
+
+    def copy(self) -> Registry:
+        """One that may be added to without changing this."""
+        other = Registry()
+        for kind, table in self._tables.items():
+            other._tables[kind] = {name: list(items) for name, items in table.items()}
+        other.files, other.left_out = dict(self.files), list(self.left_out)
+        return other
 
     def add(self, item: Component) -> None:
         self._tables[item.kind].setdefault(item.name, []).append(item)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganctl import checkpoint
+from ganctl import checkpoint, plugin_files
 from ganctl.config import COMPONENTS, Config, resolve
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.metrics import keep_lines
@@ -69,15 +69,16 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
         return Resume(config, state, None)
     if run.checkpoints[-1:] == [real]:
         return Resume(config, state, run)
-    say(f"{path.name} is not the newest checkpoint of {run.path}, so this goes on in a run of its own.")
+    say(f"{path} is not the newest checkpoint of its run, so this goes on in a run of its own.")
     return Resume(config, state, None, history=run)
 
 
 def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
     """The settings in ``state``, with everything that they name there and every value possible."""
+    saved = Config.from_dict(state["config"])
+    plugin_files.check_recorded(registry, saved.plugins, exact=True)
     for setting in ("model", *COMPONENTS):
         check_origin(registry, state, setting)
-    saved = Config.from_dict(state["config"])
     with blamed_on(file):
         resolve(registry, saved.to_dict())
     return saved
@@ -108,7 +109,8 @@ def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Con
     if not given:
         return saved
     changed = resolve(registry, saved.to_dict(), given)
-    before, after = saved.to_dict(), changed.to_dict()
+    # Resolved once more as it is: a component may have gained an option since.
+    before, after = resolve(registry, saved.to_dict()).to_dict(), changed.to_dict()
     for name in before:
         if before[name] != after[name] and name not in CHANGEABLE:
             was, given_now = _show(before[name], after[name]), _show(after[name], before[name])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganctl import build, checkpoint, pictures, plugins
+from ganctl import build, checkpoint, pictures, plugin_files
 from ganctl.config import COMPONENTS, Config
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
@@ -127,7 +127,7 @@ class Sampler:
         if not self.conditional:
             raise GanctlError(
                 f"The generator '{self.config.generator.name}' was not trained on classes.",
-                "Conditional models: cgan, acgan, cgan-pd.",
+                "Those of conditional models are, as cgan; see: ganctl models",
                 status=USAGE,
             )
         if name in self.classes:
@@ -177,16 +177,20 @@ def draw_latents(latent: Latent, n: int, *, seed: int, truncation: float | None 
     return torch.cat([latent.sample_truncated(LATENT_BLOCK, truncation, generator) for _ in blocks])[:n]
 
 
-def load(path: Path | str, *, device: str = "auto") -> Sampler:
+def load(path: Path | str, *, device: str = "auto", plugins: Sequence[Path | str] = ()) -> Sampler:
     """The sampler of a checkpoint file, or of the newest checkpoint of a run folder.
+
+    Args:
+        plugins: plugin files, if G or its latent is in one.
 
     Raises:
         GanctlError: damaged, not a checkpoint, or a component whose plugin is not installed.
     """
+    registry = plugin_files.registry_with(plugins)
     file, chosen = find_checkpoint(Path(path)), choose_device(device)
     state = checkpoint.load(file)
     with blamed_on(file):
-        return Sampler(state, plugins.registry(), chosen)
+        return Sampler(state, registry, chosen)
 
 
 def find_checkpoint(path: Path) -> Path:
@@ -210,6 +214,13 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> Non
         return
     kind = COMPONENTS.get(setting, setting)  # a model is one
     named = state["config"][setting]
+    recorded = state["config"].get("plugins", {})
+    used = {
+        p: digest
+        for p, digest in recorded.items()
+        if plugin_files.distribution(p) == component["distribution"]
+    }
+    plugin_files.check_recorded(registry, used, exact=False)
     if not registry.find(kind, named if isinstance(named, str) else named["name"]):
         name, distribution, version = component["name"], component["distribution"], component["version"]
         raise GanctlError(

@@ -31,7 +31,7 @@ PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *s
 DOCS = ROOT / "docs"
 OPTION = re.compile(r"(?<![\w-])--?[a-z][\w-]*")
 FENCE = re.compile(r"^( *)```([\w-]*)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
-NOT_A_SHELL = {"python", "toml", "json", "text", "yaml"}
+NOT_A_SHELL = {"python", "py", "toml", "json", "text", "yaml"}
 
 
 def label(path: Path) -> str:
@@ -131,7 +131,9 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
         return
     known = {*HELP, *SHORTHANDS, "optimizer", "lr_schedule"}
     settings = {name: value for name, value in given.items() if name in known}
-    config = resolve(plugins.registry(), with_options(settings, given.get("component_options", ())))
+    config = resolve(
+        plugins.registry(), with_options(settings, given.get("component_options", ()), plugins.registry())
+    )
     for text in config.schedules.values():
         schedules.parse(text, per_step=1)
 

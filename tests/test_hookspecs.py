@@ -24,12 +24,12 @@ def test_the_example_in_the_documentation_works() -> None:
     """The module's docstring shows a plugin; it is what people copy."""
     from types import ModuleType
 
-    from ganctl.plugins import Plugin, _register
+    from ganctl.plugins import Plugin, register
 
     text = inspect.cleandoc(hookspecs.__doc__ or "").split("::\n\n")[1].split("\n\nThe second")[0]
     module = ModuleType("my_package")
     exec(compile(inspect.cleandoc(text), "example", "exec"), vars(module))
     plugin = Plugin("mine", "my_package", "my-dist", "1.0")
-    _register(plugin, module)
+    register(plugin, module)
     (item,) = plugin.components
     assert (item.kind, item.name, item.origin) == ("loss", "my-loss", "my-dist 1.0")

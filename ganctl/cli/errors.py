@@ -9,7 +9,7 @@ import traceback
 
 import click
 
-from ganctl import plugins
+from ganctl import plugin_files, plugins
 from ganctl.errors import FAILED, INTERRUPTED, RESOURCES, USAGE, GanctlError
 
 
@@ -45,8 +45,7 @@ def explain(error: BaseException) -> tuple[str, str, int]:
         return f"The disk is full{where}: {error.strerror}.", "Free some space; see: ganctl doctor", RESOURCES
     if isinstance(error, OSError) and error.filename:
         return f"{error.strerror}: {error.filename}", "Check that path; ganctl --debug … shows more.", FAILED
-    culprit = _third_party(error)
-    whose = f"plugin '{culprit.name}' of {culprit.origin}" if culprit else "ganctl"
+    whose = _third_party(error) or "ganctl"
     return (
         f"{type(error).__name__}: {text}" if str(error) else text,
         f"This is a bug in {whose}; run again with --debug (ganctl --debug …) "
@@ -72,19 +71,21 @@ def _explain_usage(error: click.ClickException) -> tuple[str, str, int]:
     return _one_line(error.format_message()), hint, error.exit_code if error.exit_code else USAGE
 
 
-def _third_party(error: BaseException) -> plugins.Plugin | None:
-    """The plugin, if not ganctl's own, whose code was the last to run before ``error``."""
+def _third_party(error: BaseException) -> str:
+    """The plugin, if not ganctl's own, whose code was the last to run before ``error``; else nothing."""
     if not plugins.load.cache_info().currsize:
-        return None
+        return ""
     by_package = {plugin.module.partition(":")[0].partition(".")[0]: plugin for plugin in plugins.load().all}
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         package = frame.f_globals.get("__name__", "").partition(".")[0]
         if package == "ganctl":
-            return None
+            return ""
+        if package == plugin_files.NAMESPACE:
+            return f"the plugin file {frame.f_code.co_filename}"
         if package in by_package:
             plugin = by_package[package]
-            return None if plugin.distribution == "ganctl" else plugin
-    return None
+            return "" if plugin.distribution == "ganctl" else f"plugin '{plugin.name}' of {plugin.origin}"
+    return ""
 
 
 def _one_line(text: str) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from ganctl import plugins
+from ganctl import plugin_files
 from ganctl.cli.listing import as_dict
 from ganctl.cli.output import fold, print_json, terminal_width
-from ganctl.cli.params import component, json_option
+from ganctl.cli.params import component, json_option, plugin_option
 from ganctl.errors import FAILED, USAGE, GanctlError, did_you_mean
 from ganctl.model import ImageShape, Model
 from ganctl.registry import KINDS, Component, Registry
@@ -32,13 +33,21 @@ IMAGE_SIZE = 28
     show_default=True,
     help="Count parameters for images of so many channels.",
 )
+@plugin_option
 @json_option
-def info(name: str, kind: str | None, image_size: int | None, channels: int, as_json: bool) -> None:
+def info(
+    name: str,
+    kind: str | None,
+    image_size: int | None,
+    channels: int,
+    plugin_paths: tuple[Path, ...],
+    as_json: bool,
+) -> None:
     """Tell all about NAME: paper, defaults, options, parameters.
 
     One name may be a model, a generator and a discriminator; all of them are shown.
     """
-    registry = plugins.registry()
+    registry = plugin_files.registry_with(plugin_paths)
     facts = [_facts(registry, item, image_size, channels) for item in _find(registry, name, kind)]
     if as_json:
         print_json(facts)

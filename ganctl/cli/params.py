@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -37,6 +38,17 @@ class ComponentName(click.ParamType):
 def component(kind: str | None = None) -> ComponentName:
     """The ``type=`` of a parameter that names a component of one kind, or of any."""
     return ComponentName(kind)
+
+
+#: ``--plugin FILE``, as often as wanted.
+plugin_option = click.option(
+    "--plugin",
+    "plugin_paths",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="A Python file with hooks, loaded for this command alone, as ./my_loss.py.",
+)
 
 
 def json_option(command: Any) -> Any:

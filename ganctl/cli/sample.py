@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ganctl.cli.params import plugin_option
+
 EXAMPLES = """
 \b
 Examples:
@@ -72,6 +74,7 @@ Examples:
     type=float,
     help="Draw z from a normal distribution cut off at ±X: fewer odd pictures, less variety.",
 )
+@plugin_option
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress, only errors.")
 def sample(
@@ -84,6 +87,7 @@ def sample(
     nrow: int | None,
     batch_size: int,
     truncation: float | None,
+    plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
 ) -> None:
@@ -103,7 +107,7 @@ def sample(
         )
     if nrow is not None and out is not None and out.suffix != ".png":
         raise GanctlError("--nrow is for a grid.", "Give --out FILE.png with it.", status=USAGE)
-    sampler = sampling.load(ckpt, device=device)
+    sampler = sampling.load(ckpt, device=device, plugins=plugin_paths)
     if class_name is not None and code is not None:
         raise GanctlError("Both --class and --code were given.", "Give one of them.", status=USAGE)
     classes, row = None, f"-class-{class_name}" if class_name is not None else f"-code-{code}" if code else ""

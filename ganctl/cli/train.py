@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from ganctl.cli.help import sectioned
-from ganctl.cli.params import component
+from ganctl.cli.params import component, plugin_option
 from ganctl.errors import USAGE, GanctlError
+from ganctl.registry import Registry
 
 EXAMPLES = """
 \b
@@ -43,6 +44,7 @@ what = _options(
                  help="Settings from a TOML file; a run's config.toml repeats the run."),
     click.option("--resume", metavar="RUN|CKPT", type=click.Path(path_type=Path),
                  help="Go on with a run folder, or from a checkpoint; with --epochs or --steps for longer."),
+    plugin_option,
 )  # fmt: skip
 how_long = _options(
     click.option("--epochs", metavar="N", help="Times that D sees the dataset.  [default: 20]"),
@@ -133,6 +135,7 @@ folder = _options(
 def train(
     config_file: Path | None,
     resume: Path | None,
+    plugin_paths: tuple[Path, ...],
     component_options: tuple[str, ...],
     runs: Path,
     out: Path | None,
@@ -147,7 +150,7 @@ def train(
     from ganctl.signals import StopSignals
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
-        from ganctl import plugins, toml
+        from ganctl import plugin_files, toml
         from ganctl import resume as resuming
         from ganctl.config import resolve
         from ganctl.progress import make_reporter
@@ -155,7 +158,7 @@ def train(
 
         stop.check()
         reporter = make_reporter(quiet=quiet, verbose=verbose)
-        registry = plugins.registry()
+        registry = plugin_files.registry_with(plugin_paths)
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
         if resume is not None:
             if config_file or out:
@@ -164,24 +167,29 @@ def train(
                     "Give one or the other.",
                     status=USAGE,
                 )
-            found = resuming.find(resume, registry, with_options(given, component_options), reporter.say)
+            found = resuming.find(
+                resume, registry, with_options(given, component_options, registry), reporter.say
+            )
             config = found.config
         else:
             found = None
             layers = [toml.read(config_file)] if config_file else []
-            config = resolve(registry, *layers, with_options(given, component_options))
+            config = resolve(registry, *layers, with_options(given, component_options, registry))
         if verbose:
             reporter.say(config.to_toml())
-        run_training(config, runs=runs, out=out, resume=found, reporter=reporter, stop=stop)
+        run_training(
+            config, registry=registry, runs=runs, out=out, resume=found, reporter=reporter, stop=stop
+        )
 
 
-def with_options(given: dict[str, Any], component_options: tuple[str, ...]) -> dict[str, Any]:
+def with_options(
+    given: dict[str, Any], component_options: tuple[str, ...], registry: Registry
+) -> dict[str, Any]:
     """``given`` with each ``part.option=value`` in its part's table.
 
     Raises:
         GanctlError: one that is not of that form.
     """
-    from ganctl import plugins
     from ganctl.config import COMPONENTS, LISTS, data_spec
     from ganctl.errors import did_you_mean
 
@@ -211,7 +219,7 @@ def with_options(given: dict[str, Any], component_options: tuple[str, ...]) -> d
         elif part == "schedules":
             given[part] = table
         elif part == "data" and name is not None:
-            given[part] = {**data_spec(plugins.registry(), name), **table}
+            given[part] = {**data_spec(registry, name), **table}
         else:
             given[part] = {**({"name": name} if name is not None else {}), **table}
     return given

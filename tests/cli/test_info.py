@@ -94,8 +94,8 @@ def test_the_defaults_of_a_model_are_what_train_would_be_told(name: str) -> None
         word for line in model_defaults(registry.get("model", name).load()) for word in shlex.split(line)
     ]
     given = train.make_context("train", ["--model", "blank", "--data", "glyphs", *words]).params
-    settings = {key: value for key, value in given.items() if value is not None and key in SETTINGS}
-    told = resolve(registry, with_options(settings, given["component_options"]))
+    settings = {k: v for k, v in given.items() if v not in (None, ()) and k in SETTINGS}
+    told = resolve(registry, with_options(settings, given["component_options"], registry))
     wanted = resolve(registry, {"model": name, "data": "glyphs"})
     assert replace(told, model=name) == wanted
 

@@ -1,0 +1,219 @@
+"""A component in one Python file: loaded when asked for by its path, never because a config or checkpoint names it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import ganctl
+from ganctl import GanctlError, checkpoint, plugin_files, plugins
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+LOSS = '''
+from dataclasses import dataclass
+from torch.nn.functional import softplus
+
+import ganctl
+
+
+@ganctl.hookimpl
+def register_losses(register):
+    register("mine", Mine, summary="My own")
+
+
+@dataclass
+class Weights:
+    fake: float = 1.0
+
+
+class Mine(ganctl.Loss):
+    """Mine.
+
+    Args:
+        scale: of the logits.
+    """
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def discriminator_loss(self, D, real, fake):
+        r, f = self.scale * ganctl.logits(D, real), self.scale * ganctl.logits(D, fake)
+        return softplus(-r).mean() + Weights().fake * softplus(f).mean(), {"D(x)": r.mean(), "D(G(z))": f.mean()}
+
+    def generator_loss(self, D, real, fake):
+        return softplus(-self.scale * ganctl.logits(D, fake)).mean(), {}
+
+
+open("ran.txt", "a").write("x")
+'''
+GENERATOR = """
+import torch
+import ganctl
+
+
+@ganctl.hookimpl
+def register_generators(register):
+    register("plain", Plain, summary="One layer")
+
+
+class Plain(torch.nn.Module):
+    def __init__(self, image: ganctl.ImageShape, latent: ganctl.Latent) -> None:
+        super().__init__()
+        self.image = image
+        self.layer = torch.nn.Linear(latent.dim, image.channels * image.height * image.width)
+
+    def forward(self, z, y=None):
+        return self.layer(z).tanh().view(-1, *self.image)
+"""
+TINY = (
+    *("--model", "gan-basic", "--data", "glyphs", "-o", "data.n=64", "-o", "discriminator.hidden=8"),
+    *("--batch-size", 16, "--samples", 4, "--tracker", "none"),
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "my_loss.py").write_text(LOSS)
+    (tmp_path / "nets").mkdir()
+    (tmp_path / "nets" / "my net.py").write_text(GENERATOR)
+    return tmp_path
+
+
+def test_from_an_idea_to_a_training_and_back(here: Path, ganctl: Run) -> None:
+    """Train, repeat, go on and sample, always with the file named, and in no other way."""
+    files = ("--plugin", "./my_loss.py", "--plugin", "nets/my net.py")
+    train = ("train", *TINY, "--loss", "mine", "--generator", "plain", "--epochs", 1)
+    done = ganctl(*train, *files, "-o", "loss.scale=2", "--out", "run")
+    assert done.returncode == 0, done.stderr
+
+    # It is recorded in the settings and named in the checkpoint.
+    config = (here / "run" / "config.toml").read_text()
+    (digest,) = re.findall(r'^"my_loss.py" = "([0-9a-f]{12})"$', config, re.MULTILINE)
+    state = checkpoint.load(here / "run" / "checkpoints" / "step-00000004.pt")
+    assert state["components"]["loss"] == {
+        "name": "mine",
+        "distribution": "file:my_loss.py",
+        "version": digest,
+    }
+    assert state["components"]["generator"]["distribution"] == "file:my-net.py"
+    assert list(state["config"]["plugins"]) == ["my_loss.py", "nets/my net.py"]
+
+    # A config, a run folder or a checkpoint runs nothing of it by itself, and says what to add.
+    ran = (here / "ran.txt").read_text()
+    refused = {
+        ("train", "--config", "run/config.toml"): "--plugin my_loss.py",
+        ("train", "--resume", "run", "--epochs", 2): "--plugin my_loss.py",
+        ("sample", "--ckpt", "run"): "--plugin 'nets/my net.py'",
+    }
+    for words, hint in refused.items():
+        result = ganctl(*words)
+        assert result.returncode in (2, 4), words
+        error, advice = result.stderr.splitlines()
+        assert "which is loaded only if you ask for it" in error
+        assert hint in advice
+    assert (here / "ran.txt").read_text() == ran
+
+    again = ganctl("train", "--config", "run/config.toml", *files, "--out", "again")
+    assert again.returncode == 0, again.stderr
+    assert (here / "again" / "metrics.jsonl").read_bytes() == (here / "run" / "metrics.jsonl").read_bytes()
+    # G alone is needed to sample; a file may lie elsewhere by then.
+    (here / "nets" / "my net.py").rename(here / "my net.py")
+    sampled = ganctl("sample", "--ckpt", "run", "--n", 4, "--plugin", "my net.py", "--out", "grid.png")
+    assert sampled.returncode == 0, sampled.stderr
+    assert "loss.scale=1.0" in ganctl("info", "mine", "--plugin", "my_loss.py").stdout
+
+    # A file that has changed: a new run warns, a run that goes on does not.
+    with (here / "my_loss.py").open("a") as file:
+        file.write("# changed\n")
+    files = ("--plugin", "my_loss.py", "--plugin", "my net.py")
+    warned = ganctl("train", "--config", "run/config.toml", *files, "--out", "third")
+    assert warned.returncode == 0
+    assert "warning: the plugin file my_loss.py has changed: " in warned.stderr
+    changed = ganctl("train", "--resume", "run", "--epochs", 2, *files)
+    assert changed.returncode == 4
+    assert "but the plugin file my_loss.py has changed" in changed.stderr
+    assert digest in changed.stderr
+    (here / "my_loss.py").write_text(LOSS)
+    on = ganctl("train", "--resume", "run", "--epochs", 2, *files)
+    assert on.returncode == 0, on.stderr
+    assert (here / "run" / "checkpoints" / "step-00000008.pt").exists()
+
+
+BROKEN = {
+    "gone": (None, "Cannot read the plugin file {path}: No such file or directory."),
+    "syntax": ("def broken(:", "SyntaxError"),
+    "raises": ("import ganctl\n\nraise ValueError('no luck')", "ValueError: no luck (line 3)"),
+    "exits": ("import sys\nsys.exit(3)", "SystemExit: 3 (line 2)"),
+    "no hook": ("x = 1", "implements no hook"),
+    "misspelt": ("import ganctl\n@ganctl.hookimpl\ndef register_loses(register): pass", "register_loses"),
+    "no utf-8": ("\udcff", "SyntaxError"),
+    "command": (
+        "import click, ganctl\n@ganctl.hookimpl\ndef register_commands(register): register(click.Command('x'))",
+        "registers a command, which only an installed plugin can",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_file_that_cannot_be_used_is_an_error_that_says_where(tmp_path: Path, fault: str) -> None:
+    source, reason = BROKEN[fault]
+    path = tmp_path / "broken.py"
+    if source is not None:
+        path.write_text(source, errors="surrogateescape")
+    with pytest.raises(GanctlError) as caught:
+        plugin_files.registry_with([path])
+    assert reason.format(path=path) in caught.value.message
+    assert str(path) in caught.value.message
+    assert caught.value.hint
+
+
+def test_two_files_of_one_name(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "mine.py").write_text(GENERATOR)
+    with pytest.raises(GanctlError, match=r"Two plugin files are called mine\.py"):
+        plugin_files.registry_with([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
+
+
+def test_only_whoever_asks_has_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    with_it = plugin_files.registry_with(["my_loss.py"])
+    assert with_it.get("loss", "mine").origin.startswith("file:my_loss.py ")
+    assert with_it.get("loss", "file:my_loss.py:mine").name == "mine"
+    assert not plugins.registry().find("loss", "mine")
+    assert plugins.registry().files == {}
+
+
+def test_from_python_an_edited_file_is_read_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    settings = {
+        "data": {"name": "glyphs", "n": 32},
+        "batch_size": 16,
+        "steps": 1,
+        "samples": 4,
+        "trackers": "none",
+    }
+    path = here / "nets" / "my net.py"
+    first = ganctl.train("gan-basic", generator="plain", plugins=[path], out="one", quiet=True, **settings)
+    path.write_text(GENERATOR.replace("tanh", "sin"))
+    second = ganctl.train("gan-basic", generator="plain", plugins=[path], out="two", quiet=True, **settings)
+    assert first.config["plugins"] != second.config["plugins"]
+    assert first.metrics != second.metrics
+    with pytest.raises(GanctlError, match="loaded only if you ask"):
+        ganctl.load("two")
+    assert ganctl.load("two", plugins=[path]).sample(2).shape == (2, 1, 28, 28)
+
+
+def test_an_error_in_such_a_file_is_blamed_on_it(here: Path, ganctl: Run) -> None:
+    (here / "bad.py").write_text(LOSS.replace("r, f = self", "r, f = oops, self"))
+    done = ganctl("train", *TINY, "--loss", "mine", "--plugin", "bad.py", "--epochs", 1)
+    assert done.returncode == 1
+    error, hint = done.stderr.splitlines()[-2:]
+    assert error.startswith("error: NameError: name 'oops' is not defined")
+    assert f"the plugin file {here / 'bad.py'}" in hint
