@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
 
@@ -96,7 +97,8 @@ class Engine:
         if isinstance(self.critic, _Augmented):
             self.critic.observe_on(real.x)
         with self._autocast():
-            loss, report = self.loss.discriminator_loss(self.critic, real, fake._replace(x=fake.x.detach()))
+            answer = self.loss.discriminator_loss(self.critic, real, fake._replace(x=fake.x.detach()))
+            loss, report = _scalar_and_report(self.loss, answer)
         self.d_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.d_optimizer.step()
@@ -107,7 +109,7 @@ class Engine:
     def update_generator(self, real: Batch, fake: Batch) -> Report:
         _require_grad(self._d_weights, False)  # half of D's backward is not needed in G's turn
         with self._autocast():
-            loss, report = self.loss.generator_loss(self.critic, real, fake)
+            loss, report = _scalar_and_report(self.loss, self.loss.generator_loss(self.critic, real, fake))
         self.g_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.g_optimizer.step()
@@ -181,6 +183,23 @@ class _Augmented(nn.Module):
             with torch.no_grad():
                 self._observe((answer[0] if isinstance(answer, tuple) else answer).detach())
         return answer
+
+
+def _scalar_and_report(loss: Loss, answer: Any) -> tuple[Tensor, Report]:
+    """``answer`` of a loss, if it is what one has to answer."""
+    pair = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
+    scalar, report = pair
+    if not (isinstance(scalar, Tensor) and scalar.ndim == 0 and isinstance(report, dict)):
+        what = (
+            f"a tensor of shape {tuple(scalar.shape)}"
+            if isinstance(scalar, Tensor)
+            else type(answer).__name__
+        )
+        raise GanctlError(
+            f"The loss {type(loss).__name__} returned {what}, not a scalar to minimise and a dict of what to report.",
+            "As in: return loss.mean(), {}",
+        )
+    return scalar, report
 
 
 def _require_grad(weights: list[nn.Parameter], needed: bool) -> None:

@@ -10,8 +10,10 @@ from torch import nn
 from ganctl import build, cache
 from ganctl.config import Config
 from ganctl.data import Dataset, Images
+from ganctl.devices import rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import DATA, USAGE, GanctlError
+from ganctl.latent import Latent
 from ganctl.progress import Quiet, as_callback
 from ganctl.registry import Registry
 
@@ -46,6 +48,8 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
             "or --force to try it all the same.",
             status=USAGE,
         )
+    latent = build.make_latent(registry, config.latent)
+    _check_generator(registry, config, G, latent, images)
     augment = None
     if config.augment is not None:
         augment = build.build(registry, "augmentation", config.augment, image=images.shape).to(device)
@@ -57,7 +61,7 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         G=G,
         D=D,
         loss=loss.to(device),
-        latent=build.make_latent(registry, config.latent),
+        latent=latent,
         augment=augment,
         g_optimizer=build.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
         d_optimizer=build.make_optimizer(registry, config.d_optimizer, D.parameters(), device),
@@ -67,6 +71,35 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         precision=config.precision,
         device=device,
     )
+
+
+def _check_generator(
+    registry: Registry, config: Config, G: nn.Module, latent: Latent, images: Images
+) -> None:
+    """Raise a GanctlError if G cannot draw what the data is made of: found out here and not in a training."""
+    z = latent.sample(2, "cpu", torch.Generator().manual_seed(0))
+    y = None if images.y is None else torch.zeros(2, dtype=torch.int64)
+    whose = f"The generator '{config.generator.name}' of {registry.get('generator', config.generator.name).origin}"
+    state = rng_state(torch.device("cpu"))
+    try:
+        with torch.no_grad():
+            x = G.eval()(z, y)
+    except (GanctlError, MemoryError):
+        raise
+    except Exception as error:
+        raise GanctlError(
+            f"{whose} cannot draw two pictures of {images.shape}: {type(error).__name__}: {error}",
+            f"Its options: ganctl info {config.generator.name}",
+        ) from error
+    finally:
+        set_rng_state(state, torch.device("cpu"))
+        G.train()
+    expected = (2, *images.shape)
+    if not isinstance(x, torch.Tensor) or tuple(x.shape) != expected:
+        drew = f"a tensor of shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
+        raise GanctlError(
+            f"{whose} drew {drew} where two pictures are {expected}.", "G(z, y) returns float N×C×H×W."
+        )
 
 
 def _batch_norm(D: nn.Module) -> str | None:

@@ -27,6 +27,7 @@ from ganctl.engine import Engine
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, USAGE, GanctlError
 from ganctl.evaluation import Metrics
 from ganctl.files import disk_error, write_atomically
+from ganctl.hostreads import HostReads
 from ganctl.prepare import count_classes, load_data, make_engine
 from ganctl.progress import Advance, Quiet, clock
 from ganctl.registry import Registry
@@ -145,6 +146,7 @@ class _Loop:
     reporter: Quiet
     step: int = 0
     seconds: float = 0.0  # of training, over all sessions
+    timed_step: int = 0  # up to which the time of the steps is known
     warned: bool = False
 
     def __post_init__(self) -> None:
@@ -183,6 +185,7 @@ class _Loop:
         self.recorder.load_state_dict(state["recorder"])
         self.step = state["step"]
         self.seconds = state["seconds"]
+        self.timed_step = self.step
         self.batches.position = self.step * self.per_step
         resuming.cut_back(self.run, self.step, self.config.log_every)
         set_rng_state(state["rng"], self.engine.device)
@@ -210,11 +213,12 @@ class _Loop:
         if self.step == 0:
             self.draw_samples(board)
         saved_at = curves_at = time.monotonic()
-        watch = _Watch()
+        watch, first = _Watch(), True
         with reporter.bar(f"{config.model} on {config.data.name}", self.total, self.step) as advance:
             while self.step < self.total and not stop.requested:
                 self.schedules.apply(self.step)
-                self.recorder.add(self.engine.step(self.batches.draw))
+                self.recorder.add(self.first_step() if first else self.engine.step(self.batches.draw))
+                first = False
                 self.step += 1
                 advance(1)
                 epoch_ended = self.epoch_ended()
@@ -253,6 +257,16 @@ class _Loop:
         reporter.say(f"Done: {self.total} steps in {clock(self.seconds)}. Pictures: {self.run.samples_dir}")
         reporter.say(f"Draw more: ganctl sample --ckpt {self.run.path} --n 25")
 
+    def first_step(self) -> dict[str, Tensor]:
+        """A step like every other, in which it is noticed what would make a GPU wait in all of them."""
+        with HostReads() as reads:
+            report = self.engine.step(self.batches.draw)
+        for place in reads.places:
+            self.reporter.say(
+                f"warning: {place} reads a value from the device in every step: a GPU waits for it."
+            )
+        return report
+
     def last_saved_is_current(self) -> bool:
         return self.last_good == self.run.checkpoint_file(self.step)
 
@@ -273,7 +287,9 @@ class _Loop:
         means, bad = self.recorder.means(), self.recorder.first_bad()
         epoch = self.epoch()
         metrics.write_line(self.run.metrics_file, {"step": self.step, "epoch": epoch, **means})
-        speed = count * self.per_step / max(seconds, 1e-9)
+        # Of this session's steps alone: rows that a checkpoint brought took no time now.
+        speed = (self.step - self.timed_step) * self.per_step / max(seconds, 1e-9)
+        self.timed_step = self.step
         timing = {"step": self.step, "seconds": round(self.seconds, 3), "images_per_second": round(speed, 1)}
         metrics.write_line(self.run.timing_file, timing)
         board.scalars(self.step, {**means, "images_per_second": speed})
