@@ -81,10 +81,14 @@ UNIFORM = {"name": "uniform", "distribution": "ganctl", "version": "1"}
 
 BAD: dict[str, Bad] = {
     # names
-    "unknown model": Bad(("train", "--model", "dcgna", *GLYPHS), USAGE, ("no model 'dcgna'", "Did you mean 'dcgan'?")),
+    "unknown model": Bad(
+        ("train", "--model", "dcgna", *GLYPHS), USAGE, ("no model 'dcgna'", "Did you mean 'dcgan'?")
+    ),
     "no model": Bad(("train", *GLYPHS), USAGE, ("No model", "--model dcgan")),
     "no dataset": Bad(("train", "--model", "gan"), USAGE, ("No dataset", "glyphs")),
-    "unknown dataset": Bad(("train", "--model", "gan", "--data", "mnsit"), USAGE, ("'mnsit'", "Did you mean 'mnist'?")),
+    "unknown dataset": Bad(
+        ("train", "--model", "gan", "--data", "mnsit"), USAGE, ("'mnsit'", "Did you mean 'mnist'?")
+    ),
     "unknown loss": Bad((*TRAIN, "--loss", "hing"), USAGE, ("no loss 'hing'", "Did you mean 'hinge'?")),
     "unknown optimizer": Bad((*TRAIN, "--optimizer", "adamm"), USAGE, ("'adamm'", "Did you mean 'adam")),
     "unknown latent": Bad((*TRAIN, "--latent", "cauchy"), USAGE, ("no latent 'cauchy'", "normal")),
@@ -101,7 +105,9 @@ BAD: dict[str, Bad] = {
     "batch size in words": Bad((*TRAIN, "--batch-size", "many"), USAGE, ("batch_size", "'many'", "not int")),
     "no batch": Bad((*TRAIN, "--batch-size", 0), USAGE, ("batch_size is 0", "at least 1")),
     "batch larger than the data": Bad(
-        (*TRAIN, "--batch-size", 101), USAGE, ("101 is larger than the dataset, 100 images", "--batch-size 25")
+        (*TRAIN, "--batch-size", 101),
+        USAGE,
+        ("101 is larger than the dataset, 100 images", "--batch-size 25"),
     ),
     "negative learning rate": Bad((*TRAIN, "--lr", "-1e-4"), USAGE, ("-0.0001", "above 0")),
     "learning rate that is no number": Bad((*TRAIN, "--lr", "nan"), USAGE, ("nan", "above 0")),
@@ -119,80 +125,167 @@ BAD: dict[str, Bad] = {
     ),
     # TOML
     "no TOML file": Bad(("train", "--config", "@none.toml"), USAGE, ("Cannot read", "none.toml")),
-    "broken TOML": Bad(("train", "--config", "@x.toml"), USAGE, ("is not TOML", "line 2"), file("x.toml", "a = 1\nb = = 2")),
+    "broken TOML": Bad(
+        ("train", "--config", "@x.toml"), USAGE, ("is not TOML", "line 2"), file("x.toml", "a = 1\nb = = 2")
+    ),
     "TOML that is a picture": Bad(
-        ("train", "--config", "@x.toml"), USAGE, ("is not TOML",), lambda f, r: (f / "x.toml").write_bytes(b"\x89PNG\xff")
+        ("train", "--config", "@x.toml"),
+        USAGE,
+        ("is not TOML",),
+        lambda f, r: (f / "x.toml").write_bytes(b"\x89PNG\xff"),
     ),
     "unknown TOML key": Bad(
-        ("train", "--config", "@x.toml"), USAGE, ("no setting 'epoch'", "'epochs'"), file("x.toml", 'epoch = 3\nmodel = "gan"')
+        ("train", "--config", "@x.toml"),
+        USAGE,
+        ("no setting 'epoch'", "'epochs'"),
+        file("x.toml", 'epoch = 3\nmodel = "gan"'),
     ),
     "TOML value of the wrong type": Bad(
-        ("train", "--config", "@x.toml", *GLYPHS), USAGE, ("seed", "'x'"), file("x.toml", 'model = "gan"\nseed = "x"')
+        ("train", "--config", "@x.toml", *GLYPHS),
+        USAGE,
+        ("seed", "'x'"),
+        file("x.toml", 'model = "gan"\nseed = "x"'),
     ),
     "TOML component of the wrong type": Bad(
         ("train", "--config", "@x.toml"), USAGE, ("data is 3",), file("x.toml", 'model = "gan"\ndata = 3')
     ),
     # data
-    "missing path": Bad(("train", "--model", "gan", "--data", "./facse"), DATA, ("facse", "faces"), lambda f, r: (f / "faces").mkdir()),
-    "empty folder": Bad(
-        ("train", "--model", "gan", "--data", "@empty"), DATA, ("no picture", "empty"), lambda f, r: (f / "empty").mkdir()
+    "missing path": Bad(
+        ("train", "--model", "gan", "--data", "./facse"),
+        DATA,
+        ("facse", "faces"),
+        lambda f, r: (f / "faces").mkdir(),
     ),
-    "folder of texts": Bad(("train", "--model", "gan", "--data", "@texts"), DATA, ("no picture", "3 .txt"), texts),
-    "nothing but corrupt pictures": Bad(("train", "--model", "gan", "--data", "@corrupt"), DATA, ("could be read", "a.png"), only_corrupt),
-    "a file that is no zip": Bad(("train", "--model", "gan", "--data", "@x.txt"), DATA, ("neither a folder nor a zip",), file("x.txt", "x")),
+    "empty folder": Bad(
+        ("train", "--model", "gan", "--data", "@empty"),
+        DATA,
+        ("no picture", "empty"),
+        lambda f, r: (f / "empty").mkdir(),
+    ),
+    "folder of texts": Bad(
+        ("train", "--model", "gan", "--data", "@texts"), DATA, ("no picture", "3 .txt"), texts
+    ),
+    "nothing but corrupt pictures": Bad(
+        ("train", "--model", "gan", "--data", "@corrupt"), DATA, ("could be read", "a.png"), only_corrupt
+    ),
+    "a file that is no zip": Bad(
+        ("train", "--model", "gan", "--data", "@x.txt"),
+        DATA,
+        ("neither a folder nor a zip",),
+        file("x.txt", "x"),
+    ),
     "missing data root": Bad(
-        ("train", "--model", "gan", "--data", "mnist", "--data-root", "@nowhere", "-o", "data.download=false"),
+        (
+            "train",
+            "--model",
+            "gan",
+            "--data",
+            "mnist",
+            "--data-root",
+            "@nowhere",
+            "-o",
+            "data.download=false",
+        ),
         DATA,
         ("mnist", "nowhere", "--data-root", "glyphs"),
     ),
     # run folders
-    "run folder under a file": Bad((*TRAIN, "--out", "@x/run"), 1, ("Cannot make a run folder", "x/run"), file("x")),
+    "run folder under a file": Bad(
+        (*TRAIN, "--out", "@x/run"), 1, ("Cannot make a run folder", "x/run"), file("x")
+    ),
     "run folder is a file": Bad((*TRAIN, "--out", "@x"), 1, ("Cannot make a run folder",), file("x")),
     "runs that cannot be": Bad((*TRAIN, "--runs", "/proc/runs"), 1, ("/proc/runs", "--runs DIR")),
     "run folder not empty": Bad((*TRAIN, "--out", "@run"), USAGE, ("not empty", "--resume"), finished),
     # going on
     "resume of nothing": Bad(("train", "--resume", "@none"), CHECKPOINT, ("none", "No such file")),
-    "resume of a folder that is no run": Bad(("train", "--resume", "@"), USAGE, ("is not a run folder", "config.toml")),
-    "resume with another loss": Bad(("train", "--resume", "@run", "--loss", "hinge"), USAGE, ("loss = bce", "hinge"), finished),
-    "resume with another batch": Bad(("train", "--resume", "@run", "--batch-size", 8), USAGE, ("batch_size = 16", "8"), finished),
-    "resume with a model": Bad(("train", "--resume", "@run", "--model", "dcgan"), USAGE, ("model = gan", "dcgan"), finished),
-    "resume and out": Bad(("train", "--resume", "@run", "--out", "@x"), USAGE, ("--out contradicts",), finished),
-    "resume and config": Bad(("train", "--resume", "@run", "--config", "@run/config.toml"), USAGE, ("--config contradicts",), finished),
+    "resume of a folder that is no run": Bad(
+        ("train", "--resume", "@"), USAGE, ("is not a run folder", "config.toml")
+    ),
+    "resume with another loss": Bad(
+        ("train", "--resume", "@run", "--loss", "hinge"), USAGE, ("loss = bce", "hinge"), finished
+    ),
+    "resume with another batch": Bad(
+        ("train", "--resume", "@run", "--batch-size", 8), USAGE, ("batch_size = 16", "8"), finished
+    ),
+    "resume with a model": Bad(
+        ("train", "--resume", "@run", "--model", "dcgan"), USAGE, ("model = gan", "dcgan"), finished
+    ),
+    "resume and out": Bad(
+        ("train", "--resume", "@run", "--out", "@x"), USAGE, ("--out contradicts",), finished
+    ),
+    "resume and config": Bad(
+        ("train", "--resume", "@run", "--config", "@run/config.toml"),
+        USAGE,
+        ("--config contradicts",),
+        finished,
+    ),
     # checkpoints
     "truncated, to go on": Bad(("train", "--resume", "@x.pt"), CHECKPOINT, ("x.pt is damaged",), truncated),
     "truncated, to sample": Bad(("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("x.pt is damaged",), truncated),
     "of a missing plugin, to sample": Bad(
-        ("sample", "--ckpt", "@x.pt"), CHECKPOINT,
+        ("sample", "--ckpt", "@x.pt"),
+        CHECKPOINT,
         ("needs the generator 'lost' of ganctl-lost 1.2", "pip install 'ganctl-lost==1.2'"),
         changed(components__generator=MISSING, config__generator={"name": "lost"}),
     ),
     "of a missing plugin, to go on": Bad(
-        ("train", "--resume", "@x.pt"), CHECKPOINT,
+        ("train", "--resume", "@x.pt"),
+        CHECKPOINT,
         ("needs the loss 'lost' of ganctl-lost 1.2", "pip install 'ganctl-lost==1.2'"),
         changed(components__loss=MISSING, config__loss={"name": "lost"}),
     ),
-    "of a later ganctl": Bad(("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("later ganctl", "pip install -U"), changed(format=99)),
-    "of other data": Bad(("train", "--resume", "@x.pt"), DATA, ("not the one that this run began with",), changed(data="0" * 32)),
+    "of a later ganctl": Bad(
+        ("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("later ganctl", "pip install -U"), changed(format=99)
+    ),
+    "of other data": Bad(
+        ("train", "--resume", "@x.pt"),
+        DATA,
+        ("not the one that this run began with",),
+        changed(data="0" * 32),
+    ),
     # sampling
     "no checkpoint": Bad(("sample",), USAGE, ("--ckpt",)),
-    "checkpoint that is not there": Bad(("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("Cannot read the checkpoint", "x.pt")),
+    "checkpoint that is not there": Bad(
+        ("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("Cannot read the checkpoint", "x.pt")
+    ),
     "folder without a checkpoint": Bad(("sample", "--ckpt", "@"), CHECKPOINT, ("holds no checkpoint",)),
     "no picture": Bad(("sample", "--ckpt", "@run", "--n", 0), USAGE, ("--n", "0"), finished),
     "half a picture": Bad(("sample", "--ckpt", "@run", "--n", 2.5), USAGE, ("--n", "2.5"), finished),
-    "unknown ending": Bad(("sample", "--ckpt", "@run", "--out", "x.jpg"), USAGE, (".png", ".npz", "x.png"), finished),
-    "nowhere to write": Bad(("sample", "--ckpt", "@run", "--out", "@none/x.png"), USAGE, ("no folder", "none"), finished),
-    "into a folder with something in it": Bad(("sample", "--ckpt", "@run", "--out", "@run"), USAGE, ("is not empty",), finished),
-    "a folder where a file is": Bad(("sample", "--ckpt", "@run", "--out", "@run/log"), 1, ("Cannot write", "log"),
-                                    lambda f, r: (finished(f, r), (f / "run/log").touch())),
-    "rows of no grid": Bad(("sample", "--ckpt", "@run", "--nrow", 3, "--out", "x.npz"), USAGE, ("--nrow is for a grid",), finished),
-    "truncation of nothing": Bad(("sample", "--ckpt", "@run", "--truncation", 0), USAGE, ("--truncation is 0", "above 0"), finished),
+    "unknown ending": Bad(
+        ("sample", "--ckpt", "@run", "--out", "x.jpg"), USAGE, (".png", ".npz", "x.png"), finished
+    ),
+    "nowhere to write": Bad(
+        ("sample", "--ckpt", "@run", "--out", "@none/x.png"), USAGE, ("no folder", "none"), finished
+    ),
+    "into a folder with something in it": Bad(
+        ("sample", "--ckpt", "@run", "--out", "@run"), USAGE, ("is not empty",), finished
+    ),
+    "a folder where a file is": Bad(
+        ("sample", "--ckpt", "@run", "--out", "@run/log"),
+        1,
+        ("Cannot write", "log"),
+        lambda f, r: (finished(f, r), (f / "run/log").touch()),
+    ),
+    "rows of no grid": Bad(
+        ("sample", "--ckpt", "@run", "--nrow", 3, "--out", "x.npz"),
+        USAGE,
+        ("--nrow is for a grid",),
+        finished,
+    ),
+    "truncation of nothing": Bad(
+        ("sample", "--ckpt", "@run", "--truncation", 0), USAGE, ("--truncation is 0", "above 0"), finished
+    ),
     "truncation of a uniform latent": Bad(
-        ("sample", "--ckpt", "@x.pt", "--truncation", 1), USAGE, ("normal latent", "'uniform'"),
+        ("sample", "--ckpt", "@x.pt", "--truncation", 1),
+        USAGE,
+        ("normal latent", "'uniform'"),
         changed(config__latent={"name": "uniform", "z_dim": 100}, components__latent=UNIFORM),
     ),
     "negative seed": Bad(("sample", "--ckpt", "@run", "--seed", -1), USAGE, ("--seed", "-1"), finished),
-    "sampling on no device": Bad(("sample", "--ckpt", "@run", "--device", "cuda:99"), USAGE, ("cuda:99",), finished),
-}  # fmt: skip
+    "sampling on no device": Bad(
+        ("sample", "--ckpt", "@run", "--device", "cuda:99"), USAGE, ("cuda:99",), finished
+    ),
+}
 assert len(BAD) >= 20
 
 
