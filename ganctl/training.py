@@ -220,11 +220,11 @@ class _Loop:
                 self.recorder.add(self.first_step() if first else self.engine.step(self.batches.draw))
                 first = False
                 self.step += 1
-                advance(1)
                 epoch_ended = self.epoch_ended()
                 last = self.step == self.total
                 if self.recorder.count == config.log_every:
                     self.log(board, watch)
+                advance(1)  # after the line, so that its values are shown with its step
                 if epoch_ended or last or _due(config.sample_every, self.step):
                     with watch.paused():
                         self.draw_samples(board)
