@@ -1,0 +1,182 @@
+"""``ganctl train``, as it is typed: every option arrives, and what is shown can be read."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ganctl import checkpoint, toml
+from ganctl.cli import main
+from ganctl.run import Run
+
+DATA = ("--data", "glyphs", "-o", "data.n=60", "--batch-size", 20, "--device", "cpu")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ganctl.curves.draw", lambda *args: None)  # it takes longer than the training
+
+
+def train(*args: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["train", *map(str, args)])
+    return int(end.value.code or 0)
+
+
+def run_with(*args: object) -> dict[str, Any]:
+    """The settings of a run of no steps with these arguments."""
+    assert train("--out", "run", "--model", "gan", *DATA, "--steps", 0, *args) == 0
+    return Run("run").config
+
+
+@pytest.mark.parametrize(
+    ("args", "where", "value"),
+    [
+        (("--lr", "1e-4"), "g_optimizer.lr", 1e-4),
+        (("--lr", "1e-4"), "d_optimizer.lr", 1e-4),
+        (("--lr", "1e-4", "--d-lr", "4e-4"), "g_optimizer.lr", 1e-4),
+        (("--d-lr", "4e-4", "--lr", "1e-4"), "d_optimizer.lr", 4e-4),
+        (("--optimizer", "rmsprop"), "d_optimizer.name", "rmsprop"),
+        (("--g-optimizer", "sgd"), "g_optimizer.name", "sgd"),
+        (("--g-optimizer", "sgd"), "d_optimizer.name", "adam"),
+        (("--loss", "hinge"), "loss.name", "hinge"),
+        (("--generator", "dcgan"), "generator.name", "dcgan"),
+        (("--discriminator", "dcgan"), "discriminator.name", "dcgan"),
+        (("--z-dim", "7"), "latent.z_dim", 7),
+        (("--latent", "uniform"), "latent.name", "uniform"),
+        (("--n-critic", "3"), "n_critic", 3),
+        (("--ema", "500"), "ema", 500.0),
+        (("--seed", "9"), "seed", 9),
+        (("--precision", "bf16"), "precision", "bf16"),
+        (("--image-size", "14"), "image_size", 14),
+        (("--keep", "0"), "keep", 0),
+        (("--on-nan", "ignore"), "on_nan", "ignore"),
+        (("--log-every", "3"), "log_every", 3),
+        (("--sample-every", "3"), "sample_every", 3),
+        (("--samples", "3"), "samples", 3),
+        (("--checkpoint-every", "3"), "checkpoint_every", 3),
+        (("-o", "generator.hidden=16,32"), "generator.hidden", [16, 32]),
+        (("-o", "optimizer.betas=0,0.9"), "g_optimizer.betas", [0.0, 0.9]),
+        (("-o", "d-optimizer.betas=0,0.9"), "d_optimizer.betas", [0.0, 0.9]),
+        (("--option", "data.seed=4"), "data.seed", 4),
+    ],
+)
+def test_an_option_arrives(args: tuple[object, ...], where: str, value: Any) -> None:
+    found: Any = run_with(*args)
+    for key in where.split("."):
+        found = found[key]
+    assert found == value
+
+
+def test_a_numbered_folder_is_made_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--model", "gan", *DATA, "--steps", 1) == 0
+    assert train("--model", "gan", *DATA, "--steps", 1, "--runs", "elsewhere") == 0
+    assert Run("runs/00001-gan-glyphs").checkpoints
+    assert Run("elsewhere/00001-gan-glyphs").checkpoints
+    shown = capsys.readouterr().err
+    assert "runs/00001-gan-glyphs" in shown
+    assert "ganctl sample --ckpt elsewhere/00001-gan-glyphs --n 25" in shown
+
+
+def test_a_run_is_repeated_from_its_settings() -> None:
+    assert train("--model", "gan", *DATA, "--steps", 3, "--seed", 5, "--out", "one") == 0
+    assert train("--config", "one/config.toml", "--out", "two") == 0
+    assert Run("one").metrics_file.read_bytes() == Run("two").metrics_file.read_bytes()
+
+
+def test_the_command_line_is_over_the_file() -> None:
+    Path("x.toml").write_text(
+        'model = "gan"\nbatch-size = 10\nseed = 3\nlr = 1e-3\ndata = "glyphs"\nepochs = 5\n[generator]\nhidden = [8]\n'
+    )
+    assert train("--config", "x.toml", "--seed", 4, "--steps", 0, "-o", "data.n=60", "--out", "run") == 0
+    config = Run("run").config
+    assert (config["seed"], config["batch_size"], config["steps"], config["epochs"]) == (4, 10, 0, "none")
+    assert config["generator"]["hidden"] == [8]
+    assert config["d_optimizer"]["lr"] == 1e-3
+
+
+def test_a_path_is_data(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Path("my faces").mkdir()
+    for i in range(4):
+        Image.new("L", (12, 12), 40 * i).save(f"my faces/{i}.png")
+    assert train("--model", "gan-basic", "--data", "my faces", "--batch-size", 2, "--steps", 1) == 0
+    run = Run("runs/00001-gan-basic-folder")
+    assert run.config["data"]["path"] == "my faces"
+    assert checkpoint.load(run.checkpoints[-1])["image"] == [1, 12, 12]
+
+
+def test_going_on_for_longer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--model", "gan", *DATA, "--steps", 2, "--out", "run") == 0
+    assert train("--resume", "run") == 0
+    assert "is finished at step 2" in capsys.readouterr().err
+    assert train("--resume", "run", "--steps", 4) == 0
+    assert "from step 2 to step 4" in capsys.readouterr().err
+    assert [path.name for path in Run("run").checkpoints] == [f"step-0000000{step}.pt" for step in (2, 3, 4)]
+    assert Run("run").config["steps"] == 4
+
+
+def test_going_on_from_within_the_folder_of_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bare file name means the run that it lies in."""
+    assert train("--model", "gan", *DATA, "--steps", 2, "--out", "run") == 0
+    monkeypatch.chdir("run/checkpoints")
+    assert train("--resume", "step-00000002.pt", "--steps", 3) == 0
+    assert sorted(path.name for path in Path().glob("*.pt")) == ["step-00000002.pt", "step-00000003.pt"]
+    assert Run("..").config["steps"] == 3
+
+
+def test_a_checkpoint_of_another_name_begins_a_run_of_its_own() -> None:
+    assert train("--model", "gan", *DATA, "--steps", 2, "--out", "run") == 0
+    newest = Run("run").checkpoints[-1]
+    renamed = newest.rename(newest.with_name("best.pt"))
+    assert train("--resume", renamed, "--steps", 3) == 0
+    assert Run("runs/00001-gan-glyphs").checkpoints[-1].name == "step-00000003.pt"
+    assert [path.name for path in Run("run").checkpoints_dir.iterdir()] == ["best.pt"]
+
+
+def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--model", "gan", *DATA, "--steps", 4, "--log-every", 2, "--verbose") == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "\r" not in err
+    assert "\x1b" not in err
+    for step in (2, 4):
+        assert re.search(rf"^gan on glyphs {step}/4 .*d loss \d.*images/s [\d,]+", err, re.MULTILINE)
+    assert toml_in(err)["model"] == "gan"
+
+
+def toml_in(text: str) -> dict[str, Any]:
+    """The settings that --verbose shows before the training."""
+    shown = text[text.index("model = ") : text.index("gan on 60 images")]
+    Path("shown.toml").write_text(shown)
+    return toml.read(Path("shown.toml"))
+
+
+def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--model", "gan", *DATA, "--steps", 2, "--quiet") == 0
+    assert capsys.readouterr() == ("", "")
+    assert "Done: 2 steps" in Run("runs/00001-gan-glyphs").log_file.read_text()
+
+
+def test_a_failure_is_in_the_log_with_its_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*args: object) -> None:
+        raise ZeroDivisionError("a loss of somebody's")
+
+    monkeypatch.setattr("ganctl.engine.Engine.step", broken)
+    assert train("--model", "gan", *DATA, "--steps", 2) == 1
+    assert "Traceback" not in capsys.readouterr().err
+    assert "Traceback" in Run("runs/00001-gan-glyphs").log_file.read_text()
+
+
+def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--model", "gan", *DATA, "--steps", 4, "--log-every", 2) == 0
+    lines = Run("runs/00001-gan-glyphs").metrics_file.read_text().splitlines()
+    assert [json.loads(line)["step"] for line in lines] == [2, 4]

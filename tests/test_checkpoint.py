@@ -1,0 +1,118 @@
+"""One file, whole or not at all, that says itself whether it is."""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from ganctl import GanctlError, checkpoint
+from ganctl.run import Run
+
+
+@pytest.fixture
+def state(tiny_run: Run) -> dict[str, Any]:
+    return checkpoint.load(tiny_run.checkpoints[-1])
+
+
+def test_what_is_saved_is_loaded(state: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    checkpoint.save(path, state)
+    again = checkpoint.load(path)
+    assert list(again) == list(state)
+    for part in ("G", "D"):
+        assert isinstance(again["engine"][part], OrderedDict)
+        for name, weight in state["engine"][part].items():
+            assert torch.equal(again["engine"][part][name], weight)
+            assert again["engine"][part][name].dtype == weight.dtype
+    assert again["config"] == state["config"]
+    assert torch.equal(again["rng"]["cpu"], state["rng"]["cpu"])
+
+
+def test_every_value_is_plain(state: dict[str, Any]) -> None:
+    """What torch reads without running code: no Path, no Enum, no numpy scalar, no torch.__version__."""
+
+    def check(value: Any, where: str) -> None:
+        if isinstance(value, dict):
+            for key, item in value.items():
+                assert type(key) in (str, int), where
+                check(item, f"{where}/{key}")
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                check(item, where)
+        else:
+            assert type(value) in (int, float, str, bool, type(None), torch.Tensor), (where, type(value))
+
+    check(state, "")
+
+
+def test_the_same_state_is_the_same_file(state: dict[str, Any], tmp_path: Path) -> None:
+    one, two = tmp_path / "a.pt", tmp_path / "b.pt"
+    checkpoint.save(one, state)
+    checkpoint.save(two, state)
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_plain_torch_reads_it_too(tiny_run: Run) -> None:
+    """A checkpoint is no lock-in: the seal is a zip comment, and the file an archive that torch can load."""
+    path = tiny_run.checkpoints[-1]
+    assert torch.load(path, weights_only=True)["format"] == checkpoint.FORMAT
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+        assert archive.comment.startswith(checkpoint.SEAL)
+
+
+def test_it_lies_on_the_cpu(state: dict[str, Any]) -> None:
+    assert all(weight.device.type == "cpu" for weight in state["engine"]["G"].values())
+
+
+def test_a_seal_is_set_once() -> None:
+    buffer = io.BytesIO()
+    torch.save({"x": 1}, buffer)
+    sealed = checkpoint.seal(buffer.getvalue())
+    assert checkpoint.unseal(sealed, Path("x.pt")) == buffer.getvalue()
+    with pytest.raises(ValueError, match="already has a comment"):
+        checkpoint.seal(sealed)
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+def test_what_was_there_stays_when_a_save_fails(
+    step: str, state: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.pt"
+    checkpoint.save(path, state)
+    before = path.read_bytes()
+
+    def fail(*args: Any) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        if step == "write":
+            patch.setattr(Path, "open", fail)
+        else:
+            patch.setattr(os, step, fail)
+        with pytest.raises(GanctlError, match=r"Cannot write .*x\.pt: Permission denied") as caught:
+            checkpoint.save(path, {**state, "step": 99})
+    assert caught.value.status == 1
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["x.pt"]
+
+
+def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(GanctlError, match="Is a directory") as caught:
+        checkpoint.load(tmp_path)
+    assert caught.value.status == 4
+
+
+def test_one_of_a_later_ganctl_says_so(state: dict[str, Any], tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    torch.save({**state, "format": checkpoint.FORMAT + 1, "ganctl": "9.0"}, buffer)
+    (tmp_path / "x.pt").write_bytes(checkpoint.seal(buffer.getvalue()))
+    with pytest.raises(GanctlError, match=r"later ganctl \(9\.0\)"):
+        checkpoint.load(tmp_path / "x.pt")

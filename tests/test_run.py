@@ -1,0 +1,136 @@
+"""The run folder: made once, numbered, locked, read back."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ganctl import GanctlError
+from ganctl.run import Run
+
+
+def test_numbers_go_up(tmp_path: Path) -> None:
+    names = [Run.create_numbered(tmp_path / "runs", "gan-mnist").path.name for _ in range(3)]
+    assert names == ["00001-gan-mnist", "00002-gan-mnist", "00003-gan-mnist"]
+
+
+def test_a_number_is_not_given_twice(tmp_path: Path) -> None:
+    """Not after gaps, not for another name, not beside folders that are no runs."""
+    for name in ("00007-dcgan-cifar10", "notes", "12-short", "00003-gan"):
+        (tmp_path / name).mkdir()
+    assert Run.create_numbered(tmp_path, "gan").path.name == "00008-gan"
+    (tmp_path / "123456-gan").mkdir()
+    assert Run.create_numbered(tmp_path, "gan").path.name == "123457-gan"
+
+
+@pytest.mark.parametrize(
+    ("given", "made"),
+    [
+        ("gan-my faces", "00001-gan-my-faces"),
+        ("gan-../../x", "00001-gan-..-..-x"),
+        ("/etc/passwd", "00001-etc-passwd"),
+        ("gan-Bilder ä ö", "00001-gan-Bilder"),
+        ("///", "00001-run"),
+        ("..", "00001-run"),
+    ],
+)
+def test_a_name_makes_one_folder_and_that_in_its_place(given: str, made: str, tmp_path: Path) -> None:
+    run = Run.create_numbered(tmp_path / "runs", given)
+    assert run.path == tmp_path / "runs" / made
+    assert [p.name for p in tmp_path.iterdir()] == ["runs"]
+
+
+def test_a_chosen_folder_may_be_empty_but_not_used(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert Run.create(tmp_path / "empty").checkpoints_dir.is_dir()
+    assert Run.create(tmp_path / "a" / "b" / "new").samples_dir.is_dir()
+    with pytest.raises(GanctlError, match="already exists and is not empty") as caught:
+        Run.create(tmp_path / "empty")
+    assert caught.value.status == 2
+    assert f"--resume {tmp_path / 'empty'}" in caught.value.hint
+
+
+def test_one_that_appears_at_the_same_moment_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both saw an empty folder; the one who makes the first folder in it has it."""
+    original = Path.iterdir
+
+    def empty_still(self: Path) -> object:
+        seen = list(original(self))
+        (tmp_path / "run" / "samples").mkdir(exist_ok=True)
+        return iter(seen)
+
+    monkeypatch.setattr(Path, "iterdir", empty_still)
+    with pytest.raises(GanctlError, match="already exists and is not empty"):
+        Run.create(tmp_path / "run")
+
+
+def test_only_a_folder_with_settings_is_a_run(tmp_path: Path) -> None:
+    with pytest.raises(GanctlError, match="does not exist"):
+        Run.open(tmp_path / "none")
+    with pytest.raises(GanctlError, match=r"no config\.toml"):
+        Run.open(tmp_path)
+    (tmp_path / "config.toml").touch()
+    assert Run.open(tmp_path).path == tmp_path
+
+
+def test_a_lock_keeps_others_out_until_it_is_given_back(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run")
+    with run.lock(), pytest.raises(GanctlError, match="Another process is training"), Run(run.path).lock():
+        pass
+    with run.lock():
+        pass
+    with pytest.raises(ZeroDivisionError), run.lock():
+        1 / 0  # noqa: B018
+    with run.lock():
+        pass
+
+
+def test_checkpoints_and_samples_come_oldest_first(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run")
+    for step in (1000, 7, 99):
+        run.checkpoint_file(step).touch()
+        (run.samples_dir / f"epoch-0001-step-{step:08d}.png").touch()
+    (run.checkpoints_dir / ".step-00000007.pt.123.tmp").touch()
+    (run.checkpoints_dir / "step-00000005.damaged").touch()
+    assert [p.name for p in run.checkpoints] == ["step-00000007.pt", "step-00000099.pt", "step-00001000.pt"]
+    assert [p.name[-12:-4] for p in run.samples] == ["00000007", "00000099", "00001000"]
+
+
+def test_what_a_finished_run_tells(tiny_run: Run) -> None:
+    assert tiny_run.config["model"] == "gan"
+    assert tiny_run.config["data"] == {"name": "glyphs", "n": 100, "seed": 0}
+    assert [record["step"] for record in tiny_run.metrics] == [7, 13]
+    assert {"epoch", "d_loss", "g_loss", "D(x)", "D(G(z))"} < set(tiny_run.metrics[0])
+    assert len(tiny_run.samples) == 3
+    assert repr(tiny_run) == f"Run({str(tiny_run.path)!r})"
+
+
+def test_its_name_is_the_folders_wherever_one_stands(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tiny_run.path)
+    assert Run(".").name == tiny_run.path.name
+    assert Run(os.curdir).metrics == tiny_run.metrics
+
+
+def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run")
+    run.metrics_file.write_text('{"step": 7, "d_loss": "nan"}\n{"step": 14, "d_lo')
+    assert [record["step"] for record in run.metrics] == [7]
+    assert run.metrics[0]["d_loss"] != run.metrics[0]["d_loss"]
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for make in (
+        lambda: Run.create(tmp_path / "file" / "run"),
+        lambda: Run.create(tmp_path / "file"),
+        lambda: Run.create_numbered(tmp_path / "file" / "runs", "gan"),
+        lambda: Run.create_numbered(tmp_path / "file", "gan"),
+    ):
+        with pytest.raises(GanctlError, match="Cannot make a run folder") as caught:
+            make()
+        assert caught.value.status == 1
+        assert "--runs" in caught.value.hint
