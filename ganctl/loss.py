@@ -41,6 +41,9 @@ class Loss(nn.Module):
     #: Whether it takes a gradient of D with respect to single images. Batch normalisation would mix them.
     penalises_gradient: bool = False
 
+    #: Whether it compares D's answer with x itself. An augmentation would come between them.
+    compares_with_x: bool = False
+
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """What D minimises. ``fake.x`` carries no graph back to G."""
         raise NotImplementedError(f"{type(self).__name__} has no discriminator_loss")

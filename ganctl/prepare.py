@@ -52,6 +52,12 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     _check_generator(registry, config, G, latent, images)
     augment = None
     if config.augment is not None:
+        if loss.compares_with_x:
+            raise GanctlError(
+                f"The loss '{config.loss.name}' compares D's answer with the image, and --augment changes what D sees.",
+                "Train without --augment, or with a loss on logits.",
+                status=USAGE,
+            )
         augment = build.build(registry, "augmentation", config.augment, image=images.shape).to(device)
     for network in (G, D):
         network.to(device)

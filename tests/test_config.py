@@ -121,6 +121,12 @@ def test_bad_settings_say_what_where_and_what_to_do(layer: dict[str, object], wo
         assert word in text
 
 
+def test_another_model_over_the_parts_of_one_would_be_neither() -> None:
+    with pytest.raises(GanctlError, match="parts of the model 'dcgan'"):
+        config(config().to_dict(), {"model": "gan"})
+    assert config({"model": "gan"}).generator.name == "mlp"
+
+
 def test_without_model_or_data() -> None:
     with pytest.raises(GanctlError, match="No model"):
         resolve(plugins.registry(), {"data": "mnist"})

@@ -260,6 +260,17 @@ def poison(monkeypatch: pytest.MonkeyPatch, network: str, at: int) -> None:
     monkeypatch.setattr(Engine, "step", poisoned)
 
 
+def test_what_cannot_go_together_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
+    small = {"data": {**DATA, "n": 20}, "batch_size": 4, "steps": 1, "quiet": True, "out": tmp_path / "run"}
+    with pytest.raises(GanctlError, match="compares D's answer with the image"):
+        ganctl.train("began", augment="diffaug", image_size=32, **small)
+    with pytest.raises(GanctlError, match=r"mixes the images of a batch \(BatchNorm2d\)"):
+        ganctl.train("dcgan", loss="wgan-gp", **small)
+    assert not (tmp_path / "run").exists()
+    run = ganctl.train("dcgan", loss="wgan-gp", force=True, **SMALL["dcgan"], **small)
+    assert run.metrics[-1]["step"] == 1
+
+
 @pytest.mark.parametrize("where", ["G", "D"])
 def test_nan_stops_within_a_line_and_no_such_checkpoint_is_kept(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

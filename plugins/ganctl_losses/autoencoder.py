@@ -27,6 +27,8 @@ class BEGAN(Loss):
         GanctlError: γ outside [0, 1], a negative rate, or a discriminator that does not return images.
     """
 
+    compares_with_x = True
+
     gamma: Tensor
     k_rate: Tensor
     k: Tensor
@@ -71,6 +73,8 @@ class EBGAN(Loss):
     Raises:
         GanctlError: a negative option, or a discriminator that does not return a reconstruction and a code.
     """
+
+    compares_with_x = True
 
     margin: Tensor
     pull_away: Tensor
