@@ -8,6 +8,7 @@ from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
+from ganctl import plugin_files
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugins import GROUP, Plugins, discover
 from ganctl.switches import normalise
@@ -43,11 +44,16 @@ class SourceTree(Distribution):
 
 
 def discover_file(file: Path) -> tuple[str, Plugins]:
-    """The name of the plugin in ``file``, a module with hooks, and all plugins with it."""
-    sys.path.insert(0, str(file.parent.resolve()))
-    sys.modules.pop(file.stem, None)
-    point = EntryPoint(file.stem, file.stem, GROUP)
-    return file.stem, discover([*(p for p in entry_points(group=GROUP) if p.name != file.stem), point])
+    """The name of the plugin in ``file``, as ``--plugin`` loads it, and all plugins with it.
+
+    Raises:
+        GanctlError: it cannot be read or used; the line is named.
+    """
+    plugin, found = plugin_files.load(file), discover()
+    for component in plugin.components:
+        found.registry.add(component)
+    found.all.append(plugin)
+    return f"{plugin.distribution}:{plugin.name}", found
 
 
 def discover_tree(folder: Path) -> tuple[str, Plugins]:

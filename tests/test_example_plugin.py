@@ -27,6 +27,7 @@ def test_from_its_wheel_to_its_absence(tmp_path: Path) -> None:
     fresh.sh(f"pip wheel --no-deps --wheel-dir {tmp_path} {source}", tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     fresh.sh(f"pip install {wheel}", tmp_path)
+    assert "7 passed" in fresh.sh("pytest -q -p no:cacheprovider", source)
     shutil.rmtree(source)
 
     assert "ganctl-example 0.1.0" in fresh.sh("ganctl plugins", tmp_path)
@@ -36,20 +37,10 @@ def test_from_its_wheel_to_its_absence(tmp_path: Path) -> None:
     assert (tmp_path / "four.png").stat().st_size > 100
 
     fresh.sh("pip uninstall --yes ganctl-example", tmp_path)
-    for command in (f"ganctl sample --ckpt {checkpoint}", "ganctl train --resume run --steps 4"):
-        said = fresh.sh(command, tmp_path, fails=True)
-        assert "pip install 'ganctl-example==0.1.0'" in said
-        assert "Traceback" not in said
-        assert len(said.strip().splitlines()) <= 3, said
+    said = fresh.sh(f"ganctl sample --ckpt {checkpoint}", tmp_path, fails=True).strip().splitlines()
+    assert len(said) == 2
+    assert "of ganctl-example 0.1.0, which is not installed" in said[0]
+    assert "pip install 'ganctl-example==0.1.0'" in said[1]
     assert "There is no model 'example'." in fresh.sh(
         "ganctl train --model example --data glyphs", tmp_path, fails=True
     )
-
-
-@needs_pip
-@pytest.mark.slow
-def test_it_passes_its_own_tests(tmp_path: Path) -> None:
-    source = shutil.copytree(EXAMPLE, tmp_path / "source")
-    fresh = Environment(tmp_path / "venv")
-    fresh.sh("pip install -e .", source)
-    assert "7 passed" in fresh.sh("pytest -q -p no:cacheprovider", source)
