@@ -159,7 +159,8 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
             f"Give --model {names[-1]} without --config, or a config without parts.",
             status=USAGE,
         )
-    recipe: Model = registry.get("model", names[-1]).load()
+    model = registry.get("model", names[-1])
+    recipe: Model = model.load()
     settings: dict[str, Any] = {
         "model": names[-1],
         "image_size": recipe.image_size,
@@ -169,7 +170,11 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
         "data_root": os.environ.get("GANCTL_DATA_ROOT", DEFAULTS["data_root"]),
         "schedules": _schedules(recipe.schedules),
         "plugins": dict(registry.files),
-        **{name: getattr(recipe, name) for name in COMPONENTS if name != "data"},
+        **{
+            name: meant_by(registry, model.distribution, kind, getattr(recipe, name))
+            for name, kind in COMPONENTS.items()
+            if name != "data"
+        },
     }
     for layer in expanded:
         length = {}
@@ -202,13 +207,22 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
         if settings[name] is not None:
             settings[name] = _with_defaults(registry, kind, settings[name])
     for name, kind in LISTS.items():
-        specs = settings.get(name, DEFAULTS[name])
-        settings[name] = tuple(_with_defaults(registry, kind, spec) for spec in specs)
+        if name not in settings:
+            settings[name] = [meant_by(registry, "ganctl", kind, spec) for spec in DEFAULTS[name]]
+        settings[name] = tuple(_with_defaults(registry, kind, spec) for spec in settings[name])
     config = Config(**settings)
     if config.epochs is None and config.steps is None:
         config = replace(config, epochs=DEFAULT_EPOCHS)
     _check(config)
     return config
+
+
+def meant_by(registry: Registry, distribution: str, kind: str, spec: Spec | None) -> Spec | None:
+    """``spec`` as the recipe of ``distribution`` means it: where others claim the name too, its own component."""
+    if spec is None or len(registry.find(kind, spec.name)) < 2:
+        return spec
+    own = f"{distribution}:{spec.name}"
+    return Spec(own, **spec.options) if registry.find(kind, own) else spec
 
 
 def component_options(registry: Registry, kind: str, name: str) -> Callable[..., Any]:

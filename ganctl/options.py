@@ -77,7 +77,10 @@ def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) ->
             resolved[name] = convert(f"{what}: {name}", given[name], option.type, option.default)
         elif option.default is MISSING:
             raise GanctlError(
-                f"{what} needs the option '{name}' ({option.type_name}).", option.help, status=USAGE
+                f"{what} needs the option '{name}' ({option.type_name}).",
+                option.help
+                or f"ganctl fills in {', '.join(sorted(FILLED_IN))}; give it with -o PART.{name}=VALUE.",
+                status=USAGE,
             )
         else:
             try:  # torch writes weight_decay: float = 0; written down and read back it is 0.0

@@ -15,7 +15,7 @@ from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.metrics import keep_lines
 from ganctl.registry import Registry
 from ganctl.run import Run
-from ganctl.sampling import check_origin
+from ganctl.sampling import check_origin, config_of
 from ganctl.state import blamed_on
 
 #: Settings that may change when a run goes on, because what is computed does not depend on them.
@@ -75,7 +75,7 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
 
 def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
     """The settings in ``state``, with everything that they name there and every value possible."""
-    saved = Config.from_dict(state["config"])
+    saved = config_of(registry, state)
     plugin_files.check_recorded(registry, saved.plugins, exact=True)
     for setting in ("model", *COMPONENTS):
         check_origin(registry, state, setting)

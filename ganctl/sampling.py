@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ganctl import build, checkpoint, pictures, plugin_files
-from ganctl.config import COMPONENTS, Config
+from ganctl.config import COMPONENTS, Config, meant_by
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.files import disk_error, write_atomically
@@ -38,7 +39,7 @@ class Sampler:
     """
 
     def __init__(self, state: dict[str, Any], registry: Registry, device: torch.device) -> None:
-        self.config = Config.from_dict(state["config"])
+        self.config = config_of(registry, state)
         self.image = ImageShape(*state["image"])
         self.classes = tuple(state["classes"])
         self.num_classes: int = state["num_classes"]
@@ -205,6 +206,18 @@ def find_checkpoint(path: Path) -> Path:
             status=CHECKPOINT,
         )
     return found[-1]
+
+
+def config_of(registry: Registry, state: dict[str, Any]) -> Config:
+    """The settings in a checkpoint. What others call the same by now is told apart by where it came from then."""
+    config = Config.from_dict(state["config"])
+    parts: dict[str, Any] = {}
+    for name, kind in COMPONENTS.items():
+        if name in state["components"]:
+            parts[name] = meant_by(
+                registry, state["components"][name]["distribution"], kind, getattr(config, name)
+            )
+    return replace(config, **parts)
 
 
 def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> None:

@@ -1,0 +1,218 @@
+"""Ten ways in which a plugin is broken: one or two clear lines, and ganctl's own models train beside each."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import torch
+from distributions import install
+
+import ganctl as package
+from ganctl.checkpoint import save
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+TINY = (
+    "--data",
+    "glyphs",
+    "-o",
+    "data.n=32",
+    "--batch-size",
+    8,
+    "--steps",
+    1,
+    "--samples",
+    1,
+    "--tracker",
+    "none",
+)
+DCGAN = ("train", "--model", "dcgan", "-o", "discriminator.width=4", *TINY)
+
+PLUGIN = """
+import ganctl
+
+@ganctl.hookimpl
+def {hook}(register):
+    register("mine", "acme_parts:Mine", summary="Mine")
+"""
+LOSS = PLUGIN.format(hook="register_losses")
+GENERATOR = PLUGIN.format(hook="register_generators")
+
+
+class Fault(NamedTuple):
+    """``source`` of the plugin, ``parts`` that it imports late; what using it says, and what every command says."""
+
+    source: str
+    parts: str = ""
+    use: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    always: str = ""
+    requires: str = ""
+    works: bool = False
+
+
+LEFT_OUT = "warning: plugin 'acme' of acme 1.0 was left out: {} (see: ganctl plugins)"
+FAULTS = {
+    "raises at import": Fault(
+        "raise ValueError('no such luck')", always=LEFT_OUT.format("ValueError: no such luck")
+    ),
+    "raises in the hook": Fault(
+        "import ganctl\n@ganctl.hookimpl\ndef register_losses(register): 1 / 0",
+        always=LEFT_OUT.format("ZeroDivisionError: division by zero"),
+    ),
+    "misspelt hook": Fault(PLUGIN.format(hook="register_loses"), always="register_loses"),
+    "needs a newer ganctl": Fault(
+        LOSS,
+        requires="ganctl>=99",
+        always=LEFT_OUT.format(
+            f"it needs ganctl >=99, and this is ganctl {package.__version__}: pip install -U ganctl acme"
+        ),
+    ),
+    "name taken twice": Fault(
+        LOSS.replace('"mine"', '"bce"'),
+        use=("--loss", "bce"),
+        says=(
+            f"error: Several plugins register the loss 'bce': acme 1.0 (plugin 'acme'), ganctl {package.__version__} "
+            "(plugin 'losses').",
+            "hint: Say which: acme:bce or ganctl:bce",
+        ),
+    ),
+    "factory of the wrong type": Fault(
+        LOSS,
+        "class Mine: pass",
+        use=("--loss", "mine"),
+        says=(
+            "error: The loss 'mine' of acme 1.0 is a Mine, not a ganctl.Loss.",
+            "hint: Its factory must return one; tell its authors.",
+        ),
+    ),
+    "loss returns the wrong type": Fault(
+        LOSS,
+        "import ganctl\nclass Mine(ganctl.Loss):\n"
+        "    def discriminator_loss(self, D, real, fake): return D(real.x, None)",
+        use=("--loss", "mine"),
+        says=(
+            "error: The loss Mine returned Tensor, not a scalar to minimise and a dict of what to report.",
+            "hint: As in: return loss.mean(), {}",
+        ),
+    ),
+    "wrong shapes": Fault(
+        GENERATOR,
+        "import torch\nclass Mine(torch.nn.Linear):\n    def __init__(self): super().__init__(100, 784)\n"
+        "    def forward(self, z, y=None): return super().forward(z)",
+        use=("--generator", "mine"),
+        says=(
+            "error: The generator 'mine' of acme 1.0 drew a tensor of shape (2, 784) where two pictures are "
+            "(2, 1, 28, 28).",
+            "hint: G(z, y) returns float N×C×H×W.",
+        ),
+    ),
+    "factory that demands what nobody gives": Fault(
+        GENERATOR,
+        "def Mine(image, lattent): pass",
+        use=("--generator", "mine"),
+        says=("error: generator 'mine' needs the option 'lattent' (any).", "hint: ganctl fills in config, "),
+    ),
+    ".item() in the loss": Fault(
+        LOSS,
+        "import ganctl\nfrom torch.nn.functional import softplus\nclass Mine(ganctl.Loss):\n"
+        "    def discriminator_loss(self, D, real, fake):\n"
+        "        loss = (softplus(-D(real.x, None)) + softplus(D(fake.x, None))).mean()\n"
+        "        self.last = loss.item()\n"
+        "        return loss, {}\n"
+        "    def generator_loss(self, D, real, fake): return softplus(-D(fake.x, None)).mean(), {}\n",
+        use=("--loss", "mine"),
+        says=("acme_parts.py, line 6 reads a value from the device in every step: a GPU waits for it.",),
+        works=True,
+    ),
+    "imports torch at registration": Fault("import torch\n" + LOSS),
+}
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    return folder
+
+
+def spoken(stderr: str) -> list[str]:
+    """What is a complaint, and not the report of a training."""
+    return [
+        line for line in stderr.splitlines() if line.startswith(("warning", "error", "hint", "Traceback"))
+    ]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_plugin_says_so_in_two_lines_and_harms_nobody_else(
+    site: Path, tmp_path: Path, ganctl: Run, fault: str
+) -> None:
+    broken = FAULTS[fault]
+    install(site, "acme", broken.source, requires=broken.requires, acme_parts=broken.parts)
+
+    # DCGAN names its loss bce: where another plugin claims that name, it means its own package's.
+    beside = ganctl(*DCGAN, "-o", "generator.width=4", "--out", "beside")
+    assert beside.returncode == 0, beside.stderr
+    assert "Done: 1 steps" in beside.stderr
+    complaints = spoken(beside.stderr)
+    assert len(complaints) == bool(broken.always)
+    assert all(broken.always in line for line in complaints)
+
+    if broken.use:
+        used = ganctl(*DCGAN, *broken.use, "--out", "used")
+        assert (used.returncode == 0) == broken.works, used.stderr
+        told = spoken(used.stderr)
+        assert len(told) == len(broken.says)
+        assert all(expected in line for expected, line in zip(broken.says, told, strict=True))
+    if fault == "name taken twice":  # also of what was made before the other one came
+        (checkpoint,) = (tmp_path / "beside" / "checkpoints").glob("*.pt")
+        state = torch.load(checkpoint, weights_only=True)
+        assert state["components"]["loss"]["distribution"] == "ganctl"
+        state["config"]["loss"]["name"] = "bce"
+        save(tmp_path / "before.pt", {key: value for key, value in state.items() if key != "format"})
+        on = ganctl("train", "--resume", "before.pt", "--steps", 2)
+        assert on.returncode == 0, on.stderr
+    if fault == "imports torch at registration":
+        (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
+        assert "imports torch when it registers" in row
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell the processor time of children")
+def test_thirty_plugins_cost_help_less_than_as_much_again(site: Path) -> None:
+    """Processor time, the best of several, with thirty plugins and with none, in turns."""
+
+    def seconds(path: str) -> float:
+        before = os.times()
+        environment = {**os.environ, "PYTHONPATH": path}
+        subprocess.run(
+            [sys.executable, "-m", "ganctl", "--help"],
+            env=environment,
+            capture_output=True,
+            check=True,
+            timeout=60,
+        )
+        after = os.times()
+        return sum(after[2:4]) - sum(before[2:4])  # of children: user and system
+
+    for number in range(30):
+        source = LOSS.replace('"mine"', f'"loss-{number}"').replace("acme", f"acme_{number}")
+        install(site, f"acme-{number}", source, requires="ganctl>=0.0.1")
+    with_thirty, path = os.environ["PYTHONPATH"], os.environ["PYTHONPATH"].replace(str(site), "")
+    counted = subprocess.run(
+        [sys.executable, "-m", "ganctl", "losses"], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert counted.stdout.count("acme-") == 30
+
+    many, none = [], []
+    for _ in range(12):
+        many.append(seconds(with_thirty))
+        none.append(seconds(path))
+        if len(many) >= 3 and min(many) < 2 * min(none):
+            break
+    assert min(many) < 2 * min(none)
