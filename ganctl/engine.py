@@ -134,7 +134,9 @@ class Engine:
         """Whether weights, buffers and what the optimizers remember are. Reads from the device: not within a step."""
         tensors = [t for module in (self.G, self.D, self.loss) for t in module.state_dict().values()]
         for optimizer in (self.g_optimizer, self.d_optimizer):
-            tensors += [t for memory in optimizer.state.values() for t in memory.values() if isinstance(t, Tensor)]
+            tensors += [
+                t for memory in optimizer.state.values() for t in memory.values() if isinstance(t, Tensor)
+            ]
         return bool(torch.stack([t.isfinite().all() for t in tensors if t.is_floating_point()]).all())
 
     def state_dict(self) -> dict[str, Any]:
