@@ -166,7 +166,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
         "image_size": recipe.image_size,
         "batch_size": recipe.batch_size,
         "n_critic": recipe.n_critic,
-        "ema": recipe.ema,
+        "ema": None if recipe.ema is None else float(recipe.ema),  # written down and read back it is that
         "data_root": os.environ.get("GANCTL_DATA_ROOT", DEFAULTS["data_root"]),
         "schedules": _schedules(recipe.schedules),
         "plugins": dict(registry.files),
