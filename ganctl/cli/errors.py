@@ -18,10 +18,10 @@ def show(error: BaseException) -> int:
     if isinstance(error, BrokenPipeError):  # the reader, as in ``ganctl models | head``, has seen enough
         return FAILED
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        if not getattr(error, "said", False):
+        cause = error.__cause__ if isinstance(error, click.Abort) else error
+        if not getattr(cause, "said", False):
             print("interrupted", file=sys.stderr)
-        signal = error.__cause__ if isinstance(error, click.Abort) else error
-        return getattr(signal, "status", INTERRUPTED)  # SIGTERM's is another
+        return getattr(cause, "status", INTERRUPTED)  # SIGTERM's is another
     message, hint, status = explain(error)
     if os.environ.get("GANCTL_DEBUG") == "1":
         traceback.print_exception(type(error), error, error.__traceback__)
