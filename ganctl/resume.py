@@ -108,18 +108,23 @@ def _newest_good(run: Run, say: Callable[[str], None]) -> tuple[Path | None, dic
 def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Config:
     if not given:
         return saved
+    if "model" in given and given["model"] != saved.model:  # its parts would be another's
+        raise _contradiction("model", saved.model, given["model"])
     changed = resolve(registry, saved.to_dict(), given)
     # Resolved once more as it is: a component may have gained an option since.
     before, after = resolve(registry, saved.to_dict()).to_dict(), changed.to_dict()
     for name in before:
         if before[name] != after[name] and name not in CHANGEABLE:
-            was, given_now = _show(before[name], after[name]), _show(after[name], before[name])
-            raise GanctlError(
-                f"The run has {name} = {was}, and {given_now} was given.",
-                f"A run goes on as it began; only these may change: {', '.join(sorted(CHANGEABLE))}.",
-                status=USAGE,
-            )
+            raise _contradiction(name, before[name], after[name])
     return changed
+
+
+def _contradiction(name: str, was: Any, given: Any) -> GanctlError:
+    return GanctlError(
+        f"The run has {name} = {_show(was, given)}, and {_show(given, was)} was given.",
+        f"A run goes on as it began; only these may change: {', '.join(sorted(CHANGEABLE))}.",
+        status=USAGE,
+    )
 
 
 def _show(value: Any, other: Any) -> str:
