@@ -352,7 +352,7 @@ def test_a_run_that_only_a_missing_plugin_keeps_from_going_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["unknown model", "empty folder", "truncated, to sample"])
+@pytest.mark.parametrize("name", ["empty folder", "truncated, to sample"])
 def test_as_a_user_meets_it(name: str, tiny_run: Run, tmp_path: Path, ganctl: Callable[..., Any]) -> None:
     bad = BAD[name]
     bad.make(tmp_path, tiny_run)

@@ -16,7 +16,7 @@ import pytest
 import torch
 from forks import Child, Forks, wait_until
 from hooks import SAVE_STAGES
-from runs import assert_goes_on, training
+from runs import SMALL, assert_goes_on, training
 
 from ganctl import checkpoint
 from ganctl.run import Run
@@ -101,6 +101,21 @@ def test_killed_inside_a_save(
     for path in run.checkpoints:
         checkpoint.load(path)
     assert_goes_on(out, whole("gan", *keep), forks)
+
+
+@pytest.mark.parametrize("model", SMALL)
+def test_killed_before_anything_is_saved(
+    model: str, forks: Forks, whole: Callable[..., Run], tmp_path: Path
+) -> None:
+    """It begins again from its settings, which are written first of all."""
+    out, mark = tmp_path / "run", tmp_path / "mark"
+    child = forks.start(
+        *(*training(model), "--out", out), log=tmp_path / "log", no_curves=[], in_sampling=[1, str(mark), 60]
+    )
+    wait_until(mark.exists, "the first pictures")
+    kill_9(child)
+    assert not Run(out).checkpoints
+    assert_goes_on(out, whole(model), forks)
 
 
 @pytest.mark.slow
