@@ -86,10 +86,10 @@ def train(
         schedules = Schedules(config.schedules, engine, total_steps=total)
         if resume and resume.state:
             restore_engine(engine, resume.state, config, loaded.fingerprint)
+        stop.check()
+        stop.deferring = True  # before the folder: there is none, or there is one that can be gone on with
         run = _run_folder(config, runs, out, resume)
         with run.lock(), _log_file(run, reporter) as reporter:
-            stop.check()
-            stop.deferring = True
             origins = build.origins(registry, config)
             loop = _Loop(
                 registry, config, run, engine, schedules, images, loaded.fingerprint, origins, reporter
