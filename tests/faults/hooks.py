@@ -81,6 +81,20 @@ class _Halting:
         return getattr(self._file, name)
 
 
+def in_making_the_folder(mark: str, seconds: float) -> None:
+    """Once the run folder is made, and before its settings are in it, make the file ``mark`` and take ``seconds``."""
+    from ganctl.run import Run
+
+    make = Run._with_folders
+
+    def slow(self: Run) -> Run:
+        run = make(self)
+        _dwell(mark, seconds)
+        return run
+
+    Run._with_folders = slow  # type: ignore[method-assign]
+
+
 def in_sampling(nth: int, mark: str, seconds: float) -> None:
     """In the ``nth`` sampling pass of a training, make the file ``mark`` and take ``seconds``."""
     from ganctl import training

@@ -116,6 +116,24 @@ def test_signal_during_a_slow_sampling_pass(
 
 
 @pytest.mark.parametrize("signum", STATUS)
+def test_signal_while_the_folder_is_made(
+    signum: signal.Signals, forks: Forks, whole: Callable[..., Run], tmp_path: Path
+) -> None:
+    out, mark = tmp_path / "run", tmp_path / "mark"
+    child = forks.start(
+        *(*training("gan"), "--out", out),
+        log=tmp_path / "log",
+        no_curves=[],
+        in_making_the_folder=[str(mark), 0.3],
+    )
+    wait_until(mark.exists, "the folder")
+    child.send(signum)
+    assert child.wait() == STATUS[signum], child.output
+    assert [path.name for path in Run(out).checkpoints] == ["step-00000000.pt"]
+    assert_left_in_order(out, whole("gan"), forks)
+
+
+@pytest.mark.parametrize("signum", STATUS)
 @pytest.mark.parametrize("where", ["save", "sampling"])
 def test_a_second_signal_leaves_at_once(
     where: str, signum: signal.Signals, forks: Forks, whole: Callable[..., Run], tmp_path: Path
