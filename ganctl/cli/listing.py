@@ -59,7 +59,7 @@ def _print(kind: str, items: list[Component]) -> None:
         rows.append(row)
     if kind == "model":
         header.insert(1, "NETWORKS, LOSS")
-    print_table(header, rows, wrap=header.index("SUMMARY"))
+    print_table(header, rows, wrap=[header.index("SUMMARY"), *([1] if kind == "model" else [])])
 
 
 def _made_of(model: Any) -> str:

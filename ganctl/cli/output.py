@@ -7,6 +7,7 @@ import json
 import shutil
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 _ASCII = {
@@ -51,17 +52,19 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2))
 
 
-def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: int) -> None:
-    """Aligned columns. On a terminal, column ``wrap`` is folded so that lines fit; in a pipe a row is a line."""
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: Sequence[int]) -> None:
+    """Aligned columns. On a terminal, the columns ``wrap`` are folded so that lines fit; in a pipe a row is a line."""
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     if sys.stdout.isatty():
-        rest = sum(widths) - widths[wrap] + 2 * (len(widths) - 1)
-        widths[wrap] = min(widths[wrap], max(terminal_width() - rest, 16, len(header[wrap])))
+        too_wide = sum(widths) + 2 * (len(widths) - 1) - terminal_width()
+        for i in wrap:  # each gives up what it can, the first before the next
+            least = min(widths[i], max(24, len(header[i])))
+            given = min(max(too_wide, 0), widths[i] - least)
+            widths[i], too_wide = widths[i] - given, too_wide - given
     for row in [header, *rows]:
-        folded = fold(row[wrap], widths[wrap])
-        for number, line in enumerate(folded):
-            cells = [line if i == wrap else cell if number == 0 else "" for i, cell in enumerate(row)]
-            print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip())
+        columns = [fold(cell, widths[i]) if i in wrap else [cell] for i, cell in enumerate(row)]
+        for line in zip_longest(*columns, fillvalue=""):
+            print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def fold(text: str, width: int) -> list[str]:

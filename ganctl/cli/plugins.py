@@ -29,7 +29,7 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
         print_json([as_dict(plugin) for plugin in found])
         return
     rows = [[plugin.name, plugin.origin, f"{plugin.seconds * 1000:.0f}", _state(plugin)] for plugin in found]
-    print_table(["PLUGIN", "FROM", "MS", "REGISTERS"], rows, wrap=3)
+    print_table(["PLUGIN", "FROM", "MS", "REGISTERS"], rows, wrap=[3])
 
 
 for command in SUBCOMMANDS:

@@ -83,5 +83,5 @@ def test_nothing_is_coloured(ganctl: Run) -> None:
 
 
 def test_columns_line_up(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(["A", "LONG HEADER", "C"], [["a", "b", "c"], ["aaaa", "×", ""]], wrap=1)
+    print_table(["A", "LONG HEADER", "C"], [["a", "b", "c"], ["aaaa", "×", ""]], wrap=[1])
     assert capsys.readouterr().out == "A     LONG HEADER  C\na     b            c\naaaa  ×\n"
