@@ -43,3 +43,9 @@ def whole(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
         return Run(out)
 
     return get
+
+
+@pytest.fixture(autouse=True)
+def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """curves.png takes longer than all the rest of a tiny run."""
+    monkeypatch.setattr("ganctl.curves.draw", lambda *args: None)

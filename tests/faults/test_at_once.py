@@ -18,6 +18,7 @@ STARTS = 16
 SHORT = ("train", "--model", "gan", *SMALL["gan"], "--data", "glyphs", "-o", "data.n=100", "--batch-size", 16)
 
 
+@pytest.mark.slow
 def test_sixteen_starts_make_sixteen_folders(forks: Forks, tmp_path: Path) -> None:
     runs, soon = tmp_path / "runs", time.time() + 0.3
     children = [
