@@ -110,7 +110,7 @@ def test_no_room_for_any_of_the_files(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out = tmp_path / "run"
+    out, untouched = tmp_path / "run", whole("gan")  # its dataset is decoded by now: no file of that counts
     with monkeypatch.context() as patch:
         no_room(patch, nth)
         result = run(capsys, *training("gan"), "--out", out)
@@ -122,7 +122,7 @@ def test_no_room_for_any_of_the_files(
     for path in Run(out).checkpoints:
         checkpoint.load(path)
     assert run(capsys, "train", "--resume", out).status == 0
-    assert_same_run(whole("gan"), Run(out))
+    assert_same_run(untouched, Run(out))
 
 
 def to_dev_full(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> None:
