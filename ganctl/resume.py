@@ -12,7 +12,7 @@ from typing import Any
 from ganctl import checkpoint, plugin_files
 from ganctl.config import COMPONENTS, Config, resolve
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
-from ganctl.metrics import keep_lines
+from ganctl.records import keep_lines
 from ganctl.registry import Registry
 from ganctl.run import Run
 from ganctl.sampling import check_origin, config_of

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from ganctl import toml
 from ganctl.errors import USAGE, GanctlError, status_of
-from ganctl.metrics import read_lines
+from ganctl.records import read_lines
 
 
 class Run:
