@@ -16,8 +16,7 @@ import pytest
 
 from ganctl import plugins, schedules
 from ganctl.cli import COMMANDS, cli
-from ganctl.cli.train import with_options
-from ganctl.config import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS, resolve
+from ganctl.config import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS, resolve, with_options
 from ganctl.model import Model
 from ganctl.resume import CHANGEABLE
 

@@ -11,8 +11,8 @@ from distributions import install
 
 from ganctl import plugins
 from ganctl.cli.info import info
-from ganctl.cli.train import train, with_options
-from ganctl.config import HELP, SHORTHANDS, resolve
+from ganctl.cli.train import train
+from ganctl.config import HELP, SHORTHANDS, resolve, with_options
 from ganctl.describe import as_text, description, model_defaults
 from ganctl.model import Model, Spec
 from ganctl.registry import component
