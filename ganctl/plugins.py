@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from ganctl import hookspecs, requirements, switches
-from ganctl.errors import GanctlError
+from ganctl.errors import GanctlError, did_you_mean
 from ganctl.model import Model
 from ganctl.registry import KINDS, Component, Registry, component
 
@@ -172,14 +172,12 @@ def register(plugin: Plugin, module: object) -> None:
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(module, name=plugin.name)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        raise GanctlError(f"{error} (the hooks are: {', '.join(_hook_names())})") from error
     implemented = manager.get_hookcallers(module) or []
     if not implemented:
         raise GanctlError(f"module '{plugin.module}' implements no hook; mark them with @ganctl.hookimpl")
     for caller in implemented:
+        if not caller.has_spec():
+            raise GanctlError(f"there is no hook '{caller.name}'. {did_you_mean(caller.name, _hook_names())}")
         register = _register_for(plugin, caller.name)
         for implementation in caller.get_hookimpls():
             implementation.function(*[register for _ in implementation.argnames])
