@@ -9,7 +9,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
 FROM_ROOT = ("CONTRIBUTING.md", "CHANGELOG.md")
 
 
@@ -24,7 +24,7 @@ def on_files(files: Files, config: Any) -> Files:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Links that lead out of docs/ in the repository lead to the site's own pages, or are plain text."""
     markdown = re.sub(rf"\]\(\.\./({'|'.join(map(re.escape, FROM_ROOT))})", r"](\1", markdown)
-    return re.sub(r"\[([^]]+)\]\(((?:\.\./)*example-\w+)/?[^)]*\)", r"\1", markdown)
+    return re.sub(r"\[([^]]+)\]\((?:\.\./)*(?:example-\w+|benchmarks)\b[^)]*\)", r"\1", markdown)
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
