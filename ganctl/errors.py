@@ -33,6 +33,10 @@ class GanctlError(Exception):
         return f"{self.message}\n{self.hint}" if self.hint else self.message
 
 
+class InUseError(GanctlError):
+    """Another process trains in the run folder."""
+
+
 def status_of(error: OSError) -> int:
     """RESOURCES if there was no room, else FAILED."""
     return RESOURCES if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else FAILED

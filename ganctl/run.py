@@ -11,7 +11,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganctl import toml
-from ganctl.errors import USAGE, GanctlError, status_of
+from ganctl.errors import USAGE, GanctlError, InUseError, status_of
 from ganctl.records import read_lines
 
 
@@ -76,13 +76,13 @@ class Run:
         """Keep every other process out of this folder. The lock goes with the process, even by ``kill -9``.
 
         Raises:
-            GanctlError: another process has it.
+            InUseError: another process has it.
         """
         try:
             lock = FileLock(self.path / ".lock")
             lock.acquire(timeout=0)
         except Timeout:
-            raise GanctlError(
+            raise InUseError(
                 f"Another process is training in {self.path}.",
                 "Wait for it or stop it, or start a run of its own without --out and --resume.",
             ) from None

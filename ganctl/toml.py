@@ -36,6 +36,11 @@ def read(path: Path) -> dict[str, Any]:
         ) from error
 
 
+def parse(text: str) -> dict[str, Any]:
+    """The table in ``text``, which :func:`write` wrote."""
+    return tomllib.loads(text)
+
+
 def write(table: Mapping[str, Any], comments: Mapping[str, str]) -> str:
     """``table`` as TOML: plain values first, then one section per nested table; comments by key, aligned.
 

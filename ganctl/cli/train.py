@@ -90,10 +90,7 @@ machine = _options(
         help="Of weights, latents and order. The same seed, the same run.  [default: 0]",
     ),
 )
-folder = _options(
-    click.option("--runs", metavar="DIR", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
-                 help="Where a numbered run folder is made."),
-    click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="The run folder itself; new or empty."),
+kept = _options(
     click.option("--sample-every", metavar="N", help="A sample picture every N steps too, besides every epoch."),
     click.option("--samples", metavar="N", help="Pictures in each sample grid.  [default: 64]"),
     click.option("--metric", "metrics", metavar="NAME", type=component("metric"), multiple=True,
@@ -108,6 +105,12 @@ folder = _options(
     click.option("--force", is_flag=True, default=None, help="Train what ganctl advises against."),
     click.option("--on-nan", metavar="stop|ignore", help="When a loss is not finite.  [default: stop]"),
     click.option("-q", "--quiet", is_flag=True, help="No progress, only errors."),
+)  # fmt: skip
+folder = _options(
+    click.option("--runs", metavar="DIR", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+                 help="Where a numbered run folder is made."),
+    click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="The run folder itself; new or empty."),
+    kept,
     click.option("-v", "--verbose", is_flag=True, help="Every log line and all settings."),
 )  # fmt: skip
 

@@ -1,0 +1,84 @@
+"""What can be known of every run before the first is trained: its data, its networks, its steps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import torch
+
+from ganctl.config import Config
+from ganctl.data import Images
+from ganctl.devices import rng_state, set_rng_state
+from ganctl.errors import USAGE, GanctlError
+from ganctl.prepare import load_data, make_engine
+from ganctl.progress import Quiet
+from ganctl.registry import Registry
+from ganctl.sweeps.plan import Planned, of_run
+from ganctl.training import total_steps
+
+#: Settings on which neither the data nor the networks depend.
+_OF_NO_MATTER = (
+    "seed",
+    "epochs",
+    "steps",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "keep",
+    "metrics",
+)
+
+
+def check(registry: Registry, planned: Sequence[Planned], reporter: Quiet) -> list[int]:
+    """Decode the data and build the networks of every run once, on the CPU; how many steps each has to take.
+
+    Raises:
+        GanctlError: one of them cannot be trained; the run is named.
+    """
+    data: dict[str, Images] = {}
+    built: set[str] = set()
+    steps = []
+    before = rng_state(torch.device("cpu"))
+    try:
+        with reporter.bar("Checking the runs", len(planned)) as advance:
+            for each in planned:
+                config = each.config
+                key = json.dumps([str(config.data), config.image_size, config.data_root])
+                if key not in data:
+                    data[key] = load_data(registry, config, reporter).images
+                images = data[key]
+                try:
+                    _check_batch(config, images)
+                    if (needed := _needed(config)) not in built:
+                        make_engine(registry, config, images, torch.device("cpu"))
+                        built.add(needed)
+                except GanctlError as error:
+                    raise of_run(each.name, error) from error
+                steps.append(total_steps(config, len(images.x)))
+                advance(1)
+    finally:
+        set_rng_state(before, torch.device("cpu"))
+    return steps
+
+
+def threads_for(jobs: int | None) -> int:
+    """Of the processor, for each of ``jobs`` runs at a time; for as many as there is room for, one."""
+    return 1 if jobs is None else max(1, torch.get_num_threads() // jobs)
+
+
+def _check_batch(config: Config, images: Images) -> None:
+    if config.batch_size > len(images.x):
+        raise GanctlError(
+            f"The batch size {config.batch_size} is larger than the dataset, {len(images.x)} images.",
+            f"Try {max(1, len(images.x) // 4)}.",
+            status=USAGE,
+        )
+
+
+def _needed(config: Config) -> str:
+    """What the networks depend on: two learning rates need not be built for both."""
+    table = {name: value for name, value in config.to_dict().items() if name not in _OF_NO_MATTER}
+    for name in ("g_optimizer", "d_optimizer"):
+        table[name] = {option: value for option, value in table[name].items() if option != "lr"}
+    return json.dumps(table, sort_keys=True, default=str)

@@ -1,0 +1,166 @@
+"""A sweep from what was asked to its end: plan, check, make the folder, work, and say how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ganctl import plugin_files, toml
+from ganctl.config import with_options
+from ganctl.errors import FAILED, GanctlError
+from ganctl.progress import make_reporter
+from ganctl.registry import Registry
+from ganctl.signals import StopSignals
+from ganctl.sweeps import crew
+from ganctl.sweeps.board import make_board
+from ganctl.sweeps.claim import forget_failures
+from ganctl.sweeps.folder import Sweep
+from ganctl.sweeps.plan import KEYS, Planned, Varied, plan, varied
+
+
+@dataclass(frozen=True)
+class Request:
+    """The runs that were asked for, and what ``sweep.toml`` will say."""
+
+    registry: Registry
+    planned: list[Planned]
+    asked: dict[str, Any]
+
+
+def asked_for(
+    config_file: Path | None,
+    vary: Mapping[str, Any],
+    given: Mapping[str, Any],
+    component_options: Sequence[str] = (),
+    plugins: Sequence[Path | str] = (),
+) -> Request:
+    """Every run, with its settings resolved.
+
+    Args:
+        config_file: a TOML file of settings and of what varies.
+        vary: what varies besides, and over it; see :func:`ganctl.sweeps.plan.from_text`.
+        given: settings of all runs, over the file's.
+        component_options: the same, as ``part.option=value``.
+        plugins: files, as ``--plugin``.
+
+    Raises:
+        GanctlError: something of that cannot be.
+    """
+    registry = plugin_files.registry_with(plugins)
+    from_file = toml.read(config_file) if config_file else {}
+    settings = {key: value for key, value in from_file.items() if key not in KEYS}
+    wanted: Varied = varied({key: value for key, value in from_file.items() if key in KEYS}, vary)
+    planned = plan(registry, wanted, [settings] if settings else [], given, component_options)
+    over = with_options(dict(given), component_options, registry)
+    return Request(registry, planned, {**_numbers(_merged(settings, over)), **wanted.table()})
+
+
+def begin(
+    request: Request,
+    *,
+    jobs: int | None,
+    command: str,
+    sweeps: Path,
+    out: Path | None,
+    quiet: bool,
+    only_check: bool = False,
+) -> Sweep | None:
+    """The folder of a new sweep, or that of the same sweep at ``out``; None, and a list, if it is ``only_check``.
+
+    Raises:
+        GanctlError: a run could not be trained, or the folder not be made.
+    """
+    from ganctl.sweeps.check import check, threads_for
+    from ganctl.sweeps.create import create
+
+    steps = check(request.registry, request.planned, make_reporter(quiet=quiet))
+    if only_check:
+        list_runs([(each.values, n, "") for each, n in zip(request.planned, steps, strict=True)])
+        return None
+    threads = threads_for(jobs)
+    return create(
+        request.planned, steps, request.asked, command=command, threads=threads, sweeps=sweeps, out=out
+    )
+
+
+def carry_out(
+    sweep: Sweep,
+    *,
+    jobs: int | None,
+    stop: StopSignals,
+    plugins: Sequence[Path | str] = (),
+    given: Mapping[str, Any] | None = None,
+    retry_failed: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Work on ``sweep`` until all its runs have ended.
+
+    Raises:
+        GanctlError: with status ``FAILED`` if some of them failed.
+        Interrupted: a signal came; what was being trained is saved.
+    """
+    board = make_board(quiet=quiet)
+    if retry_failed:
+        forget_failures(sweep)
+    left = sum(entry.end is None for entry in sweep)
+    at_a_time = "as many at a time as there is room for" if jobs is None else f"{jobs} at a time"
+    ended = f", {len(sweep) - left} of them ended before" if left < len(sweep) else ""
+    board.say(f"{len(sweep)} runs{ended}, {at_a_time}; {sweep.path}")
+    try:
+        with board.shown(sweep):
+            crew.run(
+                sweep, jobs=jobs, board=board, stop=stop, plugins=[str(path) for path in plugins], given=given
+            )
+    except KeyboardInterrupt:
+        board.say(f"Stopped and saved. Go on: ganctl sweep --resume {sweep.path}")
+        stop.check(said=True)
+        raise
+    failed = [entry for entry in sweep if entry.state == "failed"]
+    if failed:
+        raise GanctlError(
+            f"{len(failed)} of {len(sweep)} runs failed: "
+            + "; ".join(f"{entry.name}: {entry.reason.rstrip('.')}" for entry in failed)
+            + ".",
+            f"Try them again: ganctl sweep --resume {sweep.path} --retry-failed",
+            status=FAILED,
+        )
+    board.say(f"Done: {len(sweep)} runs. {sweep.path}")
+
+
+def list_runs(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
+    """Print (values, steps, state) of every run as a table on stdout."""
+    from ganctl.cli.output import print_table
+
+    settings = list(runs[0][0])
+    states = any(state for _, _, state in runs)
+    header = [*(name.replace("_", "-") for name in settings), "steps", *(["state"] if states else [])]
+    body = [
+        [*(values[n] for n in settings), f"{steps:,}", *([state] if states else [])]
+        for values, steps, state in runs
+    ]
+    print_table(header, body, wrap=())
+    print(f"\n{len(runs)} runs")
+
+
+def _numbers(value: Any) -> Any:
+    """``value`` with text that is a number as that number: so a person writes it in TOML."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(item) for key, item in value.items()}
+    for kind in (int, float):
+        try:
+            return kind(value) if isinstance(value, str) else value
+        except ValueError:
+            continue
+    return value
+
+
+def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Two layers of settings as one, to be read: tables key by key, the rest whole."""
+    merged = {str(key).replace("-", "_"): value for key, value in under.items()}
+    for key, value in over.items():
+        before = merged.get(key)
+        both = isinstance(before, Mapping) and isinstance(value, Mapping) and "name" not in value
+        merged[key] = {**before, **value} if both else value  # type: ignore[dict-item]
+    return merged

@@ -1,0 +1,175 @@
+"""A process that takes one run of a sweep after the other and trains it, until none is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ganctl.errors import GanctlError, InUseError
+from ganctl.progress import Quiet
+from ganctl.signals import Interrupted, StopSignals
+from ganctl.sweeps.claim import Claim, take
+from ganctl.sweeps.folder import Sweep, read
+
+#: Exit status: a run failed in a way after which a fresh process is safer, as out of memory.
+REPLACE = 75
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_BETWEEN_MEASUREMENTS = 10.0
+
+
+def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given: Mapping[str, Any]) -> int:
+    """Train runs of ``sweep`` until every one has ended. Those that others work on are waited for: they may die.
+
+    Args:
+        plugins: files, as ``--plugin``.
+        given: settings for this process, such as its device; only those that may change when a run goes on.
+
+    Returns:
+        0, or :data:`REPLACE`.
+
+    Raises:
+        Interrupted: a signal came; the run is saved.
+    """
+    import torch
+
+    from ganctl import plugin_files
+
+    torch.set_num_threads(sweep.threads)
+    registry = plugin_files.registry_with(plugins)
+    in_use: set[str] = set()  # by somebody who came by another road
+    while True:
+        stop.deferring = True
+        stop.check()
+        claim = take(sweep, skip=in_use, check=stop.check)
+        if claim is None:
+            if all(entry.end is not None for entry in sweep):
+                return 0
+            in_use.clear()
+            _wait(stop)
+            continue
+        stop.deferring = False  # the training says from when on
+        try:
+            _train(claim, registry, given, stop)
+        except InUseError:
+            in_use.add(claim.entry.name)
+            claim.released()
+        except KeyboardInterrupt:
+            stop.deferring = True
+            claim.released()
+            raise
+        except Exception as error:
+            stop.deferring = True
+            from ganctl.cli.errors import explain
+
+            claim.failed(*explain(error))
+            if not isinstance(error, GanctlError):
+                return REPLACE
+        else:
+            claim.done()
+
+
+def _train(claim: Claim, registry: Any, given: Mapping[str, Any], stop: StopSignals) -> None:
+    from ganctl import resume
+    from ganctl.training import train
+
+    reporter = _Memory(claim)
+    found = resume.find(claim.entry.run.path, registry, given, reporter.say)
+    train(found.config, registry=registry, resume=found, reporter=reporter, stop=stop)
+
+
+def _wait(stop: StopSignals) -> None:
+    until = time.monotonic() + SECONDS_BETWEEN_LOOKS
+    while time.monotonic() < until:
+        stop.check()
+        time.sleep(0.05)
+
+
+class _Memory(Quiet):
+    """Says nothing, and tells in the worker's file how much memory the run takes."""
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim, self._due = claim, 0.0
+
+    def show(self, values: Mapping[str, str]) -> None:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + SECONDS_BETWEEN_MEASUREMENTS
+            self._claim.add(**measured())
+
+
+def measured() -> dict[str, int]:
+    """Bytes that this process takes at most, and that are free where it takes them: of the GPU, or of the machine."""
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        free, _ = torch.cuda.mem_get_info()
+        return {"memory": torch.cuda.max_memory_reserved() + CUDA_CONTEXT, "free": free}
+    try:
+        import resource
+    except ImportError:  # Windows
+        return {}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    available = available_memory()
+    taken = {"memory": peak if sys.platform == "darwin" else 1024 * peak}
+    return taken if available is None else {**taken, "free": available}
+
+
+CUDA_CONTEXT = 600 * 2**20  # of each process, outside what torch counts
+
+
+def available_memory() -> int | None:
+    """Bytes that a new process may take, of the machine and of this container; None where nobody says."""
+    found = []
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                found.append(1024 * int(line.split()[1]))
+        group = Path("/sys/fs/cgroup")
+        limit = (group / "memory.max").read_text().strip()
+        if limit != "max":
+            found.append(int(limit) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):
+        pass
+    return min(found, default=None)
+
+
+def main(text: str, *, leave_with_parent: bool = True) -> int:
+    """The life of a worker process: its exit status.
+
+    Args:
+        text: JSON of what :func:`work` takes, with ``folder``.
+        leave_with_parent: stop, and save, when stdin ends; who started us holds the other end.
+    """
+    with StopSignals() as stop:
+        stop.deferring = True
+        if leave_with_parent:
+            threading.Thread(target=_leave_with_parent, daemon=True).start()
+        request = json.loads(text)
+        try:
+            sweep = read(request["folder"])
+            return work(sweep, stop, plugins=request["plugins"], given=request["given"])
+        except Interrupted as error:
+            return error.status
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+
+
+def _leave_with_parent() -> None:
+    try:
+        while os.read(0, 4096):
+            pass
+    except OSError:
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def command(request: Mapping[str, Any]) -> list[str]:
+    """The command line of a worker process; the parent's path, so that what it can import can be imported there."""
+    start = f"import sys; sys.path[:] = {sys.path!r}; from ganctl.sweeps.worker import main"
+    return [sys.executable, "-c", f"{start}; sys.exit(main(sys.argv[1]))", json.dumps(request)]
