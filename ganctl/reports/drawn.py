@@ -1,0 +1,56 @@
+"""A checkpoint file as a run with one picture, drawn now. The one part of reports that needs torch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ganctl import history, pictures, sampling
+from ganctl.history import Frame, History
+
+
+def history_of(path: Path) -> History | None:
+    """The run that the checkpoint at ``path`` lies in, up to its step; None if it lies in none."""
+    folder = path.resolve().parent.parent
+    return history.read(folder) if (folder / "config.toml").is_file() else None
+
+
+def history_at(path: Path, plugins: Sequence[Path | str] = ()) -> History:
+    """The checkpoint at ``path`` with the picture that its training would have drawn, and its run's curves up to it.
+
+    Raises:
+        GanctlError: it cannot be loaded.
+    """
+    sampler = sampling.load(path, device="cpu", plugins=plugins)
+    config, step = sampler.config, sampler.step
+    n, y, columns = config.samples, None, None
+    z = sampler.latents(n, seed=config.seed)
+    if sampler.conditional:  # as in a training: a row a class, of the same latents
+        rows = min(sampler.num_classes, 10, n)
+        columns = n // rows
+        z, y = sampling.rows_of_classes(sampler.latents(columns, seed=config.seed), list(range(rows)))
+    import torch
+
+    x = torch.cat([pictures.to_uint8(part) for part in sampler.generate(z, y)])
+    buffer = io.BytesIO()
+    pictures.grid(x, columns).save(buffer, "PNG")
+    run = history_of(path)
+    frame = Frame(step, round(run.epoch_of(step), 3) if run else 0.0, path, buffer.getvalue())
+    if run is None:
+        return History(
+            name=path.stem, path=path, config=config.to_dict(), records=[], timing=[], evaluations=[],
+            frames=[frame], real=None, state="finished", note="", total=None, facts={},
+        )  # fmt: skip
+    return replace(
+        run,
+        name=f"{run.name}/{path.stem}",
+        path=path,
+        records=[r for r in run.records if r["step"] <= step],
+        timing=[t for t in run.timing if t["step"] <= step],
+        evaluations=[e for e in run.evaluations if e["step"] <= step],
+        frames=[f for f in run.frames if f.step < step] + [frame],
+        state="finished",
+        note="",
+    )
