@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ganctl import plugin_files, resume, toml
 from ganctl.config import resolve
+from ganctl.errors import USAGE, GanctlError
 from ganctl.progress import make_reporter
 from ganctl.run import Run
 from ganctl.sampling import load as load
 from ganctl.signals import Interrupted, StopSignals
+from ganctl.sweeps import conduct
+from ganctl.sweeps.folder import Sweep, read
 from ganctl.training import train as run_training
 
 
@@ -75,4 +78,83 @@ def train(
         )
 
 
-__all__ = ["Interrupted", "load", "train"]
+def sweep(
+    model: str | None = None,
+    data: str | None = None,
+    *,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    zip: Mapping[str, Sequence[Any]] | None = None,
+    ranges: Mapping[str, str] | None = None,
+    random: int = 0,
+    seeds: int = 1,
+    config: Path | str | None = None,
+    sweeps: Path | str = "sweeps",
+    out: Path | str | None = None,
+    resume_from: Path | str | None = None,
+    jobs: int | None = 1,
+    quiet: bool = False,
+    plugins: Sequence[Path | str] = (),
+    **settings: Any,
+) -> Sweep:
+    """Train many GANs that differ in a few settings, and return the finished sweep.
+
+    ::
+
+        sweep = ganctl.sweep("dcgan", "mnist", grid={"lr": [1e-4, 2e-4], "generator.width": [32, 64]}, epochs=5)
+        for entry in sweep:
+            print(entry.values, entry.run.metrics[-1])
+
+    Args:
+        model: a model's name, as for :func:`train`.
+        data: a dataset's name or a path.
+        grid: values by setting, of which every combination is a run; a setting of a part as ``"generator.width"``.
+        zip: values by setting that go side by side.
+        ranges: what random draws come from, by setting, as ``"1e-5..1e-3"``.
+        random: how many draws.
+        seeds: how often each of all that, with a seed of its own.
+        config: a TOML file of settings and of what varies, under those given here.
+        sweeps: the folder in which a numbered sweep folder is made.
+        out: the sweep folder itself, in place of a numbered one; the same sweep there goes on.
+        resume_from: a sweep folder to go on with, or to help with; nothing else but ``jobs``, ``plugins`` and the
+            settings ``device`` and ``data_root`` may be given.
+        jobs: processes at a time; None for as many as there is room for.
+        quiet: show no progress.
+        plugins: Python files with hooks, as ``--plugin``.
+        **settings: settings of every run, as for :func:`train`.
+
+    Raises:
+        GanctlError: anything wrong with the settings or the data, before anything is trained; or runs failed.
+        KeyboardInterrupt: stopped by Ctrl-C; the runs are saved, and ``resume_from`` goes on.
+    """
+    given = {**settings, **{k: v for k, v in {"model": model, "data": data}.items() if v is not None}}
+    vary: dict[str, Any] = {"grid": grid, "zip": zip, "range": ranges, "random": random}
+    vary = {name: value for name, value in vary.items() if value} | ({"seeds": seeds} if seeds != 1 else {})
+    with StopSignals() as stop:
+        if resume_from is not None:
+            if contradicting := [*(given.keys() - {"device", "data_root"}), *vary]:
+                raise GanctlError(
+                    f"A sweep goes on as it is; {contradicting[0]} contradicts that.",
+                    "Besides resume_from, only jobs, plugins, device and data_root may be given.",
+                    status=USAGE,
+                )
+            found, changed = read(resume_from), given
+        else:
+            request = conduct.asked_for(
+                Path(config) if config is not None else None, vary, {}, layer=given, plugins=plugins
+            )
+            found, changed = (
+                conduct.begin(
+                    request,
+                    jobs=jobs,
+                    command="ganctl.sweep(…)",
+                    sweeps=Path(sweeps),
+                    out=Path(out) if out is not None else None,
+                    quiet=quiet,
+                ),
+                {},
+            )
+        conduct.carry_out(found, jobs=jobs, stop=stop, plugins=plugins, given=changed, quiet=quiet)
+    return found
+
+
+__all__ = ["Interrupted", "load", "sweep", "train"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ganctl.cli.help import sectioned
+from ganctl.cli.output import print_table
 from ganctl.cli.params import component, plugin_option
 from ganctl.cli.train import _options, how_long, images, kept, machine, parts
 from ganctl.errors import USAGE, GanctlError
@@ -107,7 +109,7 @@ def sweep(
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
         from ganctl.sweeps import plan as planning
-        from ganctl.sweeps.conduct import asked_for, begin, carry_out, list_runs
+        from ganctl.sweeps.conduct import asked_for, begin, carry_out, checked
 
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
         at_a_time = _jobs(jobs)
@@ -133,7 +135,7 @@ def sweep(
                 )
             found = read(resume)
             if dry_run:
-                list_runs([(entry.values, entry.steps, entry.state) for entry in found])
+                _list([(entry.values, entry.steps, entry.state) for entry in found])
                 return
         else:
             changed = {}
@@ -141,20 +143,13 @@ def sweep(
                 raise GanctlError(
                     "--retry-failed is for --resume SWEEP.", "A new sweep has no failed runs.", status=USAGE
                 )
-            request = asked_for(config_file, vary, given, component_options, plugin_paths)
-            command = shlex.join(["ganctl", *sys.argv[1:]])
-            begun = begin(
-                request,
-                jobs=at_a_time,
-                command=command,
-                sweeps=sweeps,
-                out=out,
-                quiet=quiet,
-                only_check=dry_run,
-            )
-            if begun is None:
+            request = asked_for(config_file, vary, given, component_options, plugins=plugin_paths)
+            if dry_run:
+                steps = checked(request, quiet=quiet)
+                _list([(each.values, n, "") for each, n in zip(request.planned, steps, strict=True)])
                 return
-            found = begun
+            command = shlex.join(["ganctl", *sys.argv[1:]])
+            found = begin(request, jobs=at_a_time, command=command, sweeps=sweeps, out=out, quiet=quiet)
         carry_out(
             found,
             jobs=at_a_time,
@@ -164,6 +159,19 @@ def sweep(
             retry_failed=retry_failed,
             quiet=quiet,
         )
+
+
+def _list(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
+    """Print (values, steps, state) of every run."""
+    settings = list(runs[0][0])
+    states = any(state for _, _, state in runs)
+    header = [*(name.replace("_", "-") for name in settings), "steps", *(["state"] if states else [])]
+    body = [
+        [*(values[name] for name in settings), f"{steps:,}", *([state] if states else [])]
+        for values, steps, state in runs
+    ]
+    print_table(header, body, wrap=())
+    print(f"\n{len(runs)} runs")
 
 
 def _jobs(text: str) -> int | None:

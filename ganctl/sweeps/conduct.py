@@ -34,6 +34,8 @@ def asked_for(
     vary: Mapping[str, Any],
     given: Mapping[str, Any],
     component_options: Sequence[str] = (),
+    *,
+    layer: Mapping[str, Any] | None = None,
     plugins: Sequence[Path | str] = (),
 ) -> Request:
     """Every run, with its settings resolved.
@@ -43,6 +45,7 @@ def asked_for(
         vary: what varies besides, and over it; see :func:`ganctl.sweeps.plan.from_text`.
         given: settings of all runs, over the file's.
         component_options: the same, as ``part.option=value``.
+        layer: settings of all runs between the file's and those.
         plugins: files, as ``--plugin``.
 
     Raises:
@@ -51,10 +54,24 @@ def asked_for(
     registry = plugin_files.registry_with(plugins)
     from_file = toml.read(config_file) if config_file else {}
     settings = {key: value for key, value in from_file.items() if key not in KEYS}
+    layers = [each for each in (settings, layer) if each]
     wanted: Varied = varied({key: value for key, value in from_file.items() if key in KEYS}, vary)
-    planned = plan(registry, wanted, [settings] if settings else [], given, component_options)
-    over = with_options(dict(given), component_options, registry)
-    return Request(registry, planned, {**_numbers(_merged(settings, over)), **wanted.table()})
+    planned = plan(registry, wanted, layers, given, component_options)
+    asked: dict[str, Any] = {}
+    for each in (*layers, with_options(dict(given), component_options, registry)):
+        asked = _merged(asked, each)
+    return Request(registry, planned, {**_numbers(asked), **wanted.table()})
+
+
+def checked(request: Request, *, quiet: bool) -> list[int]:
+    """The steps that each run has to take, once it is known that each can be trained.
+
+    Raises:
+        GanctlError: one cannot; it is named.
+    """
+    from ganctl.sweeps.check import check
+
+    return check(request.registry, request.planned, make_reporter(quiet=quiet))
 
 
 def begin(
@@ -65,20 +82,16 @@ def begin(
     sweeps: Path,
     out: Path | None,
     quiet: bool,
-    only_check: bool = False,
-) -> Sweep | None:
-    """The folder of a new sweep, or that of the same sweep at ``out``; None, and a list, if it is ``only_check``.
+) -> Sweep:
+    """The folder of a new sweep, or that of the same sweep at ``out``.
 
     Raises:
         GanctlError: a run could not be trained, or the folder not be made.
     """
-    from ganctl.sweeps.check import check, threads_for
+    from ganctl.sweeps.check import threads_for
     from ganctl.sweeps.create import create
 
-    steps = check(request.registry, request.planned, make_reporter(quiet=quiet))
-    if only_check:
-        list_runs([(each.values, n, "") for each, n in zip(request.planned, steps, strict=True)])
-        return None
+    steps = checked(request, quiet=quiet)
     threads = threads_for(jobs)
     return create(
         request.planned, steps, request.asked, command=command, threads=threads, sweeps=sweeps, out=out
@@ -127,21 +140,6 @@ def carry_out(
             status=FAILED,
         )
     board.say(f"Done: {len(sweep)} runs. {sweep.path}")
-
-
-def list_runs(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
-    """Print (values, steps, state) of every run as a table on stdout."""
-    from ganctl.cli.output import print_table
-
-    settings = list(runs[0][0])
-    states = any(state for _, _, state in runs)
-    header = [*(name.replace("_", "-") for name in settings), "steps", *(["state"] if states else [])]
-    body = [
-        [*(values[n] for n in settings), f"{steps:,}", *([state] if states else [])]
-        for values, steps, state in runs
-    ]
-    print_table(header, body, wrap=())
-    print(f"\n{len(runs)} runs")
 
 
 def _numbers(value: Any) -> Any:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ganctl.errors import INTERRUPTED, TERMINATED, GanctlError
+from ganctl.errors import GanctlError
 from ganctl.signals import StopSignals
 from ganctl.sweeps import worker
 from ganctl.sweeps.board import Board
@@ -19,7 +19,6 @@ from ganctl.sweeps.folder import Entry, Sweep, this_machine
 
 SECONDS_BETWEEN_LOOKS = 0.25
 MOST_FAILED_STARTS = 5
-_AS_MEANT = (0, worker.REPLACE, INTERRUPTED, TERMINATED)
 #: Of what the largest run takes, as much must be free before another is put beside it.
 ROOM = 1.25
 
@@ -105,7 +104,8 @@ def run(
                     how = member.how_it_ended(code)
                     board.say(f"{held.name}: its process {how}")
                     count_death(held, how)
-                if held is not None or code in _AS_MEANT or stop.requested:
+                # Above 128: a signal of somebody's, after saving.
+                if held is not None or code in (0, worker.REPLACE) or code > 128 or stop.requested:
                     failed_starts = 0
                 else:
                     failed_starts += 1
