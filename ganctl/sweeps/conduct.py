@@ -60,7 +60,9 @@ def asked_for(
     asked: dict[str, Any] = {}
     for each in (*layers, with_options(dict(given), component_options, registry)):
         asked = _merged(asked, each)
-    return Request(registry, planned, {**_numbers(asked), **wanted.table()})
+    return Request(
+        registry, planned, {**{key: _number(value) for key, value in asked.items()}, **wanted.table()}
+    )
 
 
 def checked(request: Request, *, quiet: bool) -> list[int]:
@@ -142,10 +144,8 @@ def carry_out(
     board.say(f"Done: {len(sweep)} runs. {sweep.path}")
 
 
-def _numbers(value: Any) -> Any:
-    """``value`` with text that is a number as that number: so a person writes it in TOML."""
-    if isinstance(value, Mapping):
-        return {key: _numbers(item) for key, item in value.items()}
+def _number(value: Any) -> Any:
+    """Text that is a number, as that number: so a person writes it in TOML."""
     for kind in (int, float):
         try:
             return kind(value) if isinstance(value, str) else value

@@ -110,6 +110,10 @@ def varied(*layers: Mapping[str, Any]) -> Varied:
     """
     merged: dict[str, Any] = {}
     for layer in layers:
+        for table in [layer[name] for name in TABLES if isinstance(layer.get(name), Mapping)]:
+            for key in map(_key, table):  # what comes later varies it in another way, perhaps
+                for name in TABLES:
+                    merged.get(name, {}).pop(key, None)
         for name in TABLES:
             table = layer.get(name, {})
             if not isinstance(table, Mapping):
@@ -118,10 +122,6 @@ def varied(*layers: Mapping[str, Any]) -> Varied:
                     f"It is a table, as: [{name}] and lr = [1e-4, 2e-4]",
                     status=USAGE,
                 )
-            # What comes later varies it in another way, perhaps.
-            for key in map(_key, table):
-                for other in TABLES:
-                    merged.get(other, {}).pop(key, None)
             merged.setdefault(name, {}).update({_key(key): value for key, value in table.items()})
         merged.update({name: layer[name] for name in ("random", "seeds") if name in layer})
     _check_names(merged)

@@ -1,0 +1,41 @@
+"""Sweeps without processes of their own: what a worker process would do is done where it would be started."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ganctl.sweeps import crew, worker
+
+
+class Inline:
+    """In place of :func:`ganctl.sweeps.crew.start`."""
+
+    def __init__(self, request: Mapping[str, Any], threads: int, errors: Any) -> None:
+        self.pid = os.getpid()
+        self._request = json.dumps(request)
+        self._code: int | None = None
+
+    def poll(self) -> int:
+        if self._code is None:
+            self._code = worker.main(self._request, leave_with_parent=False)
+        return self._code
+
+    def wait(self) -> int:
+        return self.poll()
+
+    def send_signal(self, sig: int, /) -> None:
+        self._code = 128 + sig
+
+    def kill(self) -> None:
+        self._code = -9
+
+
+def workers_inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crew, "start", Inline)
+    monkeypatch.setattr(crew, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr("ganctl.curves.draw", lambda *args: None)  # it takes longer than a tiny training
