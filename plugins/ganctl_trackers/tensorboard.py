@@ -1,4 +1,4 @@
-"""TensorBoard scalars and pictures."""
+"""TensorBoard scalars, pictures, and the settings as hyperparameters."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
+#: Settings that say where and how often, not what: no hyperparameters.
+NO_HYPERPARAMETERS = {"data_root", "trackers", "metrics", "plugins", "force", "keep", "on_nan"}
+
+
 class TensorBoard(ganctl.Tracker):
     """An event file in the run's folder ``tensorboard/``. Whatever an earlier session wrote from now on is void.
 
@@ -25,7 +29,7 @@ class TensorBoard(ganctl.Tracker):
     process takes with it, and its thread prints a traceback when the disk is full.
     """
 
-    def __init__(self, folder: Path, first_step: int) -> None:
+    def __init__(self, folder: Path, first_step: int, config: Mapping[str, Any]) -> None:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
         # The name's second part orders the sessions; "tfevents" in it is how TensorBoard knows the file.
@@ -35,6 +39,7 @@ class TensorBoard(ganctl.Tracker):
         self._file: io.FileIO = self.path.open("wb", buffering=0)
         self._write(Event(step=first_step, file_version="brain.Event:2"))
         self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
+        self._write(Event(summary=_session(hyperparameters(config))))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
@@ -64,3 +69,45 @@ class TensorBoard(ganctl.Tracker):
         RecordWriter(record).write(event.SerializeToString())
         if self._file.write(record.getvalue()) != record.tell():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+
+
+def hyperparameters(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
+    """The settings as TensorBoard takes them: one value a name, as ``batch_size`` and ``g_optimizer.lr``."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if name not in NO_HYPERPARAMETERS:
+            options = value if isinstance(value, Mapping) else {"name": value}
+            found.update({name if o == "name" else f"{name}.{o}": item for o, item in options.items()})
+    return {k: v if isinstance(v, (bool, int, float, str)) else _text(v) for k, v in found.items()}
+
+
+def _text(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value).lower()
+
+
+def _session(values: Mapping[str, bool | float | str]) -> Any:
+    """What the hparams plugin reads: this very folder is a session with these values.
+
+    SummaryWriter.add_hparams writes the same into a folder of its own, which is then listed as one run more.
+    """
+    from tensorboard.compat.proto.summary_pb2 import Summary
+    from tensorboard.plugins.hparams import metadata, plugin_data_pb2
+
+    info = plugin_data_pb2.SessionStartInfo(start_time_secs=time.time())
+    for key, value in values.items():
+        if isinstance(value, bool):
+            info.hparams[key].bool_value = value
+        elif isinstance(value, str):
+            info.hparams[key].string_value = value
+        else:
+            info.hparams[key].number_value = value
+    data = plugin_data_pb2.HParamsPluginData(session_start_info=info)
+    return Summary(
+        value=[
+            Summary.Value(
+                tag=metadata.SESSION_START_INFO_TAG,
+                metadata=metadata.create_summary_metadata(data),
+                tensor=metadata.NULL_TENSOR,
+            )
+        ]
+    )

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ganctl_trackers.tensorboard import TensorBoard
+from ganctl_trackers.tensorboard import TensorBoard, hyperparameters
 
 
 def events(folder: Path) -> EventAccumulator:
@@ -19,7 +19,7 @@ def events(folder: Path) -> EventAccumulator:
 
 
 def test_scalars_and_pictures_are_there_before_it_is_closed(tmp_path: Path) -> None:
-    board = TensorBoard(tmp_path, first_step=1)
+    board = TensorBoard(tmp_path, first_step=1, config={})
     board.scalars(5, {"d_loss": 0.5, "D(x)": 0.25})
     board.picture(5, "samples", Image.new("RGB", (4, 3)))
     board.picture(5, "grey", Image.new("L", (4, 3)))
@@ -32,7 +32,7 @@ def test_scalars_and_pictures_are_there_before_it_is_closed(tmp_path: Path) -> N
 
 def test_what_comes_again_after_going_on_replaces_what_was_there(tmp_path: Path) -> None:
     for first, steps in ((1, (1, 2, 3)), (3, (3, 4))):
-        board = TensorBoard(tmp_path, first_step=first)
+        board = TensorBoard(tmp_path, first_step=first, config={})
         for step in steps:
             board.scalars(step, {"loss": first})
         board.close()
@@ -40,7 +40,7 @@ def test_what_comes_again_after_going_on_replaces_what_was_there(tmp_path: Path)
 
 
 def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = TensorBoard(tmp_path, first_step=1)
+    board = TensorBoard(tmp_path, first_step=1, config={})
 
     class Full:
         def write(self, data: Any) -> int:
@@ -54,3 +54,49 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, monkeypatch
     with pytest.raises(OSError, match=r"No space left on device.*events\.out"):
         board.scalars(1, {"loss": 1.0})
     board.close()
+
+
+CONFIG = {
+    "model": "dcgan", "batch_size": 64, "ema": None, "force": False, "data_root": "/elsewhere",
+    "trackers": ["tensorboard"],
+    "generator": {"name": "mlp", "hidden": [512, 256], "batch_norm": True}, "g_optimizer": {"name": "adam", "lr": 2e-4},
+}  # fmt: skip
+
+
+def test_settings_are_one_value_a_name() -> None:
+    assert hyperparameters(CONFIG) == {
+        "model": "dcgan", "batch_size": 64, "ema": "none", "generator": "mlp", "generator.hidden": "512, 256",
+        "generator.batch_norm": True, "g_optimizer": "adam", "g_optimizer.lr": 2e-4,
+    }  # fmt: skip
+
+
+def test_every_run_is_one_session_with_its_settings_and_its_last_values(tmp_path: Path) -> None:
+    """As the HPARAMS tab of ``tensorboard --logdir runs`` asks for it; and no folder more than there are runs."""
+    from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
+    from tensorboard.context import RequestContext
+    from tensorboard.plugins.base_plugin import TBContext
+    from tensorboard.plugins.hparams import api_pb2, backend_context, get_experiment, list_session_groups
+
+    for name, lr, first in (("00001-a", 1e-4, 1), ("00002-b", 2e-4, 1), ("00002-b", 2e-4, 5)):
+        (tmp_path / name).mkdir(exist_ok=True)
+        board = TensorBoard(tmp_path / name, first, {**CONFIG, "g_optimizer": {"name": "adam", "lr": lr}})
+        board.scalars(first + 1, {"d_loss": lr * first})
+        board.close()
+    multiplexer = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
+    multiplexer.Reload()
+    assert set(multiplexer.Runs()) == {"00001-a/tensorboard", "00002-b/tensorboard"}
+    provider = data_provider.MultiplexerDataProvider(multiplexer, str(tmp_path))
+    backend = backend_context.Context(TBContext(multiplexer=multiplexer, data_provider=provider))
+    request = RequestContext()
+    experiment = get_experiment.Handler(request, backend, "", api_pb2.GetExperimentRequest()).run()
+    assert {info.name for info in experiment.hparam_infos} == set(hyperparameters(CONFIG))
+    asked = api_pb2.ListSessionGroupsRequest(
+        slice_size=10,
+        allowed_statuses=[api_pb2.STATUS_UNKNOWN],
+        col_params=[api_pb2.ColParams(hparam="g_optimizer.lr")],
+    )
+    groups = list_session_groups.Handler(request, backend, "", asked).run().session_groups
+    shown = {g.name: g.hparams["g_optimizer.lr"].number_value for g in groups}
+    assert shown == {"00001-a/tensorboard": 1e-4, "00002-b/tensorboard": 2e-4}
+    values = {g.name: [m.value for m in g.metric_values if m.name.tag == "d_loss"] for g in groups}
+    assert values["00002-b/tensorboard"] == [pytest.approx(1e-3)]
