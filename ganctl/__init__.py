@@ -15,14 +15,16 @@ from ganctl.hookspecs import Register, hookimpl
 from ganctl.model import ImageShape, Model, Spec
 
 if TYPE_CHECKING:
-    from ganctl.api import load, train
+    from ganctl.api import load, sweep, train
     from ganctl.data import Dataset, Images, Pictures
     from ganctl.evaluation import Metric
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
     from ganctl.run import Run
     from ganctl.sampling import Sampler
+    from ganctl.sweeps.folder import Sweep
     from ganctl.trackers import Tracker
+    from ganctl.walks import Walk
 
 try:
     __version__ = version("ganctl")
@@ -41,9 +43,12 @@ _LAZY = {
     "Pictures": "ganctl.data",
     "Run": "ganctl.run",
     "Sampler": "ganctl.sampling",
+    "Sweep": "ganctl.sweeps.folder",
     "Tracker": "ganctl.trackers",
+    "Walk": "ganctl.walks",
     "load": "ganctl.api",
     "logits": "ganctl.loss",
+    "sweep": "ganctl.api",
     "train": "ganctl.api",
 }
 
@@ -66,11 +71,14 @@ __all__ = [
     "Run",
     "Sampler",
     "Spec",
+    "Sweep",
     "Tracker",
+    "Walk",
     "__version__",
     "hookimpl",
     "load",
     "logits",
+    "sweep",
     "train",
 ]
 

@@ -34,11 +34,16 @@ def save_animation(frames: Sequence[np.ndarray[Any, Any]], path: Path, fps: floa
             f"{path} needs frames of one size.",
             f"There are {len(frames)}, of the sizes {sorted({f.shape for f in frames})}.",
         )
+    check_fps(fps)
+    write_atomically(path, _gif(frames, fps) if path.suffix.lower() == ".gif" else _mp4(frames, fps))
+
+
+def check_fps(fps: float) -> None:
+    """Raise a GanctlError if there cannot be ``fps`` frames a second."""
     if not 0 < fps <= 1000:
         raise GanctlError(
             f"{fps} frames a second cannot be written.", "Give more than 0 and at most 1000.", status=USAGE
         )
-    write_atomically(path, _gif(frames, fps) if path.suffix.lower() == ".gif" else _mp4(frames, fps))
 
 
 def check_suffix(path: Path) -> None:

@@ -120,7 +120,7 @@ class Codes(Latent):
             GanctlError: no such code, or a value that it cannot have; says which it can.
         """
         name, _, text = (part.strip() for part in code.partition("="))
-        starts = self._starts()
+        starts = self.places()
         if name not in starts:
             raise GanctlError(
                 f"This model has no code '{name}'.", f"There are: {', '.join(starts)}.", status=USAGE
@@ -137,8 +137,8 @@ class Codes(Latent):
         made[:, :, start : start + size] = chosen[:, None]
         return made
 
-    def _starts(self) -> dict[str, tuple[int, int]]:
-        """Each code's name → where it starts in z, and how long it is there."""
+    def places(self) -> dict[str, tuple[int, int]]:
+        """Each code's name → where it starts in z, and how long it is there. One that is alone has two names."""
         starts, at = {}, self.noise
         for letter, sizes in (("c", self.categorical), ("u", (1,) * self.continuous)):
             for number, size in enumerate(sizes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganctl import build, checkpoint, pictures, plugin_files
+from ganctl import build, checkpoint, latent_files, pictures, plugin_files, walks
 from ganctl.config import COMPONENTS, Config, meant_by
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.files import disk_error, write_atomically
 from ganctl.latent import Codes, Latent
+from ganctl.latent_files import Latents
 from ganctl.model import ImageShape
 from ganctl.progress import Quiet
 from ganctl.registry import Registry
 from ganctl.run import Run
 from ganctl.state import blamed_on
+from ganctl.walks import Walk
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,7 +88,7 @@ class Sampler:
             y: int64 N, the class of each; unless given, a conditional generator draws all classes in turn.
         """
         if y is None and self.conditional:
-            y = torch.arange(len(z)) % self.num_classes
+            y = self.classes_in_turn(len(z))
         labels = None if y is None else y.to(self.device)
         for x in generate(self.G, z.to(self.device), labels, batch_size):
             yield x.cpu()
@@ -137,6 +139,117 @@ class Sampler:
             return int(name)
         known = self.classes or [str(number) for number in range(self.num_classes)]
         raise GanctlError(f"There is no class '{name}'.", did_you_mean(name, known), status=USAGE)
+
+    def classes_in_turn(self, n: int) -> Tensor:
+        """0, 1, …, and again, of all classes: int64 n."""
+        return torch.arange(n) % self.num_classes
+
+    def class_name(self, number: int) -> str:
+        """What the class with this number is called: its name, or the number if the data had no names."""
+        return self.classes[number] if self.classes else str(number)
+
+    def traverse(
+        self,
+        dims: str | int | Sequence[int | str] = "auto",
+        values: Sequence[float] | None = None,
+        *,
+        seed: int = 0,
+        z: Tensor | None = None,
+        classes: Sequence[int] | None = None,
+        code: str | None = None,
+        truncation: float | None = None,
+        batch_size: int = 64,
+    ) -> Walk:
+        """One latent with one of its dimensions at each of the values, and all others as they were; a row a dimension.
+
+        ::
+
+            sampler.traverse([5, 25, 45], [-3, 0, 3], seed=1)
+
+        Args:
+            dims: numbers, counted from 1, so that dimension 5 is ``z[:, 4]``; or a code's name, as ``"u0"``. Several
+                as a list or as in ``"5,25,u0"``. ``"auto"`` takes the 8 that change the picture most, ``"auto:12"``
+                12; see :meth:`telling`.
+            values: seven from −3 to 3 unless given, or from −1 to 1 if the latent is drawn from there. For a
+                categorical code always all categories.
+            z: take this latent (the first, of N×dim) in place of that of ``seed``.
+            classes: of a conditional model, these: a row for each. Its first one unless given.
+            code: set this code first, as ``"c=3"``.
+
+        Returns:
+            Its ``x`` are the pictures, row after row, as :meth:`sample` returns them; ``image()`` has them in one
+            picture with their names.
+
+        Raises:
+            GanctlError: there is no such dimension, class or code.
+        """
+        return walks.traverse(
+            self,
+            dims,
+            values,
+            seed=seed,
+            z=z,
+            classes=classes,
+            code=code,
+            truncation=truncation,
+            batch_size=batch_size,
+        )
+
+    def telling(self, *, seed: int = 0) -> list[tuple[str, float]]:
+        """Every dimension, by its name, and how much it changes the picture; the most telling first.
+
+        It is the mean squared difference of the pixels, in [−1, 1], between the dimension at −1 and at +1, over 16
+        latents of ``seed``; for a categorical code that between each category and the next.
+        """
+        return [(dimension.name, change) for dimension, change in walks.tell(self, seed=seed)]
+
+    def interpolate(
+        self,
+        seeds: Sequence[int] = (0, 1),
+        *,
+        z: Tensor | None = None,
+        y: Tensor | None = None,
+        rows: int = 1,
+        steps: int = 8,
+        method: str | None = None,
+        loop: bool = False,
+        classes: Sequence[int] | None = None,
+        truncation: float | None = None,
+        batch_size: int = 64,
+    ) -> Walk:
+        """Pictures on a path from one latent to the next.
+
+        Args:
+            seeds: the points are the first latents of these.
+            z: the points themselves, N×dim, in place of seeds.
+            y: int64 N, the classes of ``z``; between two points the nearer one's.
+            rows: so many paths; the second is through the second latents of the seeds, and so on, or through the
+                second part of ``z``.
+            steps: number of pictures from one point to the next, which is counted with them.
+            method: ``"slerp"``, on a great circle, or ``"lerp"``, on a straight line. Unless given slerp for latents
+                drawn from a normal distribution, and lerp for the others.
+            loop: go on from the last point to the first; the picture before the first one is the last.
+            classes: of a conditional model, these: ``rows`` for each.
+
+        Returns:
+            As of :meth:`traverse`; its ``frames()`` are those of an animation.
+
+        Raises:
+            GanctlError: fewer than two points, or no such class.
+        """
+        return walks.interpolate(
+            self,
+            seeds,
+            z=z,
+            y=y,
+            rows=rows,
+            steps=steps,
+            method=method,
+            loop=loop,
+            classes=classes,
+            truncation=truncation,
+            batch_size=batch_size,
+        )
 
     def grid(self, n: int = 25, *, nrow: int | None = None, **options: Any) -> Image:
         """``n`` images in one picture; a notebook shows it. Options as for :meth:`sample`."""
@@ -254,26 +367,37 @@ def draw(
     nrow: int | None = None,
     batch_size: int = 64,
     truncation: float | None = None,
+    latents: Latents | None = None,
+    save_latents: Path | None = None,
     reporter: Quiet,
 ) -> None:
     """Write ``n`` pictures to ``out``: a grid (.png), an array (.npz), or else a folder of PNG files.
 
     Args:
+        latents: the first ``n`` of these in place of those of ``seed``, with their classes if they have any.
+        save_latents: also write what was drawn from, with its classes, to this ``.npz``.
         classes: draw ``n`` of each of these, of the same latents; in a grid, a row a class.
         code: draw ``n`` of each value that this asks for, as :meth:`ganctl.Codes.with_code` has it; a row a value.
 
     Raises:
         GanctlError: the folder has something in it, or ``out`` cannot be written.
     """
-    if out.suffix in (".png", ".npz") and not out.parent.is_dir():
-        raise GanctlError(f"There is no folder {out.parent}.", "Make it first.", status=USAGE)
-    z, y = sampler.latents(n, seed=seed, truncation=truncation), None
+    if out.suffix in (".png", ".npz"):
+        need_folder(out)
+    if save_latents is not None:
+        latent_files.check_path(save_latents)
+    z, y = latents or Latents(sampler.latents(n, seed=seed, truncation=truncation))
+    if n > len(z):
+        raise GanctlError(
+            f"{n} pictures need as many latents, and there are {len(z)}.", "Leave --n out.", status=USAGE
+        )
+    z, y = z[:n], None if y is None else y[:n]
     if classes:
         z, y = rows_of_classes(z, classes)
         nrow = nrow or (n if len(classes) > 1 else None)
     if code is not None:
         varied = sampler.with_code(z, code)
-        z = varied.flatten(0, 1)
+        z, y = varied.flatten(0, 1), None if y is None else y.repeat(len(varied))
         nrow = nrow or (n if len(varied) > 1 else None)
     with reporter.bar("sampling", len(z)) as advance:
         batches = (pictures.to_uint8(x) for x in sampler.generate(z, y, batch_size=batch_size))
@@ -290,6 +414,18 @@ def draw(
             else:
                 pictures.save_png(pictures.grid(x, nrow), out)
     reporter.say(f"{len(z)} picture{'s' if len(z) > 1 else ''} in {out}")
+    if save_latents is not None:
+        if y is None and sampler.conditional:
+            y = sampler.classes_in_turn(len(z))
+        source = {} if latents is not None else {"seed": seed}
+        latent_files.write(save_latents, z, y, **source)
+        reporter.say(f"Their latents in {save_latents}")
+
+
+def need_folder(file: Path) -> None:
+    """Raise a GanctlError if the folder that ``file`` is to be in is not there."""
+    if not file.parent.is_dir():
+        raise GanctlError(f"There is no folder {file.parent}.", "Make it first.", status=USAGE)
 
 
 def write_npz(x: Tensor, path: Path, *, seed: int) -> None:
@@ -303,8 +439,13 @@ def write_npz(x: Tensor, path: Path, *, seed: int) -> None:
     write_atomically(path, buffer.getvalue())
 
 
-def write_folder(batches: Iterator[Tensor], folder: Path, advance: Callable[[int], None]) -> None:
+def write_folder(
+    batches: Iterable[Tensor], folder: Path, advance: Callable[[int], None], suffixes: Sequence[str] = ()
+) -> None:
     """uint8 batches as ``00000.png``, ``00001.png``, … in ``folder``, which must be empty or new.
+
+    Args:
+        suffixes: what follows the number of each, as in ``00000-left.png``; nothing unless given.
 
     Raises:
         GanctlError: it has something in it, or cannot be written.
@@ -320,7 +461,8 @@ def write_folder(batches: Iterator[Tensor], folder: Path, advance: Callable[[int
         with ThreadPoolExecutor(os.cpu_count()) as threads:  # zlib works without the interpreter's lock
             count = 0
             for batch in batches:
-                paths = [folder / f"{count + i:05d}.png" for i in range(len(batch))]
+                numbers = range(count, count + len(batch))
+                paths = [folder / f"{i:05d}{suffixes[i] if suffixes else ''}.png" for i in numbers]
                 list(threads.map(lambda image, path: pictures.to_pil(image).save(path), batch, paths))
                 count += len(batch)
                 advance(len(batch))

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from ganctl.api import train
+from ganctl.cli import main
 from ganctl.run import Run
 
 torch.set_num_threads(1)  # tests run side by side
@@ -62,5 +63,17 @@ def ganctl(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
             timeout=120,
             **options,
         )
+
+    return run
+
+
+@pytest.fixture
+def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    """``run_cli("sample", "--ckpt", …)`` in this process: the exit status, and what was said on stderr."""
+
+    def run(*args: object) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main([str(arg) for arg in args])
+        return int(ended.value.code or 0), capsys.readouterr().err
 
     return run

@@ -14,18 +14,21 @@ from ganctl.cli import errors
 from ganctl.cli.completion import completion
 from ganctl.cli.doctor import doctor
 from ganctl.cli.info import info
+from ganctl.cli.interpolate import interpolate
 from ganctl.cli.listing import LISTINGS
 from ganctl.cli.output import degrade_gracefully
 from ganctl.cli.plugins import plugins as plugins_command
 from ganctl.cli.sample import sample
+from ganctl.cli.sweep import sweep
 from ganctl.cli.train import train
+from ganctl.cli.traverse import traverse
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugins import Plugin, discover, load
 from ganctl.switches import NONE
 
 #: What ``ganctl --help`` shows, in its order. Plugins' commands follow.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Train and draw": (train, sample),
+    "Train and draw": (train, sweep, sample, traverse, interpolate),
     "What there is": (*LISTINGS, info),
     "This installation": (plugins_command, doctor, completion),
 }

@@ -6,7 +6,17 @@ from pathlib import Path
 
 import click
 
-from ganctl.cli.params import plugin_option
+from ganctl.cli.drawing import (
+    batch_size_option,
+    ckpt_option,
+    classes_of,
+    latents_from,
+    latents_option,
+    machine_options,
+    refuse_both,
+    seed_type,
+    truncation_option,
+)
 
 EXAMPLES = """
 \b
@@ -17,23 +27,18 @@ Examples:
   ganctl sample --ckpt infogan.pt --code c=all --n 8
   ganctl sample --ckpt x.pt --n 50000 --out pictures/
   ganctl sample --ckpt x.pt --n 10000 --out pictures.npz
+  ganctl sample --ckpt x.pt --n 4 --save-latents four.npz
+  ganctl sample --ckpt y.pt --latents four.npz
 """
 
 
 @click.command(epilog=EXAMPLES)
-@click.option(
-    "--ckpt",
-    required=True,
-    metavar="CKPT|RUN",
-    type=click.Path(path_type=Path),
-    help="A checkpoint file, or a run folder for its newest one.",
-)
+@ckpt_option
 @click.option(
     "--n",
-    default=25,
-    show_default=True,
+    metavar="N",
     type=click.IntRange(min=1),
-    help="How many pictures; with --class, of each class.",
+    help="How many pictures; with --class, of each class.  [default: 25, or all of --latents]",
 )
 @click.option(
     "--class",
@@ -50,7 +55,7 @@ Examples:
     "--seed",
     default=0,
     show_default=True,
-    type=click.IntRange(0, 2**32 - 1),
+    type=seed_type(),
     help="Of the latents: the same seed, the same pictures; more pictures begin with those of fewer.",
 )
 @click.option(
@@ -65,21 +70,21 @@ Examples:
     type=click.IntRange(min=1),
     help="Pictures in a row of the grid.  [default: as square as can be]",
 )
+@batch_size_option
+@truncation_option
+@latents_option
 @click.option(
-    "--batch-size", default=64, show_default=True, type=click.IntRange(min=1), help="Pictures drawn at once."
+    "--save-latents",
+    metavar="FILE.npz",
+    type=click.Path(path_type=Path),
+    help="Also write the latents, the classes and the seed, for --latents.",
 )
-@click.option(
-    "--truncation",
-    metavar="X",
-    type=float,
-    help="Draw z from a normal distribution cut off at ±X: fewer odd pictures, less variety.",
-)
-@plugin_option
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only errors.")
+@machine_options
+@click.pass_context
 def sample(
+    context: click.Context,
     ckpt: Path,
-    n: int,
+    n: int | None,
     class_name: str | None,
     code: str | None,
     seed: int,
@@ -87,6 +92,8 @@ def sample(
     nrow: int | None,
     batch_size: int,
     truncation: float | None,
+    latents_file: Path | None,
+    save_latents: Path | None,
     plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
@@ -95,7 +102,9 @@ def sample(
 
     The checkpoint file is enough: neither the dataset nor the run folder is needed.
     """  # fmt: skip
-    from ganctl import sampling
+    refuse_both(context, "seed", "latents_file")
+    refuse_both(context, "truncation", "latents_file")
+    from ganctl import latent_files, sampling
     from ganctl.errors import USAGE, GanctlError
     from ganctl.progress import make_reporter
 
@@ -107,22 +116,26 @@ def sample(
         )
     if nrow is not None and out is not None and out.suffix != ".png":
         raise GanctlError("--nrow is for a grid.", "Give --out FILE.png with it.", status=USAGE)
+    if save_latents is not None:
+        latent_files.check_path(save_latents)
     sampler = sampling.load(ckpt, device=device, plugins=plugin_paths)
     if class_name is not None and code is not None:
         raise GanctlError("Both --class and --code were given.", "Give one of them.", status=USAGE)
-    classes, row = None, f"-class-{class_name}" if class_name is not None else f"-code-{code}" if code else ""
-    if class_name is not None:
-        names = [str(i) for i in range(sampler.num_classes)] if class_name == "all" else [class_name]
-        classes = [sampler.class_number(name) for name in names or ["0"]]
+    classes, given = classes_of(sampler, class_name), latents_from(sampler, latents_file)
+    n = n or (25 if given is None else len(given.z))
+    source = f"seed{seed}" if latents_file is None else latents_file.stem
+    row = f"-class-{class_name}" if class_name is not None else f"-code-{code}" if code else ""
     sampling.draw(
         sampler,
         n,
-        out or Path(f"{sampling.find_checkpoint(ckpt).stem}-seed{seed}-n{n}{row}.png"),
+        out or Path(f"{sampling.find_checkpoint(ckpt).stem}-{source}-n{n}{row}.png"),
         seed=seed,
         classes=classes,
         code=code,
         nrow=nrow,
         batch_size=batch_size,
         truncation=truncation,
+        latents=given,
+        save_latents=save_latents,
         reporter=make_reporter(quiet=quiet),
     )

@@ -1,0 +1,365 @@
+"""Ways through latent space: one dimension at a time, from one latent to the next, and the pictures that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageSequence
+
+import ganctl
+from ganctl import GanctlError, pictures, walk_files, walks
+from ganctl.latent import Codes, Normal, Uniform
+from ganctl.run import Run
+from ganctl.walks import along, dimensions, lerp, slerp
+
+
+@pytest.fixture
+def sampler(tiny_run: Run) -> ganctl.Sampler:
+    return ganctl.load(tiny_run.path, device="cpu")
+
+
+def trained(tmp_path_factory: pytest.TempPathFactory, model: str, **settings: Any) -> ganctl.Sampler:
+    """The sampler of a run of one step, made once a session."""
+    out = tmp_path_factory.getbasetemp() / f"walks-{model}"
+    if not out.exists():
+        ganctl.train(
+            model, {"name": "glyphs", "n": 20}, out=out, steps=1, batch_size=4, samples=1, quiet=True, **settings
+        )  # fmt: skip
+    return ganctl.load(out, device="cpu")
+
+
+@pytest.fixture
+def conditional(tmp_path_factory: pytest.TempPathFactory) -> ganctl.Sampler:
+    small = {"hidden": "16"}
+    return trained(tmp_path_factory, "cgan", generator=small, discriminator=small)
+
+
+@pytest.fixture
+def coded(tmp_path_factory: pytest.TempPathFactory) -> ganctl.Sampler:
+    return trained(tmp_path_factory, "infogan")
+
+
+# Traversal.
+
+
+def test_a_row_has_one_latent_but_for_its_dimension(sampler: ganctl.Sampler) -> None:
+    walk = sampler.traverse("5,25", [-3, 0, 3], seed=4)
+    base = sampler.latents(1, seed=4)[0]
+    assert [row.name for row in walk.rows] == ["5", "25"]
+    for row, place in zip(walk.rows, (4, 24), strict=True):
+        expected = base.repeat(3, 1)
+        expected[:, place] = torch.tensor([-3.0, 0.0, 3.0])
+        assert torch.equal(row.z, expected)
+        assert row.values == (-3, 0, 3)
+        assert row.captions == ("-3", "0", "3")
+        assert torch.equal(
+            pictures.to_uint8(row.x), pictures.to_uint8(torch.cat(list(sampler.generate(expected))))
+        )
+    assert torch.equal(walk.x, torch.cat([row.x for row in walk.rows]))
+    assert walk.x.shape == (6, 1, 28, 28)
+    assert walk.y is None
+
+
+def test_dimensions_are_counted_from_1(sampler: ganctl.Sampler) -> None:
+    assert sampler.traverse([1, 100]).rows[1].name == "100"
+    assert torch.equal(sampler.traverse(7).z, sampler.traverse(["7"]).z)
+    for wrong in ("0", "101", "-1", "x", "u0", ""):
+        with pytest.raises(GanctlError, match=f"no dimension '{wrong}'") as caught:
+            sampler.traverse(wrong)
+        assert "1 to 100" in caught.value.hint
+
+
+def test_a_latent_of_ones_own(sampler: ganctl.Sampler) -> None:
+    z = torch.zeros(2, 100)
+    assert sampler.traverse("3", [2], z=z).z.sum() == 2
+    with pytest.raises(GanctlError, match="needs N×100"):
+        sampler.traverse("3", z=torch.zeros(2, 99))
+
+
+def test_values_reach_as_far_as_the_latent(sampler: ganctl.Sampler) -> None:
+    assert sampler.traverse("5").rows[0].values == (-3, -2, -1, 0, 1, 2, 3)
+    assert {d.span for d in dimensions(Normal(9))} == {3}
+    assert {d.span for d in dimensions(Uniform(9))} == {1}
+    for wrong in ([], [float("nan")]):
+        with pytest.raises(GanctlError, match="values"):
+            sampler.traverse("5", wrong)
+
+
+def test_auto_finds_what_changes_the_picture_most(
+    sampler: ganctl.Sampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G is made to listen to two dimensions alone, and to one of them more."""
+    weight = sampler.G.get_parameter(
+        next(n for n, p in sampler.G.named_parameters() if p.shape[1:] == (100,))
+    )
+    strength = torch.zeros(100)
+    strength[[11, 47]] = torch.tensor([0.3, 3.0])
+    weight.data = weight.data * strength
+    found = sampler.telling(seed=1)
+    assert [name for name, _ in found[:2]] == ["48", "12"]
+    assert found[0][1] > found[1][1] > 0
+    assert all(change == 0 for _, change in found[2:])
+    assert len(found) == 100
+    assert found == sampler.telling(seed=1)  # the same for a seed
+    assert [row.name for row in sampler.traverse("auto:2").rows] == ["48", "12"]
+    assert len(sampler.traverse().rows) == 8
+    with pytest.raises(GanctlError, match="auto:0"):
+        sampler.traverse("auto:0")
+
+
+def test_a_class_or_a_row_for_each(conditional: ganctl.Sampler) -> None:
+    assert conditional.traverse("5", [0]).y == 0
+    walk = conditional.traverse("5,6", [-1, 1], classes=[3, 7])
+    assert [row.name for row in walk.rows] == ["5, 3", "5, 7", "6, 3", "6, 7"]
+    assert walk.y is not None
+    assert walk.y.tolist() == [3, 3, 7, 7, 3, 3, 7, 7]
+    assert torch.equal(walk.rows[0].z, walk.rows[1].z)
+    with pytest.raises(GanctlError, match="no class 10"):
+        conditional.traverse("5", classes=[10])
+
+
+def test_no_class_for_who_has_none(sampler: ganctl.Sampler) -> None:
+    with pytest.raises(GanctlError, match="not trained on classes"):
+        sampler.traverse("5", classes=[0])
+
+
+def test_codes_are_dimensions_too(coded: ganctl.Sampler) -> None:
+    walk = coded.traverse("c,u1,2", [-2, 2], code="c=3")
+    latent = coded.latent
+    assert isinstance(latent, Codes)
+    categories, u, noise = walk.rows
+    assert categories.values == tuple(range(10))
+    assert torch.equal(latent.split(categories.z)[1][0], torch.eye(10))
+    assert latent.split(u.z)[2][:, 1].tolist() == [-2, 2]
+    assert latent.split(noise.z)[0][:, 1].tolist() == [-2, 2]
+    assert (latent.split(noise.z)[1][0].argmax(1) == 3).all()
+    assert coded.traverse("u0").rows[0].values[0] == -1
+    assert torch.equal(coded.traverse("c0").z, coded.traverse("c").z)
+    assert len(walks.tell(coded, trials=1)) == 62 + 3
+    with pytest.raises(GanctlError, match="no dimension '63'") as caught:
+        coded.traverse("63")
+    assert caught.value.hint == "There are 1 to 62, and the codes c, u0, u1, c0."
+
+
+# Interpolation.
+
+
+def test_slerp_is_the_great_circle() -> None:
+    a, b = torch.tensor([2.0, 0, 0]), torch.tensor([0, 2.0, 0])
+    for t in (0, 0.25, 0.5, 1):
+        made = slerp(a, b, t)
+        assert torch.isclose(made.norm(), torch.tensor(2.0))
+        assert torch.isclose(torch.atan2(made[1], made[0]), torch.tensor(t * torch.pi / 2))
+    assert torch.equal(slerp(a, b, 0), a)
+    assert torch.allclose(slerp(a, a, 0.3), a)
+    assert torch.isfinite(slerp(a, -a, 0.5)).all()
+    assert torch.isfinite(slerp(a, 0 * a, 0.5)).all()
+    assert torch.equal(lerp(a, b, 0.5), torch.tensor([1.0, 1, 0]))
+
+
+def test_a_latent_is_walked_as_it_is_drawn() -> None:
+    points = torch.randn(2, 512, generator=torch.Generator().manual_seed(0))
+    middle = along(Normal(512), points, [0.5])
+    assert 0.95 < middle.norm() / points.norm(dim=1).mean() < 1.05  # as long as those that G was trained on
+    assert torch.equal(along(Uniform(512), points, [0.5])[0], points.mean(0))
+    assert torch.equal(along(Normal(512), points, [0.5], "lerp")[0], points.mean(0))
+    codes = Codes(500, 10, 2)
+    made = along(codes, points, [0.5])
+    assert torch.allclose(made[0, 500:], points.mean(0)[500:])
+    assert not torch.allclose(made[0, :500], points.mean(0)[:500])
+
+
+def test_a_path_goes_through_its_points(sampler: ganctl.Sampler) -> None:
+    walk = sampler.interpolate([3, 4, 5], steps=4)
+    (row,) = walk.rows
+    assert len(row.x) == 9
+    for place, seed in ((0, 3), (4, 4), (8, 5)):
+        assert torch.allclose(row.z[place], sampler.latents(1, seed=seed)[0])
+        assert row.captions[place] == f"seed {seed}"
+    assert row.captions[1] == ""
+    closed = sampler.interpolate([3, 4, 5], steps=4, loop=True).rows[0]
+    assert len(closed.x) == 12
+    assert torch.equal(closed.z[:9], row.z)
+    assert (closed.z[-1] - closed.z[0]).norm() < (closed.z[8] - closed.z[0]).norm()
+
+
+def test_rows_are_paths_of_their_own(sampler: ganctl.Sampler) -> None:
+    walk = sampler.interpolate([3, 4], rows=3, steps=2)
+    assert len(walk.rows) == 3
+    for i, row in enumerate(walk.rows):
+        assert torch.equal(row.z[0], sampler.latents(3, seed=3)[i])
+    z = sampler.latents(6, seed=9)
+    walk = sampler.interpolate(z=z, rows=2, steps=1)
+    assert torch.allclose(walk.z, z)
+    with pytest.raises(GanctlError, match="no 4 rows"):
+        sampler.interpolate(z=z, rows=4)
+
+
+def test_the_class_is_the_nearer_points(conditional: ganctl.Sampler) -> None:
+    z = conditional.latents(2, seed=0)
+    walk = conditional.interpolate(z=z, y=torch.tensor([3, 7]), steps=4)
+    assert walk.y is not None
+    assert walk.y.tolist() == [3, 3, 7, 7, 7]
+    every = conditional.interpolate(classes=range(10), steps=1)
+    assert [row.name for row in every.rows] == list("0123456789")
+    assert torch.equal(every.rows[0].z, every.rows[9].z)
+
+
+def test_what_is_no_path(sampler: ganctl.Sampler) -> None:
+    with pytest.raises(GanctlError, match="two points"):
+        sampler.interpolate([1])
+    with pytest.raises(GanctlError, match="no way 'slurp'") as caught:
+        sampler.interpolate(method="slurp")
+    assert "slerp" in caught.value.hint
+    with pytest.raises(GanctlError, match="at least 1"):
+        sampler.interpolate(steps=0)
+
+
+# What is written.
+
+
+def ink(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.convert("L"))
+
+
+def test_the_picture_has_every_picture_in_its_place(sampler: ganctl.Sampler) -> None:
+    walk = sampler.traverse("5,25", [-3, 0, 3])
+    plain = ink(walk.image(labels=False))
+    assert plain.shape == (2 * 30 + 2, 3 * 30 + 2)
+    assert (plain == ink(pictures.grid(pictures.to_uint8(walk.x), 3))).all()
+    labelled = ink(walk.image(scale=1))
+    below, right = labelled.shape[0] - 62 - 6, labelled.shape[1] - 92 - 6
+    cells = labelled[below:-6, right:-6]
+    for row in range(2):
+        for column in range(3):
+            at = slice(2 + row * 30, 30 + row * 30), slice(2 + column * 30, 30 + column * 30)
+            assert (cells[at] == plain[at]).all()
+    assert (labelled[:below, right:] < 128).any()  # captions above
+    assert (labelled[below:, :right] < 128).any()  # names at the left
+    last = plain[32:60, 62:90].repeat(3, 0).repeat(3, 1)
+    assert (ink(walk.image())[-8 - 84 : -8, -8 - 84 : -8] == last).all()
+
+
+def test_rows_of_other_values_get_captions_of_their_own(coded: ganctl.Sampler) -> None:
+    same, other = coded.traverse("u0,u1").image(), coded.traverse("u0,2").image()
+    assert other.height > same.height
+    assert coded.traverse("c,u0").image(labels=False).width == 10 * 34 + 2
+
+
+@pytest.mark.parametrize("suffix", [".png", ".npz", ""])
+def test_a_walk_as_a_file(suffix: str, sampler: ganctl.Sampler, tmp_path: Path) -> None:
+    walk = sampler.traverse("5,25", [-1.5, 3])
+    out = tmp_path / f"x{suffix}"
+    walk_files.check(out, animations=False)
+    walk_files.write(walk, out, labels=False)
+    images = pictures.to_uint8(walk.x)[:, 0].numpy()
+    if suffix == ".png":
+        assert (np.asarray(Image.open(out))[2:30, 32:60] == images[1]).all()
+    elif suffix == ".npz":
+        archive = np.load(out)
+        assert (archive["images"][..., 0] == images).all()
+        assert archive["rows"].tolist() == ["5", "5", "25", "25"]
+        assert archive["values"].tolist() == [-1.5, 3, -1.5, 3]
+        assert (archive["z"] == walk.z.numpy()).all()
+    else:
+        files = sorted(out.iterdir())
+        assert [f.name for f in files] == [
+            "00000-5-at--1.5.png", "00001-5-at-3.png", "00002-25-at--1.5.png", "00003-25-at-3.png",
+        ]  # fmt: skip
+        assert (np.asarray(Image.open(files[2])) == images[2]).all()
+
+
+def test_an_animation_shows_all_rows_at_once(sampler: ganctl.Sampler, tmp_path: Path) -> None:
+    walk = sampler.interpolate(rows=4, steps=3)
+    walk_files.write(walk, tmp_path / "x.gif", scale=2)
+    with Image.open(tmp_path / "x.gif") as gif:
+        shown = [ink(frame.copy()) for frame in ImageSequence.Iterator(gif)]
+    assert len(shown) == 4
+    assert shown[0].shape == (124, 124)
+    third = pictures.to_uint8(walk.rows[2].x)[1, 0].numpy().repeat(2, 0).repeat(2, 1)
+    assert (shown[1][64:120, 4:60] == third).all()
+    alone = sampler.interpolate(steps=1).frames()
+    assert alone[0].shape == (280, 280, 1)
+
+
+def test_a_notebook_shows_it(sampler: ganctl.Sampler) -> None:
+    assert sampler.traverse("5")._repr_png_().startswith(b"\x89PNG")
+
+
+def test_what_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(GanctlError, match="no folder"):
+        walk_files.check(tmp_path / "nowhere" / "x.png", animations=True)
+    with pytest.raises(GanctlError, match=r"x\.gif: ganctl writes \.png"):
+        walk_files.check(tmp_path / "x.gif", animations=False)
+
+
+# The commands.
+
+
+def test_traverse_and_interpolate_as_commands(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., tuple[int, str]]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = tiny_run.path
+    assert run_cli("traverse", "--ckpt", run, "--dims", "5,25", "--values", "-3,0,3", "-q") == (0, "")
+    status, said = run_cli("traverse", "--ckpt", run, "--out", "auto.npz")
+    assert (status, said) == (0, "8 rows in auto.npz\n")
+    assert run_cli("traverse", "--ckpt", run, "--latents", "auto.npz", "--dims", "1", "-q") == (0, "")
+    status, said = run_cli("interpolate", "--ckpt", run, "--seeds", "1,2,3", "--rows", "2")
+    assert (status, said) == (0, "2 rows of 17 pictures in step-00000013-interpolate-1-2-3.png\n")
+    assert (
+        run_cli(
+            "interpolate", "--ckpt", run, "--latents", "auto.npz", "--steps", "1", "--out", "x.gif", "-q"
+        )[0]
+        == 0
+    )
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "auto.npz", "step-00000013-interpolate-1-2-3.png", "step-00000013-traverse-auto.png",
+        "step-00000013-traverse-seed0.png", "x.gif",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "message"),
+    [
+        ("traverse --dims 0", 2, "There is no dimension '0'."),
+        ("traverse --seed 1 --latents x.npz", 2, "Both --seed and --latents were given."),
+        ("traverse --latents x.npz", 3, "Cannot read x.npz: No such file or directory."),
+        ("traverse --values 1,a", 2, "Invalid value for '--values': 'a' is not a valid float."),
+        (
+            "traverse --out x.gif",
+            2,
+            "--out x.gif: ganctl writes .png (one picture), .npz (arrays) or a folder here.",
+        ),
+        ("traverse --class 3 --dims 1", 2, "The generator 'mlp' was not trained on classes."),
+        ("traverse --code c=1 --dims 1", 2, "The latent 'normal' of this model has no codes."),
+        ("interpolate --seeds 1", 2, "A path needs two points or more."),
+        (
+            "interpolate --seeds -1,2",
+            2,
+            "Invalid value for '--seeds': -1 is not in the range 0<=x<=4294967295.",
+        ),
+        ("interpolate --out x.gif --fps 0", 2, "0.0 frames a second cannot be written."),
+        ("interpolate --out nowhere/x.gif", 2, "There is no folder nowhere."),
+    ],
+)
+def test_what_is_wrong_is_said(
+    words: str, status: int, message: str, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    run_cli: Callable[..., tuple[int, str]],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    command, *rest = words.split()
+    got, said = run_cli(command, "--ckpt", tiny_run.path, *rest)
+    assert (got, said.splitlines()[0]) == (status, f"error: {message}")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_walking_says_how_far_it_is(sampler: ganctl.Sampler) -> None:
+    told: list[int] = []
+    walks.tell(sampler, trials=1, advance=told.append)
+    assert sum(told) == len(dimensions(sampler.latent)) == 100
