@@ -12,6 +12,7 @@ DATA = 3
 CHECKPOINT = 4
 DIVERGED = 5
 RESOURCES = 6  # out of memory or disk
+HUNG_UP = 129  # SIGHUP, after saving
 INTERRUPTED = 130  # SIGINT, after saving
 TERMINATED = 143  # SIGTERM, after saving
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -48,7 +48,7 @@ class Lines(Quiet):
         self._fresh = False
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        print(text, file=_Stderr(sys.stderr), flush=True)
 
     @contextmanager
     def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
@@ -80,7 +80,7 @@ class Bars(Quiet):
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console: Console = Console(stderr=True, highlight=False)
+        self._console: Console = Console(file=cast(TextIO, _Stderr(sys.stderr)), highlight=False)
         self._show: Callable[[str], None] = lambda text: None
 
     def say(self, text: str) -> None:
@@ -118,6 +118,25 @@ class Bars(Quiet):
 
     def show(self, values: Mapping[str, str]) -> None:
         self._show("  ".join(f"{name} {value}" for name, value in values.items()))
+
+
+class _Stderr:
+    """stderr, without the errors of one that nobody reads any more: a closed terminal must not end a training."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream  # held: rich puts itself in the place of sys.stderr
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
 
 
 @contextmanager

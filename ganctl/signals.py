@@ -1,15 +1,21 @@
-"""Ctrl-C and SIGTERM: at once while there is nothing to save, else at the next safe moment."""
+"""Ctrl-C, SIGTERM and a closed terminal: at once while there is nothing to save, else at the next safe moment."""
 
 from __future__ import annotations
 
+import os
 import signal
+import stat
 import sys
 import threading
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-from ganctl.errors import INTERRUPTED, TERMINATED
+from ganctl.errors import HUNG_UP, INTERRUPTED, TERMINATED
+
+STATUS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+if hasattr(signal, "SIGHUP"):  # Windows has none
+    STATUS[signal.SIGHUP] = HUNG_UP
 
 
 class Interrupted(KeyboardInterrupt):
@@ -18,11 +24,11 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, signum: int, *, said: bool = False) -> None:
         super().__init__(signal.Signals(signum).name)
         self.said = said
-        self.status = TERMINATED if signum == signal.SIGTERM else INTERRUPTED
+        self.status = STATUS[signal.Signals(signum)]
 
 
 class StopSignals:
-    """While entered, a first SIGINT or SIGTERM is remembered and a second one ends the process.
+    """While entered, a first SIGINT, SIGTERM or SIGHUP is remembered and a second one ends the process.
 
     As long as ``deferring`` is False there is nothing to save, and the first raises :class:`Interrupted` where
     the program stands. Python may deliver that into a callback that swallows exceptions, so :meth:`check`
@@ -37,8 +43,12 @@ class StopSignals:
     def __enter__(self) -> StopSignals:
         # Only the main thread may set handlers; in another one (a notebook's) there are no signals to catch.
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                self._previous[signum] = signal.signal(signum, self._handle)
+            for signum in STATUS:
+                if (
+                    signum in (signal.SIGINT, signal.SIGTERM)
+                    or signal.getsignal(signum) is not signal.SIG_IGN
+                ):
+                    self._previous[signum] = signal.signal(signum, self._handle)  # not SIGHUP under nohup
         return self
 
     def __exit__(
@@ -59,6 +69,8 @@ class StopSignals:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         second = self.requested
         self.signum = signum
+        if STATUS[signal.Signals(signum)] == HUNG_UP:
+            _leave_terminal()
         if second or not self.deferring:
             raise Interrupted(signum)
         # RuntimeError: the signal came within a print, and a stream cannot be entered twice.
@@ -66,3 +78,12 @@ class StopSignals:
             print(
                 "\nStopping: saving after this step. Once more to leave at once.", file=sys.stderr, flush=True
             )
+
+
+def _leave_terminal() -> None:
+    """Let what is printed from now on go nowhere: a terminal that is gone refuses every word, click's among them."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(nowhere, descriptor)

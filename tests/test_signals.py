@@ -12,9 +12,16 @@ from typing import Any
 
 import pytest
 
+from ganctl import signals
 from ganctl.signals import Interrupted, StopSignals
 
-STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
+STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGHUP here means no more than its handler's call: the terminal that shows the tests stays."""
+    monkeypatch.setattr(signals, "_leave_terminal", lambda: None)
 
 
 def send(signum: int) -> None:
@@ -68,6 +75,17 @@ def test_one_that_was_swallowed_is_raised_again() -> None:
 def test_it_is_an_interrupt_that_except_exception_lets_pass() -> None:
     assert issubclass(Interrupted, KeyboardInterrupt)
     assert not issubclass(Interrupted, Exception)
+
+
+def test_under_nohup_a_closed_terminal_is_nothing() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopSignals() as stop:
+            stop.deferring = True
+            send(signal.SIGHUP)
+        assert not stop.requested
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_handlers_are_put_back() -> None:

@@ -38,12 +38,18 @@ class Forks:
         print(json.dumps(request), file=self._server.stdin, flush=True)
         return json.loads(self._server.stdout.readline())
 
-    def start(self, *args: object, log: Path, cwd: Path | None = None, **hooks: Any) -> Child:
-        """``ganctl ARGS`` in a process of its own, with ``hooks`` of :mod:`hooks` in place; output goes to ``log``."""
+    def start(
+        self, *args: object, log: Path, cwd: Path | None = None, terminal: str | None = None, **hooks: Any
+    ) -> Child:
+        """``ganctl ARGS`` in a process of its own, with ``hooks`` of :mod:`hooks` in place.
+
+        Output goes to ``log``, or to the ``terminal`` of that path, which the process then belongs to.
+        """
         pid = self.ask(
             args=[str(arg) for arg in args],
             log=str(log),
             cwd=str(cwd or log.parent),
+            terminal=terminal,
             env={"GANCTL_CACHE": os.environ["GANCTL_CACHE"]},
             hooks=hooks,
         )
@@ -136,7 +142,11 @@ def serve() -> None:
 
 def live(request: dict[str, Any]) -> None:
     """A child's life."""
-    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    if request["terminal"]:
+        os.setsid()
+        log = os.open(request["terminal"], os.O_RDWR)  # the first that a session opens for reading is its own
+    else:
+        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     null = os.open(os.devnull, os.O_RDONLY)
     for descriptor, stream in ((null, 0), (log, 1), (log, 2)):
         os.dup2(descriptor, stream)

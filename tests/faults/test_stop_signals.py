@@ -133,6 +133,26 @@ def test_signal_while_the_folder_is_made(
     assert_left_in_order(out, whole("gan"), forks)
 
 
+def test_a_terminal_that_is_closed(forks: Forks, whole: Callable[..., Run], tmp_path: Path) -> None:
+    """Nothing can be written to it any more, and what was begun is saved all the same."""
+    out, mark = tmp_path / "run", tmp_path / "mark"
+    ours, terminal = os.openpty()
+    child = forks.start(
+        *(*training("gan"), "--out", out),
+        log=tmp_path / "log",
+        terminal=os.ttyname(terminal),
+        no_curves=[],
+        in_sampling=[3, str(mark), 0.5],
+    )
+    wait_until(mark.exists, "the sampling pass")
+    os.close(terminal)
+    os.close(ours)
+    assert child.wait() == 129
+    assert Run(out).checkpoints[-1].name == "step-00000013.pt"
+    assert "Stopped and saved at step 13" in Run(out).log_file.read_text()
+    assert_left_in_order(out, whole("gan"), forks)
+
+
 @pytest.mark.parametrize("signum", STATUS)
 @pytest.mark.parametrize("where", ["save", "sampling"])
 def test_a_second_signal_leaves_at_once(

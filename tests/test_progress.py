@@ -1,0 +1,37 @@
+"""What is said when nobody can read it any more."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from ganctl.progress import Bars, Lines, Quiet
+
+
+class Closed:
+    """A terminal that is gone."""
+
+    encoding = "utf-8"
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+    def flush(self) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("make", [Bars, Lines])
+def test_a_stderr_that_is_gone_ends_no_training(make: type[Quiet], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", Closed())
+    reporter, done = make(), 0
+    reporter.say("begun")
+    with reporter.bar("training", 3) as advance:
+        for _ in range(3):
+            reporter.show({"g loss": "0.7"})
+            advance(1)
+            done += 1
+    assert done == 3
