@@ -13,14 +13,17 @@ from ganctl import __version__
 from ganctl.cli import errors
 from ganctl.cli.completion import completion
 from ganctl.cli.doctor import doctor
+from ganctl.cli.evolution import evolution
 from ganctl.cli.info import info
 from ganctl.cli.interpolate import interpolate
 from ganctl.cli.listing import LISTINGS
 from ganctl.cli.output import degrade_gracefully
 from ganctl.cli.plugins import plugins as plugins_command
+from ganctl.cli.report import report
 from ganctl.cli.sample import sample
 from ganctl.cli.sweep import sweep
 from ganctl.cli.train import train
+from ganctl.cli.watch import watch
 from ganctl.cli.traverse import traverse
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugins import Plugin, discover, load
@@ -29,6 +32,7 @@ from ganctl.switches import NONE
 #: What ``ganctl --help`` shows, in its order. Plugins' commands follow.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Train and draw": (train, sweep, sample, traverse, interpolate),
+    "Look and compare": (report, evolution, watch),
     "What there is": (*LISTINGS, info),
     "This installation": (plugins_command, doctor, completion),
 }
