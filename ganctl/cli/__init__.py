@@ -23,8 +23,8 @@ from ganctl.cli.report import report
 from ganctl.cli.sample import sample
 from ganctl.cli.sweep import sweep
 from ganctl.cli.train import train
-from ganctl.cli.watch import watch
 from ganctl.cli.traverse import traverse
+from ganctl.cli.watch import watch
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugins import Plugin, discover, load
 from ganctl.switches import NONE
