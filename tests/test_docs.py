@@ -19,6 +19,8 @@ from ganctl.cli import COMMANDS, cli
 from ganctl.config import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS, resolve, with_options
 from ganctl.model import Model
 from ganctl.resume import CHANGEABLE
+from ganctl.sweeps.conduct import asked_for
+from ganctl.sweeps.plan import from_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -124,12 +126,22 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
     except click.exceptions.Exit:  # --help
         return
     given: dict[str, Any] = {name: value for name, value in context.params.items() if value not in (None, ())}
-    if command.name != "train" or {"resume", "config_file"} & set(given) or line.error:
+    if command.name not in ("train", "sweep") or {"resume", "config_file"} & set(given) or line.error:
         return
     if own_names(line.page) & {str(value) for value in given.values()}:
         return
     known = {*HELP, *SHORTHANDS, "optimizer", "lr_schedule"}
     settings = {name: value for name, value in given.items() if name in known}
+    if command.name == "sweep":
+        vary = from_text(
+            given.get("grid", ()),
+            given.get("pairs", ()),
+            given.get("ranges", ()),
+            random=given.get("draws"),
+            seeds=given.get("seeds"),
+        )
+        assert len(asked_for(None, vary, settings, given.get("component_options", ())).planned) > 1
+        return
     config = resolve(
         plugins.registry(), with_options(settings, given.get("component_options", ()), plugins.registry())
     )
@@ -224,6 +236,12 @@ def test_configuration_md_names_what_may_change_on_resume() -> None:
     text = sections(page)["What may change when a run goes on"]
     assert {name for row in rows(text) for name in re.findall(r"`(\w+)`", row[0])} == CHANGEABLE
     assert f"only these may change: {', '.join(sorted(CHANGEABLE))}." in page.read_text(encoding="utf-8")
+
+
+def test_every_toml_file_of_a_sweep_can_be_swept(tmp_path: Path) -> None:
+    (text,) = blocks(DOCS / "sweeps.md", "toml")
+    (tmp_path / "sweep.toml").write_text(text)
+    assert len(asked_for(tmp_path / "sweep.toml", {}, {}).planned) == 8
 
 
 @pytest.mark.parametrize("page", [DOCS / "configuration.md", DOCS / "quickstart.md"], ids=label)
