@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganctl import options
+from ganctl import optimizers, options
 from ganctl.config import COMPONENTS, Config
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
@@ -98,15 +98,8 @@ def _checked(
 def make_optimizer(
     registry: Registry, spec: Spec, parameters: Iterable[nn.Parameter], device: torch.device
 ) -> torch.optim.Optimizer:
-    """The optimizer; its fused kernel is chosen where torch has one and the user did not say otherwise."""
-    chosen = dict(spec.options)
-    if (
-        "fused" in chosen
-        and chosen["fused"] is None
-        and not chosen.get("foreach")
-        and _can_fuse(device, chosen)
-    ):
-        chosen["fused"] = True
+    """The optimizer, set up as is best for ``device`` where the user did not say otherwise."""
+    chosen = optimizers.settings_for(device, dict(spec.options))
     optimizer: torch.optim.Optimizer = _checked(
         registry,
         "optimizer",
@@ -116,10 +109,6 @@ def make_optimizer(
         params=list(parameters),
     )
     return optimizer
-
-
-def _can_fuse(device: torch.device, chosen: dict[str, Any]) -> bool:
-    return device.type in ("cpu", "cuda", "mps") and not chosen.get("differentiable")
 
 
 def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:

@@ -84,6 +84,9 @@ class Batches:
 
     The images of epoch ``e`` come in a permutation drawn from (seed, ``e``); where an epoch ends inside a
     batch, the next one's images fill it, so every image is seen once an epoch and all batches are alike.
+
+    The host's part, :meth:`prepare`, comes before a step; :meth:`draw`, the device's, may be captured: it reads
+    where it is from a tensor and counts on there.
     """
 
     def __init__(self, images: Images, batch_size: int, *, seed: int, device: torch.device) -> None:
@@ -94,26 +97,51 @@ class Batches:
             self.x = self.x.to(device)
         self.y = None if self.y is None else self.y.to(self.x.device)
         self.position = 0  # images drawn so far
-        self._order = torch.empty(0, dtype=torch.int64)
+        self._ready = 0  # images from there on that are prepared
         self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.int64, device=self.x.device)
+        self._cursor = torch.zeros((), dtype=torch.int64, device=self.x.device)
+        self._cursor_at = 0  # what the device's cursor is when all is done that it was given
+        self._lanes = torch.arange(batch_size, device=self.x.device)
+
+    def prepare(self, position: int, count: int) -> None:
+        """Make the ``count`` images from ``position`` on ready to be drawn."""
+        epoch, start = divmod(position, self.n)
+        if epoch != self._epoch or len(self._order) < self.n + count:
+            self._refill(epoch, self.n + count)
+        if start != self._cursor_at:
+            self._cursor.fill_(start)
+        self._cursor_at = start + count
+        self.position, self._ready = position, count
 
     def draw(self) -> Batch:
         """The next ``batch_size`` images: ``x`` float32 in [−1, 1] and ``y``, both on the device."""
-        epoch, start = divmod(self.position, self.n)
-        if epoch != self._epoch:
-            # One batch of the next epoch stands at the end, for the batch that spans both.
-            following = self._permutation(epoch + 1)[: self.batch_size]
-            self._order = torch.cat([self._permutation(epoch), following]).to(self.x.device)
-            self._epoch = epoch
-        chosen = self._order[start : start + self.batch_size]
+        if self._ready < self.batch_size:
+            self.prepare(self.position, self.batch_size)
+        self._ready -= self.batch_size
         self.position += self.batch_size
-        x = self.x[chosen].to(self.device, non_blocking=True)
-        y = None if self.y is None else self.y[chosen].to(self.device, non_blocking=True)
+        chosen = self._order.index_select(0, self._cursor + self._lanes)
+        self._cursor += self.batch_size
+        x = self.x.index_select(0, chosen).to(self.device, non_blocking=True)
+        y = None if self.y is None else self.y.index_select(0, chosen).to(self.device, non_blocking=True)
         x = x.float().div_(127.5).sub_(1)
         if self.flip:
             mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return Batch(x, y)
+
+    def _refill(self, epoch: int, length: int) -> None:
+        """Write the order of ``epoch``, and of what follows, into the buffer that steps read it from."""
+        order, following = self._permutation(epoch), epoch + 1
+        while len(order) < length:  # for the step that spans epochs
+            order = torch.cat([order, self._permutation(following)[: length - len(order)]])
+            following += 1
+        if len(self._order) != length:
+            self._order = torch.empty(length, dtype=torch.int64, device=self.x.device)
+        if self.x.is_cuda:
+            order = order.pin_memory()  # so that the copy waits for nothing
+        self._order.copy_(order, non_blocking=True)
+        self._epoch = epoch
 
     def _permutation(self, epoch: int) -> Tensor:
         # Drawn on the CPU: the same order on every device. Hashed, as torch uses 32 bits of a seed there.

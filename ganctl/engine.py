@@ -1,19 +1,20 @@
 """The discriminator's and the generator's update: the one step that trains every model.
 
-Nothing in a step leaves the device, branches on a tensor or changes a shape, so the same code runs eagerly and
-could be captured whole as one CUDA graph.
+Nothing in a step leaves the device, branches on a tensor or changes a shape, so the same code runs eagerly and is
+captured whole as one CUDA graph (:mod:`ganctl.capture`).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ganctl import optimizers
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
@@ -107,13 +108,14 @@ class Engine:
         return {"d_loss": loss.detach(), **_detached(report)}
 
     def update_generator(self, real: Batch, fake: Batch) -> Report:
-        _require_grad(self._d_weights, False)  # half of D's backward is not needed in G's turn
-        with self._autocast():
-            loss, report = _scalar_and_report(self.loss, self.loss.generator_loss(self.critic, real, fake))
-        self.g_optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self.g_optimizer.step()
-        _require_grad(self._d_weights, True)
+        with _frozen(self._d_weights):  # half of D's backward is not needed in G's turn
+            with self._autocast():
+                loss, report = _scalar_and_report(
+                    self.loss, self.loss.generator_loss(self.critic, real, fake)
+                )
+            self.g_optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.g_optimizer.step()
         return {"g_loss": loss.detach(), **_detached(report)}
 
     @torch.no_grad()
@@ -146,8 +148,8 @@ class Engine:
             "G_ema": None if self.G_ema is None else self.G_ema.state_dict(),
             "loss": self.loss.state_dict(),
             "augment": None if self.augment is None else self.augment.state_dict(),
-            "g_optimizer": self.g_optimizer.state_dict(),
-            "d_optimizer": self.d_optimizer.state_dict(),
+            "g_optimizer": optimizers.state_dict(self.g_optimizer),
+            "d_optimizer": optimizers.state_dict(self.d_optimizer),
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -158,8 +160,8 @@ class Engine:
         self.loss.load_state_dict(state["loss"])
         if self.augment is not None:
             self.augment.load_state_dict(state["augment"])
-        self.g_optimizer.load_state_dict(state["g_optimizer"])
-        self.d_optimizer.load_state_dict(state["d_optimizer"])
+        optimizers.load_state_dict(self.g_optimizer, state["g_optimizer"])
+        optimizers.load_state_dict(self.d_optimizer, state["d_optimizer"])
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
@@ -204,9 +206,15 @@ def _scalar_and_report(loss: Loss, answer: Any) -> tuple[Tensor, Report]:
     return scalar, report
 
 
-def _require_grad(weights: list[nn.Parameter], needed: bool) -> None:
+@contextmanager
+def _frozen(weights: list[nn.Parameter]) -> Iterator[None]:
     for weight in weights:
-        weight.requires_grad_(needed)
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in weights:
+            weight.requires_grad_(True)
 
 
 def _detached(report: Report) -> Report:

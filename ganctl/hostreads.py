@@ -1,4 +1,4 @@
-"""Notice what makes a GPU wait for Python in every step: a value that is read from the device."""
+"""Notice what makes a GPU wait for Python in every step, and what no CUDA graph can hold."""
 
 from __future__ import annotations
 
@@ -6,7 +6,20 @@ import sys
 from types import FrameType
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+#: Operations that need the device's answer before Python can go on → what they do.
+READS = {
+    "_local_scalar_dense": "reads a value from the device",
+    "nonzero": "has a shape that depends on values",
+    "masked_select": "has a shape that depends on values",
+    "_unique2": "has a shape that depends on values",
+    "unique_dim": "has a shape that depends on values",
+    "unique_consecutive": "has a shape that depends on values",
+}
+INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_")
 
 
 class HostReads(TorchDispatchMode):
@@ -18,14 +31,55 @@ class HostReads(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func.overloadpacket.__name__ == "_local_scalar_dense":
-            frame: FrameType | None = sys._getframe(1)
-            while frame is not None and _package(frame) == "torch":
-                frame = frame.f_back
+            frame = _outside_torch()
             if frame is not None and _package(frame) != "ganctl":
-                place = f"{frame.f_code.co_filename}, line {frame.f_lineno}"
-                if place not in self.places:
-                    self.places.append(place)
+                _add(self.places, f"{frame.f_code.co_filename}, line {frame.f_lineno}")
         return func(*args, **(kwargs or {}))
+
+
+class Obstacles(TorchDispatchMode):
+    """Remembers in ``found``, in words, what a CUDA graph could not hold, whoever did it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        answer = func(*args, **(kwargs or {}))
+        if what := obstacle(func, args, answer):
+            frame = _outside_torch()
+            place = f"{frame.f_code.co_filename}, line {frame.f_lineno}," if frame else "the backward pass"
+            _add(self.found, f"{place} {what} in every step")
+        return answer
+
+
+def obstacle(func: Any, args: Any, answer: Any = None) -> str | None:
+    """What an operation does that a CUDA graph cannot hold; None for what it can."""
+    name = func.overloadpacket.__name__
+    if name in READS:
+        return READS[name]
+    if name in INDEXING and any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1]):
+        return "selects by a mask, so that a shape depends on values"
+    if name in ("_to_copy", "copy_") and isinstance(answer, Tensor):
+        source = args[1] if name == "copy_" else args[0]
+        if source.device != answer.device:
+            return f"copies from {source.device.type} to {answer.device.type}"
+    if name == "lift_fresh" and (answer is None or answer.device.type != "cpu"):
+        return "makes a tensor from Python's numbers"
+    return None
+
+
+def _add(places: list[str], place: str) -> None:
+    if place not in places:
+        places.append(place)
+
+
+def _outside_torch() -> FrameType | None:
+    """The innermost frame that is neither torch's nor this module's."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and _package(frame) == "torch":
+        frame = frame.f_back
+    return frame
 
 
 def _package(frame: FrameType) -> str:

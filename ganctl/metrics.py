@@ -21,6 +21,11 @@ class Recorder:
         self._cursor = torch.zeros(1, dtype=torch.int64, device=device)
 
     def add(self, report: dict[str, Tensor]) -> None:
+        self.write(report)
+        self.count += 1
+
+    def write(self, report: dict[str, Tensor]) -> None:
+        """The device's part of :meth:`add`, which may be captured: ``count`` is the host's to raise."""
         if not self.names:
             self.names = list(report)
             self.rows = torch.zeros(self.capacity, len(report), device=self.device)
@@ -28,7 +33,6 @@ class Recorder:
         row = torch.stack([report[name].float() for name in self.names])
         self.rows.index_copy_(0, self._cursor, row.unsqueeze(0))
         self._cursor += 1
-        self.count += 1
 
     def means(self) -> dict[str, float]:
         """The mean of each value over the rows; reads from the device."""

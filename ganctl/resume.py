@@ -24,6 +24,7 @@ CHANGEABLE = {
     "epochs",
     "steps",
     "device",
+    "graph",
     "keep",
     "checkpoint_every",
     "sample_every",

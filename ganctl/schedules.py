@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 
+from ganctl import optimizers
 from ganctl.engine import Engine
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 
@@ -27,7 +28,8 @@ PHASE = re.compile(
     rf"(?:(?P<shape>linear|cosine)\s+(?P<end>{NUMBER})|(?P<constant>constant)|(?P<warmup>warmup)(?=\s+\d))"
     rf"(?:\s+(?:over\s+)?(?P<length>{NUMBER})\s*(?P<unit>kimg)?)?"
 )
-TARGETS = ("g_optimizer.lr", "d_optimizer.lr", "loss.COEFFICIENT", "ema")
+LEARNING_RATES = ("g_optimizer.lr", "d_optimizer.lr")
+KEEPS_LR_ON_DEVICE = ("cuda",)  # where a graph may be replayed, which reads it anew only from a tensor
 
 
 class Phase(NamedTuple):
@@ -98,16 +100,33 @@ class Schedules:
         self._total = total_steps * self._per_step
         self._phases = {target: parse(text, per_step=self._per_step) for target, text in texts.items()}
         self._base = {target: self._read(target) for target in texts}
+        if engine.device.type in KEEPS_LR_ON_DEVICE:
+            for target in texts:
+                if target in LEARNING_RATES:
+                    optimizers.put_lr_on(engine.device, self._optimizer(target))
 
     def apply(self, step: int) -> None:
         """Set every scheduled value for the step that follows ``step`` steps."""
         for target, phases in self._phases.items():
             self._write(target, value_at(phases, self._base[target], step * self._per_step, self._total))
 
+    def on_the_host(self) -> list[str]:
+        """Scheduled values that are no tensors: a CUDA graph would keep the one that it was captured with."""
+        return [
+            target
+            for target in self._phases
+            if target in LEARNING_RATES
+            and not all(isinstance(g["lr"], torch.Tensor) for g in self._optimizer(target).param_groups)
+        ]
+
+    def _optimizer(self, target: str) -> torch.optim.Optimizer:
+        optimizer: torch.optim.Optimizer = getattr(self._engine, target.partition(".")[0])
+        return optimizer
+
     def _read(self, target: str) -> float:
         part, _, name = target.partition(".")
-        if target in ("g_optimizer.lr", "d_optimizer.lr"):
-            return float(getattr(self._engine, part).param_groups[0]["lr"])
+        if target in LEARNING_RATES:
+            return float(self._optimizer(target).param_groups[0]["lr"])
         if target == "ema":
             if self._engine.ema is None:
                 raise GanctlError(
@@ -131,7 +150,7 @@ class Schedules:
         elif part == "loss":
             self._engine.loss.get_buffer(name).fill_(value)
         else:
-            for group in getattr(self._engine, part).param_groups:
+            for group in self._optimizer(target).param_groups:
                 if isinstance(group["lr"], torch.Tensor):
                     group["lr"].fill_(value)
                 else:

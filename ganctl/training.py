@@ -7,10 +7,11 @@ import math
 import shutil
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import Tensor
 import ganctl
 from ganctl import build, checkpoint, curves, metrics, pictures, plugins
 from ganctl import resume as resuming
+from ganctl.capture import CudaGraph, Graph, Steps, own_stream
 from ganctl.config import Config
 from ganctl.data import Batches, Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
@@ -78,7 +80,7 @@ def train(
             f"Try --batch-size {max(1, len(images.x) // 4)}.",
             status=USAGE,
         )
-    with _own_random_numbers(device), arithmetic(config.precision):
+    with own_stream(device), _own_random_numbers(device), arithmetic(config.precision):
         torch.manual_seed(config.seed)
         engine = make_engine(registry, config, images, device)
         total = total_steps(config, len(images.x))
@@ -101,6 +103,11 @@ def train(
             write_atomically(run.config_file, config.to_toml().encode())
             loop.go(stop)
     return run
+
+
+def graph_of(device: torch.device) -> Callable[[], Graph] | None:
+    """What makes a graph of a step on ``device``; None where there are no graphs."""
+    return partial(CudaGraph, device) if device.type == "cuda" else None
 
 
 def total_steps(config: Config, n: int) -> int:
@@ -186,7 +193,6 @@ class _Loop:
         self.step = state["step"]
         self.seconds = state["seconds"]
         self.timed_step = self.step
-        self.batches.position = self.step * self.per_step
         resuming.cut_back(self.run, self.step, self.config.log_every)
         set_rng_state(state["rng"], self.engine.device)
 
@@ -213,12 +219,17 @@ class _Loop:
         if self.step == 0:
             self.draw_samples(board)
         saved_at = curves_at = time.monotonic()
-        watch, first = _Watch(), True
+        watch, first, steps = _Watch(), True, self.steps()
         with reporter.bar(f"{config.model} on {config.data.name}", self.total, self.step) as advance:
             while self.step < self.total and not stop.requested:
                 self.schedules.apply(self.step)
-                self.recorder.add(self.first_step() if first else self.engine.step(self.batches.draw))
+                self.batches.prepare(self.step * self.per_step, self.per_step)
+                if first:
+                    self.watched_step()
+                else:
+                    steps()
                 first = False
+                self.recorder.count += 1
                 self.step += 1
                 epoch_ended = self.epoch_ended()
                 last = self.step == self.total
@@ -257,15 +268,27 @@ class _Loop:
         reporter.say(f"Done: {self.total} steps in {clock(self.seconds)}. Pictures: {self.run.samples_dir}")
         reporter.say(f"Draw more: ganctl sample --ckpt {self.run.path} --n 25")
 
-    def first_step(self) -> dict[str, Tensor]:
+    def device_step(self) -> None:
+        """A step as far as it is the device's; the host only counts it."""
+        self.recorder.write(self.engine.step(self.batches.draw))
+
+    def watched_step(self) -> None:
         """A step like every other, in which it is noticed what would make a GPU wait in all of them."""
         with HostReads() as reads:
-            report = self.engine.step(self.batches.draw)
+            self.device_step()
         for place in reads.places:
             self.reporter.say(
                 f"warning: {place} reads a value from the device in every step: a GPU waits for it."
             )
-        return report
+
+    def steps(self) -> Steps:
+        """What takes the steps after the first: replays of a graph, if there can be one."""
+        make_graph = graph_of(self.engine.device) if self.config.graph else None
+        on_the_host = self.schedules.on_the_host()
+        hindrance = (
+            f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python" if on_the_host else None
+        )
+        return Steps(self.device_step, self.engine, make_graph, self.reporter.say, hindrance)
 
     def last_saved_is_current(self) -> bool:
         return self.last_good == self.run.checkpoint_file(self.step)

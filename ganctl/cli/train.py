@@ -85,6 +85,13 @@ machine = _options(
     click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.  [default: auto]"),
     click.option("--precision", metavar="NAME", help="fp32, tf32 or bf16.  [default: fp32]"),
     click.option(
+        "--no-graph",
+        "graph",
+        flag_value=False,
+        default=None,
+        help="On CUDA, take every step from Python and not as a CUDA graph.",
+    ),
+    click.option(
         "--seed",
         metavar="N",
         help="Of weights, latents and order. The same seed, the same run.  [default: 0]",

@@ -10,17 +10,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ganctl import hostreads
 from ganctl.testing.findings import Broken, where
 
-READS = {
-    "_local_scalar_dense": "reads a value from the device",
-    "nonzero": "has a shape that depends on values",
-    "masked_select": "has a shape that depends on values",
-    "_unique2": "has a shape that depends on values",
-    "unique_dim": "has a shape that depends on values",
-    "unique_consecutive": "has a shape that depends on values",
-    "lift_fresh": "makes a tensor from Python's numbers in each step",
-}
+READS = {**hostreads.READS, "lift_fresh": "makes a tensor from Python's numbers in each step"}
 COPIES = {Tensor.cpu: "cpu", Tensor.numpy: "numpy", Tensor.tolist: "tolist"}
 REMEDIES = {
     "_local_scalar_dense": "Leave out .item(), float(), int(), print() and if (torch.where instead): keep it a tensor.",
