@@ -76,8 +76,11 @@ def thin(values: Sequence[float], most: int) -> list[float]:
     """At most ``most`` of ``values``, first and last among them, closer together at the beginning."""
     if len(values) <= most:
         return list(values)
-    chosen = {round((i / (most - 1)) ** 1.5 * (len(values) - 1)) for i in range(most)}
-    return [values[i] for i in sorted(chosen)]
+    chosen: list[int] = []
+    for i in range(most):
+        place = round((i / (most - 1)) ** 1.5 * (len(values) - 1)) if most > 1 else len(values) - 1
+        chosen.append(max(place, chosen[-1] + 1) if chosen else place)
+    return [values[i] for i in chosen]
 
 
 def frame_at(frames: Sequence[Frame], epoch: float) -> int:

@@ -146,7 +146,7 @@ def _over_time(report: Report, sheet: _Sheet) -> str:
                 sheet.picture(f"run-{i:02d}-epoch-{stop:02d}.png", film.decode(entry.film.images[at]), alt)
             )
         rows.append([text(entry.label), *cells])
-    return _table(["", *(f"epoch {report.stops[i]:g}" for i in chosen)], rows, html=True)
+    return _table(["", *(f"epoch {round(report.stops[i], 2):g}" for i in chosen)], rows, html=True)
 
 
 def _runs(report: Report) -> str:

@@ -80,7 +80,7 @@ def lead(report: Report) -> str:
 def when(entry: Entry, index: int) -> str:
     """Of which epoch and step a picture is, for people. Plain text."""
     frame = entry.film.frames[index]
-    epoch = f"epoch {frame.epoch:g} · " if frame.epoch or not frame.step else ""
+    epoch = f"epoch {round(frame.epoch, 2):g} · " if frame.epoch or not frame.step else ""
     return f"{epoch}step {frame.step:,}"
 
 
@@ -253,8 +253,8 @@ def _player(report: Report) -> str:
         '<div class="player" id="player" hidden><button type="button" id="play" aria-label="Play">'
         '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 2.5v11l9-5.5z"/></svg></button>'
         f'<input type="range" id="epoch" min="0" max="{last}" value="{last}" step="1" aria-label="Epoch" '
-        f'aria-valuetext="epoch {report.stops[-1]:g}">'
-        f'<output id="now" for="epoch">epoch {report.stops[-1]:g}</output>'
+        f'aria-valuetext="epoch {round(report.stops[-1], 2):g}">'
+        f'<output id="now" for="epoch">epoch {round(report.stops[-1], 2):g}</output>'
         '<button type="button" id="reals" aria-pressed="false">Reals</button></div>'
     )
 

@@ -206,10 +206,12 @@
       let marks;
       if (this.log) {
         marks = [0];
-        for (let p = -6; p <= 9; p++) marks.push(10 ** p, -(10 ** p));
-        marks = marks.filter((v) => f(v) >= low && f(v) <= high).sort((a, b) => Math.abs(b) - Math.abs(a));
+        for (const times of [1, 2, 5]) {  // powers of ten first: they stay where there is no room for all
+          for (let p = 9; p >= -6; p--) marks.push(times * 10 ** p, -times * 10 ** p);
+        }
+        marks = marks.filter((v) => f(v) >= low && f(v) <= high);
         const kept = [];
-        for (const v of marks) if (kept.every((k) => Math.abs(py(k) - py(v)) > 16)) kept.push(v);
+        for (const v of marks) if (kept.every((k) => Math.abs(py(k) - py(v)) > 18)) kept.push(v);
         marks = kept;
       } else marks = ticks(low, high, Math.max(3, Math.floor(height / 48)));
       for (const v of marks) {
@@ -282,7 +284,7 @@
         this.tip.append(row);
       }
       const width = this.root.clientWidth;
-      this.tip.style.top = `${this.svg.offsetTop + 10}px`;
+      this.tip.style.top = `${place.top - this.root.getBoundingClientRect().top + 8}px`;
       this.tip.style.left = x > width / 2 ? "auto" : `${x + 24}px`;
       this.tip.style.right = x > width / 2 ? `${width - x + 4}px` : "auto";
     }
