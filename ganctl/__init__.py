@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ganctl.evaluation import Metric
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
+    from ganctl.reports import Report, report
     from ganctl.run import Run
     from ganctl.sampling import Sampler
     from ganctl.sweeps.folder import Sweep
@@ -41,6 +42,7 @@ _LAZY = {
     "Loss": "ganctl.loss",
     "Metric": "ganctl.evaluation",
     "Pictures": "ganctl.data",
+    "Report": "ganctl.reports",
     "Run": "ganctl.run",
     "Sampler": "ganctl.sampling",
     "Sweep": "ganctl.sweeps.folder",
@@ -48,6 +50,7 @@ _LAZY = {
     "Walk": "ganctl.walks",
     "load": "ganctl.api",
     "logits": "ganctl.loss",
+    "report": "ganctl.reports",
     "sweep": "ganctl.api",
     "train": "ganctl.api",
 }
@@ -68,6 +71,7 @@ __all__ = [
     "Model",
     "Pictures",
     "Register",
+    "Report",
     "Run",
     "Sampler",
     "Spec",
@@ -78,6 +82,7 @@ __all__ = [
     "hookimpl",
     "load",
     "logits",
+    "report",
     "sweep",
     "train",
 ]

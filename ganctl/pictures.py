@@ -51,6 +51,11 @@ def grid(x: Tensor, nrow: int | None = None) -> Image:
 
 def save_png(image: Image, path: Path) -> None:
     """Write a PNG, whole or not at all."""
+    write_atomically(path, png(image))
+
+
+def png(image: Image) -> bytes:
+    """A PNG file's content."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()

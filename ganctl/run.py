@@ -39,6 +39,13 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r})"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the newest sample, the curves, and how far it came."""
+        from ganctl import history
+        from ganctl.reports.card import card
+
+        return card(history.read(self.path))
+
     @property
     def name(self) -> str:
         return self.path.resolve().name

@@ -255,6 +255,10 @@ class Sampler:
         """``n`` images in one picture; a notebook shows it. Options as for :meth:`sample`."""
         return pictures.grid(pictures.to_uint8(self.sample(n, **options)), nrow)
 
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: 25 pictures."""
+        return pictures.png(self.grid())
+
 
 def generate(G: nn.Module, z: Tensor, y: Tensor | None, batch_size: int) -> Iterator[Tensor]:
     """G(z, y) in batches: float32 in [−1, 1], on G's device."""
