@@ -79,7 +79,8 @@ def _curve(title: str, colour: str, values: Sequence[float]) -> str:
     )
     return (
         f"<div style='display:flex;gap:10px;align-items:center'>"
-        f"<svg width='{WIDTH}' height='{HEIGHT}' viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='{escape(title)}'>"
+        f"<svg width='{WIDTH}' height='{HEIGHT}' viewBox='0 0 {WIDTH} {HEIGHT}' role='img' "
+        f"aria-label='{escape(title)}'>"
         f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='1.5'/></svg>"
         f"<span>{escape(title)}<br><b>{finite[-1]:.3g}</b></span></div>"
     )
