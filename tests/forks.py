@@ -1,4 +1,4 @@
-"""Real processes that start in milliseconds: a server with torch imported forks them; they run the command line.
+"""Processes that start in milliseconds: a server with torch imported forks them; they run the command line.
 
 The server (this file, run) reads requests from stdin; a test talks to it through :class:`Forks`.
 """
@@ -14,9 +14,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+UNTOUCHED = dict(os.environ)  # as it was before any test changed it
 PATIENCE = 60.0  # seconds; nothing here takes two of them on an idle machine
 
 
@@ -29,7 +31,7 @@ class Forks:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**UNTOUCHED, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
     def ask(self, **request: Any) -> Any:
@@ -39,18 +41,27 @@ class Forks:
         return json.loads(self._server.stdout.readline())
 
     def start(
-        self, *args: object, log: Path, cwd: Path | None = None, terminal: str | None = None, **hooks: Any
+        self,
+        *args: object,
+        log: Path,
+        errors: Path | None = None,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        terminal: str | None = None,
+        **hooks: Any,
     ) -> Child:
         """``ganctl ARGS`` in a process of its own, with ``hooks`` of :mod:`hooks` in place.
 
-        Output goes to ``log``, or to the ``terminal`` of that path, which the process then belongs to.
+        Output goes to ``log``, that on stderr to ``errors`` if there is one; or all to the ``terminal`` of that
+        path, which the process then belongs to. ``env`` is added to the environment.
         """
         pid = self.ask(
             args=[str(arg) for arg in args],
             log=str(log),
+            errors=str(errors or log),
             cwd=str(cwd or log.parent),
+            env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
             terminal=terminal,
-            env={"GANCTL_CACHE": os.environ["GANCTL_CACHE"]},
             hooks=hooks,
         )
         return Child(pid, log, self)
@@ -117,6 +128,7 @@ def serve() -> None:
     torch.set_num_threads(1)
     # A training, for all that is imported on the way to its end: torch alone has a second of it after "import torch".
     with tempfile.TemporaryDirectory() as folder:
+        os.environ.update(GANCTL_CACHE=f"{folder}/cache", GANCTL_CONFIG=f"{folder}/config")
         train(
             "gan",
             {"name": "glyphs", "n": 8},
@@ -142,24 +154,30 @@ def serve() -> None:
 
 def live(request: dict[str, Any]) -> None:
     """A child's life."""
+    null = os.open(os.devnull, os.O_RDONLY)
     if request["terminal"]:
         os.setsid()
-        log = os.open(request["terminal"], os.O_RDWR)  # the first that a session opens for reading is its own
+        log = errors = os.open(request["terminal"], os.O_RDWR)  # the first that a session opens is its own
     else:
-        log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    null = os.open(os.devnull, os.O_RDONLY)
-    for descriptor, stream in ((null, 0), (log, 1), (log, 2)):
+        log, errors = (
+            os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND) for name in ("log", "errors")
+        )
+    for descriptor, stream in ((null, 0), (log, 1), (errors, 2)):
         os.dup2(descriptor, stream)
     os.chdir(request["cwd"])
+    os.environ.clear()
     os.environ.update(request["env"])
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     status: Any = 99
     try:
         import hooks
 
         for name, values in request["hooks"].items():
             getattr(hooks, name)(*values)
+        from ganctl import plugins
         from ganctl.cli import main
 
+        plugins.load.cache_clear()  # those of this PYTHONPATH
         main(request["args"])
     except SystemExit as end:
         status = end.code or 0
