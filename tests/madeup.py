@@ -1,0 +1,96 @@
+"""Run folders made up for tests: curves and pictures as wanted, without a training and without torch."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ganctl import toml
+
+CONFIG: dict[str, Any] = {
+    "model": "gan",
+    "batch_size": 64,
+    "epochs": 4,
+    "seed": 0,
+    "device": "cpu",
+    "samples": 16,
+    "data": {"name": "glyphs"},
+    "generator": {"name": "mlp", "hidden": [128, 256]},
+    "loss": {"name": "bce"},
+    "latent": {"name": "normal", "z_dim": 100},
+    "g_optimizer": {"name": "adam", "lr": 2e-4},
+    "d_optimizer": {"name": "adam", "lr": 2e-4},
+}
+STARTED = "2026-01-01 10:00:00  ganctl 0.1.0, torch 2.12.0, 1 threads\n"
+ABOUT = (
+    "2026-01-01 10:00:00  gan on 1,600 images 16×16×1 of glyphs; G has 1,234 parameters, D 567; cpu, fp32; "
+    "to step 100; runs/x\n"
+)
+DONE = "2026-01-01 10:01:00  Done: 100 steps in 1:00. Pictures: runs/x/samples\n"
+
+
+def grid(seed: int, *, size: int = 16, n: int = 16, kinds: int | None = None, mode: str = "L") -> Image.Image:
+    """A sample picture of ``n`` blobs of noise, ``kinds`` of them different."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (n, 4, 4, 1 if mode == "L" else 3), dtype=np.uint8)
+    tiles = coarse.repeat(size // 4, 1).repeat(size // 4, 2)
+    columns = math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    sheet = np.zeros((rows * (size + 2) + 2, columns * (size + 2) + 2, tiles.shape[3]), np.uint8)
+    for i in range(n):
+        y, x = 2 + i // columns * (size + 2), 2 + i % columns * (size + 2)
+        sheet[y : y + size, x : x + size] = tiles[i % (kinds or n)]
+    return Image.fromarray(sheet[..., 0] if mode == "L" else sheet)
+
+
+def run(
+    path: Path,
+    config: dict[str, Any] | None = None,
+    *,
+    record: Callable[[int], dict[str, Any]] = lambda step: {},
+    steps: Sequence[int] = range(5, 101, 5),
+    epochs: int = 4,
+    kinds: Sequence[int | None] = (),
+    log: str = STARTED + ABOUT + DONE,
+    mode: str = "L",
+    evaluations: Sequence[dict[str, Any]] = (),
+) -> Path:
+    """A run of 25 steps an epoch.
+
+    Args:
+        config: what differs from CONFIG.
+        record: what differs in the line of ``metrics.jsonl`` after a step.
+        epochs: how many have a picture, besides the one before the first step. ``kinds``: of each, how many
+            of its pictures are different.
+    """
+    path.mkdir(parents=True)
+    (path / "samples").mkdir()
+    (path / "checkpoints").mkdir()
+    (path / "config.toml").write_text(toml.write({**CONFIG, **(config or {})}, {}), encoding="utf-8")
+    lines = [
+        {"step": s, "epoch": s / 25, "g_loss": 1.0, "d_loss": 0.7, "D(x)": 0.7, "D(G(z))": 0.3, **record(s)}
+        for s in steps
+    ]
+    write_lines(path / "metrics.jsonl", lines)
+    write_lines(
+        path / "timing.jsonl",
+        [{"step": s, "seconds": s * 0.5, "images_per_second": 128.0} for s in steps],
+    )
+    if evaluations:
+        write_lines(path / "evaluation.jsonl", evaluations)
+    (path / "log.txt").write_text(log, encoding="utf-8")
+    grid(99, mode=mode).save(path / "real.png")
+    for epoch in range(epochs + 1):
+        picture = grid(epoch, kinds=kinds[epoch] if epoch < len(kinds) else None, mode=mode)
+        picture.save(path / "samples" / f"epoch-{epoch:04d}-step-{epoch * 25:08d}.png")
+    return path
+
+
+def write_lines(path: Path, lines: Sequence[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
