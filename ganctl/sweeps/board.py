@@ -253,7 +253,9 @@ def as_table(sweep: Sweep, table: Sequence[Row], width: int, height: int) -> Tab
     hidden = len(table) - len(chosen)
     outer = Table.grid()
     outer.add_row(shown)
-    outer.add_row(Text(f"{summary(table)}{f'; {hidden} not shown' if hidden else ''}", style="bold"))
+    outer.add_row(
+        Text(f"{summary(table)}{f'; {hidden} not shown' if hidden else ''}", style="bold", no_wrap=True)
+    )
     return outer
 
 

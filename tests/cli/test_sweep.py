@@ -1,0 +1,235 @@
+"""``ganctl sweep``, as it is typed; its worker processes are played by this one."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from inline import workers_inline
+
+import ganctl
+from ganctl.cli import main
+from ganctl.run import Run
+from ganctl.sweeps import read
+from ganctl.sweeps.claim import locked
+
+SMALL = (
+    *(
+        "--model",
+        "gan",
+        "--data",
+        "glyphs",
+        "-o",
+        "data.n=60",
+        "--batch-size",
+        20,
+        "--device",
+        "cpu",
+        "--steps",
+        4,
+    ),
+    *("--log-every", 2, "--samples", 4, "--tracker", "none"),
+    *("-o", "generator.hidden=8", "-o", "discriminator.hidden=8"),
+)
+GRID = ("--grid", "lr=1e-4,2e-4", "--grid", "optimizer=adam,sgd")
+NAMES = [f"lr={lr},optimizer={optimizer}" for lr in ("1e-4", "2e-4") for optimizer in ("adam", "sgd")]
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    workers_inline(monkeypatch)
+
+
+def sweep(*args: object) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["sweep", *map(str, args)])
+    return int(end.value.code or 0)
+
+
+def test_every_combination_is_a_run_as_train_makes_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep(*SMALL, *GRID, "-o", "g_optimizer.weight_decay=0.1") == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "4 runs, 1 at a time; sweeps/00001-gan-glyphs"
+    assert lines[-1] == "Done: 4 runs. sweeps/00001-gan-glyphs"
+    assert sum("  done  epoch 1.33  g loss 0." in line for line in lines) == 4
+
+    found = read("sweeps/00001-gan-glyphs")
+    assert [entry.name for entry in found] == NAMES
+    assert found.varying == {"lr": ["1e-4", "2e-4"], "optimizer": ["adam", "sgd"]}
+    assert {entry.state for entry in found} == {"done"}
+    assert found.asked["steps"] == 4
+    assert found.asked["grid"] == {"lr": ["1e-4", "2e-4"], "optimizer": ["adam", "sgd"]}
+    assert "# ganctl " in (found.path / "sweep.toml").read_text().splitlines()[0]
+    entry = found.entries[3]
+    assert entry.values == {"lr": "2e-4", "optimizer": "sgd"}
+    assert entry.run.config["g_optimizer"]["lr"] == 2e-4
+    assert entry.last["step"] == entry.steps == 4
+    assert entry.last["images_per_second"] > 0
+
+    with pytest.raises(SystemExit) as end:
+        main(["train", "--config", str(entry.run.config_file), "--out", "alone", "-q"])
+    assert not end.value.code
+    for name in ("metrics.jsonl", "config.toml", "real.png"):
+        assert (entry.run.path / name).read_bytes() == Path("alone", name).read_bytes()
+
+
+def test_numbered_and_described(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep(*SMALL, *GRID, "--dry-run") == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[:2] == ["lr    optimizer  steps", "1e-4  adam       4"]
+    assert out[-1] == "4 runs"
+    assert not Path("sweeps").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("--grid", "batch-size=20,61"), ["In the run batch-size=61", "larger than the dataset, 60 images"]),
+        (
+            ("--grid", "loss=bce,wgan-gp", "--discriminator", "dcgan"),
+            ["In the run loss=wgan-gp", "mixes the images"],
+        ),
+        (("--grid", "generator=mlp,dcgan", "--image-size", 30), ["In the run generator=dcgan", "30×30"]),
+        (("--grid", "lr=1e-4,2e-4", "--jobs", "many"), ["--jobs is many", "or auto"]),
+        (("--grid", "lr=1e-4,2e-4", "--retry-failed"), ["--retry-failed is for --resume"]),
+        (("--grid", "epochs=1,2", "--steps", 4), ["Both epochs and steps"]),
+    ],
+)
+def test_all_is_checked_before_anything_is_made(
+    args: tuple[object, ...], words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = () if "batch-size" in str(args) else ("--batch-size", 20)
+    assert sweep("--model", "gan", "--data", "glyphs", "-o", "data.n=60", *batch, *args) == 2
+    err = capsys.readouterr().err
+    for word in words:
+        assert word in err
+    assert not Path("sweeps").exists()
+
+
+def test_a_failed_run_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    wild = ("--grid", "lr=1e30,1e-4", "-q", "--optimizer", "sgd")
+    assert sweep(*SMALL, *wild) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: 1 of 2 runs failed: lr=1e30: The training diverged: ")
+    assert "hint: Try them again: ganctl sweep --resume sweeps/00001-gan-glyphs --retry-failed" in err
+    found = read("sweeps/00001-gan-glyphs")
+    assert [entry.state for entry in found] == ["failed", "done"]
+    assert "diverged" in found.entries[0].reason
+    assert found.entries[0].end
+    assert found.entries[0].end["status"] == 5
+
+    before = found.entries[0].run.log_file.read_text()
+    assert sweep("--resume", found.path, "-q") == 1  # it stands
+    assert found.entries[0].run.log_file.read_text() == before
+    assert sweep("--resume", found.path, "-q", "--retry-failed") == 1  # it fails again
+    assert found.entries[0].run.log_file.read_text() != before
+
+
+def test_a_bug_is_no_end_of_the_sweep(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganctl import training
+
+    original, count = training.train, 0
+
+    def broken(*args: object, **options: object) -> Run:
+        nonlocal count
+        count += 1
+        if count == 1:
+            raise MemoryError("42 GiB")
+        return original(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train", broken)
+    assert sweep(*SMALL, *GRID) == 1
+    assert "failed: Out of memory: 42 GiB" in capsys.readouterr().err
+    found = read("sweeps/00001-gan-glyphs")
+    assert [entry.state for entry in found] == ["failed", "done", "done", "done"]
+    assert sweep("--resume", found.path, "--retry-failed") == 0
+    assert {entry.state for entry in found} == {"done"}
+
+
+def test_the_same_command_with_out_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep(*SMALL, *GRID, "--out", "mine") == 0
+    capsys.readouterr()
+    log = Path("mine", NAMES[0], "log.txt").read_text()
+    assert sweep(*SMALL, *GRID, "--out", "mine", "--jobs", 2) == 0
+    assert "4 runs, 4 of them ended before, 2 at a time; mine" in capsys.readouterr().err
+    assert Path("mine", NAMES[0], "log.txt").read_text() == log
+    assert not Path("sweeps").exists()
+    assert sorted(path.name for path in Path().iterdir()) == ["mine"]
+
+    assert sweep(*SMALL, "--grid", "lr=1e-4", "--out", "mine") == 2
+    assert "mine is another sweep" in capsys.readouterr().err
+    assert sweep(*SMALL, *GRID, "--n-critic", 2, "--out", "mine") == 2
+    assert f"its run {NAMES[0]} has another n_critic" in capsys.readouterr().err
+    Path("full").mkdir()
+    Path("full", "x").touch()
+    assert sweep(*SMALL, *GRID, "--out", "full") == 2
+    assert "full already exists and is not empty" in capsys.readouterr().err
+    assert sorted(path.name for path in Path().iterdir()) == ["full", "mine"]
+
+
+def test_going_on_is_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sweep("--resume", "nowhere") == 2
+    assert "nowhere does not exist" in capsys.readouterr().err
+    assert sweep("--resume", ".") == 2
+    assert "is not a sweep folder" in capsys.readouterr().err
+    assert sweep(*SMALL, *GRID) == 0
+    capsys.readouterr()
+    for args in (("--lr", "1e-3"), ("--grid", "lr=1"), ("-o", "loss.b=1"), ("--out", "x"), ("--config", "y")):
+        assert sweep("--resume", "sweeps/00001-gan-glyphs", *args) == 2
+        assert f"{args[0]} contradicts it" in capsys.readouterr().err
+    assert sweep("--resume", "sweeps/00001-gan-glyphs", "--dry-run") == 0
+    assert re.search(r"1e-4  adam +4 +done", capsys.readouterr().out)
+    assert sweep("--resume", "sweeps/00001-gan-glyphs", "--device", "cpu", "--data-root", "x") == 0
+
+
+def test_a_run_that_somebody_trains_by_hand_is_left_to_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ganctl.sweeps import conduct, worker
+
+    with monkeypatch.context() as patch:
+        patch.setattr(conduct.crew, "run", lambda *args, **options: None)
+        assert sweep(*SMALL, *GRID) == 0  # the folder alone
+    found = read("sweeps/00001-gan-glyphs")
+    assert {entry.state for entry in found} == {"waiting"}
+    lock = found.entries[0].run.lock()
+    lock.__enter__()
+    waits = 0
+
+    def wait(stop: object) -> None:
+        nonlocal waits
+        waits += 1
+        states = [entry.state for entry in found]
+        assert states == ["waiting", "done", "done", "done"]
+        assert locked(found.entries[0])  # taken, found to be in use, and given back
+        if waits == 2:
+            lock.__exit__(None, None, None)
+
+    monkeypatch.setattr(worker, "_wait", wait)
+    assert sweep("--resume", found.path) == 0
+    assert waits == 2
+    assert {entry.state for entry in found} == {"done"}
+
+
+def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
+    small = {"batch_size": 20, "steps": 2, "samples": 4, "trackers": "none", "quiet": True, "device": "cpu"}
+    found = ganctl.sweep(
+        "gan", {"name": "glyphs", "n": 60}, grid={"lr": [1e-4, 2e-4]}, zip={"generator.hidden": [[8], [4, 8]]}, **small
+    )  # fmt: skip
+    assert [entry.values for entry in found] == [
+        {"lr": lr, "generator.hidden": hidden} for lr in ("0.0001", "0.0002") for hidden in ("8", "4,8")
+    ]
+    assert len(found) == len(found.runs) == 4
+    assert found.runs[3].config["generator"]["hidden"] == [4, 8]
+    assert json.loads((found.path / "runs.json").read_text())["threads"] >= 1
+    again = ganctl.sweep(resume_from=found.path, quiet=True)
+    assert again.name == found.name == "00001-gan-glyphs"
+    with pytest.raises(ganctl.GanctlError, match="lr contradicts"):
+        ganctl.sweep(resume_from=found.path, lr=1)
+    with pytest.raises(ganctl.GanctlError, match="Nothing varies"):
+        ganctl.sweep("gan", "glyphs")
