@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from textbook import Textbook
 
-from ganctl import build, cache, plugins, prepare
+from ganctl import build, cache, cpu, plugins, prepare
 from ganctl.config import Config, resolve
 from ganctl.data import Batches, Images
 from ganctl.devices import choose_device
@@ -63,6 +63,8 @@ class Ganctl:
             torch.set_num_threads(setting.threads)
         self.config = setting.config(changes)
         self.device = choose_device(setting.device)
+        if self.device.type == "cpu":
+            cpu.keep_freed_memory()
         torch.manual_seed(0)
         self.images = prepare.load_data(plugins.registry(), self.config, Quiet()).images
         self.engine = prepare.make_engine(plugins.registry(), self.config, self.images, self.device)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganctl import optimizers, options
+from ganctl import cpu, optimizers, options
 from ganctl.config import COMPONENTS, Config
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
@@ -78,7 +78,9 @@ def make_loss(registry: Registry, config: Config, num_classes: int) -> Loss:
 
 
 def _network(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> nn.Module:
-    return _checked(registry, kind, spec, nn.Module, "torch.nn.Module", **filled_in)
+    network: nn.Module = _checked(registry, kind, spec, nn.Module, "torch.nn.Module", **filled_in)
+    cpu.quicken(network)
+    return network
 
 
 def _checked(

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 import ganctl
-from ganctl import build, checkpoint, curves, metrics, pictures, plugins
+from ganctl import build, checkpoint, cpu, curves, metrics, pictures, plugins
 from ganctl import resume as resuming
 from ganctl.capture import CudaGraph, Graph, Steps, own_stream
 from ganctl.config import Config
@@ -72,6 +72,8 @@ def train(
     reporter, stop = reporter or Quiet(), stop or StopSignals()
     registry = registry or plugins.registry()
     device = choose_device(config.device)
+    if device.type == "cpu":
+        cpu.keep_freed_memory()
     loaded = load_data(registry, config, reporter)
     images = loaded.images
     if config.batch_size > len(images.x):
