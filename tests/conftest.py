@@ -67,7 +67,10 @@ def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subp
     count = itertools.count()
 
     def run(
-        *args: object, env: Mapping[str, str] | None = None, cwd: Path = tmp_path
+        *args: object,
+        env: Mapping[str, str] | None = None,
+        cwd: Path = tmp_path,
+        encoding: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         if args and args[0] in ("train", "sample") and CAN_FORK:
             forks: Forks = request.getfixturevalue("forks")
@@ -83,6 +86,7 @@ def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subp
             env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
             capture_output=True,
             text=True,
+            encoding=encoding,
             timeout=120,
         )
 
