@@ -11,7 +11,9 @@ import pytest
 from ganctl import GanctlError, history
 from ganctl.run import Run
 
-BROKEN = "2026-01-01 10:00:30  Traceback (most recent call last):\n  File x, line 1\n"
+AT = "2026-01-01 10:00:30  "
+DIVERGED = "The training diverged: a loss was not finite at step 61."
+BROKEN = AT + "Traceback (most recent call last):\n  File x, line 1\n"
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
@@ -27,10 +29,9 @@ def test_a_finished_run(tmp_path: Path) -> None:
     ("log", "state", "note"),
     [
         (madeup.DONE, "finished", ""),
-        ("2026-01-01 10:00:30  runs/x is finished at step 100. To go on, give more --epochs or --steps.\n", "finished", ""),
-        ("2026-01-01 10:00:30  Stopped and saved at step 60. Go on: …\n" + BROKEN + "ganctl.signals.Interrupted: SIGTERM\n", "stopped", ""),
-        (BROKEN + "ganctl.errors.GanctlError: The training diverged: a loss was not finite at step 61.\nhint\n", "diverged",
-         "The training diverged: a loss was not finite at step 61."),
+        (AT + "runs/x is finished at step 100. To go on, give more --epochs or --steps.\n", "finished", ""),
+        (AT + "Stopped and saved at step 60. Go on: …\n" + BROKEN + "ganctl.signals.Interrupted\n", "stopped", ""),
+        (BROKEN + f"ganctl.errors.GanctlError: {DIVERGED}\nhint\n", "diverged", DIVERGED),
         (BROKEN + "ganctl.errors.GanctlError: No space.\nFree some room\n", "failed", "No space."),
         (BROKEN + "ValueError: of a plugin\n", "failed", "ValueError: of a plugin"),
         ("", "killed", ""),

@@ -41,7 +41,9 @@ def card(h: History) -> str:
     pictures.append(f"<div>{curves}</div>")
     parts.append(f"<div style='display:flex;flex-wrap:wrap;gap:16px;margin:8px 0'>{''.join(pictures)}</div>")
     parts += [f"<div>{escape(f.text)}</div>" for f in findings.of(h, made) if f.level in ("bad", "warn")]
-    return f"<div style='font-family:system-ui,sans-serif;font-size:13px;line-height:1.5'>{''.join(parts)}</div>"
+    return (
+        f"<div style='font-family:system-ui,sans-serif;font-size:13px;line-height:1.5'>{''.join(parts)}</div>"
+    )
 
 
 def _picture(h: History, caption: str) -> str:

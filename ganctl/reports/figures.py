@@ -74,14 +74,14 @@ def figures(report: Report) -> Iterator[tuple[str, Figure]]:
         yield "pictures", draw_pictures(report)
 
 
-def save(figure: Figure, kind: str) -> bytes:
+def save(figure: Figure, kind: str, dpi: int = DPI) -> bytes:
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
     nothing: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
     with rc_context(STYLE):
         figure.savefig(
-            buffer, format=kind, dpi=DPI, bbox_inches="tight", pad_inches=0.03, metadata=nothing[kind]
+            buffer, format=kind, dpi=dpi, bbox_inches="tight", pad_inches=0.03, metadata=nothing[kind]
         )
     return buffer.getvalue()
 
@@ -92,7 +92,7 @@ def draw_chart(report: Report, chart: Chart, width: float = COLUMN) -> Figure:
     from matplotlib.figure import Figure
 
     with rc_context(STYLE):
-        figure = Figure(figsize=(width, width * 0.68), layout="constrained")
+        figure = Figure(figsize=(width, width * 0.62))
         axes = figure.subplots()
         handles: dict[int, Any] = {}
         for curve in chart.curves:
@@ -106,7 +106,7 @@ def draw_chart(report: Report, chart: Chart, width: float = COLUMN) -> Figure:
             (line,) = axes.plot(x, smooth, color=colour, linestyle=style)
             handles.setdefault(curve.run, line)
         axes.set_xlabel("epoch")
-        axes.set_ylabel(chart.title, parse_math=False)
+        axes.set_ylabel(_short(chart.title), parse_math=False)
         if chart.unit:
             axes.set_ylim(0, 1)
         else:
@@ -117,7 +117,8 @@ def draw_chart(report: Report, chart: Chart, width: float = COLUMN) -> Figure:
         axes.grid(alpha=0.25, linewidth=0.5)
         if len(report.entries) > 1:
             names = [_legend(report.entries[run].label) for run in handles]
-            legend = axes.legend(list(handles.values()), names, ncols=1 if len(names) < 6 else 2)
+            below: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.2), "ncols": 2}
+            legend = axes.legend(list(handles.values()), names, **(below if len(names) > 4 else {}))
             for label in legend.get_texts():
                 label.set_parse_math(False)
     return figure
@@ -145,13 +146,14 @@ def draw_pictures(report: Report, width: float = 7.0) -> Figure:
     across = max(len(line) for line in cells) + bool(reals)
     side = width / across
     with rc_context(STYLE):
-        figure = Figure(figsize=(width, (side + 0.3) * len(cells)), layout="constrained")
+        figure = Figure(figsize=(width, (side + 0.3) * len(cells)))
         grid = figure.subplots(len(cells), across, squeeze=False)
+        figure.subplots_adjust(0, 0, 1, 1, wspace=0.06, hspace=0.3 / side)
         for axes in grid.flat:
             axes.set_axis_off()
         for line, axes_line in zip(cells, grid, strict=True):
             for (name, i), axes in zip(line, axes_line, strict=False):
-                axes.set_title(name, fontsize=7, parse_math=False)
+                axes.set_title("\n".join(map(_short, name.split("\n"))), fontsize=7, parse_math=False)
                 if report.entries[i].film.frames:
                     _show(axes, report, i, report.entries[i].film.frames[-1])
         if reals:
@@ -180,4 +182,9 @@ def _show(axes: Any, report: Report, i: int, frame: Frame) -> None:
 
 
 def _legend(label: str) -> str:
-    return f" {label}" if label.startswith("_") else label  # matplotlib hides what begins so
+    return _short(f" {label}" if label.startswith("_") else label)  # matplotlib hides what begins so
+
+
+def _short(text: str) -> str:
+    """What leaves room for the picture."""
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -124,40 +124,56 @@ def _film(history: History, stops: Sequence[float], columns: int | None) -> Film
     wanted = [frame_at(history.frames, stop) for stop in stops]
     real = _real(history)
     samples = _samples(history)
-    of_reals = None
-    if real is not None and (at := tiles.layout(real, samples)):
-        of_reals = tiles.cut(real, at).reshape(-1, *tiles.cut(real, at).shape[2:])
-    film = Film(
-        [], [], [], [], [], encode(crop(real, tiles.layout(real, samples), columns)) if real else None
-    )
+    of_reals, small = None, None
+    if real is not None:
+        at = tiles.layout(real, samples)
+        small = encode(crop(real, at, columns))
+        if at is not None:
+            cut = tiles.cut(real, at)
+            of_reals = cut.reshape(-1, *cut.shape[2:])
+    film = Film([], [], [], [], [], small)
     index: dict[int, int] = {-1: -1}
     layout: tiles.Layout | None = None
     for i in wanted:
         if i not in index:
+            index[i] = len(film.images) - 1  # the one before, should this one not be readable
             try:
                 image = history.frames[i].open()
             except OSError:  # cut short by a full disk, say
-                index[i] = len(film.images) - 1
-                continue
-            # One layout for the whole film: on a collapsed or empty picture the lines between cannot be told.
-            layout = (
-                layout or tiles.layout(history.frames[-1].open(), samples) or tiles.layout(image, samples)
-            )
-            index[i] = len(film.images)
-            film.images.append(encode(crop(image, layout, columns)))
-            film.frames.append(history.frames[i])
-            singles = None if layout is None else tiles.cut(image, layout)
-            alone = singles is None or singles.shape[0] * singles.shape[1] < 4
-            film.blank.append(not alone and tiles.blank(singles.reshape(-1, *singles.shape[2:])))  # type: ignore[union-attr]
-            comparable = not alone and of_reals is not None and singles.shape[2:] == of_reals.shape[1:]  # type: ignore[union-attr]
-            film.kinds.append(_kinds(singles, of_reals) if comparable else None)  # type: ignore[arg-type]
+                image = None
+            if image is not None:
+                # One layout for the whole film: on a collapsed or empty picture the lines between cannot be told.
+                layout = layout or _layout(history, samples) or tiles.layout(image, samples)
+                index[i] = len(film.images)
+                film.images.append(encode(crop(image, layout, columns)))
+                film.frames.append(history.frames[i])
+                kinds, blank = _judged(image, layout, of_reals)
+                film.kinds.append(kinds)
+                film.blank.append(blank)
         film.at.append(index[i])
     return film
 
 
-def _kinds(singles: tiles.Array, reals: tiles.Array) -> tuple[int, int]:
+def _layout(history: History, samples: int) -> tiles.Layout | None:
+    """That of the newest picture, which has the most to show."""
+    try:
+        return tiles.layout(history.frames[-1].open(), samples)
+    except OSError:
+        return None
+
+
+def _judged(
+    image: Image, layout: tiles.Layout | None, reals: tiles.Array | None
+) -> tuple[tuple[int, int] | None, bool]:
+    """How many different pictures of how many ``image`` shows, if that can be told, and whether it is blank."""
+    if layout is None or layout.rows * layout.columns < 4:
+        return None, False
+    singles = tiles.cut(image, layout)
     pictures = singles.reshape(-1, *singles.shape[2:])[: tiles.MOST]
-    return tiles.kinds(pictures, reals), len(pictures)
+    kinds = None
+    if reals is not None and reals.shape[1:] == pictures.shape[1:]:
+        kinds = tiles.kinds(pictures, reals), len(pictures)
+    return kinds, tiles.blank(pictures)
 
 
 def _samples(history: History) -> int:

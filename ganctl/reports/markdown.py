@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from ganctl.reports import Report
 
+DPI = 200  # sharp on a screen, at the width below
 MOST_EPOCHS = 5  # columns of the table over the epochs
 
 
@@ -42,7 +43,7 @@ def write(report: Report, path: Path) -> list[Path]:
     shown = []
     for name, figure in figures.figures(report):
         if name != "pictures":
-            sheet.add(f"{name}.png", figures.save(figure, "png"))
+            sheet.add(f"{name}.png", figures.save(figure, "png", DPI))
             shown.append(f'<img src="{folder.name}/{name}.png" width="420" alt="{name} over the epochs">')
     if shown:
         parts.append("## Curves\n\n" + "\n".join(shown))

@@ -1,0 +1,102 @@
+"""Pictures over the epochs: the right ones, small, and what is left out is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import madeup
+import numpy as np
+import pytest
+from PIL import Image
+
+from ganctl import history
+from ganctl.history import History
+from ganctl.reports import film, tiles
+
+
+def read(path: Path, **made: object) -> History:
+    return history.read(madeup.run(path, **made))  # type: ignore[arg-type]
+
+
+def test_runs_of_unlike_length_share_the_stops_and_keep_their_last_picture(tmp_path: Path) -> None:
+    films = film.make([read(tmp_path / "a"), read(tmp_path / "b", epochs=2)])
+    assert films.stops == [0, 1, 2, 3, 4]
+    assert [f.at for f in films.films] == [[0, 1, 2, 3, 4], [0, 1, 2, 2, 2]]
+    assert len(films.films[1].images) == 3, "each once"
+    assert films.left_out == []
+
+
+def test_epochs_that_are_asked_for(tmp_path: Path) -> None:
+    films = film.make([read(tmp_path / "a")], epochs=(2, 4))
+    assert [f.epoch for f in films.films[0].frames] == [2, 4]
+    assert films.left_out == ["2 of 5 epochs are shown"]
+
+
+def test_too_much_is_thinned_and_told(tmp_path: Path) -> None:
+    h = read(tmp_path / "a", epochs=30)
+    assert len(film.make([h]).stops) == film.MOST_STOPS
+    size = len(film.encode(h.frames[-1].open()))
+    small = film.make([h], megabytes=size * 8 / 1e6)
+    assert 2 <= len(small.stops) <= 8
+    assert sum(map(len, small.films[0].images)) <= size * 8
+    assert small.left_out[0] == f"{len(small.stops)} of 31 epochs are shown"
+
+
+@pytest.mark.parametrize("most", [2, 3, 12, 24])
+@pytest.mark.parametrize("n", [2, 5, 25, 41, 201])
+def test_thinning_keeps_the_ends_and_never_doubles(n: int, most: int) -> None:
+    chosen = film.thin(list(range(n)), most)
+    assert len(chosen) == len(set(chosen)) == min(n, most)
+    assert (chosen[0], chosen[-1]) == (0, n - 1)
+    assert chosen == sorted(chosen)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_an_encoded_picture_is_what_it_was_but_for_shades(mode: str) -> None:
+    image = madeup.grid(3, mode=mode)
+    shown = np.asarray(film.decode(film.encode(image)).convert(mode), dtype=int)
+    assert np.abs(shown - np.asarray(image, dtype=int)).mean() < (5 if mode == "L" else 20)
+    assert film.decode(film.encode(image)).size == image.size
+
+
+def test_of_large_pictures_fewer_are_shown_and_never_half_ones() -> None:
+    big = madeup.grid(0, size=256)
+    cropped = film.crop(big, tiles.layout(big, 16), None)
+    assert cropped.size == (2 * 258 + 2,) * 2
+    huge = madeup.grid(0, size=1024, n=4)
+    assert film.crop(huge, tiles.layout(huge, 4), None).width == film.WIDEST
+
+
+@pytest.mark.parametrize(
+    ("n", "columns", "rows"), [(64, 8, 8), (60, 8, 8), (16, 4, 4), (2, 2, 1), (1, 1, 1), (5, 3, 2)]
+)
+def test_the_layout_of_a_trainings_grid_is_found(n: int, columns: int, rows: int) -> None:
+    found = tiles.layout(madeup.grid(1, n=n), n)
+    assert found == tiles.Layout(columns, rows, 16, 16)
+    cut = tiles.cut(madeup.grid(1, n=n), found)
+    assert cut.shape == (rows, columns, 16, 16, 1)
+    assert np.array_equal(cut[0, 0, ..., 0], np.asarray(madeup.grid(1, n=n))[2:18, 2:18])
+
+
+def test_a_row_a_class_is_a_layout_too_and_any_picture_is_none() -> None:
+    rows = Image.new("L", (6 * 18 + 2, 10 * 18 + 2))
+    rows.paste(madeup.grid(0, n=36).crop((0, 0, 110, 110)))
+    assert tiles.layout(rows, 64) == tiles.Layout(6, 10, 16, 16)
+    assert tiles.layout(Image.new("L", (100, 77), 200), 64) is None
+
+
+def test_kinds_counts_different_pictures_and_speckle_makes_none() -> None:
+    reals = tiles.cut(madeup.grid(9), tiles.Layout(4, 4, 16, 16)).reshape(16, 16, 16, 1)
+    alike = np.repeat(reals[:2], 8, axis=0)
+    noisy = np.clip(alike.astype(int) + np.random.default_rng(0).integers(-15, 16, alike.shape), 0, 255)
+    assert tiles.kinds(reals, reals) == 16
+    assert tiles.kinds(noisy.astype(np.uint8), reals) == 2
+
+
+def test_a_damaged_picture_is_passed_over(tmp_path: Path) -> None:
+    path = madeup.run(tmp_path / "a")
+    (path / "samples" / "epoch-0002-step-00000050.png").write_bytes(b"\x89PNG nothing")
+    (path / "real.png").write_bytes(b"")
+    made = film.make([history.read(path)]).films[0]
+    assert made.at == [0, 1, 1, 2, 3]
+    assert made.real is None
