@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -129,3 +131,104 @@ def only_make(out: str, moment: float) -> None:
     except GanctlError as error:
         raise SystemExit(error.status) from None
     raise SystemExit(0)
+
+
+def fork_workers() -> None:
+    """Let a sweep's workers be forks of this process, which has imported torch, in place of new processes."""
+    from ganctl.sweeps import crew
+
+    crew.start = _Forked  # type: ignore[assignment]
+    crew.SECONDS_BETWEEN_LOOKS = 0.02
+
+
+class _Forked:
+    """A worker process, as far as ganctl.sweeps.crew asks."""
+
+    def __init__(self, request: Any, threads: int, errors: Any) -> None:
+        ours, self._theirs = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            status = 99
+            try:
+                os.setsid()
+                os.close(self._theirs)
+                for descriptor, stream in ((ours, 0), (errors.fileno(), 1), (errors.fileno(), 2)):
+                    os.dup2(descriptor, stream)
+                from ganctl.sweeps import worker
+
+                status = worker.main(json.dumps(request))
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        os.close(ours)
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        if self._code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code
+
+    def wait(self) -> int:
+        if self._code is None:
+            self._code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self._code
+
+    def send_signal(self, sig: int, /) -> None:
+        os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        os.kill(self.pid, 9)
+
+
+def watch_runs(notes: str) -> None:
+    """Note who trains which run, and ``TWICE`` when somebody who lives has noted that already.
+
+    It knows nothing of locks: it asks the system whether the process of the note still runs.
+    """
+    from ganctl.sweeps import claim, worker
+
+    claim.DEATHS = 10_000  # kills out of the blue are not the run's fault
+    train = worker._train
+
+    def watched(mine: Any, *args: Any) -> None:
+        path = Path(notes) / mine.entry.name
+        for _ in range(100):  # who was killed lets go of its locks a moment before it is gone
+            before = path.read_text() if path.exists() else ""
+            if not _lives(before):
+                break
+            time.sleep(0.01)
+        else:
+            (Path(notes) / "TWICE").write_text(f"{mine.entry.name}: {before} and {os.getpid()}")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        temporary.write_text(str(os.getpid()))
+        os.replace(temporary, path)
+        with (Path(notes) / "begun").open("a") as file:
+            file.write(f"{mine.entry.name}\n")
+        train(mine, *args)
+        if path.read_text() != str(os.getpid()):
+            (Path(notes) / "TWICE").write_text(f"{mine.entry.name}: {path.read_text()} within {os.getpid()}")
+        path.unlink()
+
+    worker._train = watched
+
+
+def _lives(pid: str) -> bool:
+    if not pid:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+    except OSError:
+        return False
+
+
+def without_locks() -> None:
+    """As if every lock could be had: what a file system does that keeps locks to each machine."""
+    from ganctl.sweeps import claim
+
+    class Nothing:
+        def release(self) -> None: ...
+
+    claim.locked = lambda entry: Nothing()
