@@ -60,6 +60,9 @@ def rows(text: str) -> Iterator[list[str]]:
             yield [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
+Ganctl = Callable[..., subprocess.CompletedProcess[str]]
+
+
 class Line(NamedTuple):
     """A line in a code block that runs ganctl, and the error that the block shows for it."""
 
@@ -154,9 +157,7 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
     [line for line in LINES if line.error and "--resume" not in line.words],
     ids=lambda line: f"{label(line.page)}: {line.words}",
 )
-def test_every_error_shown_is_what_is_said(
-    line: Line, ganctl: Callable[..., subprocess.CompletedProcess[str]]
-) -> None:
+def test_every_error_shown_is_what_is_said(line: Line, ganctl: Ganctl) -> None:
     assert line.error in ganctl(*shlex.split(line.words)).stderr.splitlines()
 
 
@@ -278,7 +279,7 @@ def test_python_api_md_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mon
     assert columns == set(json.loads(names["run"].timing_file.read_text().splitlines()[0]))
 
 
-def test_plugins_md_shows_a_plugin_that_works(tmp_path: Path) -> None:
+def test_plugins_md_shows_a_plugin_that_works(tmp_path: Path, ganctl: Ganctl) -> None:
     text = (DOCS / "plugins.md").read_text(encoding="utf-8")
     files = dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     for name, content in files.items():
@@ -293,18 +294,10 @@ def test_plugins_md_shows_a_plugin_that_works(tmp_path: Path) -> None:
     points = "\n".join(f"{name} = {module}" for name, module in project["entry-points"]["ganctl"].items())
     (info / "entry_points.txt").write_text(f"[ganctl]\n{points}\n")
 
-    path = f"{tmp_path}{os.pathsep}{ROOT}"
-    environment = {**os.environ, "PYTHONPATH": path, "GANCTL_STRICT": "1", "OMP_NUM_THREADS": "1"}
+    environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "GANCTL_STRICT": "1"}
 
     def run(*words: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "ganctl", *words],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        done = ganctl(*words, env=environment)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
