@@ -80,11 +80,11 @@ class Bars(Quiet):
     def __init__(self) -> None:
         from rich.console import Console
 
-        self._console: Console = Console(file=cast(TextIO, _Stderr(sys.stderr)), highlight=False)
+        self.console: Console = Console(file=cast(TextIO, _Stderr(sys.stderr)), highlight=False)
         self._show: Callable[[str], None] = lambda text: None
 
     def say(self, text: str) -> None:
-        self._console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
     def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
@@ -108,7 +108,7 @@ class Bars(Quiet):
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
-        with TwoLines(*columns, console=self._console, expand=True) as progress:
+        with TwoLines(*columns, console=self.console, expand=True) as progress:
             task = progress.add_task(what, total=total, completed=done)
             self._show = lambda text: setattr(progress, "values", text)
             try:

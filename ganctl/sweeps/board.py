@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ganctl import progress
 from ganctl.progress import clock
-from ganctl.sweeps.folder import Entry, State, Sweep, last_record
+from ganctl.sweeps.folder import Entry, State, Sweep, last_record, this_machine
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
 SECONDS_BETWEEN_READINGS = 1.0
@@ -117,7 +117,7 @@ class Lines(Board):
         self._read = self._said = 0.0
 
     def say(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
+        progress.Lines().say(text)
 
     @contextmanager
     def shown(self, sweep: Sweep) -> Iterator[None]:
@@ -155,9 +155,7 @@ class Live(Board):
     """A table of all runs, or of as many as fit, that stays in place."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console: Console = Console(stderr=True, highlight=False)
+        self._console = progress.Bars().console
         self._rows: dict[str, Row] = {}
         self._sweep: Sweep | None = None
         self._live: Any = None
@@ -303,7 +301,8 @@ def _told(row: Row) -> str:
     if row.state == "failed":
         return f"failed: {row.entry.reason}"
     if row.state == "running":
-        return f"begun by {host}" if (host := (row.entry.worker or {}).get("host")) else "begun"
+        worker = row.entry.worker or {}
+        return f"begun by {worker.get('host')}" if worker.get("machine") != this_machine() else "begun"
     if row.state == "done":
         values = "  ".join(f"{title} {text}" for title, text in _numbers(row).items() if text)
         return f"done  {values}"

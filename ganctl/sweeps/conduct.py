@@ -123,15 +123,12 @@ def carry_out(
     at_a_time = "as many at a time as there is room for" if jobs is None else f"{jobs} at a time"
     ended = f", {len(sweep) - left} of them ended before" if left < len(sweep) else ""
     board.say(f"{len(sweep)} runs{ended}, {at_a_time}; {sweep.path}")
-    try:
-        with board.shown(sweep):
-            crew.run(
-                sweep, jobs=jobs, board=board, stop=stop, plugins=[str(path) for path in plugins], given=given
-            )
-    except KeyboardInterrupt:
+    files = [str(path) for path in plugins]
+    with board.shown(sweep):
+        crew.run(sweep, jobs=jobs, board=board, stop=stop, plugins=files, given=given)
+    if stop.requested:
         board.say(f"Stopped and saved. Go on: ganctl sweep --resume {sweep.path}")
         stop.check(said=True)
-        raise
     failed = [entry for entry in sweep if entry.state == "failed"]
     if failed:
         raise GanctlError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -64,6 +65,11 @@ class _Member:
             )
         return f"ended with status {code}{said}"
 
+    def error(self) -> GanctlError:
+        """The error that it left with."""
+        self._errors.seek(0)
+        return GanctlError(**json.loads(self._errors.read().splitlines()[-1]))
+
     def close(self) -> None:
         self._errors.close()
 
@@ -77,11 +83,16 @@ def run(
     plugins: Sequence[str] = (),
     given: Mapping[str, Any] | None = None,
 ) -> None:
-    """Work on ``sweep`` with ``jobs`` processes until every run has ended; None: as many as there is room for.
+    """Work on ``sweep`` with ``jobs`` processes until every run has ended, or a signal came and all are saved.
+
+    Args:
+        jobs: None for as many as there is room for.
+        plugins: files, as ``--plugin``.
+        given: settings for the processes here, such as their device.
 
     Raises:
-        GanctlError: worker processes do not start.
-        Interrupted: a signal came; the runs are saved.
+        GanctlError: worker processes do not start, or cannot work here.
+        Interrupted: a second signal came, and they were ended at once.
     """
     request = {
         "folder": str(sweep.path),
@@ -99,6 +110,8 @@ def run(
                 if code is None:
                     continue
                 crew.remove(member)
+                if code == worker.HOPELESS:
+                    raise member.error()
                 held = _held_by(left, member.process.pid)
                 if held is not None:
                     how = member.how_it_ended(code)
@@ -119,9 +132,9 @@ def run(
             left = [entry for entry in left if entry.end is None]
             if not left and not crew:
                 return
-            if stop.requested:
-                _end(crew, stop.signum or signal.SIGTERM, board)
-                stop.check()
+            if stop.signum is not None:
+                _end(crew, stop.signum, board)
+                return
             if len(crew) < min(len(left), _wanted(left, jobs, [member.process.pid for member in crew])):
                 crew.append(_Member(request, sweep.threads))
             time.sleep(SECONDS_BETWEEN_LOOKS)

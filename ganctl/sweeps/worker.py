@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import GanctlError, InUseError
 from ganctl.progress import Quiet
@@ -18,8 +19,13 @@ from ganctl.signals import Interrupted, StopSignals
 from ganctl.sweeps.claim import Claim, take
 from ganctl.sweeps.folder import Sweep, read
 
+if TYPE_CHECKING:
+    import torch
+
 #: Exit status: a run failed in a way after which a fresh process is safer, as out of memory.
 REPLACE = 75
+#: Exit status: nothing can be done here at all; the last line on stderr is JSON and says why.
+HOPELESS = 76
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_BETWEEN_MEASUREMENTS = 10.0
 
@@ -54,8 +60,8 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
             in_use.clear()
             _wait(stop)
             continue
-        stop.deferring = False  # the training says from when on
         try:
+            stop.deferring = False  # the training says from when on
             _train(claim, registry, given, stop)
         except InUseError:
             in_use.add(claim.entry.name)
@@ -76,12 +82,19 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
 
 
 def _train(claim: Claim, registry: Any, given: Mapping[str, Any], stop: StopSignals) -> None:
+    import torch
+
     from ganctl import resume
+    from ganctl.devices import choose_device
     from ganctl.training import train
 
-    reporter = _Memory(claim)
-    found = resume.find(claim.entry.run.path, registry, given, reporter.say)
-    train(found.config, registry=registry, resume=found, reporter=reporter, stop=stop)
+    found = resume.find(claim.entry.run.path, registry, given, lambda text: None)
+    device = choose_device(found.config.device)
+    if device.type == "cuda":  # what the run before has left must not count as this one's
+        gc.collect()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    train(found.config, registry=registry, resume=found, reporter=_Memory(claim, device), stop=stop)
 
 
 def _wait(stop: StopSignals) -> None:
@@ -94,22 +107,22 @@ def _wait(stop: StopSignals) -> None:
 class _Memory(Quiet):
     """Says nothing, and tells in the worker's file how much memory the run takes."""
 
-    def __init__(self, claim: Claim) -> None:
-        self._claim, self._due = claim, 0.0
+    def __init__(self, claim: Claim, device: torch.device) -> None:
+        self._claim, self._device, self._due = claim, device, 0.0
 
     def show(self, values: Mapping[str, str]) -> None:
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + SECONDS_BETWEEN_MEASUREMENTS
-            self._claim.add(**measured())
+            self._claim.add(**measured(self._device))
 
 
-def measured() -> dict[str, int]:
-    """Bytes that this process takes at most, and that are free where it takes them: of the GPU, or of the machine."""
-    import torch
+def measured(device: torch.device) -> dict[str, int]:
+    """Bytes that this process takes at most, and that are free where it takes them: on the GPU, or in the machine."""
+    if device.type == "cuda":
+        import torch
 
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        free, _ = torch.cuda.mem_get_info()
-        return {"memory": torch.cuda.max_memory_reserved() + CUDA_CONTEXT, "free": free}
+        free, _ = torch.cuda.mem_get_info(device)
+        return {"memory": torch.cuda.max_memory_reserved(device) + CUDA_CONTEXT, "free": free}
     try:
         import resource
     except ImportError:  # Windows
@@ -156,8 +169,10 @@ def main(text: str, *, leave_with_parent: bool = True) -> int:
             return work(sweep, stop, plugins=request["plugins"], given=request["given"])
         except Interrupted as error:
             return error.status
-        except KeyboardInterrupt:
-            return 128 + signal.SIGINT
+        except GanctlError as error:
+            said = {"message": error.message, "hint": error.hint, "status": error.status}
+            print(json.dumps(said), file=sys.stderr)
+            return HOPELESS
 
 
 def _leave_with_parent() -> None:

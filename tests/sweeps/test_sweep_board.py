@@ -153,7 +153,7 @@ def test_lines_where_there_is_no_terminal(
         sweep.entries[2].end_file.write_text('{"state": "done"}')
         sweep.entries[3].end_file.write_text('{"state": "failed", "message": "Out of memory."}')
         sweep.entries[4].worker_file.write_text(
-            json.dumps({"machine": this_machine(), "pid": os.getpid(), "host": "there"})
+            json.dumps({"machine": "another boot", "pid": 7, "host": "there"})
         )
         lines.update()
     assert capsys.readouterr().err.splitlines()[:4] == [

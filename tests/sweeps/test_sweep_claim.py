@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from inline import workers_inline
 
 from ganctl.errors import GanctlError
@@ -174,7 +175,7 @@ def test_processors_and_memory_are_known() -> None:
     from ganctl.sweeps.worker import available_memory, measured
 
     assert processors() >= 1
-    assert measured()["memory"] > 50e6
+    assert measured(torch.device("cpu"))["memory"] > 50e6
     if Path("/proc/meminfo").exists():
         assert (available_memory() or 0) > 1e6
 
