@@ -75,8 +75,7 @@ class Ganctl:
     def step(self) -> None:
         self.recorder.add(self.engine.step(self.draw))
         if self.recorder.count == self.recorder.capacity:
-            self.recorder.means()
-            self.recorder.clear()
+            self.recorder.take().means()
 
     def update_discriminator(self) -> tuple[Batch, Batch]:
         """A fresh real batch, fakes and D's update; what the generator's turn goes on from."""

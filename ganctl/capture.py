@@ -16,7 +16,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, Protocol
 
 import torch
@@ -50,6 +50,7 @@ class Steps:
         make_graph: makes the graph; None: every step is taken eagerly.
         say: is told in one line from when on there is a graph, or why there is none.
         hindrance: a reason that is known already why there can be none.
+        watch: whether torch's operations are looked at before; torch.compile would step aside for that.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Steps:
         engine: Engine,
         make_graph: Callable[[], Graph] | None,
         say: Callable[[str], None],
+        *,
         hindrance: str | None = None,
+        watch: bool = True,
     ) -> None:
         self._step, self._engine, self._make_graph, self._say = step, engine, make_graph, say
-        self._taken = 0
+        self._taken, self._watch = 0, watch
         self.graph: Graph | None = None
         if make_graph and hindrance:
             self._go_without(hindrance)
@@ -79,7 +82,8 @@ class Steps:
 
     def _watched_step(self) -> None:
         before = host_state(self._engine)
-        with Obstacles() as obstacles:
+        obstacles = Obstacles()
+        with obstacles if self._watch else nullcontext():
             self._step()
         if obstacles.found:
             self._go_without(obstacles.found[0])

@@ -58,6 +58,8 @@ class Config:
     seed: int = _setting("of the weights, the latents and the order of the data", default=0)
     device: str = _setting("auto, cpu, cuda, cuda:N or mps", default="auto")
     precision: Literal["fp32", "tf32", "bf16"] = _setting("fp32, tf32 or bf16", default="fp32")
+    deterministic: bool = _setting("only kernels that give the same bits every time", default=False)
+    compile: bool = _setting("have torch.compile make kernels for G and D", default=False)
     graph: bool = _setting("on CUDA, replay the step as a CUDA graph where that can be", default=True)
     data_root: str = _setting("where datasets lie or are downloaded to", default="data")
     log_every: int = _setting("steps between lines of metrics.jsonl, each a mean over them", default=50)

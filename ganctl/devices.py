@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -40,17 +41,36 @@ def choose_device(name: str) -> torch.device:
 
 
 @contextmanager
-def arithmetic(precision: str) -> Iterator[None]:
-    """Matrix products and convolutions of float32 in TF32 or full, as ``precision`` asks; set back afterwards."""
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+def arithmetic(precision: str, *, deterministic: bool = False) -> Iterator[None]:
+    """How torch computes within; set back afterwards.
+
+    Args:
+        precision: ``"fp32"``: float32 in full; else its matrix products and convolutions may use TF32.
+        deterministic: only kernels that give the same bits every time; else the quickest, found by trying.
+    """
+    cudnn = torch.backends.cudnn
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic
+    strict = torch.are_deterministic_algorithms_enabled()
     # bf16 keeps 8 bits anyway, so what little stays in float32 may use TF32.
     torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
-    torch.backends.cudnn.allow_tf32 = precision != "fp32"
+    cudnn.allow_tf32, cudnn.benchmark = precision != "fp32", not deterministic
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may split sums as it likes
+        cudnn.deterministic = True
+        torch.use_deterministic_algorithms(True)
     try:
         yield
+    except RuntimeError as error:
+        if not deterministic or "does not have a deterministic implementation" not in str(error):
+            raise
+        raise GanctlError(
+            f"There is no deterministic kernel for something in this step: {str(error).split('.')[0]}.",
+            "Train without --deterministic.",
+        ) from error
     finally:
         torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
+        _, cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic = before
+        torch.use_deterministic_algorithms(strict)
 
 
 def rng_state(device: torch.device) -> dict[str, torch.Tensor]:

@@ -34,15 +34,15 @@ class Recorder:
         self.rows.index_copy_(0, self._cursor, row.unsqueeze(0))
         self._cursor += 1
 
-    def means(self) -> dict[str, float]:
-        """The mean of each value over the rows; reads from the device."""
-        means = self.rows[: self.count].double().mean(0).tolist()
-        return dict(zip(self.names, means, strict=True))
+    def take(self) -> Rows:
+        """The rows so far, on their way to the host, and begin anew; the device goes on meanwhile."""
+        taken = Rows(self.names, self.rows[: self.count])
+        self.clear()
+        return taken
 
     def first_bad(self) -> int | None:
-        """The row of the first value that is not finite, or None; reads from the device."""
-        bad = ~self.rows[: self.count].isfinite().all(1)
-        return int(bad.nonzero()[0]) if bool(bad.any()) else None
+        """The row of the first value that is not finite, or None; waits for the device."""
+        return Rows(self.names, self.rows[: self.count]).first_bad()
 
     def clear(self) -> None:
         self.count = 0
@@ -55,3 +55,37 @@ class Recorder:
         self.clear()
         for row in state["rows"].to(self.device):
             self.add(dict(zip(state["names"], row, strict=True)))
+
+
+class Rows:
+    """Reports copied to the host, a row a step."""
+
+    def __init__(self, names: list[str], rows: Tensor) -> None:
+        self.names = names
+        self.count = len(rows)
+        self._copied: torch.cuda.Event | None = None
+        if rows.is_cuda:
+            self._rows = torch.empty(rows.shape, dtype=rows.dtype, pin_memory=True)
+            self._rows.copy_(rows, non_blocking=True)
+            self._copied = torch.cuda.Event()
+            self._copied.record()
+        else:
+            self._rows = rows.cpu().clone()
+
+    def ready(self) -> bool:
+        """Whether reading them would wait for nothing."""
+        return self._copied is None or self._copied.query()
+
+    def means(self) -> dict[str, float]:
+        """The mean of each value over the rows."""
+        return dict(zip(self.names, self._read().double().mean(0).tolist(), strict=True))
+
+    def first_bad(self) -> int | None:
+        """The row of the first value that is not finite, or None."""
+        bad = ~self._read().isfinite().all(1)
+        return int(bad.nonzero()[0]) if bool(bad.any()) else None
+
+    def _read(self) -> Tensor:
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -77,6 +78,20 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         precision=config.precision,
         device=device,
     )
+
+
+def compile_networks(engine: Engine, say: Callable[[str], None]) -> None:
+    """Have torch.compile make kernels for G and D; what it cannot do runs as before."""
+    import torch._dynamo  # only now: it takes a second
+
+    torch._dynamo.config.suppress_errors = True  # no compiler, no Triton: torch's own kernels
+    engine.G.compile()
+    if engine.loss.penalises_gradient:
+        say(
+            "D is not compiled: the loss takes the gradient of a gradient, which torch.compile does not support."
+        )
+    else:
+        engine.D.compile()
 
 
 def _check_generator(

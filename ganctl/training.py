@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,7 +30,7 @@ from ganctl.errors import CHECKPOINT, DATA, DIVERGED, USAGE, GanctlError
 from ganctl.evaluation import Metrics
 from ganctl.files import disk_error, write_atomically
 from ganctl.hostreads import HostReads
-from ganctl.prepare import count_classes, load_data, make_engine
+from ganctl.prepare import compile_networks, count_classes, load_data, make_engine
 from ganctl.progress import Advance, Quiet, clock
 from ganctl.registry import Registry
 from ganctl.resume import Resume
@@ -82,7 +82,11 @@ def train(
             f"Try --batch-size {max(1, len(images.x) // 4)}.",
             status=USAGE,
         )
-    with own_stream(device), _own_random_numbers(device), arithmetic(config.precision):
+    with (
+        own_stream(device),
+        _own_random_numbers(device),
+        arithmetic(config.precision, deterministic=config.deterministic),
+    ):
         torch.manual_seed(config.seed)
         engine = make_engine(registry, config, images, device)
         total = total_steps(config, len(images.x))
@@ -157,6 +161,7 @@ class _Loop:
     seconds: float = 0.0  # of training, over all sessions
     timed_step: int = 0  # up to which the time of the steps is known
     warned: bool = False
+    line: _Line | None = None  # begun, not yet written
 
     def __post_init__(self) -> None:
         config, device = self.config, self.engine.device
@@ -216,6 +221,8 @@ class _Loop:
             )
             return
         reporter.say(self.description())
+        if config.compile:
+            compile_networks(self.engine, reporter.say)
         if not self.run.real_file.exists():
             self.draw_reals(board)
         if self.step == 0:
@@ -226,7 +233,7 @@ class _Loop:
             while self.step < self.total and not stop.requested:
                 self.schedules.apply(self.step)
                 self.batches.prepare(self.step * self.per_step, self.per_step)
-                if first:
+                if first and not config.compile:  # what watches would keep the compiler out
                     self.watched_step()
                 else:
                     steps()
@@ -236,9 +243,11 @@ class _Loop:
                 epoch_ended = self.epoch_ended()
                 last = self.step == self.total
                 if self.recorder.count == config.log_every:
-                    self.log(board, watch)
+                    self.begin_line(board, watch)
+                self.finish_line(board, watch, wait=False)
                 advance(1)  # after the line, so that its values are shown with its step
                 if epoch_ended or last or _due(config.sample_every, self.step):
+                    self.finish_line(board, watch)
                     with watch.paused():
                         self.draw_samples(board)
                         if epoch_ended or last:
@@ -253,6 +262,7 @@ class _Loop:
                 )
                 late = time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
                 if due or late or last or stop.requested:
+                    self.finish_line(board, watch)
                     with watch.paused():
                         self.save(board, watch)
                         saved_at = time.monotonic()
@@ -290,7 +300,14 @@ class _Loop:
         hindrance = (
             f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python" if on_the_host else None
         )
-        return Steps(self.device_step, self.engine, make_graph, self.reporter.say, hindrance)
+        return Steps(
+            self.device_step,
+            self.engine,
+            make_graph,
+            self.reporter.say,
+            hindrance=hindrance,
+            watch=not self.config.compile,
+        )
 
     def last_saved_is_current(self) -> bool:
         return self.last_good == self.run.checkpoint_file(self.step)
@@ -307,22 +324,34 @@ class _Loop:
 
     def log(self, board: Tracker, watch: _Watch) -> None:
         """Write the line that is due, on disk, to the trackers and on screen; stop at what is not finite."""
-        count, seconds = self.recorder.count, watch.lap()
+        self.begin_line(board, watch)
+        self.finish_line(board, watch)
+
+    def begin_line(self, board: Tracker, watch: _Watch) -> None:
+        """Have the rows of the line that is due copied to the host, which goes on giving the device steps."""
+        self.finish_line(board, watch)
+        self.line = _Line(self.step, self.epoch(), self.recorder.take())
+
+    def finish_line(self, board: Tracker, watch: _Watch, *, wait: bool = True) -> None:
+        """Write the line that was begun, if there is one: when its rows have come, or with ``wait`` at once."""
+        line = self.line
+        if line is None or not (wait or line.rows.ready()):
+            return
+        self.line = None
+        means, bad = line.rows.means(), line.rows.first_bad()
+        seconds = watch.lap()
         self.seconds += seconds
-        means, bad = self.recorder.means(), self.recorder.first_bad()
-        epoch = self.epoch()
-        metrics.write_line(self.run.metrics_file, {"step": self.step, "epoch": epoch, **means})
+        metrics.write_line(self.run.metrics_file, {"step": line.step, "epoch": line.epoch, **means})
         # Of this session's steps alone: rows that a checkpoint brought took no time now.
-        speed = (self.step - self.timed_step) * self.per_step / max(seconds, 1e-9)
-        self.timed_step = self.step
-        timing = {"step": self.step, "seconds": round(self.seconds, 3), "images_per_second": round(speed, 1)}
+        speed = (line.step - self.timed_step) * self.per_step / max(seconds, 1e-9)
+        self.timed_step = line.step
+        timing = {"step": line.step, "seconds": round(self.seconds, 3), "images_per_second": round(speed, 1)}
         metrics.write_line(self.run.timing_file, timing)
-        board.scalars(self.step, {**means, "images_per_second": speed})
+        board.scalars(line.step, {**means, "images_per_second": speed})
         shown = {name.replace("_", " "): f"{value:.3f}" for name, value in means.items()}
-        self.reporter.show({"epoch": f"{epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"})
+        self.reporter.show({"epoch": f"{line.epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"})
         if bad is not None:
-            self.diverged(f"a loss was not finite at step {self.step - count + bad + 1}")
-        self.recorder.clear()
+            self.diverged(f"a loss was not finite at step {line.step - line.rows.count + bad + 1}")
 
     def diverged(self, what: str) -> None:
         """Raise a GanctlError with status DIVERGED, or say it once if that is to be ignored."""
@@ -424,6 +453,14 @@ class _Loop:
 
     def draw_curves(self) -> None:
         curves.draw(self.run.metrics, self.run.curves_file, self.run.name)
+
+
+class _Line(NamedTuple):
+    """A line of ``metrics.jsonl`` whose values are still on their way from the device."""
+
+    step: int
+    epoch: float
+    rows: metrics.Rows
 
 
 class _Watch:

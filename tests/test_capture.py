@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from test_family import TINY
 from test_training import assert_same_run, assert_same_state
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 import ganctl
 from ganctl import plugins, prepare
 from ganctl.capture import WARM_UP, Steps
+from ganctl.cli import cli
 from ganctl.config import resolve
 from ganctl.data import Batches, Images
 from ganctl.engine import Engine
@@ -236,3 +238,36 @@ def test_weights_keep_their_place_so_that_pictures_are_of_the_replayed_ones() ->
     training.steps()
     assert places == [weight.data_ptr() for weight in training.engine.sampler.parameters()]
     assert not any(map(torch.equal, before, training.engine.sampler.parameters()))
+
+
+def test_settings_of_the_machine_come_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganctl.curves.draw", lambda *_: None)
+    seen = []
+    monkeypatch.setattr(
+        nn.Module, "compile", lambda self: seen.append((self, torch.are_deterministic_algorithms_enabled()))
+    )
+    words = (
+        "train --model gan-basic --data glyphs -o data.n=16 --batch-size 8 --steps 2 --tracker none --quiet"
+    )
+    out = tmp_path / "run"
+    arguments = [
+        *words.split(),
+        "--deterministic",
+        "--no-graph",
+        "--compile",
+        "--loss",
+        "wgan-gp",
+        "--out",
+        str(out),
+    ]
+    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    config = Run(out).config
+    assert (config["deterministic"], config["graph"], config["compile"]) == (True, False, True)
+    assert [deterministic for _, deterministic in seen] == [
+        True
+    ]  # G alone: the loss differentiates D's gradient
+    assert "D is not compiled" in Run(out).log_file.read_text()
+    assert not torch.are_deterministic_algorithms_enabled()

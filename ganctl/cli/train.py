@@ -85,6 +85,15 @@ machine = _options(
     click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.  [default: auto]"),
     click.option("--precision", metavar="NAME", help="fp32, tf32 or bf16.  [default: fp32]"),
     click.option(
+        "--deterministic",
+        is_flag=True,
+        default=None,
+        help="On a GPU: the same bits in every run, and after --resume. Slower.",
+    ),
+    click.option(
+        "--compile", is_flag=True, default=None, help="Have torch.compile make kernels for G and D."
+    ),
+    click.option(
         "--no-graph",
         "graph",
         flag_value=False,
