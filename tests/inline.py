@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 from collections.abc import Mapping
@@ -17,12 +19,15 @@ class Inline:
 
     def __init__(self, request: Mapping[str, Any], threads: int, errors: Any) -> None:
         self.pid = os.getpid()
-        self._request = json.dumps(request)
+        self._request, self._errors = json.dumps(request), errors
         self._code: int | None = None
 
     def poll(self) -> int:
         if self._code is None:
-            self._code = worker.main(self._request, leave_with_parent=False)
+            said = io.StringIO()
+            with contextlib.redirect_stderr(said):
+                self._code = worker.main(self._request, leave_with_parent=False)
+            self._errors.write(said.getvalue().encode())
         return self._code
 
     def wait(self) -> int:

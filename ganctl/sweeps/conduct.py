@@ -116,6 +116,8 @@ def carry_out(
         GanctlError: with status ``FAILED`` if some of them failed.
         Interrupted: a signal came; what was being trained is saved.
     """
+    registry = plugin_files.registry_with(plugins)
+    plugin_files.check_recorded(registry, sweep.entries[0].run.config.get("plugins", {}), exact=True)
     board = make_board(quiet=quiet)
     if retry_failed:
         forget_failures(sweep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -185,6 +186,64 @@ def test_going_on_is_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("--resume", "sweeps/00001-gan-glyphs", "--dry-run") == 0
     assert re.search(r"1e-4  adam +4 +done", capsys.readouterr().out)
     assert sweep("--resume", "sweeps/00001-gan-glyphs", "--device", "cpu", "--data-root", "x") == 0
+
+
+LOSS = """
+import ganctl
+from ganctl_losses.lsgan import LSGAN
+
+@ganctl.hookimpl
+def register_losses(register):
+    register("mine", LSGAN, summary="Mine.")
+"""
+
+
+def test_plugin_files_hold_for_every_worker(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("mine.py").write_text(LOSS)
+    assert sweep(*SMALL, "--plugin", "mine.py", "--grid", "loss=mine,lsgan") == 0
+    found = read("sweeps/00001-gan-glyphs")
+    assert found.entries[0].run.config["loss"]["name"] == "mine"
+    capsys.readouterr()
+    assert sweep("--resume", found.path) == 2
+    assert "loaded only if you ask for it" in capsys.readouterr().err
+    assert sweep("--resume", found.path, "--plugin", "mine.py") == 0
+
+
+def test_what_is_wrong_with_the_folder_ends_it_at_once(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise ganctl.GanctlError("No locks here.", "Go elsewhere.", status=6)
+
+    monkeypatch.setattr("ganctl.sweeps.worker.take", refuse)
+    assert sweep(*SMALL, *GRID) == 6
+    assert capsys.readouterr().err.endswith("error: No locks here.\nhint: Go elsewhere.\n")
+
+
+def test_a_worker_that_never_starts_is_not_tried_for_ever(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: object, **options: object) -> int:
+        print("ImportError: no libfoo", file=sys.stderr)
+        return 1
+
+    monkeypatch.setattr("ganctl.sweeps.worker.main", broken)
+    assert sweep(*SMALL, *GRID) == 1
+    err = capsys.readouterr().err
+    assert "error: A process to train runs ended with status 1: ImportError: no libfoo." in err
+    assert "hint: See what a single one says: ganctl train --resume sweeps/00001-gan-glyphs/lr=1e-4" in err
+
+
+def test_the_page_shows_what_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(ganctl.__file__).parents[1] / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    exec(compile(code, "docs/sweeps.md", "exec"), {})
+    assert capsys.readouterr().out.startswith("{'lr': '0.0001'} done 0.")
+    described = set(re.findall(r"^\| `([\w.]+)/?`", page, re.MULTILINE))
+    assert described == {"sweep.toml", "runs.json", "queue"}
+    assert described <= {path.name for path in Path("sweeps/00001-gan-glyphs").iterdir()}
 
 
 def test_a_run_that_somebody_trains_by_hand_is_left_to_them(
