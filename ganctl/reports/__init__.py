@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganctl import history, sweeps
 from ganctl.errors import USAGE, GanctlError
@@ -19,6 +20,11 @@ from ganctl.reports import film, findings, settings
 from ganctl.reports.film import Film
 from ganctl.reports.findings import Finding
 from ganctl.reports.settings import Setting
+from ganctl.run import Run
+from ganctl.sweeps import Sweep
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = (".html", ".md")
 
@@ -33,7 +39,7 @@ class Entry:
     findings: list[Finding]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """Runs side by side. In a notebook it shows itself.
 
@@ -50,11 +56,30 @@ class Report:
     stops: list[float]
     left_out: list[str]
 
+    def __repr__(self) -> str:
+        return f"<Report {self.title!r}: {', '.join(entry.label for entry in self.entries)}>"
+
     def html(self) -> str:
         """One page that needs nothing else."""
         from ganctl.reports import page
 
         return page.render(self)
+
+    def picture(self, *, dpi: int = 130) -> Image:
+        """The newest samples in rows and columns, reals at the end, as one PIL image.
+
+        Raises:
+            GanctlError: there are no pictures yet.
+        """
+        import io
+
+        from PIL import Image
+
+        from ganctl.reports import figures
+
+        if not any(entry.film.images for entry in self.entries):
+            raise GanctlError("There are no pictures yet.", "They come with the training.")
+        return Image.open(io.BytesIO(figures.save(figures.draw_pictures(self), "png", dpi)))
 
     def write(self, path: Path | str) -> list[Path]:
         """Write ``path``: ``.html``, one file; or ``.md`` with its pictures in a folder beside it.
@@ -93,7 +118,7 @@ def check_suffix(path: Path) -> None:
 
 
 def report(
-    *runs: Path | str,
+    *runs: Path | str | Run | Sweep,
     title: str | None = None,
     epochs: Sequence[float] = (),
     megabytes: float = 8.0,
@@ -106,7 +131,7 @@ def report(
         ganctl.report("runs/00001-wgan-mnist", "runs/00002-wgan-gp-mnist").write("report.html")
 
     Args:
-        *runs: run folders, folders of runs, sweep folders and checkpoint files.
+        *runs: run folders, folders of runs, sweep folders and checkpoint files; or a run or sweep itself.
         title: what stands above it; made of what differs unless given.
         epochs: those to show pictures of; all, or as many as there is room for, unless given.
         megabytes: about how large all pictures together may be.
@@ -119,7 +144,7 @@ def report(
         raise GanctlError("There is nothing to report on.", "Give run folders, or a sweep.", status=USAGE)
     found: list[History] = []
     first: list[str] = []
-    for path in map(Path, runs):
+    for path in [run.path if isinstance(run, (Run, Sweep)) else Path(run) for run in runs]:
         if path.is_file():
             from ganctl.reports import drawn
 
@@ -139,11 +164,11 @@ def report(
         Entry(label, h, f, findings.of(h, f)) for label, h, f in zip(labels, found, films.films, strict=True)
     ]
     if title is None:
-        title = _title(runs, found, axes)
+        title = _title(found, axes)
     return Report(title, entries, every, axes, films.stops, films.left_out)
 
 
-def _title(runs: Sequence[Path | str], found: Sequence[History], axes: Sequence[Setting]) -> str:
+def _title(found: Sequence[History], axes: Sequence[Setting]) -> str:
     if len(found) == 1:
         return found[0].name
     if len(axes) == 1 and len(set(axes[0].classes())) <= 5:

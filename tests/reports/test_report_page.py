@@ -241,6 +241,10 @@ def test_what_cannot_be(tmp_path: Path) -> None:
         made.write(tmp_path / "report.pdf")
     with pytest.raises(GanctlError, match="There is no folder"):
         made.write(tmp_path / "no" / "report.html")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "config.toml").write_text("")
+    with pytest.raises(GanctlError, match="There are no pictures yet"):
+        report(ganctl.Run(tmp_path / "empty")).picture()
     with pytest.raises(GanctlError, match="no figure format 'jpg'"):
         figures.write(made, tmp_path, "jpg")
 
@@ -277,5 +281,6 @@ def test_figures_for_print(tmp_path: Path, kind: str, begins: bytes) -> None:
     written = figures.write(made, tmp_path / "figures", kind)
     assert [p.stem for p in written] == ["g-loss", "d-loss", "answers", "pictures"]
     assert all(p.read_bytes().startswith(begins) for p in written)
+    assert made.picture(dpi=50).width > 300
     first = written[0].read_bytes()
     assert figures.write(made, tmp_path / "figures", kind)[0].read_bytes() == first, "the same again"
