@@ -210,6 +210,31 @@ def test_whatever_state_runs_are_in(tmp_path: Path) -> None:
     assert len(report(tmp_path / "runs").entries) == 3
 
 
+def test_a_sweep_has_its_own_settings_as_axes_and_tells_what_failed(tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    varied = [{"batch_size": size, "lr": rate} for size in ("64", "128") for rate in ("1e-4", "2e-4")]
+    names = []
+    for values in varied:
+        names.append(f"{values['batch_size']}-{values['lr']}")
+        changed = {**lr(float(values["lr"])), "batch_size": int(values["batch_size"])}
+        madeup.run(
+            folder / names[-1], changed, **({"log": "", "epochs": 0, "steps": ()} if len(names) > 2 else {})
+        )
+    runs = [
+        {"name": n, "values": v, "steps": 100, "images_per_step": 64}
+        for n, v in zip(names, varied, strict=True)
+    ]
+    varying = {"batch_size": ["64", "128"], "lr": ["1e-4", "2e-4"]}
+    (folder / "runs.json").write_text(json.dumps({"runs": runs, "varying": varying, "threads": 1}))
+    (folder / "sweep.toml").write_text("model = 'gan'\n")
+    (folder / "queue").mkdir()
+    (folder / "queue" / f"{names[2]}.end").write_text('{"state": "failed", "message": "Out of memory."}')
+    made = report(folder)
+    assert [axis.name for axis in made.axes] == ["batch_size", "lr"]
+    assert [e.history.state for e in made.entries] == ["finished", "finished", "failed", "waiting"]
+    assert made.entries[2].findings[0].text == "It failed at step 0 of 100: Out of memory."
+
+
 def test_one_run_twice_is_one_run(tmp_path: Path) -> None:
     path = madeup.run(tmp_path / "runs" / "a")
     made = report(path, tmp_path / "runs")
