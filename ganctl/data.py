@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
+from ganctl.feed import Feed, Place, choose_place, reading_threads
 from ganctl.loss import Batch
 from ganctl.model import ImageShape
 
@@ -89,25 +92,48 @@ class Batches:
     where it is from a tensor and counts on there.
     """
 
-    def __init__(self, images: Images, batch_size: int, *, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        images: Images,
+        batch_size: int,
+        *,
+        seed: int,
+        device: torch.device,
+        per_step: int | None = None,
+        place: Place | None = None,
+    ) -> None:
+        """``per_step``: images of a step, if it has several batches; ``place``: where the images are kept."""
         self.batch_size, self.seed, self.device = batch_size, seed, device
         self.n, self.flip = len(images.x), images.flip
-        self.x, self.y = images.x, images.y
-        if device.type != "cpu" and _fits(images.x, device):
-            self.x = self.x.to(device)
-        self.y = None if self.y is None else self.y.to(self.x.device)
+        self.place = place or choose_place(images.x.nbytes, device)
+        self.feed: Feed | None = None
+        if self.place.where == "device":
+            self.x = images.x.to(device)
+            self.y = None if images.y is None else images.y.to(device)
+        else:
+            count = per_step or batch_size
+            threads = 2 if self.place.where == "host" else reading_threads()
+            self.feed = Feed(
+                images.x, images.y, count, partial(self._indices, count), device, threads=threads
+            )
+            self.x, self.y = self.feed.x, self.feed.y
         self.position = 0  # images drawn so far
         self._ready = 0  # images from there on that are prepared
         self._epoch = -1
-        self._order = torch.empty(0, dtype=torch.int64, device=self.x.device)
-        self._cursor = torch.zeros((), dtype=torch.int64, device=self.x.device)
+        self._order = torch.empty(0, dtype=torch.int64, device=device)
+        self._cursor = torch.zeros((), dtype=torch.int64, device=device)
         self._cursor_at = 0  # what the device's cursor is when all is done that it was given
-        self._lanes = torch.arange(batch_size, device=self.x.device)
+        self._lanes = torch.arange(batch_size, device=device)
 
     def prepare(self, position: int, count: int) -> None:
         """Make the ``count`` images from ``position`` on ready to be drawn."""
         epoch, start = divmod(position, self.n)
-        if epoch != self._epoch or len(self._order) < self.n + count:
+        if self.feed is not None:
+            self.feed.stage(position)
+            epoch, start = 0, 0  # what is staged is in order
+            if len(self._order) < count:
+                self._order = torch.arange(count, device=self.device)
+        elif epoch != self._epoch or len(self._order) < self.n + count:
             self._refill(epoch, self.n + count)
         if start != self._cursor_at:
             self._cursor.fill_(start)
@@ -122,36 +148,45 @@ class Batches:
         self.position += self.batch_size
         chosen = self._order.index_select(0, self._cursor + self._lanes)
         self._cursor += self.batch_size
-        x = self.x.index_select(0, chosen).to(self.device, non_blocking=True)
-        y = None if self.y is None else self.y.index_select(0, chosen).to(self.device, non_blocking=True)
+        x = self.x.index_select(0, chosen)
+        y = None if self.y is None else self.y.index_select(0, chosen)
         x = x.float().div_(127.5).sub_(1)
         if self.flip:
             mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return Batch(x, y)
 
+    def close(self) -> None:
+        """Stop what fetches images ahead."""
+        if self.feed is not None:
+            self.feed.close()
+
     def _refill(self, epoch: int, length: int) -> None:
         """Write the order of ``epoch``, and of what follows, into the buffer that steps read it from."""
-        order, following = self._permutation(epoch), epoch + 1
-        while len(order) < length:  # for the step that spans epochs
-            order = torch.cat([order, self._permutation(following)[: length - len(order)]])
-            following += 1
+        order = self._indices(length, epoch * self.n)
         if len(self._order) != length:
-            self._order = torch.empty(length, dtype=torch.int64, device=self.x.device)
-        if self.x.is_cuda:
+            self._order = torch.empty(length, dtype=torch.int64, device=self.device)
+        if self.device.type == "cuda":
             order = order.pin_memory()  # so that the copy waits for nothing
         self._order.copy_(order, non_blocking=True)
         self._epoch = epoch
 
+    def _indices(self, count: int, position: int) -> Tensor:
+        """Which images come from ``position`` on: int64 ``count``, on the CPU."""
+        epoch, start = divmod(position, self.n)
+        parts = [self._permutation(epoch)[start : start + count]]
+        while (missing := count - sum(map(len, parts))) > 0:  # the step that spans epochs
+            epoch += 1
+            parts.append(self._permutation(epoch)[:missing])
+        return torch.cat(parts)
+
     def _permutation(self, epoch: int) -> Tensor:
-        # Drawn on the CPU: the same order on every device. Hashed, as torch uses 32 bits of a seed there.
-        digest = hashlib.sha256(f"{self.seed} {epoch}".encode()).digest()
-        generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
-        return torch.randperm(self.n, generator=generator)
+        return _permutation(self.n, self.seed, epoch)
 
 
-def _fits(x: Tensor, device: torch.device) -> bool:
-    if device.type != "cuda":
-        return True
-    free, _ = torch.cuda.mem_get_info(device)
-    return x.nbytes < free / 2  # the other half is for the networks
+@functools.lru_cache(maxsize=2)
+def _permutation(n: int, seed: int, epoch: int) -> Tensor:
+    # Drawn on the CPU: the same order on every device. Hashed, as torch uses 32 bits of a seed there.
+    digest = hashlib.sha256(f"{seed} {epoch}".encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
+    return torch.randperm(n, generator=generator)

@@ -165,7 +165,13 @@ class _Loop:
 
     def __post_init__(self) -> None:
         config, device = self.config, self.engine.device
-        self.batches = Batches(self.images, config.batch_size, seed=config.seed, device=device)
+        self.batches = Batches(
+            self.images,
+            config.batch_size,
+            seed=config.seed,
+            device=device,
+            per_step=self.engine.images_per_step,
+        )
         self.recorder = metrics.Recorder(config.log_every, device)
         self.metrics = Metrics(self.registry, config.metrics, self.reporter.say)
         self.per_step = self.engine.images_per_step
@@ -221,6 +227,8 @@ class _Loop:
             )
             return
         reporter.say(self.description())
+        if self.batches.feed is not None or self.engine.device.type == "cuda":
+            reporter.say(self.batches.place.why)
         if config.compile:
             compile_networks(self.engine, reporter.say)
         if not self.run.real_file.exists():
@@ -272,6 +280,11 @@ class _Loop:
             self.log(board, watch)  # a last line over fewer steps; the checkpoint still has its rows
         self.draw_curves()
         board.close()
+        self.batches.close()
+        if self.batches.feed is not None:
+            reporter.say(
+                f"Waited {self.batches.feed.waited:.1f} s for images, of {clock(self.seconds)} of training."
+            )
         if stop.requested:
             reporter.say(
                 f"Stopped and saved at step {self.step}. Go on: ganctl train --resume {self.run.path}"

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from ganctl import Images
 from ganctl.data import Batches
+from ganctl.feed import Place, choose_place, free_memory
 
 CPU = torch.device("cpu")
 
@@ -49,3 +51,39 @@ def test_a_batch_as_large_as_the_data() -> None:
     batches = Batches(numbered(7), 7, seed=0, device=CPU)
     assert sorted(batches.draw().y.tolist()) == list(range(7))
     assert sorted(batches.draw().y.tolist()) == list(range(7))
+
+
+@pytest.mark.parametrize("per_step", [8, 24])
+def test_batches_fetched_ahead_are_those_that_are_there(per_step: int) -> None:
+    """Of 10 images: steps span epochs, and one has more images than there are."""
+    images = numbered(10)
+    there = Batches(images, 8, seed=1, device=CPU, place=Place("device", ""))
+    ahead = Batches(images, 8, seed=1, device=CPU, place=Place("disk", ""), per_step=per_step)
+    assert ahead.feed is not None
+    address = ahead.x.data_ptr()
+    for step in [0, 1, 2, 3, 4, 5, 6, 2, 3]:  # and where a run goes on from
+        for batches in (there, ahead):
+            batches.prepare(step * per_step, per_step)
+        for _ in range(per_step // 8):
+            one, other = there.draw(), ahead.draw()
+            assert torch.equal(one.x, other.x)
+            assert torch.equal(one.y, other.y)
+    assert ahead.x.data_ptr() == address
+    assert ahead.feed.waited > 0
+    ahead.close()
+
+
+def test_place_follows_from_what_is_free() -> None:
+    cuda, gib = torch.device("cuda"), 2**30
+    free = {"on_device": 10 * gib, "in_memory": 30 * gib}
+    places = [choose_place(size * gib, cuda, **free) for size in (4, 6, 40)]
+    assert [place.where for place in places] == ["device", "host", "disk"]
+    assert places[1].why == (
+        "The images (6.0 GiB) are more than half of the GPU's free memory (10.0 GiB); "
+        "batches are copied ahead from the host's."
+    )
+    assert [choose_place(size * gib, CPU, in_memory=30 * gib).where for size in (29, 31)] == [
+        "device",
+        "disk",
+    ]
+    assert 0 < free_memory() < 2**50
