@@ -140,7 +140,7 @@ def carry_out(
             f"Try them again: ganctl sweep --resume {sweep.path} --retry-failed",
             status=FAILED,
         )
-    board.say(f"Done: {len(sweep)} runs. {sweep.path}")
+    board.say(f"Done: {len(sweep)} runs. Compare them: ganctl report {sweep.path}")
 
 
 def _number(value: Any) -> Any:

@@ -11,6 +11,7 @@ import pytest
 from inline import workers_inline
 
 import ganctl
+from ganctl import config
 from ganctl.cli import main
 from ganctl.run import Run
 from ganctl.sweeps import read
@@ -54,7 +55,7 @@ def test_every_combination_is_a_run_as_train_makes_it(capsys: pytest.CaptureFixt
     assert sweep(*SMALL, *GRID, "-o", "g_optimizer.weight_decay=0.1") == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "4 runs, 1 at a time; sweeps/00001-gan-glyphs"
-    assert lines[-1] == "Done: 4 runs. sweeps/00001-gan-glyphs"
+    assert lines[-1] == "Done: 4 runs. Compare them: ganctl report sweeps/00001-gan-glyphs"
     assert sum("  done  epoch 1.33  g loss 0." in line for line in lines) == 4
 
     found = read("sweeps/00001-gan-glyphs")
@@ -237,6 +238,7 @@ def test_a_worker_that_never_starts_is_not_tried_for_ever(
 def test_the_page_shows_what_works(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setitem(config.DEFAULTS, "trackers", ())  # importing TensorBoard takes longer than all the rest
     page = (Path(ganctl.__file__).parents[1] / "docs" / "sweeps.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     exec(compile(code, "docs/sweeps.md", "exec"), {})
