@@ -173,7 +173,7 @@ def _title(found: Sequence[History], axes: Sequence[Setting]) -> str:
         return found[0].name
     if len(axes) == 1 and len(set(axes[0].classes())) <= 5:
         values = [settings.show(v) for v in dict.fromkeys(map(_hashable, axes[0].values))]
-        what = "" if axes[0].name in settings.TELLING[:8] else f"{axes[0].title} "
+        what = "" if axes[0].name in settings.NAMES else f"{axes[0].title} "
         return what + (", ".join(values[:-1]) + " and " + values[-1])
     if axes:
         names = [axis.title for axis in axes]

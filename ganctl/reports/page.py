@@ -19,6 +19,7 @@ from ganctl.reports.settings import Setting, show
 if TYPE_CHECKING:
     from ganctl.reports import Entry, Report
 
+FILLED = 0.75  # of the places of a matrix at least
 COLOURS = 10  # --c0 … --c9 in report.css; beyond that they come again
 LEVELS = {"bad": "problem", "warn": "look", "info": "note", "good": "fine"}
 STATES = {
@@ -188,8 +189,7 @@ def _reals(report: Report) -> list[str]:
             found.setdefault(entry.film.real, i)
     figures = []
     for real, i in found.items():
-        data = report.entries[i].history.config.get("data")
-        name = str(data.get("name", "")) if isinstance(data, dict) else ""
+        name = show(settings.flatten(report.entries[i].history.config).get("data"))
         figures.append(
             f'<figure class="cell real"><img data-real="{i}" alt="Real pictures of {escape(name)}" src="{_uri(real)}">'
             f'<figcaption><b>Reals</b><span class="when">{escape(name)}</span></figcaption></figure>'
@@ -198,22 +198,22 @@ def _reals(report: Report) -> list[str]:
 
 
 def matrix(report: Report) -> tuple[list[str], list[str], dict[tuple[str, str], list[int]]]:
-    """Names of rows and columns, and the runs in each place. Without two axes: one row."""
+    """Names of rows and columns, and the runs in each place. Without two axes, or with too many gaps: one row."""
     rows_of, columns_of = report.axes[:1], report.axes[1:]
+    labels = [entry.label for entry in report.entries]
+    flow = [""], labels, {("", label): [i] for i, label in enumerate(labels)}
     if not columns_of:
-        labels = [entry.label for entry in report.entries]
-        return [""], labels, {("", label): [i] for i, label in enumerate(labels)}
+        return flow
     if len(report.axes) == 2 and len(set(rows_of[0].classes())) < len(set(columns_of[0].classes())):
         rows_of, columns_of = columns_of, rows_of  # a page is longer than wide
 
-    def name(chosen: Sequence[Setting], i: int) -> str:
-        return " · ".join(f"{s.title} {show(s.values[i])}" for s in chosen)
-
-    rows = list(dict.fromkeys(name(rows_of, i) for i in range(len(report.entries))))
-    columns = list(dict.fromkeys(name(columns_of, i) for i in range(len(report.entries))))
+    rows = list(dict.fromkeys(settings.named(rows_of, i) for i in range(len(report.entries))))
+    columns = list(dict.fromkeys(settings.named(columns_of, i) for i in range(len(report.entries))))
     places: dict[tuple[str, str], list[int]] = {}
     for i in range(len(report.entries)):
-        places.setdefault((name(rows_of, i), name(columns_of, i)), []).append(i)
+        places.setdefault((settings.named(rows_of, i), settings.named(columns_of, i)), []).append(i)
+    if len(places) < FILLED * len(rows) * len(columns):
+        return flow
     return rows, columns, places
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 #: Settings that change nothing of what is computed: they never tell runs apart.
@@ -11,9 +12,11 @@ WITHOUT_EFFECT = {
     "device", "data_root", "log_every", "sample_every", "samples", "checkpoint_every", "keep", "on_nan", "force",
     "trackers", "metrics", "metric_samples", "plugins", "data.download",
 }  # fmt: skip
+#: Settings whose value says what it is of.
+NAMES = {"model", "data", "loss", "generator", "discriminator", "optimizer"}
 #: What tells runs apart first if several settings could. Then all others; at the end, how long and by which chance.
 TELLING = (
-    "model", "data", "data.path", "image_size", "loss", "generator", "discriminator", "optimizer", "g_optimizer",
+    "model", "data", "image_size", "loss", "generator", "discriminator", "optimizer", "g_optimizer",
     "d_optimizer", "lr", "g_lr", "d_lr", "batch_size", "n_critic", "latent", "z_dim", "ema", "augment", "precision",
 )  # fmt: skip
 LAST = ("epochs", "steps", "seed")
@@ -60,6 +63,10 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
             if option in table:
                 name = f"{side}_lr" if own else f"{side}_optimizer{'.' if option else ''}{option}"
                 flat[name] = table[option]
+    if flat.get("data") == "folder" and isinstance(flat.get("data.path"), str):
+        flat["data"] = (
+            PurePath(flat["data.path"]).name or "folder"
+        )  # whose pictures, not that they are in a folder
     if "latent.z_dim" in flat:
         flat["z_dim"] = flat.pop("latent.z_dim")
     return {name: value for name, value in flat.items() if name not in WITHOUT_EFFECT}
@@ -103,15 +110,16 @@ def axes(settings: Sequence[Setting], first: Sequence[str] = ()) -> list[Setting
 
 def labels(chosen: Sequence[Setting], names: Sequence[str]) -> list[str]:
     """What each run is called: the values that tell it apart, or its ``name`` where those do not."""
-    found = []
-    for i, name in enumerate(names):
-        parts = [
-            show(s.values[i]) if s.name in TELLING[:8] else f"{s.title} {show(s.values[i])}" for s in chosen
-        ]
-        found.append(" · ".join(parts) or name)
+    found = [named(chosen, i) or name for i, name in enumerate(names)]
     return [
         f"{text} ({name})" if found.count(text) > 1 else text for text, name in zip(found, names, strict=True)
     ]
+
+
+def named(chosen: Sequence[Setting], run: int) -> str:
+    """The values of ``chosen`` in a run: ``"wgan · lr 1e-4"``."""
+    values = [(s, show(s.values[run])) for s in chosen]
+    return " · ".join(value if s.name in NAMES else f"{s.title} {value}" for s, value in values)
 
 
 def show(value: Any) -> str:

@@ -133,6 +133,15 @@ def test_settings_make_rows_and_columns_and_every_picture_is_told_of(tmp_path: P
     assert len(rows) >= 3 + 6 + 6, "the matrix (a page is longer than wide), the settings and the runs"
 
 
+def test_a_matrix_with_too_many_gaps_is_none(tmp_path: Path) -> None:
+    pairs = [("a", 1), ("a", 2), ("b", 4), ("c", 8)]
+    changes = [{"model": model, "batch_size": size} for model, size in pairs]
+    made = report(*(madeup.run(tmp_path / f"{i}", change) for i, change in enumerate(changes)))
+    assert len(made.axes) == 2
+    assert [e.label for e in made.entries][:2] == ["a · batch size 1", "a · batch size 2"]
+    assert "matrix" not in [a.get("class") for a in Page(made.html()).all("table")]
+
+
 def test_all_grids_have_their_pictures_at_every_stop(tmp_path: Path) -> None:
     page = Page(report(madeup.run(tmp_path / "a"), madeup.run(tmp_path / "b", {"seed": 1}, epochs=2)).html())
     data = json.loads(page.scripts[0])

@@ -35,6 +35,12 @@ def test_what_both_networks_share_has_one_name_and_what_changes_nothing_has_none
     assert not {"g_lr", "g_optimizer", "device", "data_root", "keep", "latent.z_dim"} & flat.keys()
 
 
+def test_a_folder_of_pictures_is_called_by_its_own_name() -> None:
+    folders = [{"data": {"name": "folder", "path": f"/data/{name}"}} for name in ("faces", "cars.zip")]
+    found = differing(*folders)
+    assert settings.labels(settings.axes(found), ["a", "b"]) == ["faces", "cars.zip"]
+
+
 def test_what_one_run_has_apart_all_have_apart() -> None:
     found = {s.name: s.values for s in differing(lr(2e-4), lr(2e-4, 1e-4))}
     assert found == {"d_lr": (2e-4, 1e-4)}
