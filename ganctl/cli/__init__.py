@@ -14,6 +14,7 @@ from ganctl.cli import errors
 from ganctl.cli.completion import completion
 from ganctl.cli.doctor import doctor
 from ganctl.cli.evolution import evolution
+from ganctl.cli.explore import explore
 from ganctl.cli.info import info
 from ganctl.cli.interpolate import interpolate
 from ganctl.cli.listing import LISTINGS
@@ -31,7 +32,7 @@ from ganctl.switches import NONE
 
 #: What ``ganctl --help`` shows, in its order. Plugins' commands follow.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Train and draw": (train, sweep, sample, traverse, interpolate),
+    "Train and draw": (train, sweep, sample, traverse, interpolate, explore),
     "Look and compare": (report, evolution, watch),
     "What there is": (*LISTINGS, info),
     "This installation": (plugins_command, doctor, completion),

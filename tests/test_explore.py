@@ -1,0 +1,412 @@
+"""``ganctl explore`` over HTTP: what it answers, whom it refuses; and its page in a browser, where there is one."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import ganctl
+from ganctl import GanctlError, latent_files, pictures
+from ganctl.explore.explorer import Explorer
+from ganctl.explore.server import Server, is_this_machine
+from ganctl.run import Run
+
+JSON = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def sampler(tmp_path_factory: pytest.TempPathFactory) -> ganctl.Sampler:
+    """A conditional one, so that there is everything but codes."""
+    out = tmp_path_factory.mktemp("explore") / "run"
+    small = {"hidden": "16"}
+    ganctl.train(
+        "cgan", {"name": "glyphs", "n": 20}, out=out, steps=1, batch_size=4, samples=1, quiet=True,
+        generator=small, discriminator=small, device="cpu",
+    )  # fmt: skip
+    return ganctl.load(out, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def server(sampler: ganctl.Sampler) -> Iterator[Server]:
+    with Server("127.0.0.1", 0) as server:
+        explorer = Explorer(sampler, "x")
+        thread = threading.Thread(target=server.serve, args=[explorer])
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+        explorer.close()
+
+
+@pytest.fixture
+def ask(server: Server) -> Iterator[Callable[..., tuple[int, bytes]]]:
+    """``ask("GET", "/")``: the status and the body. All over one connection, as a browser has it."""
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+
+    def request(
+        method: str, path: str, body: bytes | None = None, headers: dict[str, str] | None = None
+    ) -> tuple[int, bytes]:
+        connection.request(method, path, body, headers or {})
+        response = connection.getresponse()
+        return response.status, response.read()
+
+    yield request
+    connection.close()
+
+
+def image(answer: bytes) -> np.ndarray:
+    width, height = struct.unpack("<II", answer[:8])
+    return np.frombuffer(answer[8:], np.uint8).reshape(height, width, 4)
+
+
+def test_the_page_and_all_that_it_asks_for(ask: Callable[..., tuple[int, bytes]]) -> None:
+    status, page = ask("GET", "/")
+    assert status == 200
+    for name in (b"/page.css", b"/page.js"):
+        assert name in page
+        assert ask("GET", name.decode())[0] == 200
+    everything = page + ask("GET", "/page.css")[1] + ask("GET", "/page.js")[1]
+    assert b"http://" not in everything.replace(b"http://www.w3.org/", b"")
+    assert b"https://" not in everything  # nothing is fetched from elsewhere
+
+
+def test_what_the_page_knows(ask: Callable[..., tuple[int, bytes]]) -> None:
+    model = json.loads(ask("GET", "/model")[1])
+    assert model["model"] == "cgan"
+    assert model["image"] == [1, 28, 28]
+    assert model["classes"] == list("0123456789")
+    assert model["dim"] == model["curved"] == 100
+    assert len(model["dimensions"]) == 100
+    changes = [dimension["change"] for dimension in model["dimensions"]]
+    assert changes == sorted(changes, reverse=True)
+
+
+def test_latents_and_pictures_are_those_of_sample(
+    ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler, tmp_path: Path
+) -> None:
+    status, z = ask("GET", "/latents?seed=7&n=3")
+    assert status == 200
+    assert np.frombuffer(z, "<f4").reshape(3, 100).tolist() == sampler.latents(3, seed=7).tolist()
+    y = torch.tensor([5, 0, 9])
+    expected = np.asarray(pictures.grid(pictures.to_uint8(sampler.sample(3, y=y, seed=7))))
+    status, shown = ask("POST", "/picture?y=5,0,9", z)
+    assert status == 200
+    assert (image(shown)[..., :3] == expected[..., None]).all()
+    assert (image(shown)[..., 3] == 255).all()
+    status, png = ask("POST", "/picture.png?y=5,0,9", z)
+    saved = np.asarray(Image.open(io.BytesIO(png)))
+    scale = saved.shape[0] // expected.shape[0]
+    assert min(saved.shape) >= 512
+    assert (saved[::scale, ::scale] == expected).all()
+    (tmp_path / "z.npz").write_bytes(ask("POST", "/latents.npz?y=5,0,9", z)[1])
+    found = latent_files.read(tmp_path / "z.npz", dim=100, num_classes=10)
+    assert torch.equal(found.z, sampler.latents(3, seed=7))
+    assert found.y is not None
+    assert torch.equal(found.y, y)
+
+
+def test_one_picture_alone_has_no_frame(ask: Callable[..., tuple[int, bytes]]) -> None:
+    z = ask("GET", "/latents?seed=7&n=1")[1]
+    assert image(ask("POST", "/picture?y=5", z)[1]).shape == (28, 28, 4)
+
+
+def test_truncation(ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler) -> None:
+    z = np.frombuffer(ask("GET", "/latents?seed=7&n=2&truncation=0.5")[1], "<f4")
+    assert z.tolist() == sampler.latents(2, seed=7, truncation=0.5).flatten().tolist()
+
+
+ZEROS = bytes(400)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/page.html", None, 404),
+        ("GET", "/../../etc/passwd", None, 404),
+        ("GET", "//etc/passwd", None, 404),
+        ("GET", "/picture", None, 404),
+        ("GET", "/latents?n=0", None, 400),
+        ("GET", "/latents?n=65", None, 400),
+        ("GET", "/latents?n=x", None, 400),
+        ("GET", "/latents?seed=-1", None, 400),
+        ("GET", "/latents?seed=4294967296", None, 400),
+        ("GET", "/latents?truncation=0", None, 400),
+        ("GET", "/latents?truncation=nan", None, 400),
+        ("POST", "/", ZEROS, 404),
+        ("POST", "/picture", b"", 400),
+        ("POST", "/picture", ZEROS[1:], 400),
+        ("POST", "/picture", b"\xff\xff\xff\xff" * 100, 400),  # NaN
+        ("POST", "/picture?y=1,2", ZEROS, 400),
+        ("POST", "/picture?y=10", ZEROS, 400),
+        ("POST", "/picture?y=-1", ZEROS, 400),
+        ("POST", "/latents.npz?y=x", ZEROS, 400),
+        ("PUT", "/picture", ZEROS, 501),
+        ("OPTIONS", "/picture", None, 501),
+    ],
+)
+def test_what_cannot_be_is_refused(
+    method: str, path: str, body: bytes | None, status: int, ask: Callable[..., tuple[int, bytes]]
+) -> None:
+    assert ask(method, path, body)[0] == status
+    assert ask("GET", "/latents?n=1")[0] == 200  # and the next is answered
+
+
+def test_too_much_is_not_read(server: Server) -> None:
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as connection:
+        connection.sendall(
+            b"POST /picture HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
+        )
+        assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+        while connection.recv(4096):  # and then it hangs up
+            pass
+
+
+def test_other_pages_are_refused(ask: Callable[..., tuple[int, bytes]], server: Server) -> None:
+    here = f"127.0.0.1:{server.server_port}"
+    for headers in (
+        {"Host": "evil.example"},  # DNS rebinding
+        {"Host": f"evil.example:{server.server_port}"},
+        {"Host": f"127.0.0.1.evil.example:{server.server_port}"},
+        {"Host": "localhost@evil.example"},
+        {"Host": here, "Origin": "http://evil.example"},
+        {"Host": here, "Origin": "null"},
+        {
+            "Host": here,
+            "Origin": f"http://127.0.0.1:{server.server_port + 1}",
+        },  # another program of this machine
+        {"Host": here, "Sec-Fetch-Site": "cross-site"},
+        {"Host": here, "Sec-Fetch-Site": "same-site"},
+    ):
+        assert ask("GET", "/model", None, headers)[0] == 403, headers
+        assert ask("POST", "/picture", ZEROS, headers)[0] == 403, headers
+    for headers in (
+        {"Host": here, "Origin": f"http://{here}", "Sec-Fetch-Site": "same-origin"},
+        {"Host": "localhost:9000", "Origin": "http://localhost:9000"},  # through a tunnel
+        {"Host": "[::1]:9000"},
+    ):
+        assert ask("POST", "/picture", ZEROS, headers)[0] == 200, headers
+    assert (
+        ask("GET", "/", None, {"Host": here, "Sec-Fetch-Site": "cross-site"})[0] == 200
+    )  # a link to the page
+    assert ask("GET", "/", None, {"Host": "evil.example"})[0] == 403
+
+
+def test_names_of_this_machine() -> None:
+    assert is_this_machine("gpu7:8490", "gpu7")
+    assert is_this_machine("192.168.1.7:8490", "0.0.0.0")
+    assert is_this_machine("LOCALHOST", "127.0.0.1")
+    for other in ("gpu7", "", ":8490", "evil.example", "[::1", "a b", "localhost\x00"):
+        assert not is_this_machine(other, "127.0.0.1")
+
+
+def test_what_every_answer_says(server: Server) -> None:
+    connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    response.read()
+    connection.close()
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["Access-Control-Allow-Origin"] is None
+
+
+def test_many_at_once_are_answered(server: Server, sampler: ganctl.Sampler) -> None:
+    expected = pictures.to_uint8(sampler.sample(1, y=torch.tensor([3]), seed=2))[0, 0].numpy()
+    z = sampler.latents(1, seed=2).numpy().tobytes()
+    wrong: list[Any] = []
+
+    def work() -> None:
+        connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+        for _ in range(5):
+            connection.request("POST", "/picture?y=3", z)
+            if not (image(connection.getresponse().read())[..., 0] == expected).all():
+                wrong.append(1)
+        connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+def test_a_network_that_fails_is_said(
+    ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*args: Any) -> Any:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(sampler.G, "forward", broken)
+    assert ask("POST", "/picture", ZEROS) == (500, b"RuntimeError: no")
+    monkeypatch.undo()
+    assert ask("POST", "/picture", ZEROS)[0] == 200
+
+
+def test_a_port_in_use(server: Server) -> None:
+    with pytest.raises(GanctlError, match=f"Port {server.server_port} of 127.0.0.1 is in use") as caught:
+        Server("127.0.0.1", server.server_port)
+    assert "--port 0" in caught.value.hint
+    with pytest.raises(GanctlError, match=r"Cannot listen on 192\.0\.2\.1"):
+        Server("192.0.2.1", 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_the_command_ends_quietly(tiny_run: Run) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ganctl", "explore", "--ckpt", tiny_run.path, "--port", "0", "--no-browser", "-q"],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        # A job of a shell without job control ignores SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert line.startswith("http://127.0.0.1:")
+        connection = HTTPConnection("127.0.0.1", int(line.split(":")[2].split("/")[0]), timeout=30)
+        connection.request("GET", "/model")
+        assert json.loads(connection.getresponse().read())["model"] == "gan"
+        process.send_signal(signal.SIGINT)  # with a connection open
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+# In a browser.
+
+
+def chromium() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+    with playwright.sync_playwright() as started:
+        try:
+            options = ["--no-sandbox"] if sys.platform == "linux" and os.geteuid() == 0 else []
+            opened = started.chromium.launch(executable_path=chromium(), args=options)
+        except playwright.Error as error:
+            pytest.skip(f"needs Chromium: {str(error).splitlines()[0]}")
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any, server: Server) -> Iterator[Any]:
+    context = browser.new_context(viewport={"width": 1200, "height": 900})
+    page = context.new_page()
+    said: list[str] = []
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    page.goto(server.url)
+    page.locator("#speed", has_text="ms").wait_for()
+    yield page
+    assert said == []
+    context.close()
+
+
+def drawn(page: Any) -> np.ndarray:
+    """What the large picture shows, when all has been drawn."""
+    page.wait_for_timeout(50)
+    page.evaluate("async () => { while (drawing) await new Promise((done) => setTimeout(done, 5)) }")
+    pixels = page.evaluate(
+        "() => { const c = document.getElementById('picture');"
+        " return [c.height, c.width, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data] }"
+    )
+    return np.array(pixels[2:], np.uint8).reshape(pixels[0], pixels[1], 4)[..., 0]
+
+
+def expected(sampler: ganctl.Sampler, z: torch.Tensor, y: list[int]) -> np.ndarray:
+    x = pictures.to_uint8(torch.cat(list(sampler.generate(z, torch.tensor(y)))))
+    return x[0, 0].numpy() if len(x) == 1 else np.asarray(pictures.grid(x))
+
+
+def test_the_picture_follows_the_sliders(page: Any, sampler: ganctl.Sampler) -> None:
+    z = sampler.latents(1, seed=0)
+    assert (drawn(page) == expected(sampler, z, [0])).all()
+    name, _ = sampler.telling()[0]
+    slider = page.locator(f"#dimension-{name}")
+    for step in range(30):  # faster than pictures are drawn
+        slider.evaluate("(s, v) => { s.value = v; s.dispatchEvent(new Event('input')) }", step / 10)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    z[:, int(name) - 1] = 2.95
+    assert (drawn(page) == expected(sampler, z, [0])).all()
+    page.locator("#class-chips label", has_text="7").click()  # the class
+    assert (drawn(page) == expected(sampler, z, [7])).all()
+    slider.focus()
+    page.keyboard.press("Delete")
+    assert (drawn(page) == expected(sampler, sampler.latents(1, seed=0), [7])).all()
+    page.locator("#seed").fill("12")
+    page.locator("#count label", has_text="9").click()
+    assert (drawn(page) == expected(sampler, sampler.latents(9, seed=12), [7] * 9)).all()
+
+
+def test_pins_and_what_lies_between(page: Any, sampler: ganctl.Sampler, tmp_path: Path) -> None:
+    page.keyboard.press("a")
+    page.locator("#seed").fill("5")
+    drawn(page)
+    page.locator("#picture").click()
+    page.keyboard.press("b")
+    page.locator("#between").evaluate("s => { s.value = 0.25; s.dispatchEvent(new Event('input')) }")
+    walk = sampler.interpolate([0, 5], steps=4)
+    assert np.abs(drawn(page).astype(int) - expected(sampler, walk.z[1:2], [0])).max() <= 1
+    for button, name in (("Latents", "z.npz"), ("Picture", "x.png")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button).click()
+        download.value.save_as(tmp_path / name)
+    saved = latent_files.read(tmp_path / "z.npz", dim=100, num_classes=10)
+    assert torch.allclose(saved.z, walk.z[1:2], atol=1e-5)
+    large = np.asarray(Image.open(tmp_path / "x.png"))
+    assert (large[::19, ::19] == drawn(page)).all()
+    page.locator("#pin-a .show").click()
+    assert (drawn(page) == expected(sampler, sampler.latents(1, seed=0), [0])).all()
+
+
+def test_it_fits_a_phone(browser: Any, server: Server) -> None:
+    for scheme in ("light", "dark"):
+        context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(server.url)
+        page.locator("#speed", has_text="ms").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        context.close()
+
+
+def test_it_says_when_the_server_has_gone(browser: Any, sampler: ganctl.Sampler) -> None:
+    with Server("127.0.0.1", 0) as server:
+        explorer = Explorer(sampler, "x")
+        thread = threading.Thread(target=server.serve, args=[explorer])
+        thread.start()
+        page = browser.new_page()
+        page.goto(server.url)
+        page.locator("#speed", has_text="ms").wait_for()
+        page.route("**/picture*", lambda route: route.abort())  # as it is when nobody listens
+        page.locator("#dimension-list input").first.fill("1")
+        page.locator("#trouble", has_text="has ended").wait_for()
+        page.close()
+        server.shutdown()
+        thread.join()
+        explorer.close()
