@@ -137,7 +137,7 @@ def _pictures(film: Film | None) -> list[Finding]:
         return [
             Finding("bad", f"Mode collapse since {_where(film, start)}: {what}; there were {before} before.")
         ]
-    return [Finding("bad", f"Mode collapse: {what}, and were never many more.")]
+    return [Finding("warn", f"Mode collapse, or too short a training: {what}, and were never many more.")]
 
 
 def _where(film: Film, index: int) -> str:

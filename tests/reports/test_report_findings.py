@@ -60,7 +60,7 @@ def after(step: int, **values: Any) -> Callable[[int], dict[str, Any]]:
         ),
         (
             {"kinds": (1, 1, 1, 1, 1)},
-            ("bad", "Mode collapse: of the 16 pictures of epoch 4 only about 1 is different, "
+            ("warn", "Mode collapse, or too short a training: of the 16 pictures of epoch 4 only about 1 is different, "
              "and were never many more."),
         ),
         ({"kinds": (1,), "epochs": 0}, GOOD),  # before the first step all are alike
