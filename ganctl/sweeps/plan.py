@@ -327,13 +327,22 @@ def _text(name: str, value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (list, tuple)):
         return ",".join(_text(name, item) for item in value)
-    if isinstance(value, (str, int, float)):
+    if isinstance(value, float):
+        return _short(value)
+    if isinstance(value, (str, int)):
         return str(value)
     raise GanctlError(
         f"{_shown(name)} has {value!r} among its values.",
         "Values are text, numbers, or lists of them; a part with options varies as two settings side by side: --zip.",
         status=USAGE,
     )
+
+
+def _short(x: float) -> str:
+    """``x`` as people write it: ``1e-4``, and not 0.0001 or 1e-04."""
+    mantissa, _, exponent = f"{x:e}".partition("e")
+    short = f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}"
+    return short if 0 < abs(x) < 1e-2 and float(short) == x else repr(x)
 
 
 def _count(name: str, value: Any, least: int) -> int:
@@ -406,7 +415,7 @@ def _draw(name: str, text: str, chance: random.Random) -> str:
             else chance.uniform(low, high)
         )
         # Rounded, and the rounded one is what is trained with, so that a name says all.
-        value = str(round(x)) if whole else f"{x:.3g}"
+        value = str(round(x)) if whole else _short(float(f"{x:.3g}"))
         if low <= float(value) <= high:
             return value
 

@@ -54,7 +54,7 @@ def sweep(*args: object) -> int:
 def test_every_combination_is_a_run_as_train_makes_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep(*SMALL, *GRID, "-o", "g_optimizer.weight_decay=0.1") == 0
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "4 runs, 1 at a time; sweeps/00001-gan-glyphs"
+    assert "4 runs, 1 at a time; sweeps/00001-gan-glyphs" in lines
     assert lines[-1] == "Done: 4 runs. Compare them: ganctl report sweeps/00001-gan-glyphs"
     assert sum("  done  epoch 1.33  g loss 0." in line for line in lines) == 4
 
@@ -238,11 +238,11 @@ def test_a_worker_that_never_starts_is_not_tried_for_ever(
 def test_the_page_shows_what_works(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(config.DEFAULTS, "trackers", ())  # importing TensorBoard takes longer than all the rest
+    monkeypatch.setitem(config.DEFAULTS, "trackers", ())  # importing TensorBoard takes seconds
     page = (Path(ganctl.__file__).parents[1] / "docs" / "sweeps.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     exec(compile(code, "docs/sweeps.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("{'lr': '0.0001'} done 0.")
+    assert capsys.readouterr().out.startswith("{'lr': '1e-4'} done 0.")
     described = set(re.findall(r"^\| `([\w.]+)/?`", page, re.MULTILINE))
     assert described == {"sweep.toml", "runs.json", "queue"}
     assert described <= {path.name for path in Path("sweeps/00001-gan-glyphs").iterdir()}
@@ -283,7 +283,7 @@ def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
         "gan", {"name": "glyphs", "n": 60}, grid={"lr": [1e-4, 2e-4]}, zip={"generator.hidden": [[8], [4, 8]]}, **small
     )  # fmt: skip
     assert [entry.values for entry in found] == [
-        {"lr": lr, "generator.hidden": hidden} for lr in ("0.0001", "0.0002") for hidden in ("8", "4,8")
+        {"lr": lr, "generator.hidden": hidden} for lr in ("1e-4", "2e-4") for hidden in ("8", "4,8")
     ]
     assert len(found) == len(found.runs) == 4
     assert found.runs[3].config["generator"]["hidden"] == [4, 8]

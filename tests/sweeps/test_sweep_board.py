@@ -164,6 +164,22 @@ def test_lines_where_there_is_no_terminal(
     ]
 
 
+def test_the_live_table_tells_of_failures_above_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    sweep = make(tmp_path)
+    live = board.Live()
+    with live.shown(sweep):
+        live.update()
+        sweep.entries[2].end_file.write_text('{"state": "failed", "message": "Out of memory."}')
+    said = capsys.readouterr().err
+    assert "3e-4  failed: Out of memory." in said
+    assert "1 of 6 done, 2 failed" in said
+    assert isinstance(board.make_board(), board.Lines)  # stderr is no terminal here
+    assert type(board.make_board(quiet=True)) is board.Board
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -106,6 +106,16 @@ def test_where_draws_come_from() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "text"),
+    [(1e-4, "1e-4"), (2.5e-5, "2.5e-5"), (0.05, "0.05"), (1.0, "1.0"), (1 / 300, "0.0033333333333333335")],
+)
+def test_numbers_of_a_file_are_written_as_people_do(value: float, text: str) -> None:
+    (row,) = combinations(varied({"grid": {"lr": [value]}}))
+    assert row == {"lr": text}
+    assert float(text) == value
+
+
+@pytest.mark.parametrize(
     ("vary", "words"),
     [
         ({"grid": ["lr"]}, ["--grid lr", "lr=1e-4,2e-4"]),
@@ -166,7 +176,7 @@ def test_a_file_says_what_varies_and_the_command_line_over_it(tmp_path: Path) ->
     )
     request = asked_for(file, {}, {})
     assert len(request.planned) == 8
-    assert request.planned[0].values == {"lr": "0.0001", "discriminator.hidden": "8,4", "seed": "0"}
+    assert request.planned[0].values == {"lr": "1e-4", "discriminator.hidden": "8,4", "seed": "0"}
     assert request.planned[0].config.discriminator.options["hidden"] == (8, 4)
     over = asked_for(file, from_text(zip=["lr=1e-3"], seeds=1), {"epochs": "5"}, ["generator.hidden=4"])
     assert [each.values for each in over.planned] == [
