@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from textbook import Textbook
 
-from ganctl import build, cache, cpu, plugins, prepare
+from ganctl import build, cache, plugins, prepare
+from ganctl.bench import Loop, conditions
+from ganctl.bench import synchronize as synchronize
+from ganctl.capture import graph_of
 from ganctl.config import Config, resolve
-from ganctl.data import Batches, Images
+from ganctl.data import Images
 from ganctl.devices import choose_device
 from ganctl.loss import Batch
-from ganctl.metrics import Recorder
 from ganctl.progress import Quiet
 
 MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
@@ -47,35 +49,25 @@ def data() -> dict[str, Any]:
     return {"data": {"name": "glyphs", "n": 2000}}
 
 
-def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given, so that a clock says something."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
-
-
-class Ganctl:
+class Ganctl(Loop):
     """One model in training, as ganctl's own loop drives it, without pictures and checkpoints."""
 
-    def __init__(self, setting: Setting, changes: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, setting: Setting, changes: Mapping[str, Any] | None = None, graph: bool = True
+    ) -> None:
         if setting.threads:
             torch.set_num_threads(setting.threads)
-        self.config = setting.config(changes)
-        self.device = choose_device(setting.device)
-        if self.device.type == "cpu":
-            cpu.keep_freed_memory()
-        torch.manual_seed(0)
-        self.images = prepare.load_data(plugins.registry(), self.config, Quiet()).images
-        self.engine = prepare.make_engine(plugins.registry(), self.config, self.images, self.device)
-        self.batches = Batches(self.images, setting.batch_size, seed=0, device=self.device)
-        self.recorder = Recorder(self.config.log_every, self.device)
-        self.draw = self.batches.draw
+        config, device = setting.config(changes), choose_device(setting.device)
+        images = prepare.load_data(plugins.registry(), config, Quiet()).images
+        self.conditions = conditions(config, device)
+        self.conditions.__enter__()  # for as long as the process lives, or until close()
+        super().__init__(
+            plugins.registry(), config, images, device, make_graph=graph_of(device) if graph else None
+        )
 
-    def step(self) -> None:
-        self.recorder.add(self.engine.step(self.draw))
-        if self.recorder.count == self.recorder.capacity:
-            self.recorder.take().means()
+    def close(self) -> None:
+        super().close()
+        self.conditions.__exit__(None, None, None)
 
     def update_discriminator(self) -> tuple[Batch, Batch]:
         """A fresh real batch, fakes and D's update; what the generator's turn goes on from."""

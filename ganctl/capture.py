@@ -17,6 +17,7 @@ import random
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -135,6 +136,11 @@ class CudaGraph:
 
     def replay(self) -> None:
         self._graph.replay()
+
+
+def graph_of(device: torch.device) -> Callable[[], Graph] | None:
+    """What makes a graph of a step on ``device``; None where there are no graphs."""
+    return partial(CudaGraph, device) if device.type == "cuda" else None
 
 
 def _mend(device: torch.device, pool: Any, random_numbers: Tensor) -> None:

@@ -34,7 +34,7 @@ def keep_freed_memory() -> None:
 
 def quicken(network: nn.Module) -> None:
     """Let the linear layers of ``network`` choose the quicker of torch's two libraries, where there is a choice."""
-    if _onednn_is_quicker():
+    if onednn_is_quicker():
         for module in network.modules():
             if type(module) is nn.Linear and module.weight.numel() >= WORTH_IT:
                 module.__class__ = Linear
@@ -71,7 +71,7 @@ class _Affine(torch.autograd.Function):
 
 
 @functools.cache
-def _onednn_is_quicker() -> bool:
+def onednn_is_quicker() -> bool:
     """Whether this is a processor for which MKL, torch's default for products, has no kernels of its full width."""
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
         return False

@@ -7,11 +7,10 @@ import math
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ from torch import Tensor
 import ganctl
 from ganctl import build, checkpoint, cpu, curves, metrics, pictures, plugins
 from ganctl import resume as resuming
-from ganctl.capture import CudaGraph, Graph, Steps, own_stream
+from ganctl.capture import Steps, graph_of, own_stream
 from ganctl.config import Config
 from ganctl.data import Batches, Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
@@ -109,11 +108,6 @@ def train(
             write_atomically(run.config_file, config.to_toml().encode())
             loop.go(stop)
     return run
-
-
-def graph_of(device: torch.device) -> Callable[[], Graph] | None:
-    """What makes a graph of a step on ``device``; None where there are no graphs."""
-    return partial(CudaGraph, device) if device.type == "cuda" else None
 
 
 def total_steps(config: Config, n: int) -> int:

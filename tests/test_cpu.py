@@ -13,7 +13,7 @@ from ganctl import cpu
 def _onednn(monkeypatch: pytest.MonkeyPatch) -> None:
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
         pytest.skip("this torch has no oneDNN")
-    monkeypatch.setattr(cpu, "_onednn_is_quicker", lambda: True)
+    monkeypatch.setattr(cpu, "onednn_is_quicker", lambda: True)
 
 
 def network() -> nn.Sequential:

@@ -11,6 +11,7 @@ import click
 
 from ganctl import __version__
 from ganctl.cli import errors
+from ganctl.cli.bench import bench
 from ganctl.cli.completion import completion
 from ganctl.cli.doctor import doctor
 from ganctl.cli.evolution import evolution
@@ -35,7 +36,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Train and draw": (train, sweep, sample, traverse, interpolate, explore),
     "Look and compare": (report, evolution, watch),
     "What there is": (*LISTINGS, info),
-    "This installation": (plugins_command, doctor, completion),
+    "This installation": (plugins_command, doctor, bench, completion),
 }
 COMMANDS = {str(command.name): command for section in SECTIONS.values() for command in section}
 

@@ -1,0 +1,118 @@
+"""``ganctl bench``."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganctl.cli.help import sectioned
+from ganctl.cli.params import component, plugin_option
+from ganctl.cli.train import _options, images, machine, parts
+from ganctl.errors import GanctlError
+
+EXAMPLES = """
+\b
+Examples:
+  ganctl bench --model dcgan --data mnist
+  ganctl bench --model dcgan --data glyphs --precision bf16 --batch-size 256
+  ganctl bench --model wgan-gp --data mnist --no-graph --json eager.json
+"""
+
+what = _options(
+    click.option("--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl models."),
+    click.option("--data", metavar="NAME|PATH", type=component("dataset"),
+                 help="A dataset (see: ganctl datasets), or a folder or zip of your own pictures."),
+    click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Settings from a TOML file, such as a run's config.toml."),
+    click.option("--seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), default=10.0,
+                 show_default=True, help="How long to measure, about."),
+    click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
+                 help="Write the figures there, too."),
+    plugin_option,
+)  # fmt: skip
+
+
+@click.command(
+    cls=sectioned(
+        {"What": what, "Parts (each defaults to the model's)": parts, "Images": images, "Machine": machine}
+    ),
+    epilog=EXAMPLES,
+)
+@what
+@parts
+@images
+@machine
+def bench(
+    config_file: Path | None,
+    seconds: float,
+    json_file: Path | None,
+    plugin_paths: tuple[Path, ...],
+    component_options: tuple[str, ...],
+    **settings: str | tuple[str, ...] | None,
+) -> None:
+    """Measure how fast a model trains here, and how far that is from what the machine could do."""
+    import torch
+
+    from ganctl import plugin_files, toml
+    from ganctl.bench import Loop, conditions, measure
+    from ganctl.capture import graph_of
+    from ganctl.config import resolve, with_options
+    from ganctl.devices import choose_device
+    from ganctl.files import write_atomically
+    from ganctl.prepare import load_data
+    from ganctl.progress import make_reporter
+
+    reporter = make_reporter()
+    registry = plugin_files.registry_with(plugin_paths)
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
+    layers = [toml.read(config_file)] if config_file else []
+    config = resolve(registry, *layers, with_options(given, component_options, registry))
+    device = choose_device(config.device)
+    loaded = load_data(registry, config, reporter)
+    if config.batch_size > len(loaded.images.x):
+        raise GanctlError(
+            f"The batch size {config.batch_size} is larger than the dataset, {len(loaded.images.x)} images.",
+            f"Try --batch-size {max(1, len(loaded.images.x) // 4)}.",
+        )
+    with conditions(config, device):
+        make_graph = graph_of(device) if config.graph else None
+        loop = Loop(registry, config, loaded.images, device, make_graph=make_graph, say=reporter.say)
+        figures = measure(loop, seconds=seconds)
+        loop.close()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
+    about = {
+        "model": config.model,
+        "data": config.data.name,
+        "images": str(loaded.images.shape),
+        "batch_size": config.batch_size,
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "precision": config.precision,
+        "graph": loop.steps.graph is not None,
+        "torch": str(torch.__version__),
+    }
+    click.echo(
+        f"{config.model} on {loaded.images.shape} of {config.data.name}, batch {config.batch_size}; "
+        f"{name}{threads}, {config.precision}; torch {torch.__version__}"
+    )
+    rows = {
+        "steps a second": f"{1 / figures.step:,.2f}",
+        "images a second": f"{figures.images / figures.step:,.0f}",
+        "device computes": f"{figures.busy:.0%} of the time" if figures.busy is not None else "unknown",
+        "work of a step": f"{figures.flops / 1e9:,.3g} GFLOP; moves {figures.bytes / 1e6:,.3g} MB at the least",
+        "peaks, measured": f"{figures.peak_flops / 1e9:,.0f} GFLOP/s, {figures.peak_bytes / 1e9:,.1f} GB/s",
+        "floor": f"{figures.floor * 1e3:,.3g} ms a step; this takes {figures.step * 1e3:,.3g} ms, "
+        f"{figures.step / figures.floor:,.1f} times that",
+    }
+    if figures.memory is not None:
+        rows["memory"] = f"{figures.memory / 2**20:,.0f} MiB"
+    for label, value in rows.items():
+        click.echo(f"  {label:16} {value}")
+    if json_file:
+        result = {**about, **asdict(figures), "floor": figures.floor}
+        write_atomically(json_file, (json.dumps(result, indent=1) + "\n").encode())
