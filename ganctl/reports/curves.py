@@ -45,8 +45,8 @@ def charts(histories: Sequence[History]) -> list[Chart]:
     sure = [is_probability(h) for h in histories]
     answers = {"D(x)": False, "D(G(z))": True}
     for wanted, note in (
-        (True, "the probability that D gives to reals (solid) and fakes (dashed)"),
-        (False, "what D answers to reals (solid) and fakes (dashed): no probabilities"),
+        (True, "what D answers to reals (solid) and fakes (dashed), from 0 to 1"),
+        (False, "what D answers to reals (solid) and fakes (dashed), not from 0 to 1"),
     ):
         some = [h if is_sure is wanted else None for h, is_sure in zip(histories, sure, strict=True)]
         chart = _chart(ANSWERS, note, some, answers, unit=wanted)

@@ -44,7 +44,7 @@ def of(history: History, film: Film | None = None) -> list[Finding]:
 
 
 def is_probability(history: History) -> bool:
-    """Whether D's answers are probabilities: the losses that report raw outputs leave [0, 1] at once."""
+    """Whether D's answers are probabilities, or are meant to be 0 and 1: others leave [0, 1] at once."""
     answers = [v for name in ("D(x)", "D(G(z))") for v in history.column(name) if math.isfinite(v)]
     loss = history.config.get("loss")
     name = str(loss.get("name", "")) if isinstance(loss, dict) else ""
