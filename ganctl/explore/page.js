@@ -181,8 +181,8 @@ let byName = new Map();
 function update() {
   $("seed").value = state.seed ?? "";
   $("seed").placeholder = state.seed === null ? "none" : "";
-  for (const [name, refresh] of rows) refresh(state.set.has(name));
-  $("reset").disabled = !state.set.size;
+  refresh();
+  $("reset").disabled = state.between !== null || !state.set.size;
   for (const input of $("count").querySelectorAll("input")) input.checked = Number(input.value) === state.n;
   const alone = state.classes && state.classes.length === 1 ? String(state.classes[0]) : state.classes ? "none" : "turn";
   for (const input of $("class-chips").querySelectorAll("input")) input.checked = input.value === alone;
@@ -197,6 +197,12 @@ function update() {
   $("caption").textContent = caption();
   $("picture").setAttribute("aria-label", `What G draws: ${caption()}`);
   draw();
+}
+
+function refresh() {
+  const own = state.between === null;
+  const latents = own ? state.base : shown().latents; // where sliders stand that were not set
+  for (const [name, row] of rows) row(own && state.set.has(name), latents);
 }
 
 function caption() {
@@ -251,10 +257,10 @@ function slider(dimension, most) {
   input.addEventListener("keydown", (event) => {
     if (event.key === "Delete" || event.key === "Backspace") putBack(dimension.name);
   });
-  rows.set(dimension.name, (set) => {
-    const value = set ? state.set.get(dimension.name) : state.base[dimension.start];
+  rows.set(dimension.name, (set, latents) => {
+    const value = set ? state.set.get(dimension.name) : latents[dimension.start];
     if (document.activeElement !== input || !set) input.value = value;
-    output.textContent = set || state.n === 1 ? short(value) : "each";
+    output.textContent = set || latents.length === model.dim ? short(value) : "each";
     row.classList.toggle("set", set);
   });
   return row;
@@ -274,9 +280,9 @@ function category(dimension) {
   chips(group, `code-${dimension.name}`, Array.from({ length: dimension.size }, (_, i) => [i, String(i)]),
     (value) => setDimension(dimension.name, value));
   const row = make("div", { className: "dimension category" }, make("span", { textContent: dimension.name }), group, backButton(dimension));
-  rows.set(dimension.name, (set) => {
-    const own = state.base.subarray(dimension.start, dimension.start + dimension.size).indexOf(1);
-    const value = set ? state.set.get(dimension.name) : state.n === 1 ? own : -1;
+  rows.set(dimension.name, (set, latents) => {
+    const own = latents.subarray(dimension.start, dimension.start + dimension.size).indexOf(1);
+    const value = set ? state.set.get(dimension.name) : latents.length === model.dim ? own : -1;
     group.querySelectorAll("input").forEach((input, i) => { input.checked = i === value; });
     row.classList.toggle("set", set);
   });
@@ -288,10 +294,9 @@ function showDimensions(count) {
   const most = numbered[0]?.change || 1;
   const list = $("dimension-list");
   for (const dimension of numbered.slice(list.children.length, count)) {
-    const row = slider(dimension, most);
-    list.append(row);
-    rows.get(dimension.name)(state.set.has(dimension.name));
+    list.append(slider(dimension, most));
   }
+  refresh();
   $("more").hidden = list.children.length >= numbered.length;
   $("more").textContent = `Show ${Math.min(2 * list.children.length, numbered.length) - list.children.length} more`;
 }
