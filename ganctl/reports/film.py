@@ -56,9 +56,11 @@ def make(histories: Sequence[History], *, epochs: Sequence[float] = (), megabyte
     """
     every = sorted({frame.epoch for h in histories for frame in h.frames})
     plans = [(None, MOST_STOPS), (None, 16), (None, 12), (6, 12), (5, 12), (4, 12), (4, 8), (3, 6)]
-    size = {n: sum(_size(h, n) for h in histories) for n in {n for n, _ in plans}}
+    size: dict[int | None, int] = {}  # of one stop, by columns
     for columns, count in plans:
         stops = sorted(epochs) if epochs else thin(every, count)
+        if columns not in size:
+            size[columns] = sum(_size(h, columns) for h in histories)
         if size[columns] * len(stops) <= megabytes * 1e6:
             break
     left_out = []
@@ -114,7 +116,7 @@ def encode(image: Image) -> bytes:
     if not features.check("webp"):
         (image if image.mode == "L" else image.quantize(64)).save(buffer, "PNG", optimize=True)
     elif image.mode == "L":
-        image.save(buffer, "WEBP", lossless=True)
+        image.save(buffer, "WEBP", lossless=True, method=1)
     else:
         image.save(buffer, "WEBP", quality=QUALITY)
     return buffer.getvalue()
