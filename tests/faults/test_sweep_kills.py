@@ -17,6 +17,7 @@ import pytest
 from forks import Child, Forks, wait_until
 from test_training import assert_same_run
 
+from ganctl import report
 from ganctl.sweeps import Sweep, read
 
 #: Four runs of 24 steps, with a line, a checkpoint and a picture every 6.
@@ -181,6 +182,32 @@ def test_stopped_and_gone_on_with(forks: Forks, whole_sweep: Sweep, tmp_path: Pa
             assert entry.worker is None
     assert forks.run(*command, log=tmp_path / "log", fork_workers=[], no_curves=[]) == 0
     assert_same_sweep(whole_sweep, sweep)
+
+
+def test_the_report_is_that_of_a_sweep_that_was_never_stopped(
+    forks: Forks, whole_sweep: Sweep, tmp_path: Path
+) -> None:
+    """But for how long the steps took."""
+    sweep = fresh(whole_sweep, tmp_path / "sweep")
+    command = ("sweep", "--resume", sweep.path)
+    child = forks.start(*command, log=tmp_path / "log", fork_workers=[], no_curves=[])
+    wait_until(lambda: traces(sweep) >= 7, "the middle")
+    pids = list(workers_of(sweep))
+    child.send(signal.SIGKILL)
+    child.wait()
+    for pid in pids:
+        kill(pid)
+    assert forks.run(*command, log=tmp_path / "log", fork_workers=[], no_curves=[]) == 0
+    for one, other in zip(whole_sweep, sweep, strict=True):
+        shutil.copy(one.run.timing_file, other.run.timing_file)
+    pages = []
+    for made in (whole_sweep, sweep):
+        out = tmp_path / "report.html"
+        report(shutil.copytree(made.path, tmp_path / made.path.name / "the-sweep")).write(out)
+        pages.append(out.read_text())
+    assert pages[0] == pages[1]
+    assert "2e-4" in pages[0]
+    assert "rmsprop" in pages[0]
 
 
 def test_workers_leave_when_their_keeper_is_killed(whole_sweep: Sweep, forks: Forks, tmp_path: Path) -> None:
