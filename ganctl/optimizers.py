@@ -6,6 +6,7 @@ holds plain numbers and can be gone on with on another device.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
@@ -24,6 +25,7 @@ def settings_for(device: torch.device, options: dict[str, Any]) -> dict[str, Any
     if device.type == "cuda" and "capturable" in chosen:
         # Its step count is then on the device. Without a graph too: the arithmetic differs in the last bits.
         chosen["capturable"] = True
+        warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")  # we know
     return chosen
 
 

@@ -251,3 +251,27 @@ def test_d_sees_everything_through_the_augmentation_which_observes_each_real_bat
     real = draw()
     expected = engine.D(real.x.flip(3))
     assert torch.equal(engine.critic(real.x), expected)
+
+
+def test_an_optimizers_state_goes_from_one_device_to_another() -> None:
+    """As it would: what was captured on a GPU, with a tensor for its rate, goes on where neither is possible."""
+    from ganctl import optimizers
+
+    on_cuda = optimizers.settings_for(
+        torch.device("cuda"), {"fused": None, "capturable": False, "foreach": None}
+    )
+    assert on_cuda == {"fused": True, "capturable": True, "foreach": None}
+    one = make()
+    optimizers.put_lr_on(CPU, one.g_optimizer)
+    assert isinstance(one.g_optimizer.param_groups[0]["lr"], float)  # this Adam reads it in Python
+    one.g_optimizer.param_groups[0].update(fused=True, lr=0.5)
+    optimizers.put_lr_on(CPU, one.g_optimizer)
+    rate = one.g_optimizer.param_groups[0]["lr"]
+    saved = optimizers.state_dict(one.g_optimizer)
+    assert type(saved["param_groups"][0]["lr"]) is float
+    saved["param_groups"][0].update(capturable=True, lr=0.25)
+    optimizers.load_state_dict(one.g_optimizer, saved)
+    group = one.g_optimizer.param_groups[0]
+    assert group["lr"] is rate
+    assert float(rate) == 0.25
+    assert group["capturable"] is False
