@@ -63,9 +63,14 @@ class _Affine(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (g,), (a, b) = gradients, ctx.saved_tensors
         needs_a, needs_b, needs_bias = ctx.needs_input_grad
+        for_b = None
+        if needs_b and b.is_contiguous():
+            for_b = _Affine.apply(g.t(), a.t(), None)
+        elif needs_b:  # a transposed weight: laid out as the weight itself, or it would be copied where it is summed
+            for_b = _Affine.apply(a.t(), g.t(), None).t()
         return (
             _Affine.apply(g, b.t(), None) if needs_a else None,
-            _Affine.apply(g.t(), a.t(), None) if needs_b else None,
+            for_b,
             g.sum(0) if needs_bias else None,
         )
 
