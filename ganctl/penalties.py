@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ganctl.loss import Batch, Critic, logits
+from ganctl.piecewise import StraightLines
 
 
 def with_gradient(D: Critic, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -27,7 +28,8 @@ def with_gradient(D: Critic, x: Tensor, y: Tensor | None = None) -> tuple[Tensor
         Logits, float N, and gradients, float N×C×H×W, both float32 at least.
     """
     x = x.detach().requires_grad_()
-    on_x = logits(D, Batch(x, y))
+    with StraightLines():
+        on_x = logits(D, Batch(x, y))
     with torch.autocast(x.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(on_x.sum(), x, create_graph=True)
     return on_x, gradient.to(on_x.dtype)

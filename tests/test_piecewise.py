@@ -1,0 +1,106 @@
+"""A second derivative of zero that nobody computes: the same numbers for less work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ganctl import penalties, piecewise
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "nn.LeakyReLU": nn.LeakyReLU(0.2),
+    "nn.LeakyReLU in place": nn.LeakyReLU(0.2, inplace=True),
+    "nn.ReLU": nn.ReLU(),
+    "F.relu": F.relu,
+    "F.relu in place": lambda x: F.relu(x, inplace=True),
+    "F.leaky_relu": lambda x: F.leaky_relu(x, 0.1),
+    "torch.relu": torch.relu,
+    "Tensor.relu": lambda x: x.relu(),
+}
+
+
+class Critic(nn.Module):
+    def __init__(self, activation: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Conv2d(2, 8, 3), nn.Conv2d(8, 8, 3)])
+        self.last, self.activation = nn.Linear(8 * 4 * 4, 1), activation
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        for layer in self.layers:
+            x = self.activation(layer(x))
+        return self.last(x.flatten(1)).flatten()
+
+
+class Count(TorchDispatchMode):
+    """How often convolutions were taken backwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.backwards = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.backwards += func.overloadpacket.__name__ == "convolution_backward"
+        return func(*args, **(kwargs or {}))
+
+
+def penalised(D: nn.Module, x: Tensor) -> tuple[list[Tensor], int]:
+    D.zero_grad()
+    with Count() as count:
+        on_x, gradient = penalties.with_gradient(D, x)
+        ((penalties.norm(gradient) - 1).square().mean() - on_x.mean()).backward()
+    return [weight.grad.clone() for weight in D.parameters() if weight.grad is not None], count.backwards
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_same_to_the_last_bit_for_less(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    D, x = Critic(ACTIVATIONS[name]), torch.randn(4, 2, 8, 8)
+    spared, fewer = penalised(D, x)
+    monkeypatch.setattr(piecewise, "_BENT", {})
+    plain, more = penalised(D, x)
+    assert len(spared) == len(plain) == 6
+    for one, other in zip(spared, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    # The value's own backward stays; with it, the gradient's. Without it there would be none of zeros to spare.
+    assert fewer <= more
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_penalty_alone_takes_no_pass_of_zeros(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    D, x = Critic(ACTIVATIONS[name]), torch.randn(4, 2, 8, 8)
+
+    def passes() -> int:
+        D.zero_grad()
+        with Count() as count:
+            penalties.zero_centred(D, x).backward()
+        return count.backwards
+
+    fewer = passes()
+    monkeypatch.setattr(piecewise, "_BENT", {})
+    assert fewer < passes()
+
+
+def test_gradients_of_gradients() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
+
+    def f(x: Tensor) -> Tensor:
+        with piecewise.StraightLines():
+            return F.leaky_relu(x, 0.2).square() * torch.relu(x)
+
+    assert torch.autograd.gradcheck(f, x)
+    assert torch.autograd.gradgradcheck(f, x)
+
+
+def test_outside_torch_is_as_it_was() -> None:
+    with piecewise.StraightLines():
+        inside = torch.relu(torch.ones(1, requires_grad=True))
+    assert "Bent" in type(inside.grad_fn).__name__
+    assert "Bent" not in type(torch.relu(torch.ones(1, requires_grad=True)).grad_fn).__name__
