@@ -30,6 +30,24 @@ def write_atomically(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def make_durable(path: Path) -> None:
+    """Have what was appended to ``path`` on the disk, so that it survives a power cut; nothing if there is no file.
+
+    Raises:
+        GanctlError: as from :func:`write_atomically`.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
 def disk_error(path: Path, error: OSError) -> GanctlError:
     """``error`` while writing ``path``, in words."""
     status = status_of(error)

@@ -27,7 +27,7 @@ from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, USAGE, GanctlError
 from ganctl.evaluation import Metrics
-from ganctl.files import disk_error, write_atomically
+from ganctl.files import disk_error, make_durable, write_atomically
 from ganctl.hostreads import HostReads
 from ganctl.prepare import compile_networks, count_classes, load_data, make_engine
 from ganctl.progress import Advance, Quiet, clock
@@ -385,6 +385,8 @@ class _Loop:
             self.diverged(f"a weight, or what an optimizer remembers, was not finite at step {self.step}")
             return
         path = self.run.checkpoint_file(self.step)
+        for lines in (self.run.metrics_file, self.run.timing_file, self.run.evaluation_file):
+            make_durable(lines)  # the checkpoint takes them for written
         checkpoint.save(
             path,
             {

@@ -225,6 +225,31 @@ def test_lines_are_means_over_their_steps(tmp_path: Path) -> None:
         assert coarse[1][name] == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_lines_are_on_the_disk_before_the_checkpoint_that_counts_on_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[str, int]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(
+            (os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")), os.fstat(descriptor).st_size)
+        )
+
+    monkeypatch.setattr(os, "fsync", watched)
+    run = train("gan", tmp_path / "run")
+    names = [name for name, _ in synced]
+    saves = [i for i, name in enumerate(names) if name.startswith(".step-")]
+    assert len(saves) == len(run.checkpoints) > 1
+    for before, save in zip([0, *saves], saves, strict=False):
+        assert "metrics.jsonl" in names[before:save]
+    lines = run.metrics_file.read_bytes().splitlines(keepends=True)
+    whole = [sum(map(len, lines[:n])) for n in range(len(lines) + 1)]
+    assert all(size in whole for name, size in synced if name == "metrics.jsonl")
+
+
 def test_pictures_do_not_change_the_training(tmp_path: Path) -> None:
     one = train("dcgan-upsample", tmp_path / "one", sample_every=1, samples=3)  # a D with dropout
     two = train("dcgan-upsample", tmp_path / "two")
