@@ -62,7 +62,7 @@ class _Affine(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (g,), (a, b) = gradients, ctx.saved_tensors
-        needs_a, needs_b, needs_bias = ctx.needs_input_grad
+        needs_a, needs_b, needs_bias = (_wanted(ctx, i) for i in range(3))
         for_b = None
         if needs_b and b.is_contiguous():
             for_b = _Affine.apply(g.t(), a.t(), None)
@@ -75,6 +75,20 @@ class _Affine(torch.autograd.Function):
             for_b,
             g.sum(0) if needs_bias else None,
         )
+
+
+def _wanted(node: Any, i: int) -> bool:
+    """Whether the backward pass that is under way asks for the gradient of input ``i``.
+
+    ``needs_input_grad`` tells only that one could. A penalty asks for D's gradient at the images, not at the weights.
+    """
+    if not node.needs_input_grad[i]:
+        return False
+    following, _ = node.next_functions[i]
+    try:
+        return torch._C._will_engine_execute_node(following)
+    except RuntimeError:  # a leaf that autograd.grad was asked for
+        return True
 
 
 @functools.cache

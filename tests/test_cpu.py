@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 import torch
@@ -46,6 +47,27 @@ def test_quickened_layers_compute_the_same_with_derivatives_of_second_order() ->
     quick(x).sum().backward()
     assert quick[0].weight.grad is None
     assert quick[2].weight.grad is not None
+
+
+@pytest.mark.usefixtures("_onednn")
+def test_a_gradient_at_the_images_computes_none_at_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    net, x = network(), torch.randn(9, 130, requires_grad=True)
+    cpu.quicken(net)
+    y, products = net(x).sum(), 0
+    apply = cpu._Affine.apply
+
+    def counted(*args: Any) -> Any:
+        nonlocal products
+        products += 1
+        return apply(*args)
+
+    monkeypatch.setattr(cpu._Affine, "apply", counted)
+    torch.autograd.grad(y, x, retain_graph=True)
+    assert products == 2  # a layer each; the last is torch's own
+    torch.autograd.grad(y, [x, net[0].weight], retain_graph=True)
+    assert products == 2 + 3
+    y.backward()
+    assert products == 2 + 3 + 4
 
 
 @pytest.mark.usefixtures("_onednn")
