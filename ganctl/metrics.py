@@ -7,8 +7,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganctl.records import write_line as write_line
-
 
 class Recorder:
     """The reports since the last line of ``metrics.jsonl``, one row a step, on the device."""

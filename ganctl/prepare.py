@@ -36,7 +36,17 @@ def load_data(registry: Registry, config: Config, reporter: Quiet) -> cache.Load
 
 
 def make_engine(registry: Registry, config: Config, images: Images, device: torch.device) -> Engine:
-    """Networks, loss and optimizers of ``config``. Weights are drawn on the CPU: the same on every device."""
+    """Networks, loss and optimizers of ``config``. Weights are drawn on the CPU: the same on every device.
+
+    Raises:
+        GanctlError: something in ``config`` does not go together, or not with ``images``.
+    """
+    if config.batch_size > len(images.x):
+        raise GanctlError(
+            f"The batch size {config.batch_size} is larger than the dataset, {len(images.x)} images.",
+            f"Try --batch-size {max(1, len(images.x) // 4)}.",
+            status=USAGE,
+        )
     classes = count_classes(images)
     G = build.make_generator(registry, config, images.shape, classes)
     D = build.make_discriminator(registry, config, images.shape, classes)

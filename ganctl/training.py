@@ -25,12 +25,13 @@ from ganctl.config import Config
 from ganctl.data import Batches, Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
 from ganctl.engine import Engine
-from ganctl.errors import CHECKPOINT, DATA, DIVERGED, USAGE, GanctlError
+from ganctl.errors import CHECKPOINT, DATA, DIVERGED, GanctlError
 from ganctl.evaluation import Metrics
 from ganctl.files import disk_error, make_durable, write_atomically
 from ganctl.hostreads import HostReads
 from ganctl.prepare import compile_networks, count_classes, load_data, make_engine
 from ganctl.progress import Advance, Quiet, clock
+from ganctl.records import write_line
 from ganctl.registry import Registry
 from ganctl.resume import Resume
 from ganctl.run import Run
@@ -75,12 +76,6 @@ def train(
         cpu.keep_freed_memory()
     loaded = load_data(registry, config, reporter)
     images = loaded.images
-    if config.batch_size > len(images.x):
-        raise GanctlError(
-            f"The batch size {config.batch_size} is larger than the dataset, {len(images.x)} images.",
-            f"Try --batch-size {max(1, len(images.x) // 4)}.",
-            status=USAGE,
-        )
     with (
         own_stream(device),
         _own_random_numbers(device),
@@ -348,12 +343,12 @@ class _Loop:
         means, bad = line.rows.means(), line.rows.first_bad()
         seconds = watch.lap()
         self.seconds += seconds
-        metrics.write_line(self.run.metrics_file, {"step": line.step, "epoch": line.epoch, **means})
+        write_line(self.run.metrics_file, {"step": line.step, "epoch": line.epoch, **means})
         # Of this session's steps alone: rows that a checkpoint brought took no time now.
         speed = (line.step - self.timed_step) * self.per_step / max(seconds, 1e-9)
         self.timed_step = line.step
         timing = {"step": line.step, "seconds": round(self.seconds, 3), "images_per_second": round(speed, 1)}
-        metrics.write_line(self.run.timing_file, timing)
+        write_line(self.run.timing_file, timing)
         board.scalars(line.step, {**means, "images_per_second": speed})
         shown = {name.replace("_", " "): f"{value:.3f}" for name, value in means.items()}
         self.reporter.show({"epoch": f"{line.epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"})
@@ -448,7 +443,7 @@ class _Loop:
         if not values:
             return
         epoch = self.epochs_done(self.step) if self.epoch_ended() else self.epoch()
-        metrics.write_line(self.run.evaluation_file, {"step": self.step, "epoch": epoch, **values})
+        write_line(self.run.evaluation_file, {"step": self.step, "epoch": epoch, **values})
         board.scalars(self.step, values)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         self.reporter.say(f"step {self.step}: {shown}")

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from ganctl.cli.help import sectioned
-from ganctl.cli.params import component, plugin_option
-from ganctl.cli.train import _options, images, machine, parts
+from ganctl.cli.params import model_and_data, options, plugin_option
+from ganctl.cli.train import images, machine, parts
 from ganctl.errors import GanctlError
 
 EXAMPLES = """
@@ -22,10 +22,8 @@ Examples:
   ganctl bench --model wgan-gp --data mnist --no-graph --json eager.json
 """
 
-what = _options(
-    click.option("--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl models."),
-    click.option("--data", metavar="NAME|PATH", type=component("dataset"),
-                 help="A dataset (see: ganctl datasets), or a folder or zip of your own pictures."),
+what = options(
+    model_and_data,
     click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
                  help="Settings from a TOML file, such as a run's config.toml."),
     click.option("--seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), default=10.0,

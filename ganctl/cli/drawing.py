@@ -21,6 +21,9 @@ ckpt_option = click.option(
     type=click.Path(path_type=Path),
     help="A checkpoint file, or a run folder for its newest one.",
 )
+class_option = click.option(
+    "--class", "class_name", metavar="NAME|all", help="Of a conditional model: this class, or a row for each."
+)
 latents_option = click.option(
     "--latents",
     "latents_file",

@@ -10,6 +10,7 @@ from ganctl.cli.drawing import (
     Numbers,
     batch_size_option,
     ckpt_option,
+    class_option,
     classes_of,
     latents_from,
     latents_option,
@@ -62,9 +63,7 @@ STEPS, FILM_STEPS = 8, 30
     type=click.IntRange(min=1),
     help="Paths: the second through the seeds' second latents, and so on.",
 )
-@click.option(
-    "--class", "class_name", metavar="NAME|all", help="Of a conditional model: this class, or a row for each."
-)
+@class_option
 @truncation_option
 @click.option(
     "--out",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +55,25 @@ plugin_option = click.option(
 def json_option(command: Any) -> Any:
     """``--json``: for scripts."""
     return click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")(command)
+
+
+def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Several options as one decorator, in this order."""
+
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+model_and_data = options(
+    click.option("--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl models."),
+    click.option(
+        "--data",
+        metavar="NAME|PATH",
+        type=component("dataset"),
+        help="A dataset (see: ganctl datasets), or a folder or zip of your own pictures.",
+    ),
+)

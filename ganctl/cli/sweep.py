@@ -12,8 +12,8 @@ import click
 
 from ganctl.cli.help import sectioned
 from ganctl.cli.output import print_table
-from ganctl.cli.params import component, plugin_option
-from ganctl.cli.train import _options, how_long, images, kept, machine, parts
+from ganctl.cli.params import model_and_data, options, plugin_option
+from ganctl.cli.train import how_long, images, kept, machine, parts
 from ganctl.errors import USAGE, GanctlError
 
 EXAMPLES = """
@@ -26,17 +26,15 @@ Examples:
   ganctl sweep --resume sweeps/00001-dcgan-mnist
 """
 
-what = _options(
-    click.option("--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl models."),
-    click.option("--data", metavar="NAME|PATH", type=component("dataset"),
-                 help="A dataset (see: ganctl datasets), or a folder or zip of your own pictures."),
+what = options(
+    model_and_data,
     click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
                  help="Settings from a TOML file, and what varies in its tables [grid], [zip] and [range]."),
     click.option("--resume", metavar="SWEEP", type=click.Path(path_type=Path),
                  help="Go on with a sweep, or help with one that others work on, here or on another machine."),
     plugin_option,
 )  # fmt: skip
-varies = _options(
+varies = options(
     click.option("--grid", metavar="NAME=A,B,…", multiple=True,
                  help="Every combination of these values; of any option below, or PART.OPTION as for -o."),
     click.option("--zip", "pairs", metavar="NAME=A,B,…", multiple=True,
@@ -47,7 +45,7 @@ varies = _options(
     click.option("--random", "draws", metavar="N", help="N random draws from every --range."),
     click.option("--seeds", metavar="N", help="Each of all that N times, with seeds from --seed up."),
 )  # fmt: skip
-work = _options(
+work = options(
     click.option("--jobs", metavar="N|auto", default="1", show_default=True,
                  help="Runs at a time here; auto: as many as memory and processors have room for."),
     click.option("--retry-failed", is_flag=True, help="With --resume: try runs that failed again."),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from ganctl.cli.help import sectioned
-from ganctl.cli.params import component, plugin_option
+from ganctl.cli.params import component, model_and_data, options, plugin_option
 from ganctl.errors import USAGE, GanctlError
 
 EXAMPLES = """
@@ -24,32 +23,21 @@ Examples:
 """
 
 
-def _options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def decorate(function: Any) -> Any:
-        for decorator in reversed(decorators):
-            function = decorator(function)
-        return function
-
-    return decorate
-
-
 # Values stay text here: the settings they end in know their types, and say so in one voice for the command line,
 # a TOML file and Python.
-what = _options(
-    click.option("--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl models."),
-    click.option("--data", metavar="NAME|PATH", type=component("dataset"),
-                 help="A dataset (see: ganctl datasets), or a folder or zip of your own pictures."),
+what = options(
+    model_and_data,
     click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
                  help="Settings from a TOML file; a run's config.toml repeats the run."),
     click.option("--resume", metavar="RUN|CKPT", type=click.Path(path_type=Path),
                  help="Go on with a run folder, or from a checkpoint; with --epochs or --steps for longer."),
     plugin_option,
 )  # fmt: skip
-how_long = _options(
+how_long = options(
     click.option("--epochs", metavar="N", help="Times that D sees the dataset.  [default: 20]"),
     click.option("--steps", metavar="N", help="Generator updates, instead of epochs."),
 )
-parts = _options(
+parts = options(
     click.option("--generator", metavar="NAME", type=component("generator"), help="See: ganctl generators."),
     click.option("--discriminator", metavar="NAME", type=component("discriminator"),
                  help="See: ganctl discriminators."),
@@ -76,12 +64,12 @@ parts = _options(
                  help="Any option of any part, as generator.width=32; parts are generator, discriminator, loss, data, "
                       "latent, optimizer, g_optimizer, d_optimizer. 'ganctl info NAME' lists them."),
 )  # fmt: skip
-images = _options(
+images = options(
     click.option("--image-size", metavar="N", help="Resize and crop pictures to N×N."),
     click.option("--data-root", metavar="DIR",
                  help="Where datasets lie or are downloaded to.  [default: $GANCTL_DATA_ROOT, or data]"),
 )  # fmt: skip
-machine = _options(
+machine = options(
     click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.  [default: auto]"),
     click.option("--precision", metavar="NAME", help="fp32, tf32 or bf16.  [default: fp32]"),
     click.option(
@@ -106,7 +94,7 @@ machine = _options(
         help="Of weights, latents and order. The same seed, the same run.  [default: 0]",
     ),
 )
-kept = _options(
+kept = options(
     click.option("--sample-every", metavar="N", help="A sample picture every N steps too, besides every epoch."),
     click.option("--samples", metavar="N", help="Pictures in each sample grid.  [default: 64]"),
     click.option("--metric", "metrics", metavar="NAME", type=component("metric"), multiple=True,
@@ -122,7 +110,7 @@ kept = _options(
     click.option("--on-nan", metavar="stop|ignore", help="When a loss is not finite.  [default: stop]"),
     click.option("-q", "--quiet", is_flag=True, help="No progress, only errors."),
 )  # fmt: skip
-folder = _options(
+folder = options(
     click.option("--runs", metavar="DIR", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
                  help="Where a numbered run folder is made."),
     click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="The run folder itself; new or empty."),

@@ -10,6 +10,7 @@ from ganctl.cli.drawing import (
     Numbers,
     batch_size_option,
     ckpt_option,
+    class_option,
     classes_of,
     latents_from,
     latents_option,
@@ -51,9 +52,7 @@ Examples:
     "--seed", default=0, show_default=True, type=seed_type(), help="The latent is this seed's first."
 )
 @latents_option
-@click.option(
-    "--class", "class_name", metavar="NAME|all", help="Of a conditional model: this class, or a row for each."
-)
+@class_option
 @click.option("--code", metavar="NAME=VALUE", help="Of an InfoGAN: set this code first, as c=3.")
 @truncation_option
 @click.option(

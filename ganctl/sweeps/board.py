@@ -108,40 +108,58 @@ class Board:
         yield
 
 
-class Lines(Board):
-    """A line when a run begins and ends, and one about the whole now and then."""
+class _Read(Board):
+    """Reads the sweep's folder again now and then, and shows what it found."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
         self._sweep: Sweep | None = None
-        self._read = self._said = 0.0
+        self._read = 0.0
+
+    def update(self) -> None:
+        if time.monotonic() - self._read >= SECONDS_BETWEEN_READINGS:
+            self._show()
+
+    def _begin(self, sweep: Sweep) -> None:
+        self._sweep = sweep
+        self._rows = {row.entry.name: row for row in rows(sweep)}
+
+    def _read_again(self) -> list[tuple[Row | None, Row]]:
+        """Every run as it was when last read and as it is."""
+        assert self._sweep is not None
+        table = rows(self._sweep, self._rows)
+        pairs = [(self._rows.get(row.entry.name), row) for row in table]
+        self._rows = {row.entry.name: row for row in table}
+        self._read = time.monotonic()
+        return pairs
+
+    def _show(self) -> None:
+        """Read it, and show what is new."""
+
+
+class Lines(_Read):
+    """A line when a run begins and ends, and one about the whole now and then."""
+
+    _said = 0.0
 
     def say(self, text: str) -> None:
         progress.Lines().say(text)
 
     @contextmanager
     def shown(self, sweep: Sweep) -> Iterator[None]:
-        self._sweep = sweep
-        self._rows = {row.entry.name: row for row in rows(sweep)}
+        self._begin(sweep)
         self._said = time.monotonic()
         try:
             yield
         finally:
             self._show()
 
-    def update(self) -> None:
-        if time.monotonic() - self._read >= SECONDS_BETWEEN_READINGS:
-            self._show()
-
     def _show(self) -> None:
-        assert self._sweep is not None
-        table = rows(self._sweep, self._rows)
-        for row in table:
-            before = self._rows.get(row.entry.name)
+        pairs = self._read_again()
+        for before, row in pairs:
             if before is None or before.state != row.state:
                 self.say(f"{row.entry.name}  {_told(row)}")
-        self._rows = {row.entry.name: row for row in table}
-        self._read = time.monotonic()
+        table = [row for _, row in pairs]
         if self._read - self._said >= SECONDS_BETWEEN_LINES:
             self._said = self._read
             for row in table:
@@ -151,15 +169,13 @@ class Lines(Board):
             self.say(summary(table))
 
 
-class Live(Board):
+class Live(_Read):
     """A table of all runs, or of as many as fit, that stays in place."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._console = progress.Bars().console
-        self._rows: dict[str, Row] = {}
-        self._sweep: Sweep | None = None
         self._live: Any = None
-        self._read = 0.0
 
     def say(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
@@ -168,8 +184,7 @@ class Live(Board):
     def shown(self, sweep: Sweep) -> Iterator[None]:
         from rich.live import Live as RichLive
 
-        self._sweep = sweep
-        self._rows = {row.entry.name: row for row in rows(sweep)}
+        self._begin(sweep)
         with RichLive(self._table(), console=self._console, auto_refresh=False) as self._live:
             try:
                 yield
@@ -177,18 +192,10 @@ class Live(Board):
                 self._show()
                 self._live = None
 
-    def update(self) -> None:
-        if time.monotonic() - self._read >= SECONDS_BETWEEN_READINGS:
-            self._show()
-
     def _show(self) -> None:
-        assert self._sweep is not None
-        table = rows(self._sweep, self._rows)
-        for row in table:
-            if row.state == "failed" and self._rows[row.entry.name].state != "failed":
+        for before, row in self._read_again():
+            if row.state == "failed" and (before is None or before.state != "failed"):
                 self.say(f"{row.entry.name}  {_told(row)}")
-        self._rows = {row.entry.name: row for row in table}
-        self._read = time.monotonic()
         if self._live is not None:
             self._live.update(self._table(), refresh=True)
 

@@ -10,7 +10,7 @@ import torch
 from ganctl.config import Config
 from ganctl.data import Images
 from ganctl.devices import rng_state, set_rng_state
-from ganctl.errors import USAGE, GanctlError
+from ganctl.errors import GanctlError
 from ganctl.prepare import load_data, make_engine
 from ganctl.progress import Quiet
 from ganctl.registry import Registry
@@ -49,7 +49,6 @@ def check(registry: Registry, planned: Sequence[Planned], reporter: Quiet) -> li
                     data[key] = load_data(registry, config, reporter).images
                 images = data[key]
                 try:
-                    _check_batch(config, images)
                     if (needed := _needed(config)) not in built:
                         make_engine(registry, config, images, torch.device("cpu"))
                         built.add(needed)
@@ -65,15 +64,6 @@ def check(registry: Registry, planned: Sequence[Planned], reporter: Quiet) -> li
 def threads_for(jobs: int | None) -> int:
     """Of the processor, for each of ``jobs`` runs at a time; for as many as there is room for, one."""
     return 1 if jobs is None else max(1, torch.get_num_threads() // jobs)
-
-
-def _check_batch(config: Config, images: Images) -> None:
-    if config.batch_size > len(images.x):
-        raise GanctlError(
-            f"The batch size {config.batch_size} is larger than the dataset, {len(images.x)} images.",
-            f"Try {max(1, len(images.x) // 4)}.",
-            status=USAGE,
-        )
 
 
 def _needed(config: Config) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from nosync import NoSync
 from torch import Tensor, nn
 
 from ganctl import DATA, USAGE, Batch, GanctlError, Loss, options, penalties, plugins
 from ganctl.latent import Codes, Normal
+from ganctl.testing.device import on_device
 
 N, K = 4, 3  # images, classes
 CODES = Codes(2, (3, 2), 2)
@@ -594,7 +594,7 @@ def test_convolutional_networks_train_without_leaving_the_device(
     y = torch.tensor([0, 1, 2, 0, 1, 2])
     real, z = Batch(torch.rand(6, channels, 8, 8) * 2 - 1, y), CODES.sample(6, "cpu")
     autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
-    with NoSync():
+    with on_device("in a step"):
         with autocast:
             fake = Batch(G(z).float(), y, z)
             value, reported = loss.discriminator_loss(D, real, fake._replace(x=fake.x.detach()))
