@@ -17,6 +17,7 @@ from typing import Any
 
 from ganctl import __version__, plugins
 from ganctl.errors import GanctlError
+from ganctl.memory import free_memory, gib
 
 LIBRARIES = ("numpy", "pillow", "click", "pluggy", "rich", "filelock", "tensorboard", "matplotlib")
 
@@ -155,7 +156,7 @@ def _cuda_device(found: Examination, number: int) -> str:
     try:
         free, total = torch.cuda.mem_get_info(number)
         torch.ones(2, 2, device=f"cuda:{number}").mm(torch.ones(2, 2, device=f"cuda:{number}")).sum().item()
-        return f"{text}, {_size(free)} free of {_size(total)}"
+        return f"{text}, {gib(free)} free of {gib(total)}"
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         found.problems.append(
@@ -165,7 +166,7 @@ def _cuda_device(found: Examination, number: int) -> str:
                 essential=False,
             )
         )
-        return f"{text}, {_size(properties.total_memory)}"
+        return f"{text}, {gib(properties.total_memory)}"
 
 
 def _driver() -> str | None:
@@ -194,13 +195,12 @@ def _processor(found: Examination) -> dict[str, Any]:
     if "torch" in sys.modules:
         facts["torch threads"] = sys.modules["torch"].get_num_threads()
     if hasattr(os, "sysconf"):
-        facts["memory"] = _size(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    match = re.search(r"MemAvailable:\s+(\d+) kB", _read(Path("/proc/meminfo")))
-    if match:
-        facts["memory available"] = _size(int(match[1]) * 1024)
+        facts["memory"] = gib(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    if (free := free_memory()) is not None:
+        facts["memory available"] = gib(free)
     limit = _read(Path("/sys/fs/cgroup/memory.max")).strip()
     if limit.isdigit():
-        facts["memory limit of this container"] = _size(int(limit))
+        facts["memory limit of this container"] = gib(int(limit))
     return facts
 
 
@@ -213,10 +213,10 @@ def _disk(found: Examination, data_root: Path) -> dict[str, Any]:
     facts = {"working folder": _folder(found, Path.cwd(), essential=True)}
     facts["data root"] = _folder(found, data_root, essential=False)
     try:
-        from ganctl.cache import cache_dir, cache_size
+        from ganctl.cache import cache_dir
 
         folder = cache_dir()
-        facts["cache"] = f"{_folder(found, folder, essential=False)}; datasets take {_size(cache_size())}"
+        facts["cache"] = f"{_folder(found, folder, essential=False)}; datasets take {gib(cache_size())}"
     except GanctlError as error:
         found.problems.append(Problem(error.message, error.hint))
     except Exception:  # it needs torch and numpy, whose absence has been told
@@ -233,7 +233,7 @@ def _folder(found: Examination, folder: Path, *, essential: bool) -> str:
     if not os.access(there, os.W_OK | os.X_OK):
         found.problems.append(Problem(f"{there} cannot be written to.", "Check its permissions.", essential))
     missing = "" if folder.exists() else " (not there yet)"
-    return f"{folder}{missing}, {_size(shutil.disk_usage(there).free)} free"
+    return f"{folder}{missing}, {gib(shutil.disk_usage(there).free)} free"
 
 
 def _plugins(found: Examination, loaded: list[plugins.Plugin]) -> dict[str, Any]:
@@ -286,7 +286,3 @@ def _read(path: Path) -> str:
         return path.read_text(errors="replace")
     except OSError:
         return ""
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import collections
 import os
-import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+from ganctl.memory import free_memory, gib
 
 AHEAD = 4  # steps
 
@@ -38,13 +38,14 @@ def choose_place(
         on_device: bytes that are free there; found out unless given.
         in_memory: bytes that are free on the host, likewise.
     """
-    images = f"The images ({_size(size)})"
-    in_memory = free_memory() if in_memory is None else in_memory
+    images = f"The images ({gib(size)})"
+    if in_memory is None:
+        in_memory = free_memory() or 2**63  # where the system does not say, it is left to find room
     if device.type == "cuda":
         on_device = torch.cuda.mem_get_info(device)[0] if on_device is None else on_device
         if size < on_device / 2:  # the other half is for the networks
             return Place("device", f"{images} are kept in the GPU's memory.")
-        images += f" are more than half of the GPU's free memory ({_size(on_device)})"
+        images += f" are more than half of the GPU's free memory ({gib(on_device)})"
         if size < in_memory:
             return Place("host", f"{images}; batches are copied ahead from the host's.")
         images += ","
@@ -52,20 +53,8 @@ def choose_place(
         return Place("device", f"{images} are kept in memory.")
     return Place(
         "disk",
-        f"{images} are more than the free memory ({_size(in_memory)}); batches are read ahead from disk.",
+        f"{images} are more than the free memory ({gib(in_memory)}); batches are read ahead from disk.",
     )
-
-
-def free_memory() -> int:
-    """Bytes that processes on this machine, or in this container, may still take."""
-    free = [2**63]
-    if match := re.search(r"MemAvailable:\s+(\d+) kB", _read("/proc/meminfo")):
-        free.append(int(match[1]) * 1024)
-    limit, used = _read("/sys/fs/cgroup/memory.max").strip(), _read("/sys/fs/cgroup/memory.current").strip()
-    if limit.isdigit() and used.isdigit():
-        cached = re.search(r"^file (\d+)", _read("/sys/fs/cgroup/memory.stat"), re.MULTILINE)
-        free.append(int(limit) - int(used) + (int(cached[1]) if cached else 0))
-    return min(free)
 
 
 class Feed:
@@ -171,17 +160,6 @@ class _Slot:
             torch.cuda.Event() if cuda else None,
             torch.cuda.Event() if cuda else None,
         )
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(errors="replace")
-    except OSError:
-        return ""
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 
 def reading_threads() -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganctl.errors import RESOURCES, GanctlError
+from ganctl.memory import free_memory, gib
 
 Log = Callable[[str], None]
 ROWS = 1024  # images copied at a time
@@ -142,7 +143,7 @@ class Store:
         self.path = None
 
     def _open_memory(self) -> None:
-        available = _available_memory()
+        available = free_memory()
         try:
             if available is not None and self._bytes() > 0.9 * available:
                 raise MemoryError
@@ -178,19 +179,3 @@ def sync(file: IO[Any]) -> None:
     """All that was written is on the disk, not on its way there."""
     file.flush()
     os.fsync(file.fileno())
-
-
-def gib(count: float) -> str:
-    """Bytes for people."""
-    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
-
-
-def _available_memory() -> int | None:
-    """Bytes that can be had without swapping; None where the system does not say."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return None

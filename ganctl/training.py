@@ -264,6 +264,7 @@ class _Loop:
                         self.save(board, watch)
                         saved_at = time.monotonic()
             if stop.requested and not self.last_saved_is_current():
+                self.finish_line(board, watch)
                 self.save(board, watch)  # the signal came after the step's own save
         if self.step == self.total and self.recorder.count:
             self.log(board, watch)  # a last line over fewer steps; the checkpoint still has its rows

@@ -429,7 +429,7 @@ def test_a_disk_that_fills_up_on_the_way(faces: Faces, cache: Path, limit: int) 
 
 
 def test_neither_disk_nor_memory(faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "_available_memory", lambda: 1000)
+    monkeypatch.setattr(store, "free_memory", lambda: 1000)
     with pytest.raises(GanctlError, match="memory does not have the room") as error:
         load(faces, unwritable(cache))
     assert error.value.status == 6

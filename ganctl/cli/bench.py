@@ -12,7 +12,6 @@ import click
 from ganctl.cli.help import sectioned
 from ganctl.cli.params import model_and_data, options, plugin_option
 from ganctl.cli.train import images, machine, parts
-from ganctl.errors import GanctlError
 
 EXAMPLES = """
 \b
@@ -71,11 +70,6 @@ def bench(
     config = resolve(registry, *layers, with_options(given, component_options, registry))
     device = choose_device(config.device)
     loaded = load_data(registry, config, reporter)
-    if config.batch_size > len(loaded.images.x):
-        raise GanctlError(
-            f"The batch size {config.batch_size} is larger than the dataset, {len(loaded.images.x)} images.",
-            f"Try --batch-size {max(1, len(loaded.images.x) // 4)}.",
-        )
     with conditions(config, device):
         make_graph = graph_of(device) if config.graph else None
         loop = Loop(registry, config, loaded.images, device, make_graph=make_graph, say=reporter.say)

@@ -10,10 +10,10 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import GanctlError, InUseError
+from ganctl.memory import free_memory
 from ganctl.progress import Quiet
 from ganctl.signals import Interrupted, StopSignals
 from ganctl.sweeps.claim import Claim, take
@@ -128,28 +128,12 @@ def measured(device: torch.device) -> dict[str, int]:
     except ImportError:  # Windows
         return {}
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    available = available_memory()
+    available = free_memory()
     taken = {"memory": peak if sys.platform == "darwin" else 1024 * peak}
     return taken if available is None else {**taken, "free": available}
 
 
 CUDA_CONTEXT = 600 * 2**20  # of each process, outside what torch counts
-
-
-def available_memory() -> int | None:
-    """Bytes that a new process may take, of the machine and of this container; None where nobody says."""
-    found = []
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                found.append(1024 * int(line.split()[1]))
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text().strip()
-        if limit != "max":
-            found.append(int(limit) - int((group / "memory.current").read_text()))
-    except (OSError, ValueError):
-        pass
-    return min(found, default=None)
 
 
 def main(text: str, *, leave_with_parent: bool = True) -> int:

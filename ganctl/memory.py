@@ -1,0 +1,30 @@
+"""How much memory there is for more, and bytes in words. Free of torch."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+
+def free_memory() -> int | None:
+    """Bytes that processes here, in this container if it is one, may still take; None where the system is silent."""
+    free = []
+    if match := re.search(r"MemAvailable:\s+(\d+) kB", _read("/proc/meminfo")):
+        free.append(int(match[1]) * 1024)
+    limit, used = _read("/sys/fs/cgroup/memory.max").strip(), _read("/sys/fs/cgroup/memory.current").strip()
+    if limit.isdigit() and used.isdigit():
+        cached = re.search(r"^file (\d+)", _read("/sys/fs/cgroup/memory.stat"), re.MULTILINE)
+        free.append(int(limit) - int(used) + (int(cached[1]) if cached else 0))
+    return min(free, default=None)
+
+
+def gib(count: float) -> str:
+    """``count`` bytes for people."""
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
