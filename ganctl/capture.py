@@ -1,4 +1,4 @@
-"""The step as a CUDA graph: given to the GPU once, replayed with one launch ever after.
+"""The step as a graph: on CUDA given to the GPU once, replayed with one launch ever after; on a CPU, a trace.
 
 The first steps of a run are taken as they stand, on the stream that the graph is captured on; they are what
 libraries need to choose their kernels, and the last of them is watched for what a replay could not repeat. Capturing
@@ -9,6 +9,7 @@ checkpoint saves of it is right at any step.
 A replay runs no Python. What changes from step to step lies in tensors that keep their addresses: weights, buffers,
 the optimizers' state, learning rates, the position in the data, the row of the report that is next. Whatever the
 host remembers instead (a counter in a module, ``self.x = new``) is noticed beforehand, and the run goes on without.
+On a CPU, where that is cheap, one step is also taken both ways and compared to the bit.
 """
 
 from __future__ import annotations
@@ -24,13 +25,16 @@ import torch
 from torch import Tensor, nn
 
 from ganctl.engine import Engine
-from ganctl.hostreads import Obstacles
+from ganctl.hostreads import obstacles
+from ganctl.trace import Trace
 
 WARM_UP = 3  # steps; torch's own advice. Lazy state is made in the first, kernels are chosen in the first two
 
 
 class Graph(Protocol):
     """What a device was told to do, to be told again at once."""
+
+    announcement: str | None  # what a user is told when there is one
 
     def capture(self, function: Callable[[], None]) -> None:
         """Keep what ``function`` tells the device to do, without doing it.
@@ -42,13 +46,16 @@ class Graph(Protocol):
     def replay(self) -> None:
         """Do it."""
 
+    def repeats(self, function: Callable[[], None]) -> bool:
+        """Do it, and tell whether ``function``, called now, would have done the same; if not, call that."""
+
 
 class Steps:
-    """Calls ``step`` once a call: eagerly at first and, where it can be, by replays of its graph.
+    """Calls ``step`` once a call: from Python at first and, where it can be, by replays of its graph.
 
     Args:
         step: one step of ``engine``, with nothing in it that has to happen on the host.
-        make_graph: makes the graph; None: every step is taken eagerly.
+        make_graph: makes the graph; None: every step is taken from Python.
         say: is told in one line from when on there is a graph, or why there is none.
         hindrance: a reason that is known already why there can be none.
         watch: whether torch's operations are looked at before; torch.compile would step aside for that.
@@ -73,7 +80,10 @@ class Steps:
     def __call__(self) -> None:
         if self.graph is None and self._make_graph is not None and self._taken == WARM_UP:
             self._capture(self._make_graph())
-        if self.graph is not None:
+        if self.graph is not None and self._taken == WARM_UP + 1:
+            if not self.graph.repeats(self._step):
+                self._go_without("a replay comes to other values: something depends on what Python remembers")
+        elif self.graph is not None:
             self.graph.replay()
         elif self._make_graph is not None and self._taken == WARM_UP - 1:
             self._watched_step()
@@ -83,11 +93,11 @@ class Steps:
 
     def _watched_step(self) -> None:
         before = host_state(self._engine)
-        obstacles = Obstacles()
-        with obstacles if self._watch else nullcontext():
+        none: list[str] = []
+        with obstacles(self._engine.device) if self._watch else nullcontext(none) as found:
             self._step()
-        if obstacles.found:
-            self._go_without(obstacles.found[0])
+        if found:
+            self._go_without(found[0])
         elif changed := _difference(before, host_state(self._engine)):
             self._go_without(changed)
 
@@ -103,15 +113,18 @@ class Steps:
             self._go_without(f"{type(error).__name__}: {text}")
             return
         self.graph = graph
-        self._say("The step is a CUDA graph from here on.")
+        if graph.announcement:
+            self._say(graph.announcement)
 
     def _go_without(self, why: str) -> None:
-        self._make_graph = None
-        self._say(f"The step runs without a CUDA graph: {why.rstrip('.')}.")
+        self._make_graph = self.graph = None
+        self._say(f"Every step is taken from Python, which is slower: {why.rstrip('.')}.")
 
 
 class CudaGraph:
-    """The real one. Must be used on a stream other than the default one, as :func:`own_stream` gives."""
+    """CUDA's. Must be used on a stream other than the default one, as :func:`own_stream` gives."""
+
+    announcement: str | None = "The step is a CUDA graph from here on."
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -137,10 +150,20 @@ class CudaGraph:
     def replay(self) -> None:
         self._graph.replay()
 
+    def repeats(self, function: Callable[[], None]) -> bool:
+        self.replay()  # both ways would take the memory twice
+        return True
 
-def graph_of(device: torch.device) -> Callable[[], Graph] | None:
-    """What makes a graph of a step on ``device``; None where there are no graphs."""
-    return partial(CudaGraph, device) if device.type == "cuda" else None
+
+def graph_of(device: torch.device, *, compiled: bool = False) -> Callable[[], Graph] | None:
+    """What makes a graph of a step on ``device``; None where there are no graphs.
+
+    Args:
+        compiled: whether torch.compile made kernels for the networks. They cannot be traced.
+    """
+    if device.type == "cuda":
+        return partial(CudaGraph, device)
+    return Trace if device.type == "cpu" and not compiled else None
 
 
 def _mend(device: torch.device, pool: Any, random_numbers: Tensor) -> None:

@@ -29,7 +29,7 @@ PHASE = re.compile(
     rf"(?:\s+(?:over\s+)?(?P<length>{NUMBER})\s*(?P<unit>kimg)?)?"
 )
 LEARNING_RATES = ("g_optimizer.lr", "d_optimizer.lr")
-KEEPS_LR_ON_DEVICE = ("cuda",)  # where a graph may be replayed, which reads it anew only from a tensor
+KEEPS_LR_ON_DEVICE = ("cpu", "cuda")  # where a graph may be replayed, which reads it anew only from a tensor
 
 
 class Phase(NamedTuple):

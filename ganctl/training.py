@@ -298,7 +298,8 @@ class _Loop:
 
     def steps(self) -> Steps:
         """What takes the steps after the first: replays of a graph, if there can be one."""
-        make_graph = graph_of(self.engine.device) if self.config.graph else None
+        config = self.config
+        make_graph = graph_of(self.engine.device, compiled=config.compile) if config.graph else None
         on_the_host = self.schedules.on_the_host()
         hindrance = (
             f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python" if on_the_host else None
@@ -309,7 +310,7 @@ class _Loop:
             make_graph,
             self.reporter.say,
             hindrance=hindrance,
-            watch=not self.config.compile,
+            watch=not config.compile,
         )
 
     def last_saved_is_current(self) -> bool:

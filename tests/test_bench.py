@@ -13,7 +13,7 @@ from ganctl.bench import Loop, covered
 from ganctl.cli import cli
 from ganctl.config import resolve
 from ganctl.data import Images
-from ganctl.testing.recording import RecordedGraph
+from ganctl.trace import Trace
 
 CPU = torch.device("cpu")
 
@@ -29,7 +29,7 @@ def make(**settings: object) -> Loop:
         config,
         Images(torch.zeros(9, 1, 4, 4, dtype=torch.uint8)),
         CPU,
-        make_graph=RecordedGraph,
+        make_graph=Trace,
     )
 
 
@@ -83,6 +83,6 @@ def test_bench_tells_figures_that_fit_together(tmp_path: Path, monkeypatch: pyte
     assert shown == pytest.approx(1 / figures["step"], rel=0.01)
     assert 0 < figures["busy"] <= 1
     assert figures["floor"] == max(figures["flops"], figures["bytes"]) / 1e9
-    assert figures["graph"] is False
+    assert figures["graph"] is True
     too_large = CliRunner().invoke(cli, [*words.split()[:-1], "--batch-size", "64"])
     assert "larger than the dataset" in str(too_large.exception)

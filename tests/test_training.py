@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import ganctl
 from ganctl import GanctlError, checkpoint
 from ganctl.engine import Engine
 from ganctl.run import Run
+from ganctl.schedules import Schedules
 from ganctl.signals import Interrupted
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -71,18 +73,23 @@ def assert_same_run(a: Run, b: Run) -> None:
         assert x.read_bytes() == y.read_bytes(), x.name
 
 
-def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """SIGTERM comes within ``step``, as if somebody had sent it."""
-    original, count = Engine.step, 0
+def before_step(monkeypatch: pytest.MonkeyPatch, number: int, happens: Callable[[Engine], None]) -> None:
+    """Something happens before the step ``number`` of all that are taken from now on, counted from 1."""
+    original, count = Schedules.apply, 0
 
-    def counted(self: Engine, draw: Any) -> Any:
+    def counted(self: Schedules, step: int) -> None:
         nonlocal count
         count += 1
-        if count == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, draw)
+        if count == number:
+            happens(self._engine)
+        original(self, step)
 
-    monkeypatch.setattr(Engine, "step", counted)
+    monkeypatch.setattr(Schedules, "apply", counted)
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """SIGTERM comes within ``step``, as if somebody had sent it."""
+    before_step(monkeypatch, step, lambda engine: os.kill(os.getpid(), signal.SIGTERM))
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -272,17 +279,12 @@ def test_batch_larger_than_the_data(tmp_path: Path) -> None:
 
 def poison(monkeypatch: pytest.MonkeyPatch, network: str, at: int) -> None:
     """One weight of ``network`` becomes NaN before step ``at``."""
-    original, count = Engine.step, 0
 
-    def poisoned(self: Engine, draw: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count == at:
-            with torch.no_grad():
-                next(getattr(self, network).parameters()).view(-1)[0] = float("nan")
-        return original(self, draw)
+    @torch.no_grad()
+    def fill(engine: Engine) -> None:
+        next(getattr(engine, network).parameters()).view(-1)[0] = float("nan")
 
-    monkeypatch.setattr(Engine, "step", poisoned)
+    before_step(monkeypatch, at, fill)
 
 
 def test_what_cannot_go_together_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def bench(
     device = choose_device(config.device)
     loaded = load_data(registry, config, reporter)
     with conditions(config, device):
-        make_graph = graph_of(device) if config.graph else None
+        make_graph = graph_of(device, compiled=config.compile) if config.graph else None
         loop = Loop(registry, config, loaded.images, device, make_graph=make_graph, say=reporter.say)
         figures = measure(loop, seconds=seconds)
         loop.close()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from commands import assert_clear, run
 from runs import training
+from test_training import before_step, poison
 from torch import Tensor
 
 from ganctl import Batch, Loss, checkpoint, plugins
@@ -78,17 +79,7 @@ def test_a_weight_becomes_nan(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    original, count = Engine.step, 0
-
-    def poisoned(self: Engine, draw: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count == at:
-            with torch.no_grad():
-                next(getattr(self, network).parameters()).view(-1)[0] = float("nan")
-        return original(self, draw)
-
-    monkeypatch.setattr(Engine, "step", poisoned)
+    poison(monkeypatch, network, at)
     result = run(capsys, *training("gan"), *every, "--out", tmp_path / "run")
     assert_stopped(Run(tmp_path / "run"), result, at)
 
@@ -113,17 +104,11 @@ def test_what_an_optimizer_remembers_counts_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A gradient of 1e30 leaves Adam's second moment infinite, and every weight finite but stuck for good."""
-    original, count = Engine.step, 0
 
-    def poisoned(self: Engine, draw: Any) -> Any:
-        nonlocal count
-        count += 1
-        if count == 16:
-            state = next(iter(self.g_optimizer.state.values()))
-            state["exp_avg_sq"].view(-1)[0] = float("inf")
-        return original(self, draw)
+    def overflow(engine: Engine) -> None:
+        next(iter(engine.g_optimizer.state.values()))["exp_avg_sq"].view(-1)[0] = float("inf")
 
-    monkeypatch.setattr(Engine, "step", poisoned)
+    before_step(monkeypatch, 16, overflow)
     result = run(capsys, *training("gan"), "--out", tmp_path / "run")
     assert_clear(result, 5, "diverged", "step 19", "step-00000013.pt")
     assert [path.name for path in Run(tmp_path / "run").checkpoints] == [
