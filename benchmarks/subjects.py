@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from textbook import Textbook
+from textbook import Textbook, endless
 
 from ganctl import build, cache, plugins, prepare
 from ganctl.bench import Loop, conditions
 from ganctl.bench import synchronize as synchronize
-from ganctl.capture import graph_of
+from ganctl.capture import Steps, graph_of
 from ganctl.config import Config, resolve
 from ganctl.data import Images
 from ganctl.devices import choose_device
 from ganctl.loss import Batch
+from ganctl.model import Spec
 from ganctl.progress import Quiet
 
 MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
@@ -80,6 +82,29 @@ class Ganctl(Loop):
         self.engine.update_generator(real, fake)
         self.engine.update_average()
 
+    def part(self, name: str, *, graph: bool) -> Callable[[], None]:
+        """What takes one update of D or of G, each with fakes of its own, or a step, from Python or as a graph."""
+
+        def update_d() -> None:
+            real = self.draw()
+            self.engine.update_discriminator(real, self.engine.generate(real.y, keep_graph=False))
+
+        def update_g() -> None:
+            real = self.draw()
+            self.update_generator(real, self.engine.generate(real.y, keep_graph=True))
+
+        if name == "step":
+            return self.step
+        make_graph = graph_of(self.device) if graph else None
+        take = Steps({"D update": update_d, "G update": update_g}[name], self.engine, make_graph, print)
+
+        def run() -> None:
+            self.batches.prepare(self.taken * self.config.batch_size, self.config.batch_size)
+            take()
+            self.taken += 1
+
+        return run
+
 
 def make_textbook(setting: Setting) -> Textbook:
     """The textbook's loop on networks with the same initial weights, and on the images before resizing."""
@@ -87,20 +112,28 @@ def make_textbook(setting: Setting) -> Textbook:
         torch.set_num_threads(setting.threads)
     registry, config = plugins.registry(), setting.config()
     resized = prepare.load_data(registry, config, Quiet()).images
+    classes = prepare.count_classes(resized)
     torch.manual_seed(0)
-    G = build.make_generator(registry, config, resized.shape, prepare.count_classes(resized))
-    D = build.make_discriminator(registry, config, resized.shape, prepare.count_classes(resized))
+    G = build.make_generator(registry, config, resized.shape, classes)
+    D = build.make_discriminator(registry, config, resized.shape, classes)
+    original = original_images(config)
     return Textbook(
         G,
         D,
-        original_images(config).x,
-        image_size=resized.shape.height,
-        batch_size=setting.batch_size,
-        z_dim=config.latent.options["z_dim"],
-        lr=config.g_optimizer.options["lr"],
-        betas=config.g_optimizer.options["betas"],
+        endless(original.x, original.y, resized.shape.height, setting.batch_size),
+        loss=build.make_loss(registry, config, classes),
+        latent=build.make_latent(registry, config.latent),
+        g_optimizer=plain_optimizer(config.g_optimizer),
+        d_optimizer=plain_optimizer(config.d_optimizer),
+        n_critic=config.n_critic,
         device=choose_device(setting.device),
     )
+
+
+def plain_optimizer(spec: Spec) -> Callable[..., torch.optim.Optimizer]:
+    """torch's optimizer of that name and settings, with the kernels that torch chooses."""
+    kind = {o.__name__.lower(): o for o in (torch.optim.Adam, torch.optim.RMSprop)}[spec.name]
+    return partial(kind, **{name: value for name, value in spec.options.items() if name in ("lr", "betas")})
 
 
 def original_images(config: Config) -> Images:

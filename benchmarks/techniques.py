@@ -26,6 +26,11 @@ def as_it_is(setting: Setting) -> Ganctl:
     return Ganctl(setting)
 
 
+def from_python(setting: Setting) -> Ganctl:
+    """Every step from Python, layer by layer."""
+    return Ganctl(setting, graph=False)
+
+
 def contiguous(setting: Setting) -> Ganctl:
     """Images and weights with the channels first, as torch makes them."""
     loop = Ganctl(setting)
@@ -63,14 +68,15 @@ def d_not_frozen(setting: Setting) -> Ganctl:
 
 
 def through_pil(setting: Setting) -> Ganctl:
-    """Images decoded and resized one by one, batch after batch, by a DataLoader."""
+    """Images decoded and resized one by one, batch after batch, by a DataLoader, which no graph can hold."""
     loop = Ganctl(setting)
-    batches = endless(original_images(loop.config).x, loop.images.shape.height, setting.batch_size)
+    original = original_images(loop.config)
+    batches = endless(original.x, None, loop.images.shape.height, setting.batch_size)
 
     def draw() -> Batch:
-        x = next(batches)
+        x, _ = next(batches)
         while len(x) < setting.batch_size:  # the last of an epoch
-            x = next(batches)
+            x, _ = next(batches)
         return Batch(x.to(loop.device))
 
     loop.draw = draw
@@ -104,7 +110,8 @@ def bf16(setting: Setting) -> Ganctl:
 CONVOLUTIONS = ("dcgan", "dcgan-upsample")
 #: Variant → what it undoes, and the models that it means anything to (none named: all).
 VARIANTS: dict[Callable[[Setting], Ganctl], tuple[str, tuple[str, ...]]] = {
-    through_pil: ("one uint8 tensor", ()),
+    through_pil: ("one uint8 tensor, in a graph", ()),
+    from_python: ("a graph", ()),
     two_passes: ("G's graph used twice", ()),
     d_not_frozen: ("D frozen in G's turn", ()),
     adam_by_default: ("fused Adam, not torch's default", ()),

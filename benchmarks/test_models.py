@@ -1,4 +1,4 @@
-"""The whole step of every model, from Python and as a CUDA graph, in float32 and bfloat16; data, start-up, memory."""
+"""Every model's D update, G update and step, from Python, as a graph and as the textbook has it; data; start-up."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
-from subjects import Ganctl, Setting, data, synchronize
+from subjects import Ganctl, Setting, data, make_textbook, synchronize
+from textbook import Textbook
 
 from ganctl import plugins, prepare
+from ganctl.capture import graph_of
 from ganctl.data import Batches
 from ganctl.devices import choose_device
 from ganctl.feed import Place
@@ -30,36 +32,51 @@ def setting(request: pytest.FixtureRequest) -> Setting:
     return Setting(model, options.batch_size, size, options.device, options.threads)
 
 
-@pytest.fixture(params=[False, True], ids=["eager", "graph"])
-def graph(request: pytest.FixtureRequest, setting: Setting) -> bool:
-    if request.param and choose_device(setting.device).type != "cuda":
-        pytest.skip("graphs are CUDA's")
-    return bool(request.param)
+@pytest.fixture(params=["textbook", "eager", "graph"])
+def how(request: pytest.FixtureRequest, setting: Setting, precision: str) -> str:
+    if request.param == "graph" and graph_of(choose_device(setting.device)) is None:
+        pytest.skip("this device has no graphs")
+    if request.param == "textbook" and precision != "fp32":
+        pytest.skip("the textbook has float32 only")
+    return str(request.param)
 
 
 @pytest.fixture
-def loop(setting: Setting, graph: bool, precision: str) -> Iterator[Ganctl]:
-    loop = Ganctl(setting, {"precision": precision}, graph=graph)
-    for _ in range(8):  # a graph is captured in these
-        loop.step()
+def loop(setting: Setting, how: str, precision: str) -> Iterator[Ganctl | Textbook]:
+    if how == "textbook":
+        yield make_textbook(setting)
+        return
+    loop = Ganctl(setting, {"precision": precision}, graph=how == "graph")
     yield loop
     loop.close()
 
 
+@pytest.mark.parametrize("part", ["D update", "G update", "step"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("model", plugins.registry().names("model"))
-def test_step(benchmark: BenchmarkFixture, loop: Ganctl, model: str, precision: str, graph: bool) -> None:
-    benchmark.group = f"{model}: step"
-    assert (loop.steps.graph is not None) == graph
+def test_update(
+    benchmark: BenchmarkFixture, loop: Ganctl | Textbook, model: str, precision: str, how: str, part: str
+) -> None:
+    benchmark.group = f"{model}: {part}"
+    if isinstance(loop, Ganctl):
+        take = loop.part(part, graph=how == "graph")
+    else:
+        loop.update_discriminator()  # G's turn goes on from its real batch
+        parts = {"D update": loop.update_discriminator, "G update": loop.update_generator, "step": loop.step}
+        take = parts[part]
+    for _ in range(8):  # a graph is captured in these
+        take()
     if loop.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
 
     def run() -> None:
-        loop.step()
+        take()
         synchronize(loop.device)
 
     benchmark.pedantic(run, rounds=ROUNDS, warmup_rounds=1)
-    benchmark.extra_info["images_per_second"] = loop.per_step / benchmark.stats.stats.median
+    if isinstance(loop, Ganctl) and part == "step":
+        assert (loop.steps.graph is not None) == (how == "graph")
+        benchmark.extra_info["images_per_second"] = loop.per_step / benchmark.stats.stats.median
     if loop.device.type == "cuda":
         benchmark.extra_info["memory_mib"] = torch.cuda.max_memory_reserved() / 2**20
 

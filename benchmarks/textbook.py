@@ -1,25 +1,28 @@
 """The loop that tutorials teach, as the thing that ganctl is measured against.
 
-Pictures come from a DataLoader that takes each through PIL; the generator runs twice a step; Adam is what torch
-makes of it; every loss is read with ``.item()`` and printed. The mathematics is ganctl's ``bce`` on the same nets.
+Pictures come from a DataLoader that takes each through PIL; the generator runs twice a step; optimizers are what torch
+makes of them; every loss is read with ``.item()`` and printed. The mathematics is ganctl's loss on the same nets.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
+from ganctl.latent import Latent
+from ganctl.loss import Batch, Loss
 
-class PictureFiles(Dataset[Tensor]):
+
+class PictureFiles(Dataset[tuple[Tensor, Tensor]]):
     """Images that go through PIL one by one, as torchvision's datasets hand them out. ``x``: uint8 N×C×H×W."""
 
-    def __init__(self, x: Tensor, image_size: int) -> None:
-        self.x = x
+    def __init__(self, x: Tensor, y: Tensor | None, image_size: int) -> None:
+        self.x, self.y = x, torch.zeros(len(x), dtype=torch.int64) if y is None else y
         self.transform = transforms.Compose(
             [
                 transforms.ToPILImage(),
@@ -32,13 +35,13 @@ class PictureFiles(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: int) -> Tensor:
-        return self.transform(self.x[index])
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.transform(self.x[index]), self.y[index]
 
 
-def endless(x: Tensor, image_size: int, batch_size: int) -> Iterator[Tensor]:
-    """Batches of float32 images in [−1, 1], shuffled anew every epoch."""
-    loader = DataLoader(PictureFiles(x, image_size), batch_size=batch_size, shuffle=True)
+def endless(x: Tensor, y: Tensor | None, image_size: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches of float32 images in [−1, 1] and labels, shuffled anew every epoch."""
+    loader = DataLoader(PictureFiles(x, y, image_size), batch_size=batch_size, shuffle=True)
     while True:
         yield from loader
 
@@ -50,47 +53,49 @@ class Textbook:
         self,
         G: nn.Module,
         D: nn.Module,
-        x: Tensor,
+        batches: Iterator[tuple[Tensor, Tensor]],
         *,
-        image_size: int,
-        batch_size: int,
-        z_dim: int,
-        lr: float,
-        betas: tuple[float, float],
+        loss: Loss,
+        latent: Latent,
+        g_optimizer: Callable[..., torch.optim.Optimizer],
+        d_optimizer: Callable[..., torch.optim.Optimizer],
+        n_critic: int,
         device: torch.device,
     ) -> None:
-        self.G, self.D, self.z_dim, self.device = G.to(device), D.to(device), z_dim, device
-        self.batches = endless(x, image_size, batch_size)
-        self.criterion = nn.BCEWithLogitsLoss()
-        self.d_optimizer = torch.optim.Adam(D.parameters(), lr=lr, betas=betas)
-        self.g_optimizer = torch.optim.Adam(G.parameters(), lr=lr, betas=betas)
-        self.n = batch_size
+        self.G, self.D, self.loss = G.to(device), D.to(device), loss.to(device)
+        self.batches, self.latent, self.n_critic, self.device = batches, latent, n_critic, device
+        self.d_optimizer = d_optimizer(D.parameters())
+        self.g_optimizer = g_optimizer(G.parameters())
         self.line = open(os.devnull, "w")  # noqa: SIM115  (open as long as the loop is)
 
-    def update_discriminator(self) -> float:
-        real = next(self.batches).to(self.device)
-        self.n = len(real)
-        fake = self.G(torch.randn(self.n, self.z_dim, device=self.device))
+    def update_discriminator(self) -> None:
+        x, y = next(self.batches)
+        self.real = Batch(x.to(self.device), y.to(self.device))
+        fake = self.draw()
         self.d_optimizer.zero_grad()
-        on_real, on_fake = self.D(real), self.D(fake.detach())
-        loss = self.criterion(on_real, torch.ones_like(on_real))
-        loss = loss + self.criterion(on_fake, torch.zeros_like(on_fake))
+        loss, report = self.loss.discriminator_loss(self.D, self.real, fake._replace(x=fake.x.detach()))
         loss.backward()
         self.d_optimizer.step()
-        of_real, of_fake = on_real.sigmoid().mean().item(), on_fake.sigmoid().mean().item()
-        print(f"D loss {loss.item():.4f}  D(x) {of_real:.4f}  D(G(z)) {of_fake:.4f}", file=self.line)
-        return loss.item()
+        with torch.no_grad():
+            self.loss.constrain(self.D)
+        self.print({"D loss": loss, **report})
 
-    def update_generator(self) -> float:
-        fake = self.G(torch.randn(self.n, self.z_dim, device=self.device))
+    def update_generator(self) -> None:
+        fake = self.draw()
         self.g_optimizer.zero_grad()
-        on_fake = self.D(fake)
-        loss = self.criterion(on_fake, torch.ones_like(on_fake))
+        loss, report = self.loss.generator_loss(self.D, self.real, fake)
         loss.backward()
         self.g_optimizer.step()
-        print(f"G loss {loss.item():.4f}", file=self.line)
-        return loss.item()
+        self.print({"G loss": loss, **report})
+
+    def draw(self) -> Batch:
+        z = self.latent.sample(len(self.real.x), self.device)
+        return Batch(self.G(z, self.real.y), self.real.y, z)
+
+    def print(self, values: dict[str, Tensor]) -> None:
+        print("  ".join(f"{name} {value.item():.4f}" for name, value in values.items()), file=self.line)
 
     def step(self) -> None:
-        self.update_discriminator()
+        for _ in range(self.n_critic):
+            self.update_discriminator()
         self.update_generator()

@@ -60,7 +60,7 @@ class Config:
     precision: Literal["fp32", "tf32", "bf16"] = _setting("fp32, tf32 or bf16", default="fp32")
     deterministic: bool = _setting("only kernels that give the same bits every time", default=False)
     compile: bool = _setting("have torch.compile make kernels for G and D", default=False)
-    graph: bool = _setting("on CUDA, replay the step as a CUDA graph where that can be", default=True)
+    graph: bool = _setting("replay the step as a graph where that can be, without Python", default=True)
     data_root: str = _setting("where datasets lie or are downloaded to", default="data")
     log_every: int = _setting("steps between lines of metrics.jsonl, each a mean over them", default=50)
     sample_every: int | None = _setting("steps between sample pictures, besides one an epoch", default=None)

@@ -1,7 +1,7 @@
 """The discriminator's and the generator's update: the one step that trains every model.
 
-Nothing in a step leaves the device, branches on a tensor or changes a shape, so the same code runs eagerly and is
-captured whole as one CUDA graph (:mod:`ganctl.capture`).
+Nothing in a step leaves the device, branches on a tensor or changes a shape, so the same code runs from Python and is
+captured whole as one graph (:mod:`ganctl.capture`).
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ def test_both_loops_begin_alike(model: str) -> None:
     ours, theirs = Ganctl(setting(model)), make_textbook(setting(model))
     assert all(map(torch.equal, weights(ours.engine.G), weights(theirs.G)))
     assert all(map(torch.equal, weights(ours.engine.D), weights(theirs.D)))
-    batch = next(theirs.batches)
+    batch, labels = next(theirs.batches)
+    assert labels.shape == (8,)
     assert batch.shape == (8, *ours.images.shape) == ours.draw().x.shape
     assert batch.dtype == torch.float32
     assert batch.min() >= -1
@@ -57,7 +58,7 @@ def test_both_loops_begin_alike(model: str) -> None:
 def test_both_loops_do_the_same_mathematics(model: str) -> None:
     ours, theirs = Ganctl(setting(model)), make_textbook(setting(model))
     x = ours.draw().x
-    theirs.batches = iter([x])
+    theirs.batches = iter([(x, torch.zeros(8))])
 
     torch.manual_seed(1)
     real, fake = ours.draw()._replace(x=x, y=None), ours.engine.generate(None, keep_graph=True)
@@ -77,15 +78,17 @@ def test_both_loops_do_the_same_mathematics(model: str) -> None:
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5)
 
 
-def test_both_loops_train() -> None:
-    ours, theirs = Ganctl(setting()), make_textbook(setting())
+@pytest.mark.parametrize("model", ["gan-basic", "wgan", "wgan-gp", "cgan", "infogan"])
+def test_both_loops_train(model: str) -> None:
+    ours, theirs = Ganctl(setting(model)), make_textbook(setting(model))
     nets = (ours.engine.G, ours.engine.D, theirs.G, theirs.D)
     before = [weights(network) for network in nets]
     for _ in range(8):  # beyond an epoch of 5 batches
         ours.step()
         theirs.step()
     for network, old in zip(nets, before, strict=True):
-        assert not any(map(torch.equal, weights(network), old))
+        # The bias of a Wasserstein D's answer shifts that on reals and fakes alike.
+        assert sum(map(torch.equal, weights(network), old)) <= model.startswith("wgan")
         assert all(weight.isfinite().all() for weight in network.parameters())
 
 

@@ -86,7 +86,7 @@ machine = options(
         "graph",
         flag_value=False,
         default=None,
-        help="On CUDA, take every step from Python and not as a CUDA graph.",
+        help="Take every step from Python and not as a graph, as for a debugger.",
     ),
     click.option(
         "--seed",
