@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import machine
 import rounds
@@ -18,6 +19,7 @@ from compare import arguments
 from subjects import Ganctl, Setting, data, original_images, synchronize
 from textbook import endless
 
+from ganctl import cpu
 from ganctl.engine import Engine
 from ganctl.loss import Batch
 
@@ -96,6 +98,18 @@ def as_layers_say(setting: Setting) -> Ganctl:
     return loop
 
 
+def memory_given_back(setting: Setting) -> Ganctl:
+    """The C library gives freed memory back to the system, as it is used to."""
+    with patch.object(cpu, "keep_freed_memory"):
+        return Ganctl(setting)
+
+
+def mkl(setting: Setting) -> Ganctl:
+    """Linear layers by the library that torch chooses."""
+    with patch.object(cpu, "onednn_is_quicker", return_value=False):
+        return Ganctl(setting)
+
+
 def one_thread(setting: Setting) -> Ganctl:
     loop = Ganctl(setting)
     torch.set_num_threads(1)
@@ -105,6 +119,11 @@ def one_thread(setting: Setting) -> Ganctl:
 def bf16(setting: Setting) -> Ganctl:
     """``--precision bf16``, which is not the default."""
     return Ganctl(setting, {"precision": "bf16"})
+
+
+def control(setting: Setting) -> Ganctl:
+    """Nothing undone: how far this is from 1 is the error of all others."""
+    return Ganctl(setting)
 
 
 CONVOLUTIONS = ("dcgan", "dcgan-upsample")
@@ -118,8 +137,11 @@ VARIANTS: dict[Callable[[Setting], Ganctl], tuple[str, tuple[str, ...]]] = {
     adam_foreach: ("fused Adam, not foreach", ()),
     contiguous: ("channels_last", CONVOLUTIONS),
     as_layers_say: ("equal, cheaper layers", CONVOLUTIONS),
+    memory_given_back: ("freed memory is kept", ()),
+    mkl: ("oneDNN for large linear layers", ()),
     one_thread: ("all threads, not one", ()),
     bf16: ("fp32, not bf16", ()),
+    control: ("control: the step against itself", ()),
 }
 
 

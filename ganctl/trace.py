@@ -88,8 +88,11 @@ class Tracer(TorchDispatchMode):
         answer = func(*args, **kwargs)
         if what := obstacle(func, args, answer, CPU):
             raise RuntimeError(f"an operation {what}")
-        if [_Place.of(tensor) for tensor in given] != places:
-            raise RuntimeError(f"{func} changes the shape of a tensor")
+        for tensor, place in zip(given, places, strict=True):
+            if (now := _Place.of(tensor)) != place:  # as unsqueeze_ does
+                if now.storage != place.storage or place.storage not in self._made:
+                    raise RuntimeError(f"{func} changes where a tensor lies")
+                self._names.pop(place, None)  # whatever else had its place has no name now
         made = _tensors(answer)
         if not given and not made:
             return answer  # a profiler's marks, questions about types
@@ -228,7 +231,7 @@ class _Memory:
         return [content.clone() for content in self._contents()]
 
     def checksums(self) -> list[int]:
-        return [zlib.crc32(content.numpy()) for content in self._contents()]
+        return [zlib.crc32(memoryview(content.numpy())) for content in self._contents()]
 
     def write(self, what: list[Tensor]) -> None:
         """Put back what was read."""

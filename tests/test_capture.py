@@ -201,6 +201,8 @@ def rebind(loss: Any, value: Tensor) -> None:
     [
         (lambda loss, value: value.item(), "test_capture.py, line .* reads a value from the device"),
         (lambda loss, value: (two := value.repeat(2))[two > 0], "selects by a mask"),
+        (lambda loss, value: value.detach().numpy(), r"test_capture.py, line .* reads a tensor with \.numpy"),
+        (lambda loss, value: torch.tensor(0.5), "makes a tensor from Python's numbers"),
         (count, r"loss\.count is changed by Python after each step"),
         (rebind, r"loss\.mean is another tensor after each step"),
         (lambda loss, value: random.random(), "draws Python's random numbers"),

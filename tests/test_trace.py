@@ -78,6 +78,17 @@ def test_views_copies_and_what_lies_in_the_same_memory() -> None:
     hold(step, weight)
 
 
+def test_a_tensor_whose_shape_is_changed_in_place() -> None:
+    weight = torch.arange(6.0)
+
+    def step() -> None:
+        x = weight * 2
+        x.resize_(3, 2)
+        weight.add_(x.t_().unsqueeze_(0).squeeze_(0).flatten())
+
+    hold(step, weight)
+
+
 def test_operations_with_several_answers_and_with_lists() -> None:
     weights = [torch.randn(3), torch.randn(2)]
 
@@ -220,7 +231,11 @@ def test_the_control_what_repeats_itself_does() -> None:
 @pytest.mark.parametrize(
     ("does", "why"),
     [
-        (lambda weight: weight.unsqueeze_(0), "changes the shape"),
+        (lambda weight: weight.unsqueeze_(0), "changes where a tensor lies"),
+        (
+            lambda weight: ((x := weight + 1), x.detach().unsqueeze_(0), x.add_(1)),
+            "in a way that no operation made",
+        ),
         (lambda weight: weight.mul_(weight.sum().item()), "reads a value"),
         (lambda weight: torch.equal(weight, weight), "reads a value"),
         (lambda weight: weight[weight > 0], "selects by a mask"),

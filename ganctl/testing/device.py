@@ -14,7 +14,7 @@ from ganctl import hostreads
 from ganctl.testing.findings import Broken, where
 
 READS = {**hostreads.READS, "lift_fresh": "makes a tensor from Python's numbers in each step"}
-COPIES = {Tensor.cpu: "cpu", Tensor.numpy: "numpy", Tensor.tolist: "tolist"}
+COPIES = {**hostreads.COPIES, Tensor.cpu: "cpu"}
 REMEDIES = {
     "_local_scalar_dense": "Leave out .item(), float(), int(), print() and if (torch.where instead): keep it a tensor.",
     "lift_fresh": "Register it as a buffer in __init__: self.register_buffer('name', torch.tensor(value)).",
