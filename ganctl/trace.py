@@ -231,7 +231,7 @@ class _Memory:
         return [content.clone() for content in self._contents()]
 
     def checksums(self) -> list[int]:
-        return [zlib.crc32(memoryview(content.numpy())) for content in self._contents()]
+        return [zlib.crc32(content.numpy().data) for content in self._contents()]
 
     def write(self, what: list[Tensor]) -> None:
         """Put back what was read."""
