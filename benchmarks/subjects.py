@@ -73,7 +73,7 @@ class Ganctl(Loop):
 
     def update_discriminator(self) -> tuple[Batch, Batch]:
         """A fresh real batch, fakes and D's update; what the generator's turn goes on from."""
-        real = self.draw()
+        real = self.batches.next()
         fake = self.engine.generate(real.y, keep_graph=True)
         self.engine.update_discriminator(real, fake)
         return real, fake

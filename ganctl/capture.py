@@ -9,7 +9,7 @@ checkpoint saves of it is right at any step.
 A replay runs no Python. What changes from step to step lies in tensors that keep their addresses: weights, buffers,
 the optimizers' state, learning rates, the position in the data, the row of the report that is next. Whatever the
 host remembers instead (a counter in a module, ``self.x = new``) is noticed beforehand, and the run goes on without.
-On a CPU, where that is cheap, one step is also taken both ways and compared to the bit.
+On a CPU, where that is cheap, two steps are also taken both ways and compared to the bit.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Steps:
     def __call__(self) -> None:
         if self.graph is None and self._make_graph is not None and self._taken == WARM_UP:
             self._capture(self._make_graph())
-        if self.graph is not None and self._taken == WARM_UP + 1:
+        if self.graph is not None and self._taken <= WARM_UP + 1:  # the same inputs, and other ones
             if not self.graph.repeats(self._step):
                 self._go_without("a replay comes to other values: something depends on what Python remembers")
         elif self.graph is not None:

@@ -117,8 +117,7 @@ class Batches:
                 images.x, images.y, count, partial(self._indices, count), device, threads=threads
             )
             self.x, self.y = self.feed.x, self.feed.y
-        self.position = 0  # images drawn so far
-        self._ready = 0  # images from there on that are prepared
+        self.position = 0  # of the first image that is prepared
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64, device=device)
         self._cursor = torch.zeros((), dtype=torch.int64, device=device)
@@ -138,14 +137,10 @@ class Batches:
         if start != self._cursor_at:
             self._cursor.fill_(start)
         self._cursor_at = start + count
-        self.position, self._ready = position, count
+        self.position = position
 
     def draw(self) -> Batch:
-        """The next ``batch_size`` images: ``x`` float32 in [−1, 1] and ``y``, both on the device."""
-        if self._ready < self.batch_size:
-            self.prepare(self.position, self.batch_size)
-        self._ready -= self.batch_size
-        self.position += self.batch_size
+        """The next ``batch_size`` prepared images: ``x`` float32 in [−1, 1] and ``y``, both on the device."""
         chosen = self._order.index_select(0, self._cursor + self._lanes)
         self._cursor += self.batch_size
         x = self.x.index_select(0, chosen)
@@ -155,6 +150,12 @@ class Batches:
             mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
         return Batch(x, y)
+
+    def next(self) -> Batch:
+        """Prepare one batch and draw it."""
+        self.prepare(self.position, self.batch_size)
+        self.position += self.batch_size
+        return self.draw()
 
     def close(self) -> None:
         """Stop what fetches images ahead."""

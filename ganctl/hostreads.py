@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -42,14 +42,6 @@ class HostReads(TorchDispatchMode):
             if frame is not None and _package(frame) != "ganctl":
                 _add(self.places, f"{frame.f_code.co_filename}, line {frame.f_lineno}")
         return func(*args, **(kwargs or {}))
-
-
-def can_watch(network: nn.Module) -> bool:
-    """Whether torch lets operations of ``network`` be watched.
-
-    It does not on an LSTM's way back on a CPU: a tensor that is not there gets lost on the way to who watches.
-    """
-    return not any(isinstance(m, nn.LSTM) and m.all_weights[0][0].is_cpu for m in network.modules())
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import torch
@@ -44,14 +45,21 @@ class Trace:
         self._function = tracer.function()
 
     def replay(self) -> None:
-        with torch.no_grad():
-            self._function()
+        # Below autograd, as when it was written down: kernels may ask whether gradients are wanted, and nothing is
+        # remembered for them.
+        wanted = torch.is_grad_enabled()
+        try:
+            with torch._C._AutoDispatchBelowAutograd():
+                self._function()
+        finally:
+            torch.set_grad_enabled(wanted)
 
     def repeats(self, function: Callable[[], None]) -> bool:
         """Call ``function``, and tell whether a replay would have come to the same bits."""
-        before = self._memory.read()
-        self.replay()
-        replayed = self._memory.checksums()
+        before, replayed = self._memory.read(), None
+        with suppress(Exception):
+            self.replay()
+            replayed = self._memory.checksums()
         self._memory.write(before)
         del before
         function()
@@ -103,14 +111,17 @@ class Tracer(TorchDispatchMode):
             several = isinstance(answer, list | tuple)
             targets = [self._target(value) for value in (answer if several else [answer])]
             call = f"{self._operation(func)}({', '.join(words)})"
-            self._lines.append(_Line(targets, several, call, _variables_of(used)))
+            self._lines.append(_Line(targets, several, call, _variables_of(used), torch.is_grad_enabled()))
         return answer
 
     def function(self) -> Callable[[], None]:
-        """What was written down, to be called where torch keeps no graph for gradients."""
+        """What was written down, to be called below autograd."""
         last = {name: n for n, line in enumerate(self._lines) for name in (*line.targets, *line.used)}
-        text = ["def step():"]
+        text, wanted = ["def step():"], None
         for n, line in enumerate(self._lines):
+            if line.gradients != wanted:
+                wanted = line.gradients
+                text.append(f"    set_grad_enabled({wanted})")
             done = [name for name in dict.fromkeys((*line.targets, *line.used)) if last[name] == n]
             if set(line.targets) <= set(done):  # done for what it changes
                 text.append(f"    {line.call}")
@@ -119,7 +130,7 @@ class Tracer(TorchDispatchMode):
                 text.append(f"    {', '.join(line.targets)}{',' * line.several} = {line.call}")
             if done:
                 text.append(f"    del {', '.join(done)}")
-        scope = dict(self._scope)
+        scope = {**self._scope, "set_grad_enabled": torch._C._set_grad_enabled}
         exec(compile("\n".join([*text, "    return"]), "<a step, traced>", "exec"), scope)
         step: Callable[[], None] = scope["step"]
         return step
@@ -183,6 +194,7 @@ class _Line(NamedTuple):
     several: bool  # whether the operation answers with a list
     call: str
     used: list[str]  # variables in the call
+    gradients: bool  # whether they were wanted, which some kernels ask
 
 
 class _Place(NamedTuple):

@@ -28,7 +28,7 @@ from ganctl.engine import Engine
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, GanctlError
 from ganctl.evaluation import Metrics
 from ganctl.files import disk_error, make_durable, write_atomically
-from ganctl.hostreads import HostReads, can_watch
+from ganctl.hostreads import HostReads
 from ganctl.prepare import compile_networks, count_classes, load_data, make_engine
 from ganctl.progress import Advance, Quiet, clock
 from ganctl.records import write_line
@@ -230,7 +230,7 @@ class _Loop:
             while self.step < self.total and not stop.requested:
                 self.schedules.apply(self.step)
                 self.batches.prepare(self.step * self.per_step, self.per_step)
-                if first and self.can_watch():
+                if first and not config.compile:  # what watches would keep the compiler out
                     self.watched_step()
                 else:
                     steps()
@@ -310,12 +310,8 @@ class _Loop:
             make_graph,
             self.reporter.say,
             hindrance=hindrance,
-            watch=self.can_watch(),
+            watch=not config.compile,
         )
-
-    def can_watch(self) -> bool:
-        """Whether operations can be looked at without harm; what watches would keep torch.compile out."""
-        return not self.config.compile and all(map(can_watch, (self.engine.G, self.engine.D)))
 
     def last_saved_is_current(self) -> bool:
         return self.last_good == self.run.checkpoint_file(self.step)

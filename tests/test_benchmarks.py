@@ -46,7 +46,7 @@ def test_both_loops_begin_alike(model: str) -> None:
     assert all(map(torch.equal, weights(ours.engine.D), weights(theirs.D)))
     batch, labels = next(theirs.batches)
     assert labels.shape == (8,)
-    assert batch.shape == (8, *ours.images.shape) == ours.draw().x.shape
+    assert batch.shape == (8, *ours.images.shape) == ours.batches.next().x.shape
     assert batch.dtype == torch.float32
     assert batch.min() >= -1
     assert 0.5 < batch.max() <= 1
@@ -57,11 +57,11 @@ def test_both_loops_begin_alike(model: str) -> None:
 )  # dcgan-upsample: its dropout draws at random
 def test_both_loops_do_the_same_mathematics(model: str) -> None:
     ours, theirs = Ganctl(setting(model)), make_textbook(setting(model))
-    x = ours.draw().x
+    x = ours.batches.next().x
     theirs.batches = iter([(x, torch.zeros(8))])
 
     torch.manual_seed(1)
-    real, fake = ours.draw()._replace(x=x, y=None), ours.engine.generate(None, keep_graph=True)
+    real, fake = ours.batches.next()._replace(x=x, y=None), ours.engine.generate(None, keep_graph=True)
     ours.engine.update_discriminator(real, fake)
     torch.manual_seed(1)
     theirs.update_discriminator()
@@ -114,6 +114,7 @@ def test_a_variant_of_the_step_trains_and_undoes_its_technique(
     assert bool(options["fused"]) == fused
     assert bool(options["foreach"]) == (variant is techniques.adam_foreach)
     assert (loop.config.precision == "bf16") == (variant is techniques.bf16)
+    loop.batches.prepare(0, 8)
     assert isinstance(loop.draw(), Batch)
     last_grad = next(weight.grad for weight in loop.engine.D.parameters())
     assert last_grad is not None
@@ -126,7 +127,7 @@ def test_variants_of_the_layers_draw_the_same() -> None:
         torch.testing.assert_close(ours.engine.G(z), plain.engine.G(z), rtol=1e-4, atol=1e-5)
         for loop in (ours, plain):
             loop.engine.D.eval()
-        x = ours.draw().x
+        x = ours.batches.next().x
         torch.testing.assert_close(ours.engine.D(x), plain.engine.D(x), rtol=1e-4, atol=1e-5)
 
 

@@ -228,6 +228,17 @@ def test_a_capture_that_fails_leaves_no_trace() -> None:
     assert line == "Every step is taken from Python, which is slower: RuntimeError: cannot be captured."
 
 
+def test_a_replay_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    replay = Trace.replay
+
+    def broken(trace: Trace) -> None:
+        replay(trace)
+        raise RuntimeError("cannot be replayed")
+
+    monkeypatch.setattr(Trace, "replay", broken)
+    assert "a replay comes to other values" in go_without(lambda engine: None)
+
+
 def test_weights_keep_their_place_so_that_pictures_are_of_the_replayed_ones() -> None:
     training = Training(True, **MLP)
     training.go(WARM_UP + 1)

@@ -21,7 +21,7 @@ def numbered(n: int) -> Images:
 def test_every_image_once_an_epoch_also_where_batches_span_two() -> None:
     n, batch = 103, 10
     batches = Batches(numbered(n), batch, seed=5, device=CPU)
-    seen = torch.cat([batches.draw().y for _ in range(31)])
+    seen = torch.cat([batches.next().y for _ in range(31)])
     for epoch in range(3):
         assert sorted(seen[epoch * n : (epoch + 1) * n].tolist()) == list(range(n))
     assert seen[:n].tolist() != seen[n : 2 * n].tolist()
@@ -29,18 +29,18 @@ def test_every_image_once_an_epoch_also_where_batches_span_two() -> None:
 
 def test_order_depends_on_seed_and_position_alone() -> None:
     one = Batches(numbered(50), 8, seed=1, device=CPU)
-    drawn = [one.draw().y for _ in range(20)]
+    drawn = [one.next().y for _ in range(20)]
     two = Batches(numbered(50), 8, seed=1, device=CPU)
     two.position = 13 * 8
-    assert torch.equal(two.draw().y, drawn[13])
+    assert torch.equal(two.next().y, drawn[13])
     other = Batches(numbered(50), 8, seed=2, device=CPU)
-    assert not torch.equal(other.draw().y, drawn[0])
+    assert not torch.equal(other.next().y, drawn[0])
 
 
 def test_pixels_become_minus_one_to_one_and_stay_with_their_label() -> None:
     images = numbered(300)
     images.x[:, 0, 1, 0], images.x[:, 0, 1, 1] = 0, 255
-    batch = Batches(images, 16, seed=0, device=CPU).draw()
+    batch = Batches(images, 16, seed=0, device=CPU).next()
     assert batch.x.dtype == torch.float32
     assert batch.x[:, 0, 1, 0].eq(-1).all()
     assert batch.x[:, 0, 1, 1].eq(1).all()
@@ -50,8 +50,8 @@ def test_pixels_become_minus_one_to_one_and_stay_with_their_label() -> None:
 
 def test_a_batch_as_large_as_the_data() -> None:
     batches = Batches(numbered(7), 7, seed=0, device=CPU)
-    assert sorted(batches.draw().y.tolist()) == list(range(7))
-    assert sorted(batches.draw().y.tolist()) == list(range(7))
+    assert sorted(batches.next().y.tolist()) == list(range(7))
+    assert sorted(batches.next().y.tolist()) == list(range(7))
 
 
 @pytest.mark.parametrize("per_step", [8, 24])

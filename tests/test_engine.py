@@ -170,14 +170,14 @@ def test_nothing_leaves_the_device_inside_a_step() -> None:
     # capturable is what keeps Adam's step count on the device; without it Adam reads nothing, but counts on the host.
     batches = Batches(Images(torch.zeros(20, 1, 4, 4, dtype=torch.uint8)), 6, seed=0, device=CPU)
     recorder = Recorder(10, CPU)
-    engine.step(batches.draw)
+    engine.step(batches.next)
     with pytest.raises(Broken, match="reads a value from the device"), on_device("here"):
         torch.ones(1).item()
     options = {"lr": 0.01, "fused": True}
     engine.g_optimizer = torch.optim.Adam(engine.G.parameters(), **options)
     engine.d_optimizer = torch.optim.Adam(engine.D.parameters(), **options)
     with on_device("in a step"):
-        recorder.add(engine.step(batches.draw))
+        recorder.add(engine.step(batches.next))
 
 
 def test_bf16_trains_in_float32_weights() -> None:

@@ -63,6 +63,25 @@ def test_what_batch_normalisation_does_not_say_that_it_writes_is_changed_back() 
     hold(lambda: net(torch.randn(5, 3) * 2 + 1), net.running_mean, net.running_var, net.num_batches_tracked)
 
 
+def test_kernels_that_ask_whether_gradients_are_wanted() -> None:
+    net = nn.LSTM(2, 3)
+
+    def step() -> None:
+        with torch.no_grad():
+            x, _ = net(torch.randn(3, 2, 2))
+        loss = net(x[..., :2])[0].square().mean()
+        for weight, gradient in zip(
+            net.parameters(), torch.autograd.grad(loss, [*net.parameters()]), strict=True
+        ):
+            weight.data.sub_(gradient)
+
+    hold(step, *net.parameters())
+    trace = traced(step)
+    with torch.no_grad():
+        trace.replay()
+        assert not torch.is_grad_enabled()
+
+
 def test_views_copies_and_what_lies_in_the_same_memory() -> None:
     weight = torch.arange(12.0).view(3, 4)
 

@@ -48,7 +48,7 @@ def check(
         batches = Batches(images, BATCH, seed=0, device=CPU)
         for step in range(STEPS):
             schedules.apply(step)
-            report = engine.step(batches.draw)
+            report = engine.step(batches.next)
             for part, value in report.items():
                 if not bool(value.isfinite()):
                     raise Broken(
