@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -77,16 +76,16 @@ class Tracer(TorchDispatchMode):
         super().__init__()
         self.memory = _Memory()
         self._lines: list[_Line] = []
-        self._names: dict[_Place, str] = {}
+        self._names: dict[int, dict[_Place, str]] = {}  # by storage
         self._scope: dict[str, Any] = {}  # constants and operations
         self._operations: dict[Any, str] = {}
         self._variables = 0
-        # Storages made within. They are known, not kept: memory is freed as ever, but no address comes again.
-        self._made: dict[int, StorageWeakRef] = {}
-        self._found: set[int] = set()  # storages that were there
+        self._made: set[int] = set()  # storages
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if what := obstacle(func, args, args[0] if args else None, CPU):
+            raise RuntimeError(f"an operation {what}")
         given = _tensors((args, kwargs))
         places = [_Place.of(tensor) for tensor in given]
         used: list[str] = []
@@ -94,20 +93,23 @@ class Tracer(TorchDispatchMode):
         words += [f"{name}={self._word(value, used)}" for name, value in kwargs.items()]
         self._remember(func, args, kwargs)
         answer = func(*args, **kwargs)
-        if what := obstacle(func, args, answer, CPU):
-            raise RuntimeError(f"an operation {what}")
         for tensor, place in zip(given, places, strict=True):
             if (now := _Place.of(tensor)) != place:  # as unsqueeze_ does
                 if now.storage != place.storage or place.storage not in self._made:
                     raise RuntimeError(f"{func} changes where a tensor lies")
-                self._names.pop(place, None)  # whatever else had its place has no name now
-        made = _tensors(answer)
+                self._names[place.storage].pop(place, None)  # whatever else had its place has no name now
+        made = [_Place.of(tensor) for tensor in _tensors(answer)]
         if not given and not made:
             return answer  # a profiler's marks, questions about types
+        for storage in {place.storage for place in made} - {place.storage for place in places}:
+            self._made.add(storage)
+            self._names[storage] = {}  # an address comes again when what was there is gone
+        known = all(place in self._names[place.storage] for place in made)
         if func.is_view and not _variables_of(used):
-            for tensor in made:  # of a tensor that stays where it is: so does what is seen of it
-                self._names.setdefault(_Place.of(tensor), self._constant(tensor))
-        elif not made or func._schema.is_mutable or any(_Place.of(t) not in self._names for t in made):
+            for place, tensor in zip(made, _tensors(answer), strict=True):
+                # Of a tensor that stays where it is: so does what is seen of it.
+                self._names[place.storage].setdefault(place, self._constant(tensor))
+        elif not (known and made) or func._schema.is_mutable:
             several = isinstance(answer, list | tuple)
             targets = [self._target(value) for value in (answer if several else [answer])]
             call = f"{self._operation(func)}({', '.join(words)})"
@@ -139,13 +141,13 @@ class Tracer(TorchDispatchMode):
         """How an argument is written. The names of the tensors in it are added to ``used``."""
         if isinstance(value, Tensor):
             place = _Place.of(value)
-            if place not in self._names:
+            names = self._names.setdefault(place.storage, {})
+            if place not in names:
                 if place.storage in self._made:
                     raise RuntimeError("a tensor lies in another's memory in a way that no operation made")
-                self._names[place] = self._constant(value)
-                self._found.add(place.storage)
-            used.append(self._names[place])
-            return self._names[place]
+                names[place] = self._constant(value)
+            used.append(names[place])
+            return names[place]
         if isinstance(value, list | tuple):
             return f"[{', '.join(self._word(item, used) for item in value)}]"
         if value is None or isinstance(value, bool | int | str):
@@ -180,10 +182,7 @@ class Tracer(TorchDispatchMode):
         name = f"v{self._variables}"
         if isinstance(value, Tensor):
             place = _Place.of(value)
-            if place not in self._names:
-                self._names[place] = name
-                if place.storage not in self._found | self._made.keys():
-                    self._made[place.storage] = StorageWeakRef(value.untyped_storage())
+            self._names[place.storage].setdefault(place, name)
         elif value is not None:
             raise RuntimeError("an operation answers with a value that Python may use")
         return name

@@ -185,6 +185,21 @@ def test_nothing_is_kept_of_what_was_made_while_tracing() -> None:
     assert torch.equal(weight, torch.ones(4))
 
 
+def test_an_address_that_comes_again_is_another_tensor() -> None:
+    weight = torch.zeros(1000)
+    addresses = []
+
+    def step() -> None:
+        for i in range(20):  # each is gone when the next is made
+            x = torch.full((1000,), float(i))
+            addresses.append(x.data_ptr())
+            weight.add_(x.mul_(0.5).detach())
+            del x
+
+    hold(step, weight)
+    assert len(set(addresses[:20])) < 20
+
+
 def test_what_is_not_needed_for_tensors_is_left_out() -> None:
     weight = torch.ones(2)
 
