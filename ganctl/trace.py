@@ -38,6 +38,7 @@ class Trace:
         try:
             with tracer:
                 function()
+            self._after: list[Tensor] | None = tracer.memory.read()
         finally:
             tracer.memory.undo()
         self._memory = tracer.memory
@@ -54,14 +55,21 @@ class Trace:
             torch.set_grad_enabled(wanted)
 
     def repeats(self, function: Callable[[], None]) -> bool:
-        """Call ``function``, and tell whether a replay would have come to the same bits."""
+        """Call ``function``, and tell whether a replay would have come to the same bits.
+
+        The first time, right after the capture, it has been called already, while it was written down, and is not called
+        twice for one step: what Python remembers of it is then right, too, for who goes on without.
+        """
         before, replayed = self._memory.read(), None
         with suppress(Exception):
             self.replay()
             replayed = self._memory.checksums()
-        self._memory.write(before)
-        del before
-        function()
+        if self._after is not None:
+            self._memory.write(self._after)
+            self._after = None
+        else:
+            self._memory.write(before)
+            function()
         return replayed == self._memory.checksums()
 
 

@@ -239,6 +239,20 @@ def test_a_replay_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) ->
     assert "a replay comes to other values" in go_without(lambda engine: None)
 
 
+def test_what_python_remembers_elsewhere_is_right_for_who_goes_on_without() -> None:
+    def change(engine: Engine) -> None:
+        original, seen = engine.loss.discriminator_loss, [0]
+
+        def changed(*args: Any) -> Any:
+            seen[0] += 1  # where nobody looks for it
+            loss, report = original(*args)
+            return loss * seen[0], report
+
+        engine.loss.discriminator_loss = changed  # type: ignore[method-assign]
+
+    assert "a replay comes to other values" in go_without(change)
+
+
 def test_weights_keep_their_place_so_that_pictures_are_of_the_replayed_ones() -> None:
     training = Training(True, **MLP)
     training.go(WARM_UP + 1)
