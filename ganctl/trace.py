@@ -57,8 +57,8 @@ class Trace:
     def repeats(self, function: Callable[[], None]) -> bool:
         """Call ``function``, and tell whether a replay would have come to the same bits.
 
-        The first time, right after the capture, it has been called already, while it was written down, and is not called
-        twice for one step: what Python remembers of it is then right, too, for who goes on without.
+        The first time, right after the capture, it has been called already, while it was written down, and is not
+        called twice for one step: what Python remembers of it is then right, too, for who goes on without.
         """
         before, replayed = self._memory.read(), None
         with suppress(Exception):
