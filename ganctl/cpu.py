@@ -66,9 +66,8 @@ class _Affine(torch.autograd.Function):
         for_b = None
         if needs_b and b.is_contiguous():
             for_b = _Affine.apply(g.t(), a.t(), None)
-        elif (
-            needs_b
-        ):  # a transposed weight: laid out as the weight itself, or it would be copied where it is summed
+        elif needs_b:
+            # A transposed weight: laid out as the weight itself, or it would be copied where it is summed.
             for_b = _Affine.apply(a.t(), g.t(), None).t()
         return (
             _Affine.apply(g, b.t(), None) if needs_a else None,

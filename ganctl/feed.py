@@ -39,8 +39,8 @@ def choose_place(
         in_memory: bytes that are free on the host, likewise.
     """
     images = f"The images ({gib(size)})"
-    if in_memory is None:
-        in_memory = free_memory() or 2**63  # where the system does not say, it is left to find room
+    if in_memory is None and (in_memory := free_memory()) is None:
+        in_memory = 2**63  # where the system does not say, it is left to find room
     if device.type == "cuda":
         on_device = torch.cuda.mem_get_info(device)[0] if on_device is None else on_device
         if size < on_device / 2:  # the other half is for the networks
