@@ -117,7 +117,7 @@ def made_importable(folder: Path) -> None:
             paths.append(str(PACKAGES))
             sys.path.append(str(PACKAGES))
     if not _registered():
-        from ganctl import toml
+        from ganctl.system import toml
 
         project = toml.read(ROOT / "pyproject.toml")["project"]
         about = folder / "site" / f"ganctl-{project['version']}.dist-info"
@@ -290,7 +290,7 @@ def _ganctl() -> list[str]:
     """The command line, which draws no curves where there is no matplotlib."""
     if importlib.util.find_spec("matplotlib") is not None:
         return [sys.executable, "-m", "ganctl"]
-    without = "import ganctl.curves, ganctl.cli; ganctl.curves.draw = lambda *_: None; ganctl.cli.main()"
+    without = "import ganctl.rendering.curves, ganctl.cli; ganctl.rendering.curves.draw = lambda *_: None; ganctl.cli.main()"
     return [sys.executable, "-c", without]
 
 

@@ -20,8 +20,8 @@ from ganctl.config import Config, resolve
 from ganctl.data import Images
 from ganctl.devices import choose_device
 from ganctl.loss import Batch
-from ganctl.model import Spec
-from ganctl.progress import Quiet
+from ganctl.recipe import Spec
+from ganctl.system.progress import Quiet
 
 MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
 

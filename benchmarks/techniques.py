@@ -19,8 +19,8 @@ from compare import arguments
 from subjects import Ganctl, Setting, data, original_images, synchronize
 from textbook import endless
 
-from ganctl import cpu
 from ganctl.engine import Engine
+from ganctl.kernels import linear
 from ganctl.loss import Batch
 
 
@@ -100,13 +100,13 @@ def as_layers_say(setting: Setting) -> Ganctl:
 
 def memory_given_back(setting: Setting) -> Ganctl:
     """The C library gives freed memory back to the system, as it is used to."""
-    with patch.object(cpu, "keep_freed_memory"):
+    with patch.object(linear, "keep_freed_memory"):
         return Ganctl(setting)
 
 
 def mkl(setting: Setting) -> Ganctl:
     """Linear layers by the library that torch chooses."""
-    with patch.object(cpu, "onednn_is_quicker", return_value=False):
+    with patch.object(linear, "onednn_is_quicker", return_value=False):
         return Ganctl(setting)
 
 

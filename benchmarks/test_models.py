@@ -19,7 +19,7 @@ from ganctl.capture import graph_of
 from ganctl.data import Batches
 from ganctl.devices import choose_device
 from ganctl.feed import Place
-from ganctl.progress import Quiet
+from ganctl.system.progress import Quiet
 
 ROUNDS = 10
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.hookspecs import Register, hookimpl
-from ganctl.model import ImageShape, Model, Spec
+from ganctl.recipe import ImageShape, Model, Spec
 
 if TYPE_CHECKING:
     from ganctl.api import load, sweep, train

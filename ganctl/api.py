@@ -6,15 +6,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganctl import plugin_files, resume, toml
+from ganctl import plugin_files, resume
 from ganctl.config import resolve
 from ganctl.errors import USAGE, GanctlError
-from ganctl.progress import make_reporter
 from ganctl.run import Run
 from ganctl.sampling import load as load
-from ganctl.signals import Interrupted, StopSignals
 from ganctl.sweeps import conduct
 from ganctl.sweeps.folder import Sweep, read
+from ganctl.system import toml
+from ganctl.system.progress import make_reporter
+from ganctl.system.signals import Interrupted, StopSignals
 from ganctl.training import train as run_training
 
 

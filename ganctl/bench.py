@@ -13,12 +13,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ganctl import cpu
 from ganctl.capture import Graph, Steps, own_stream
 from ganctl.config import Config
 from ganctl.data import Batches, Images
 from ganctl.devices import arithmetic
 from ganctl.engine import Engine
+from ganctl.kernels import linear
 from ganctl.metrics import Recorder
 from ganctl.prepare import compile_networks, make_engine
 from ganctl.registry import Registry
@@ -43,7 +43,7 @@ class Loop:
         say: Say = lambda text: None,
     ) -> None:
         if device.type == "cpu":
-            cpu.keep_freed_memory()
+            linear.keep_freed_memory()
         torch.manual_seed(config.seed)
         self.config, self.images, self.device = config, images, device
         self.engine: Engine = make_engine(registry, config, images, device)
@@ -212,7 +212,7 @@ def peak_flops(device: torch.device, precision: str) -> float:
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
     product: Callable[[], Any] = lambda: a @ b  # noqa: E731
-    if device.type == "cpu" and dtype == torch.float32 and cpu.onednn_is_quicker():
+    if device.type == "cpu" and dtype == torch.float32 and linear.onednn_is_quicker():
         product = lambda: torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")  # noqa: E731
     return 2 * n**3 / _best(product, device)
 

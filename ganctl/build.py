@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganctl import cpu, optimizers, options
+from ganctl import optimizers, options
 from ganctl.config import COMPONENTS, Config
 from ganctl.errors import GanctlError
+from ganctl.kernels import linear
 from ganctl.latent import Latent
 from ganctl.loss import Loss
-from ganctl.model import ImageShape, Spec
+from ganctl.recipe import ImageShape, Spec
 from ganctl.registry import Registry
 
 
@@ -79,7 +80,7 @@ def make_loss(registry: Registry, config: Config, num_classes: int) -> Loss:
 
 def _network(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> nn.Module:
     network: nn.Module = _checked(registry, kind, spec, nn.Module, "torch.nn.Module", **filled_in)
-    cpu.quicken(network)
+    linear.quicken(network)
     return network
 
 

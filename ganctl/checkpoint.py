@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from ganctl.errors import CHECKPOINT, GanctlError
-from ganctl.files import write_atomically
 from ganctl.state import check
+from ganctl.system.files import write_atomically
 
 FORMAT = 1
 SEAL = b"ganctl-sha256:"

@@ -9,10 +9,11 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from ganctl import options, plugin_files, toml
+from ganctl import options, plugin_files
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.model import Model, Spec
+from ganctl.recipe import Model, Spec
 from ganctl.registry import Registry
+from ganctl.system import toml
 
 #: Setting → the kind of component that it names.
 COMPONENTS = {

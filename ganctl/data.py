@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganctl.feed import Feed, Place, choose_place, reading_threads
 from ganctl.loss import Batch
-from ganctl.model import ImageShape
+from ganctl.recipe import ImageShape
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -11,7 +11,7 @@ from typing import Any
 from ganctl import options
 from ganctl.config import COMPONENTS
 from ganctl.errors import GanctlError
-from ganctl.model import ImageShape, Model, Spec
+from ganctl.recipe import ImageShape, Model, Spec
 from ganctl.registry import Component, Registry
 
 #: Kind of component → the part of a run that it is, as in ``-o PART.OPTION=VALUE``.

@@ -17,7 +17,7 @@ from typing import Any
 
 from ganctl import __version__, plugins
 from ganctl.errors import GanctlError
-from ganctl.memory import free_memory, gib
+from ganctl.system.memory import free_memory, gib
 
 LIBRARIES = ("numpy", "pillow", "click", "pluggy", "rich", "filelock", "tensorboard", "matplotlib")
 

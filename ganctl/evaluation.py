@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganctl import options
 from ganctl.data import Images
-from ganctl.model import Spec
+from ganctl.recipe import Spec
 from ganctl.registry import Registry
 
 

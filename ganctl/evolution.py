@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganctl import history
-from ganctl.animation import check_suffix, save_animation
 from ganctl.errors import USAGE, GanctlError
 from ganctl.history import Frame
-from ganctl.progress import Quiet
+from ganctl.rendering.animation import check_suffix, save_animation
+from ganctl.system.progress import Quiet
 
 if TYPE_CHECKING:
     import numpy as np

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from ganctl.memory import free_memory, gib
+from ganctl.system.memory import free_memory, gib
 
 AHEAD = 4  # steps
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.records import read_lines
 from ganctl.run import Run
+from ganctl.system.jsonl import read_lines
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -189,7 +189,7 @@ def _ending(log: str) -> tuple[State, str]:
     session = re.split(r"^\S+ \S+  ganctl \S+, torch ", log, flags=re.MULTILINE)[-1]
     if re.search(r"  Done: \d+ steps|  .* is finished at step \d+", session):
         return "finished", ""
-    if "  Stopped and saved at step" in session or "ganctl.signals.Interrupted" in session:
+    if "  Stopped and saved at step" in session or "ganctl.system.signals.Interrupted" in session:
         return "stopped", ""
     errors = re.findall(r"^ganctl\.errors\.GanctlError: (.*)$", session, re.MULTILINE)
     if errors:

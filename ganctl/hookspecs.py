@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     import click
 
-    from ganctl.model import Model
+    from ganctl.recipe import Model
 
 hookspec = pluggy.HookspecMarker("ganctl")
 hookimpl = pluggy.HookimplMarker("ganctl")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganctl.errors import DATA, USAGE, GanctlError
-from ganctl.files import write_atomically
+from ganctl.system.files import write_atomically
 
 
 class Latents(NamedTuple):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganctl.kernels.relu import StraightLines
 from ganctl.loss import Batch, Critic, logits
-from ganctl.piecewise import StraightLines
 
 
 def with_gradient(D: Critic, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:

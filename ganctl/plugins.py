@@ -17,7 +17,7 @@ import pluggy
 
 from ganctl import hookspecs, requirements, switches
 from ganctl.errors import GanctlError, did_you_mean
-from ganctl.model import Model
+from ganctl.recipe import Model
 from ganctl.registry import KINDS, Component, Registry, component
 
 if TYPE_CHECKING:

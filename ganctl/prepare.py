@@ -15,8 +15,8 @@ from ganctl.devices import rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.latent import Latent
-from ganctl.progress import Quiet, as_callback
 from ganctl.registry import Registry
+from ganctl.system.progress import Quiet, as_callback
 
 
 def load_data(registry: Registry, config: Config, reporter: Quiet) -> cache.Loaded:

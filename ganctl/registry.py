@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.model import Model
+from ganctl.recipe import Model
 
 #: Kind of component → its plural, which is also the name of its hook and of its listing command.
 KINDS = {

@@ -12,11 +12,11 @@ from typing import Any
 from ganctl import checkpoint, plugin_files
 from ganctl.config import COMPONENTS, Config, resolve
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
-from ganctl.records import keep_lines
 from ganctl.registry import Registry
 from ganctl.run import Run
 from ganctl.sampling import check_origin, config_of
 from ganctl.state import blamed_on
+from ganctl.system.jsonl import keep_lines
 
 #: Settings that may change when a run goes on, because what is computed does not depend on them.
 #: The data may lie elsewhere by now; that its pixels are the same is checked.

@@ -10,9 +10,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ganctl import toml
 from ganctl.errors import USAGE, GanctlError, InUseError, status_of
-from ganctl.records import read_lines
+from ganctl.system import toml
+from ganctl.system.jsonl import read_lines
 
 
 class Run:

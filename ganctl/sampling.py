@@ -12,18 +12,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganctl import build, checkpoint, latent_files, pictures, plugin_files, walks
+from ganctl import build, checkpoint, latent_files, plugin_files, walks
 from ganctl.config import COMPONENTS, Config, meant_by
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
-from ganctl.files import disk_error, write_atomically
 from ganctl.latent import Codes, Latent
 from ganctl.latent_files import Latents
-from ganctl.model import ImageShape
-from ganctl.progress import Quiet
+from ganctl.recipe import ImageShape
 from ganctl.registry import Registry
+from ganctl.rendering import grid as pictures
 from ganctl.run import Run
 from ganctl.state import blamed_on
+from ganctl.system.files import disk_error, write_atomically
+from ganctl.system.progress import Quiet
 from ganctl.walks import Walk
 
 if TYPE_CHECKING:

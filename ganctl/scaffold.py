@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ganctl import __version__
 from ganctl.errors import USAGE, GanctlError
-from ganctl.files import disk_error
 from ganctl.registry import KINDS, NAME, Registry
+from ganctl.system.files import disk_error
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: Kind → what ``ganctl train`` is told to use the component.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.model import ImageShape
+from ganctl.recipe import ImageShape
 
 
 def doublings(what: str, image: ImageShape, depth: int | None = None) -> tuple[int, tuple[int, int]]:

@@ -12,7 +12,7 @@ from ganctl import plugin_files
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugins import GROUP, Plugins, discover
 from ganctl.switches import normalise
-from ganctl.toml import read
+from ganctl.system.toml import read
 
 
 class SourceTree(Distribution):

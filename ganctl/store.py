@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ganctl.errors import RESOURCES, GanctlError
-from ganctl.memory import free_memory, gib
+from ganctl.system.memory import free_memory, gib
 
 Log = Callable[[str], None]
 ROWS = 1024  # images copied at a time

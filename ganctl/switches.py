@@ -8,9 +8,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganctl import toml
 from ganctl.errors import USAGE, GanctlError
-from ganctl.files import disk_error, write_atomically
+from ganctl.system import toml
+from ganctl.system.files import disk_error, write_atomically
 
 OWN = "ganctl"
 NONE = "none"  # GANCTL_PLUGINS=none: only ganctl's own

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ganctl import options
-from ganctl.model import Spec
+from ganctl.recipe import Spec
 from ganctl.registry import Registry
 
 if TYPE_CHECKING:

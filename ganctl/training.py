@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 import ganctl
-from ganctl import build, checkpoint, cpu, curves, metrics, pictures, plugins
+from ganctl import build, checkpoint, metrics, plugins
 from ganctl import resume as resuming
 from ganctl.capture import Steps, graph_of, own_stream
 from ganctl.config import Config
@@ -27,17 +27,19 @@ from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, GanctlError
 from ganctl.evaluation import Metrics
-from ganctl.files import disk_error, make_durable, write_atomically
 from ganctl.hostreads import HostReads
+from ganctl.kernels import linear
 from ganctl.prepare import compile_networks, count_classes, load_data, make_engine
-from ganctl.progress import Advance, Quiet, clock
-from ganctl.records import write_line
 from ganctl.registry import Registry
+from ganctl.rendering import curves, grid
 from ganctl.resume import Resume
 from ganctl.run import Run
 from ganctl.sampling import draw_latents, generate, rows_of_classes
 from ganctl.schedules import Schedules
-from ganctl.signals import StopSignals
+from ganctl.system.files import disk_error, make_durable, write_atomically
+from ganctl.system.jsonl import write_line
+from ganctl.system.progress import Advance, Quiet, clock
+from ganctl.system.signals import StopSignals
 from ganctl.trackers import Tracker, Trackers
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0  # a long epoch must not lose an hour to a power cut
@@ -73,7 +75,7 @@ def train(
     registry = registry or plugins.registry()
     device = choose_device(config.device)
     if device.type == "cpu":
-        cpu.keep_freed_memory()
+        linear.keep_freed_memory()
     loaded = load_data(registry, config, reporter)
     images = loaded.images
     with (
@@ -415,12 +417,12 @@ class _Loop:
             torch.manual_seed(self.config.seed)
             x = torch.cat(list(generate(G.eval(), self.latents, self.labels, self.config.batch_size)))
         G.train(training)
-        picture = pictures.grid(pictures.to_uint8(x), self.columns)
+        picture = grid.grid(grid.to_uint8(x), self.columns)
         # Of the epoch that the step belongs to: the first picture of an epoch's end counts to that epoch.
         epoch = math.ceil(self.step * self.per_step / len(self.images.x) - 1e-9)
         if self.epoch_ended():
             epoch = self.epochs_done(self.step)
-        pictures.save_png(picture, self.run.samples_dir / f"epoch-{epoch:04d}-step-{self.step:08d}.png")
+        grid.save_png(picture, self.run.samples_dir / f"epoch-{epoch:04d}-step-{self.step:08d}.png")
         board.picture(self.step, "samples", picture)
 
     def evaluate(self, board: Tracker) -> None:
@@ -434,7 +436,7 @@ class _Loop:
             y = torch.arange(len(z), device=z.device) % count_classes(self.images)
 
         def fakes() -> Iterator[Tensor]:
-            return (pictures.to_uint8(x) for x in generate(G, z, y, config.batch_size))
+            return (grid.to_uint8(x) for x in generate(G, z, y, config.batch_size))
 
         training = G.training
         G.eval()
@@ -453,8 +455,8 @@ class _Loop:
     def draw_reals(self, board: Tracker) -> None:
         generator = torch.Generator().manual_seed(self.config.seed)
         chosen = torch.randperm(len(self.images.x), generator=generator)[: self.config.samples]
-        picture = pictures.grid(self.images.x[chosen])
-        pictures.save_png(picture, self.run.real_file)
+        picture = grid.grid(self.images.x[chosen])
+        grid.save_png(picture, self.run.real_file)
         board.picture(0, "reals", picture)
 
     def draw_curves(self) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ganctl import animation, latent_files, pictures, sampling
+from ganctl import latent_files, sampling
 from ganctl.errors import USAGE, GanctlError
+from ganctl.rendering import animation, grid
 from ganctl.walks import Walk
 
 
@@ -44,18 +45,18 @@ def write(
     if suffix in animation.SUFFIXES:
         animation.save_animation(walk.frames(scale=scale), out, fps)
     elif suffix == ".png":
-        pictures.save_png(walk.image(labels=labels, scale=scale), out)
+        grid.save_png(walk.image(labels=labels, scale=scale), out)
     elif suffix == ".npz":
         latent_files.write(
             out,
             walk.z,
             walk.y,
-            images=pictures.to_uint8(walk.x).permute(0, 2, 3, 1).numpy(),
+            images=grid.to_uint8(walk.x).permute(0, 2, 3, 1).numpy(),
             rows=[row.name for row in walk.rows for _ in row.values],
             values=[value for row in walk.rows for value in row.values],
         )
     else:
-        batches = (pictures.to_uint8(row.x) for row in walk.rows)
+        batches = (grid.to_uint8(row.x) for row in walk.rows)
         sampling.write_folder(batches, out, lambda n: None, _suffixes(walk))
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ganctl import pictures, sheet
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes, Latent, Normal, Uniform
+from ganctl.rendering import grid, labelled_grid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,8 +113,8 @@ class Walk:
             labels: ``False``: pictures alone.
             scale: how many pixels wide and high each pixel becomes; by default so many that labels can be read.
         """
-        lines = [sheet.Line(row.name, row.captions, pictures.to_uint8(row.x)) for row in self.rows]
-        return sheet.draw(lines, labels=labels, scale=scale)
+        lines = [labelled_grid.Line(row.name, row.captions, grid.to_uint8(row.x)) for row in self.rows]
+        return labelled_grid.draw(lines, labels=labels, scale=scale)
 
     def frames(self, *, scale: int | None = None) -> list[np.ndarray[Any, Any]]:
         """One picture after the other, those of all rows at once: uint8 H×W×3, or H×W×1 for grey."""
@@ -122,11 +122,11 @@ class Walk:
 
         height, width = self.rows[0].x.shape[2:]
         alone = len(self.rows) == 1
-        scale = scale or sheet.enlargement(height, width, 256 if alone else sheet.LEGIBLE)
+        scale = scale or labelled_grid.enlargement(height, width, 256 if alone else labelled_grid.LEGIBLE)
         made = []
-        for at in zip(*(pictures.to_uint8(row.x) for row in self.rows), strict=True):
+        for at in zip(*(grid.to_uint8(row.x) for row in self.rows), strict=True):
             x = torch.stack(at)
-            picture = sheet.enlarged(pictures.to_pil(x[0]) if alone else pictures.grid(x), scale)
+            picture = labelled_grid.enlarged(grid.to_pil(x[0]) if alone else grid.grid(x), scale)
             array = np.asarray(picture)
             made.append(array[..., None] if array.ndim == 2 else array)
         return made

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ganctl import history
 from ganctl.errors import DIVERGED, FAILED
 from ganctl.history import History
-from ganctl.progress import clock
+from ganctl.system.progress import clock
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -195,14 +195,14 @@ def half_blocks(grid: Image, samples: int, columns: int, rows: int) -> list[Text
     from PIL import Image
     from rich.text import Text
 
-    from ganctl.reports import tiles
+    from ganctl.rendering import grid_images
 
-    layout = tiles.layout(grid, samples)
+    layout = grid_images.layout(grid, samples)
     if layout is None:
         image = grid.convert("RGB")
         image.thumbnail((columns, rows * 2), Image.Resampling.LANCZOS)
     else:
-        singles = tiles.cut(grid, layout)
+        singles = grid_images.cut(grid, layout)
         size = min(max(TILE, layout.height // 2), layout.height)
         across, down = (
             min(layout.columns, (columns + 1) // (size + 1)),

@@ -19,9 +19,9 @@ def start_at(moment: float) -> None:
 
 def no_curves() -> None:
     """Leave out curves.png, which takes longer than all the rest of a tiny run."""
-    import ganctl.curves
+    import ganctl.rendering.curves
 
-    ganctl.curves.draw = lambda *args: None
+    ganctl.rendering.curves.draw = lambda *args: None
 
 
 def in_save(stage: str, nth: int, mark: str, seconds: float) -> None:

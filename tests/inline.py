@@ -43,4 +43,6 @@ class Inline:
 def workers_inline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "start", Inline)
     monkeypatch.setattr(crew, "SECONDS_BETWEEN_LOOKS", 0.0)
-    monkeypatch.setattr("ganctl.curves.draw", lambda *args: None)  # it takes longer than a tiny training
+    monkeypatch.setattr(
+        "ganctl.rendering.curves.draw", lambda *args: None
+    )  # it takes longer than a tiny training

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganctl import toml
+from ganctl.system import toml
 
 CONFIG: dict[str, Any] = {
     "model": "gan",

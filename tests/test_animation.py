@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageSequence
 
 from ganctl import GanctlError
-from ganctl.animation import save_animation
+from ganctl.rendering.animation import save_animation
 
 
 def grey(n: int, size: tuple[int, int] = (30, 20)) -> list[np.ndarray]:

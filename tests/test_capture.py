@@ -133,7 +133,7 @@ def test_what_is_not_found_beforehand_is_noticed_by_comparing(monkeypatch: pytes
 def test_runs_with_a_graph_and_without_are_one_also_when_they_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganctl.curves.draw", lambda *_: None)
+    monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *_: None)
     settings = {
         **MLP,
         "data": {"name": "glyphs", "n": 30},
@@ -266,7 +266,7 @@ def test_weights_keep_their_place_so_that_pictures_are_of_the_replayed_ones() ->
 def test_settings_of_the_machine_come_from_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ganctl.curves.draw", lambda *_: None)
+    monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *_: None)
     seen = []
     monkeypatch.setattr(
         nn.Module, "compile", lambda self: seen.append((self, torch.are_deterministic_algorithms_enabled()))

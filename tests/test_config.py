@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from ganctl import GanctlError, plugins, toml
+from ganctl import GanctlError, plugins
 from ganctl.config import HELP, Config, resolve
+from ganctl.system import toml
 
 BASE = {"model": "dcgan", "data": "glyphs"}
 

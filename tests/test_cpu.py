@@ -7,14 +7,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganctl import cpu
+from ganctl.kernels import linear
 
 
 @pytest.fixture
 def _onednn(monkeypatch: pytest.MonkeyPatch) -> None:
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
         pytest.skip("this torch has no oneDNN")
-    monkeypatch.setattr(cpu, "onednn_is_quicker", lambda: True)
+    monkeypatch.setattr(linear, "onednn_is_quicker", lambda: True)
 
 
 def network() -> nn.Sequential:
@@ -37,8 +37,8 @@ def values(net: nn.Module, x: Tensor) -> list[Tensor]:
 def test_quickened_layers_compute_the_same_with_derivatives_of_second_order() -> None:
     plain = network()
     quick = copy.deepcopy(plain)
-    cpu.quicken(quick)
-    assert [type(layer) is cpu.Linear for layer in quick[::2]] == [True, True, False]  # the last is small
+    linear.quicken(quick)
+    assert [type(layer) is linear.Linear for layer in quick[::2]] == [True, True, False]  # the last is small
     assert repr(quick) == repr(plain)
     x = torch.randn(9, 130)
     for one, other in zip(values(plain, x), values(quick, x), strict=True):
@@ -52,16 +52,16 @@ def test_quickened_layers_compute_the_same_with_derivatives_of_second_order() ->
 @pytest.mark.usefixtures("_onednn")
 def test_a_gradient_at_the_images_computes_none_at_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x = network(), torch.randn(9, 130, requires_grad=True)
-    cpu.quicken(net)
+    linear.quicken(net)
     y, products = net(x).sum(), 0
-    apply = cpu._Affine.apply
+    apply = linear._Affine.apply
 
     def counted(*args: Any) -> Any:
         nonlocal products
         products += 1
         return apply(*args)
 
-    monkeypatch.setattr(cpu._Affine, "apply", counted)
+    monkeypatch.setattr(linear._Affine, "apply", counted)
     torch.autograd.grad(y, x, retain_graph=True)
     assert products == 2  # a layer each; the last is torch's own
     torch.autograd.grad(y, [x, net[0].weight], retain_graph=True)
@@ -74,7 +74,7 @@ def test_a_gradient_at_the_images_computes_none_at_the_weights(monkeypatch: pyte
 def test_quickened_layers_leave_everything_else_to_torch() -> None:
     plain = network()
     quick = copy.deepcopy(plain)
-    cpu.quicken(quick)
+    linear.quicken(quick)
     x = torch.randn(2, 3, 130)
     assert torch.equal(plain(x), quick(x))
     with torch.autocast("cpu", torch.bfloat16):
@@ -86,7 +86,7 @@ def test_quickened_layers_leave_everything_else_to_torch() -> None:
 def test_memory_is_kept_where_that_can_be_and_nothing_is_said_elsewhere(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cpu.keep_freed_memory()
+    linear.keep_freed_memory()
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     monkeypatch.setattr("ctypes.CDLL", None)
-    cpu.keep_freed_memory()
+    linear.keep_freed_memory()

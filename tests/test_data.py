@@ -6,7 +6,7 @@ import torch
 from ganctl import Images
 from ganctl.data import Batches
 from ganctl.feed import Place, choose_place
-from ganctl.memory import free_memory
+from ganctl.system.memory import free_memory
 
 CPU = torch.device("cpu")
 

@@ -17,7 +17,7 @@ import pytest
 from ganctl import plugins, schedules
 from ganctl.cli import COMMANDS, cli
 from ganctl.config import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS, resolve, with_options
-from ganctl.model import Model
+from ganctl.recipe import Model
 from ganctl.resume import CHANGEABLE
 from ganctl.sweeps.conduct import asked_for
 from ganctl.sweeps.plan import from_text

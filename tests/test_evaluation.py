@@ -15,7 +15,7 @@ import ganctl
 from ganctl import Spec
 from ganctl.evaluation import Metrics
 from ganctl.registry import Registry, component
-from ganctl.signals import Interrupted
+from ganctl.system.signals import Interrupted
 
 ORIGIN = {"plugin": "p", "distribution": "d", "version": "1"}
 METRIC: dict[str, Any] = {"metrics": [{"name": "swd", "patches": 2, "directions": 4}], "metric_samples": 40}

@@ -23,9 +23,10 @@ import torch
 from PIL import Image
 
 import ganctl
-from ganctl import GanctlError, latent_files, pictures
+from ganctl import GanctlError, latent_files
 from ganctl.explore.explorer import Explorer
 from ganctl.explore.server import Server, is_this_machine
+from ganctl.rendering import grid
 from ganctl.run import Run
 
 JSON = dict[str, Any]
@@ -105,7 +106,7 @@ def test_latents_and_pictures_are_those_of_sample(
     assert status == 200
     assert np.frombuffer(z, "<f4").reshape(3, 100).tolist() == sampler.latents(3, seed=7).tolist()
     y = torch.tensor([5, 0, 9])
-    expected = np.asarray(pictures.grid(pictures.to_uint8(sampler.sample(3, y=y, seed=7))))
+    expected = np.asarray(grid.grid(grid.to_uint8(sampler.sample(3, y=y, seed=7))))
     status, shown = ask("POST", "/picture?y=5,0,9", z)
     assert status == 200
     assert (image(shown)[..., :3] == expected[..., None]).all()
@@ -231,7 +232,7 @@ def test_what_every_answer_says(server: Server) -> None:
 
 
 def test_many_at_once_are_answered(server: Server, sampler: ganctl.Sampler) -> None:
-    expected = pictures.to_uint8(sampler.sample(1, y=torch.tensor([3]), seed=2))[0, 0].numpy()
+    expected = grid.to_uint8(sampler.sample(1, y=torch.tensor([3]), seed=2))[0, 0].numpy()
     z = sampler.latents(1, seed=2).numpy().tobytes()
     wrong: list[Any] = []
 
@@ -339,8 +340,8 @@ def drawn(page: Any) -> np.ndarray:
 
 
 def expected(sampler: ganctl.Sampler, z: torch.Tensor, y: list[int]) -> np.ndarray:
-    x = pictures.to_uint8(torch.cat(list(sampler.generate(z, torch.tensor(y)))))
-    return x[0, 0].numpy() if len(x) == 1 else np.asarray(pictures.grid(x))
+    x = grid.to_uint8(torch.cat(list(sampler.generate(z, torch.tensor(y)))))
+    return x[0, 0].numpy() if len(x) == 1 else np.asarray(grid.grid(x))
 
 
 def test_the_picture_follows_the_sliders(page: Any, sampler: ganctl.Sampler) -> None:

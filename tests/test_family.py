@@ -72,7 +72,9 @@ def test_every_model_is_here() -> None:
 @pytest.mark.parametrize("model", sorted(TINY))
 def test_trains_and_goes_on(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ganctl.curves.draw", lambda *_: None)  # a second each, and not what is tested here
+    monkeypatch.setattr(
+        "ganctl.rendering.curves.draw", lambda *_: None
+    )  # a second each, and not what is tested here
     settings = {**SETTINGS, **TINY[model]}
     whole = ganctl.train(model, out=tmp_path / "whole", steps=STEPS, quiet=True, **settings)
 

@@ -30,7 +30,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
     [
         (madeup.DONE, "finished", ""),
         (AT + "runs/x is finished at step 100. To go on, give more --epochs or --steps.\n", "finished", ""),
-        (AT + "Stopped and saved at step 60. Go on: …\n" + BROKEN + "ganctl.signals.Interrupted\n", "stopped", ""),
+        (AT + "Stopped and saved at step 60. Go on: …\n" + BROKEN + "ganctl.system.signals.Interrupted\n", "stopped", ""),
         (BROKEN + f"ganctl.errors.GanctlError: {DIVERGED}\nhint\n", "diverged", DIVERGED),
         (BROKEN + "ganctl.errors.GanctlError: No space.\nFree some room\n", "failed", "No space."),
         (BROKEN + "ValueError: of a plugin\n", "failed", "ValueError: of a plugin"),

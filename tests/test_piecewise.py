@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganctl import penalties, piecewise
+from ganctl import penalties
+from ganctl.kernels import relu
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "nn.LeakyReLU": nn.LeakyReLU(0.2),
@@ -62,7 +63,7 @@ def test_the_same_to_the_last_bit_for_less(name: str, monkeypatch: pytest.Monkey
     torch.manual_seed(0)
     D, x = Critic(ACTIVATIONS[name]), torch.randn(4, 2, 8, 8)
     spared, fewer = penalised(D, x)
-    monkeypatch.setattr(piecewise, "_BENT", {})
+    monkeypatch.setattr(relu, "_BENT", {})
     plain, more = penalised(D, x)
     assert len(spared) == len(plain) == 6
     for one, other in zip(spared, plain, strict=True):
@@ -83,7 +84,7 @@ def test_a_penalty_alone_takes_no_pass_of_zeros(name: str, monkeypatch: pytest.M
         return count.backwards
 
     fewer = passes()
-    monkeypatch.setattr(piecewise, "_BENT", {})
+    monkeypatch.setattr(relu, "_BENT", {})
     assert fewer < passes()
 
 
@@ -92,7 +93,7 @@ def test_gradients_of_gradients() -> None:
     x = torch.randn(3, 5, dtype=torch.float64, requires_grad=True)
 
     def f(x: Tensor) -> Tensor:
-        with piecewise.StraightLines():
+        with relu.StraightLines():
             return F.leaky_relu(x, 0.2).square() * torch.relu(x)
 
     assert torch.autograd.gradcheck(f, x)
@@ -100,7 +101,7 @@ def test_gradients_of_gradients() -> None:
 
 
 def test_outside_torch_is_as_it_was() -> None:
-    with piecewise.StraightLines():
+    with relu.StraightLines():
         inside = torch.relu(torch.ones(1, requires_grad=True))
     assert "Bent" in type(inside.grad_fn).__name__
     assert "Bent" not in type(torch.relu(torch.ones(1, requires_grad=True)).grad_fn).__name__

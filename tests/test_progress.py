@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ganctl.progress import Bars, Lines, Quiet
+from ganctl.system.progress import Bars, Lines, Quiet
 
 
 class Closed:

@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 
 import ganctl
-from ganctl import GanctlError, checkpoint, pictures
+from ganctl import GanctlError, checkpoint
 from ganctl.latent import Normal, Uniform
-from ganctl.progress import Quiet
+from ganctl.rendering import grid
 from ganctl.run import Run
 from ganctl.sampling import draw, draw_latents, find_checkpoint
+from ganctl.system.progress import Quiet
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def sampler(tiny_run: Run) -> ganctl.Sampler:
 
 
 def uint8(sampler: ganctl.Sampler, n: int, **options: Any) -> torch.Tensor:
-    return pictures.to_uint8(sampler.sample(n, **options))
+    return grid.to_uint8(sampler.sample(n, **options))
 
 
 def test_25_are_the_first_25_of_50000(sampler: ganctl.Sampler) -> None:
@@ -79,7 +80,7 @@ def test_sampling_leaves_the_random_numbers_alone(tiny_run: Run) -> None:
 def test_they_are_the_pictures_of_the_training(tiny_run: Run, tmp_path: Path) -> None:
     """The run's last sample picture is what its checkpoint draws with the run's seed."""
     sampler = ganctl.load(tiny_run.path, device="cpu")
-    pictures.save_png(sampler.grid(9, seed=0), tmp_path / "x.png")
+    grid.save_png(sampler.grid(9, seed=0), tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes() == tiny_run.samples[-1].read_bytes()
 
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from ganctl import signals
-from ganctl.signals import Interrupted, StopSignals
+from ganctl.system import signals
+from ganctl.system.signals import Interrupted, StopSignals
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 

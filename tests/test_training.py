@@ -18,7 +18,7 @@ from ganctl import GanctlError, checkpoint
 from ganctl.engine import Engine
 from ganctl.run import Run
 from ganctl.schedules import Schedules
-from ganctl.signals import Interrupted
+from ganctl.system.signals import Interrupted
 
 SMALL: dict[str, dict[str, Any]] = {
     "gan-basic": {},

@@ -12,8 +12,9 @@ import torch
 from PIL import Image, ImageSequence
 
 import ganctl
-from ganctl import GanctlError, pictures, walk_files, walks
+from ganctl import GanctlError, walk_files, walks
 from ganctl.latent import Codes, Normal, Uniform
+from ganctl.rendering import grid
 from ganctl.run import Run
 from ganctl.walks import along, dimensions, lerp, slerp
 
@@ -57,9 +58,7 @@ def test_a_row_has_one_latent_but_for_its_dimension(sampler: ganctl.Sampler) -> 
         assert torch.equal(row.z, expected)
         assert row.values == (-3, 0, 3)
         assert row.captions == ("-3", "0", "3")
-        assert torch.equal(
-            pictures.to_uint8(row.x), pictures.to_uint8(torch.cat(list(sampler.generate(expected))))
-        )
+        assert torch.equal(grid.to_uint8(row.x), grid.to_uint8(torch.cat(list(sampler.generate(expected)))))
     assert torch.equal(walk.x, torch.cat([row.x for row in walk.rows]))
     assert walk.x.shape == (6, 1, 28, 28)
     assert walk.y is None
@@ -231,7 +230,7 @@ def test_the_picture_has_every_picture_in_its_place(sampler: ganctl.Sampler) -> 
     walk = sampler.traverse("5,25", [-3, 0, 3])
     plain = ink(walk.image(labels=False))
     assert plain.shape == (2 * 30 + 2, 3 * 30 + 2)
-    assert (plain == ink(pictures.grid(pictures.to_uint8(walk.x), 3))).all()
+    assert (plain == ink(grid.grid(grid.to_uint8(walk.x), 3))).all()
     labelled = ink(walk.image(scale=1))
     below, right = labelled.shape[0] - 62 - 6, labelled.shape[1] - 92 - 6
     cells = labelled[below:-6, right:-6]
@@ -257,7 +256,7 @@ def test_a_walk_as_a_file(suffix: str, sampler: ganctl.Sampler, tmp_path: Path) 
     out = tmp_path / f"x{suffix}"
     walk_files.check(out, animations=False)
     walk_files.write(walk, out, labels=False)
-    images = pictures.to_uint8(walk.x)[:, 0].numpy()
+    images = grid.to_uint8(walk.x)[:, 0].numpy()
     if suffix == ".png":
         assert (np.asarray(Image.open(out))[2:30, 32:60] == images[1]).all()
     elif suffix == ".npz":
@@ -281,7 +280,7 @@ def test_an_animation_shows_all_rows_at_once(sampler: ganctl.Sampler, tmp_path: 
         shown = [ink(frame.copy()) for frame in ImageSequence.Iterator(gif)]
     assert len(shown) == 4
     assert shown[0].shape == (124, 124)
-    third = pictures.to_uint8(walk.rows[2].x)[1, 0].numpy().repeat(2, 0).repeat(2, 1)
+    third = grid.to_uint8(walk.rows[2].x)[1, 0].numpy().repeat(2, 0).repeat(2, 1)
     assert (shown[1][64:120, 4:60] == third).all()
     alone = sampler.interpolate(steps=1).frames()
     assert alone[0].shape == (280, 280, 1)

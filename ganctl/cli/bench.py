@@ -54,14 +54,15 @@ def bench(
     """Measure how fast a model trains here, and how far that is from what the machine could do."""
     import torch
 
-    from ganctl import plugin_files, toml
+    from ganctl import plugin_files
     from ganctl.bench import Loop, conditions, measure
     from ganctl.capture import graph_of
     from ganctl.config import resolve, with_options
     from ganctl.devices import choose_device
-    from ganctl.files import write_atomically
     from ganctl.prepare import load_data
-    from ganctl.progress import make_reporter
+    from ganctl.system import toml
+    from ganctl.system.files import write_atomically
+    from ganctl.system.progress import make_reporter
 
     reporter = make_reporter()
     registry = plugin_files.registry_with(plugin_paths)

@@ -50,7 +50,7 @@ def evolution(
     The same latents through all epochs, as a GIF, or as an MP4 if the package av is installed.
     """
     from ganctl.evolution import make
-    from ganctl.progress import make_reporter
+    from ganctl.system.progress import make_reporter
 
     reporter = make_reporter(quiet=quiet)
     out = out or run / "evolution.gif"

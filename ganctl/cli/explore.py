@@ -56,7 +56,7 @@ def explore(
     from ganctl import sampling, walks
     from ganctl.explore.explorer import Explorer
     from ganctl.explore.server import Server
-    from ganctl.progress import make_reporter
+    from ganctl.system.progress import make_reporter
 
     reporter = make_reporter(quiet=quiet)
     name = sampling.find_checkpoint(ckpt).stem

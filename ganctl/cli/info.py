@@ -12,7 +12,7 @@ from ganctl.cli.listing import as_dict
 from ganctl.cli.output import fold, print_json, terminal_width
 from ganctl.cli.params import component, json_option, plugin_option
 from ganctl.errors import FAILED, USAGE, GanctlError, did_you_mean
-from ganctl.model import ImageShape, Model
+from ganctl.recipe import ImageShape, Model
 from ganctl.registry import KINDS, Component, Registry
 
 IMAGE_SIZE = 28

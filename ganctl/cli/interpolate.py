@@ -111,8 +111,9 @@ def interpolate(
     """  # fmt: skip
     refuse_both(context, "seeds", "latents_file")
     refuse_both(context, "truncation", "latents_file")
-    from ganctl import animation, sampling, walk_files, walks
-    from ganctl.progress import make_reporter
+    from ganctl import sampling, walk_files, walks
+    from ganctl.rendering import animation
+    from ganctl.system.progress import make_reporter
 
     stem = sampling.find_checkpoint(ckpt).stem
     named = "-".join(map(str, seeds)) if latents_file is None else latents_file.stem

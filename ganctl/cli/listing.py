@@ -10,7 +10,7 @@ import click
 from ganctl import plugins
 from ganctl.cli.output import print_json, print_table
 from ganctl.cli.params import json_option
-from ganctl.model import Model
+from ganctl.recipe import Model
 from ganctl.registry import KINDS, Component
 
 

@@ -96,9 +96,9 @@ def report(
     Pictures over the epochs, curves, the settings that differ, time, and what stands out, in words. An HTML report
     needs no network and opens from a mail. Runs may be unfinished, failed, or of unlike models.
     """
-    from ganctl.progress import make_reporter
     from ganctl.reports import check_suffix
     from ganctl.reports import report as make
+    from ganctl.system.progress import make_reporter
 
     if not out:
         single = len(runs) == 1 and runs[0].is_dir()

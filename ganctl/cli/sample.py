@@ -106,7 +106,7 @@ def sample(
     refuse_both(context, "truncation", "latents_file")
     from ganctl import latent_files, sampling
     from ganctl.errors import USAGE, GanctlError
-    from ganctl.progress import make_reporter
+    from ganctl.system.progress import make_reporter
 
     if out is not None and out.suffix and out.suffix not in (".png", ".npz") and not out.is_dir():
         raise GanctlError(

@@ -103,7 +103,7 @@ def sweep(
     Every combination is a run of its own. Ctrl-C stops after the current step and saves; --resume goes on exactly
     there, and lets other processes and machines help.
     """
-    from ganctl.signals import StopSignals
+    from ganctl.system.signals import StopSignals
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
         from ganctl.sweeps import plan as planning

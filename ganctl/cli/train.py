@@ -153,13 +153,14 @@ def train(
 
     Ctrl-C stops after the current step and saves; --resume goes on exactly there.
     """
-    from ganctl.signals import StopSignals
+    from ganctl.system.signals import StopSignals
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
-        from ganctl import plugin_files, toml
+        from ganctl import plugin_files
         from ganctl import resume as resuming
         from ganctl.config import resolve, with_options
-        from ganctl.progress import make_reporter
+        from ganctl.system import toml
+        from ganctl.system.progress import make_reporter
         from ganctl.training import train as run_training
 
         stop.check()

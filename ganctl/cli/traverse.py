@@ -91,7 +91,7 @@ def traverse(
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
     from ganctl import sampling, walk_files, walks
-    from ganctl.progress import make_reporter
+    from ganctl.system.progress import make_reporter
 
     stem = sampling.find_checkpoint(ckpt).stem
     out = out or Path(f"{stem}-traverse-{f'seed{seed}' if latents_file is None else latents_file.stem}.png")

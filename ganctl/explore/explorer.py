@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganctl import latent_files, pictures, sheet, walks
+from ganctl import latent_files, walks
 from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Codes, Normal
+from ganctl.rendering import grid, labelled_grid
 from ganctl.sampling import Sampler
 
 if TYPE_CHECKING:
@@ -97,15 +98,15 @@ class Explorer:
     def png(self, body: bytes, classes: str) -> bytes:
         """The same as a PNG to be kept, enlarged to be looked at."""
         image = self._draw(body, classes)
-        image = sheet.enlarged(image, sheet.enlargement(image.height, image.width, SAVED))
+        image = labelled_grid.enlarged(image, labelled_grid.enlargement(image.height, image.width, SAVED))
         buffer = io.BytesIO()
         image.save(buffer, format="PNG")
         return buffer.getvalue()
 
     def _draw(self, body: bytes, classes: str) -> Image:
         z, y = self._read(body, classes)
-        x = pictures.to_uint8(self._do(lambda: torch.cat(list(self.sampler.generate(z, y)))))
-        return pictures.grid(x) if len(x) > 1 else pictures.to_pil(x[0])
+        x = grid.to_uint8(self._do(lambda: torch.cat(list(self.sampler.generate(z, y)))))
+        return grid.grid(x) if len(x) > 1 else grid.to_pil(x[0])
 
     def archive(self, body: bytes, classes: str) -> bytes:
         """The latents in ``body`` and their classes as a file for ``ganctl sample --latents``."""

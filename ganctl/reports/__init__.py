@@ -1,7 +1,7 @@
 """Runs side by side: pictures, curves and settings in one file to share.
 
 :mod:`~ganctl.reports.settings` in what they differ; :mod:`~ganctl.reports.film` their pictures over the epochs;
-:mod:`~ganctl.reports.tiles` how many different ones; :mod:`~ganctl.reports.findings` what stands out;
+:mod:`~ganctl.rendering.grid_images` how many different ones; :mod:`~ganctl.reports.findings` what stands out;
 :mod:`~ganctl.reports.page`, :mod:`~ganctl.reports.markdown` and :mod:`~ganctl.reports.figures` what is written.
 Only the pictures of lone checkpoints need torch.
 """
@@ -90,7 +90,7 @@ class Report:
         Raises:
             GanctlError: another suffix, or ``path`` cannot be written.
         """
-        from ganctl.files import write_atomically
+        from ganctl.system.files import write_atomically
 
         path = Path(path)
         check_suffix(path)

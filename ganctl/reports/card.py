@@ -7,8 +7,8 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from ganctl.progress import clock
 from ganctl.reports import film, findings
+from ganctl.system.progress import clock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

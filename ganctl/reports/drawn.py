@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ganctl import history, pictures, sampling
+from ganctl import history, sampling
 from ganctl.history import Frame, History
+from ganctl.rendering import grid
 
 
 def history_of(path: Path) -> History | None:
@@ -33,9 +34,9 @@ def history_at(path: Path, plugins: Sequence[Path | str] = ()) -> History:
         z, y = sampling.rows_of_classes(sampler.latents(columns, seed=config.seed), list(range(rows)))
     import torch
 
-    x = torch.cat([pictures.to_uint8(part) for part in sampler.generate(z, y)])
+    x = torch.cat([grid.to_uint8(part) for part in sampler.generate(z, y)])
     buffer = io.BytesIO()
-    pictures.grid(x, columns).save(buffer, "PNG")
+    grid.grid(x, columns).save(buffer, "PNG")
     run = history_of(path)
     frame = Frame(step, round(run.epoch_of(step), 3) if run else 0.0, path, buffer.getvalue())
     if run is None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.files import disk_error, write_atomically
 from ganctl.history import Frame
-from ganctl.reports import curves, film, tiles
+from ganctl.rendering import grid_images
+from ganctl.reports import curves, film
 from ganctl.reports.curves import Chart
 from ganctl.reports.page import matrix
+from ganctl.system.files import disk_error, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -162,7 +163,7 @@ def draw_pictures(report: Report, width: float = 7.0) -> Figure:
     return figure
 
 
-def smoothed(values: tiles.Array, weight: float) -> tiles.Array:
+def smoothed(values: grid_images.Array, weight: float) -> grid_images.Array:
     """The exponential moving average without its pull towards zero at the beginning; gaps stay gaps."""
     total = norm = 0.0
     out = np.full(len(values), np.nan)
@@ -176,7 +177,7 @@ def smoothed(values: tiles.Array, weight: float) -> tiles.Array:
 def _show(axes: Any, report: Report, i: int, frame: Frame) -> None:
     """The picture as it is in the run folder, in full."""
     image = frame.open()
-    layout = tiles.layout(image, int(report.entries[i].history.config.get("samples", 64)))
+    layout = grid_images.layout(image, int(report.entries[i].history.config.get("samples", 64)))
     pixels = np.asarray(film.crop(image, layout, None))
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 

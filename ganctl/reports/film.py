@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ganctl.history import Frame, History
-from ganctl.reports import tiles
+from ganctl.rendering import grid_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -90,10 +90,10 @@ def frame_at(frames: Sequence[Frame], epoch: float) -> int:
     return max((i for i, frame in enumerate(frames) if frame.epoch <= epoch + 1e-6), default=-1)
 
 
-def crop(image: Image, at: tiles.Layout | None, columns: int | None) -> Image:
+def crop(image: Image, at: grid_images.Layout | None, columns: int | None) -> Image:
     """The first pictures of a grid, at most ``columns`` a row and as many rows; never wider than WIDEST."""
     if at is not None:
-        fit = max(2, (WIDEST - tiles.PADDING) // (at.width + tiles.PADDING))
+        fit = max(2, (WIDEST - grid_images.PADDING) // (at.width + grid_images.PADDING))
         wanted = min(at.columns, columns or at.columns, fit)
         rows = min(at.rows, max(wanted, min(columns or at.rows, fit)))
         image = image.crop((0, 0, *at.size(wanted, rows)))
@@ -128,14 +128,14 @@ def _film(history: History, stops: Sequence[float], columns: int | None) -> Film
     samples = _samples(history)
     of_reals, small = None, None
     if real is not None:
-        at = tiles.layout(real, samples)
+        at = grid_images.layout(real, samples)
         small = encode(crop(real, at, columns))
         if at is not None:
-            cut = tiles.cut(real, at)
+            cut = grid_images.cut(real, at)
             of_reals = cut.reshape(-1, *cut.shape[2:])
     film = Film([], [], [], [], [], small)
     index: dict[int, int] = {-1: -1}
-    layout: tiles.Layout | None = None
+    layout: grid_images.Layout | None = None
     for i in wanted:
         if i not in index:
             index[i] = len(film.images) - 1  # the one before, should this one not be readable
@@ -145,7 +145,7 @@ def _film(history: History, stops: Sequence[float], columns: int | None) -> Film
                 image = None
             if image is not None:
                 # One layout for the whole film: on a collapsed or empty picture the lines between cannot be told.
-                layout = layout or _layout(history, samples) or tiles.layout(image, samples)
+                layout = layout or _layout(history, samples) or grid_images.layout(image, samples)
                 index[i] = len(film.images)
                 film.images.append(encode(crop(image, layout, columns)))
                 film.frames.append(history.frames[i])
@@ -156,26 +156,26 @@ def _film(history: History, stops: Sequence[float], columns: int | None) -> Film
     return film
 
 
-def _layout(history: History, samples: int) -> tiles.Layout | None:
+def _layout(history: History, samples: int) -> grid_images.Layout | None:
     """That of the newest picture, which has the most to show."""
     try:
-        return tiles.layout(history.frames[-1].open(), samples)
+        return grid_images.layout(history.frames[-1].open(), samples)
     except OSError:
         return None
 
 
 def _judged(
-    image: Image, layout: tiles.Layout | None, reals: tiles.Array | None
+    image: Image, layout: grid_images.Layout | None, reals: grid_images.Array | None
 ) -> tuple[tuple[int, int] | None, bool]:
     """How many different pictures of how many ``image`` shows, if that can be told, and whether it is blank."""
     if layout is None or layout.rows * layout.columns < 4:
         return None, False
-    singles = tiles.cut(image, layout)
-    pictures = singles.reshape(-1, *singles.shape[2:])[: tiles.MOST]
+    singles = grid_images.cut(image, layout)
+    pictures = singles.reshape(-1, *singles.shape[2:])[: grid_images.MOST]
     kinds = None
     if reals is not None and reals.shape[1:] == pictures.shape[1:]:
-        kinds = tiles.kinds(pictures, reals), len(pictures)
-    return kinds, tiles.blank(pictures)
+        kinds = grid_images.kinds(pictures, reals), len(pictures)
+    return kinds, grid_images.blank(pictures)
 
 
 def _samples(history: History) -> int:
@@ -198,7 +198,9 @@ def _size(history: History, columns: int | None) -> int:
         image = None
     if image is None:
         return 0
-    return len(encode(crop(image, tiles.layout(image, _samples(history)), columns))) * 4 // 3  # as base64
+    return (
+        len(encode(crop(image, grid_images.layout(image, _samples(history)), columns))) * 4 // 3
+    )  # as base64
 
 
 def _pictures_shown(histories: Sequence[History], columns: int | None) -> tuple[int, int]:
@@ -208,7 +210,7 @@ def _pictures_shown(histories: Sequence[History], columns: int | None) -> tuple[
                 image = history.frames[-1].open()
             except OSError:
                 continue
-            at = tiles.layout(image, _samples(history))
+            at = grid_images.layout(image, _samples(history))
             if at is not None:
                 small = crop(image, at, columns)
                 whole = at.columns * at.rows

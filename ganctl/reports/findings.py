@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganctl.history import History
-from ganctl.progress import clock
+from ganctl.rendering.grid_images import COLLAPSED
 from ganctl.reports.film import Film
-from ganctl.reports.tiles import COLLAPSED
+from ganctl.system.progress import clock
 
 WON = 0.01  # D(G(z)) that stays below this: D won
 SURE = 0.9  # while D(x) is above this

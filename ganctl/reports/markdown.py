@@ -9,10 +9,10 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganctl.files import disk_error, write_atomically
-from ganctl.progress import clock
 from ganctl.reports import curves, figures, film, page, settings
 from ganctl.reports.settings import show
+from ganctl.system.files import disk_error, write_atomically
+from ganctl.system.progress import clock
 
 if TYPE_CHECKING:
     from PIL.Image import Image

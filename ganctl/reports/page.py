@@ -12,9 +12,9 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import ganctl
-from ganctl.progress import clock
 from ganctl.reports import curves, settings
 from ganctl.reports.settings import Setting, show
+from ganctl.system.progress import clock
 
 if TYPE_CHECKING:
     from ganctl.reports import Entry, Report

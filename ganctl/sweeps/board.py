@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ganctl import progress
-from ganctl.progress import clock
 from ganctl.sweeps.folder import Entry, State, Sweep, last_record, this_machine
+from ganctl.system import progress
+from ganctl.system.progress import clock
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -12,9 +12,9 @@ from ganctl.data import Images
 from ganctl.devices import rng_state, set_rng_state
 from ganctl.errors import GanctlError
 from ganctl.prepare import load_data, make_engine
-from ganctl.progress import Quiet
 from ganctl.registry import Registry
 from ganctl.sweeps.plan import Planned, of_run
+from ganctl.system.progress import Quiet
 from ganctl.training import total_steps
 
 #: Settings on which neither the data nor the networks depend.

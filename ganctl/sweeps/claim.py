@@ -23,8 +23,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganctl.errors import GanctlError, status_of
-from ganctl.files import write_atomically
 from ganctl.sweeps.folder import SECONDS_BETWEEN_BEATS, SECONDS_UNTIL_GONE, Entry, Sweep, this_machine
+from ganctl.system.files import write_atomically
 
 DEATHS = 3  # in a row, without getting on: then it is the run's fault
 

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganctl import plugin_files, toml
+from ganctl import plugin_files
 from ganctl.config import with_options
 from ganctl.errors import FAILED, GanctlError
-from ganctl.progress import make_reporter
 from ganctl.registry import Registry
-from ganctl.signals import StopSignals
 from ganctl.sweeps import crew
 from ganctl.sweeps.board import make_board
 from ganctl.sweeps.claim import forget_failures
 from ganctl.sweeps.folder import Sweep
 from ganctl.sweeps.plan import KEYS, Planned, Varied, plan, varied
+from ganctl.system import toml
+from ganctl.system.progress import make_reporter
+from ganctl.system.signals import StopSignals
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ganctl.errors import GanctlError
-from ganctl.signals import StopSignals
 from ganctl.sweeps import worker
 from ganctl.sweeps.board import Board
 from ganctl.sweeps.claim import count_death
 from ganctl.sweeps.folder import Entry, Sweep, this_machine
+from ganctl.system.signals import StopSignals
 
 SECONDS_BETWEEN_LOOKS = 0.25
 MOST_FAILED_STARTS = 5

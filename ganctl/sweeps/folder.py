@@ -17,9 +17,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from ganctl import toml
 from ganctl.errors import USAGE, GanctlError
 from ganctl.run import Run
+from ganctl.system import toml
 
 State = Literal["waiting", "running", "stopped", "done", "failed"]
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import GanctlError, InUseError
-from ganctl.memory import free_memory
-from ganctl.progress import Quiet
-from ganctl.signals import Interrupted, StopSignals
 from ganctl.sweeps.claim import Claim, take
 from ganctl.sweeps.folder import Sweep, read
+from ganctl.system.memory import free_memory
+from ganctl.system.progress import Quiet
+from ganctl.system.signals import Interrupted, StopSignals
 
 if TYPE_CHECKING:
     import torch

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from ganctl import plugins
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.model import ImageShape, Model, Spec
+from ganctl.recipe import ImageShape, Model, Spec
 from ganctl.registry import Component, Registry
 from ganctl.testing import augmentation as _augmentation
 from ganctl.testing import dataset as _dataset

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ganctl.model import ImageShape
+from ganctl.recipe import ImageShape
 from ganctl.testing.device import on_device
 from ganctl.testing.findings import Broken, Findings, Subject
 

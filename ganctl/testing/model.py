@@ -11,7 +11,7 @@ from ganctl import prepare
 from ganctl.config import COMPONENTS, resolve
 from ganctl.data import Batches, Images
 from ganctl.errors import GanctlError
-from ganctl.model import ImageShape, Model
+from ganctl.recipe import ImageShape, Model
 from ganctl.registry import KINDS, Component, Registry
 from ganctl.schedules import Schedules
 from ganctl.testing.findings import Broken, Findings

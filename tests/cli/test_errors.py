@@ -151,7 +151,7 @@ def test_interrupted(ganctl: Run, tmp_path: Path) -> None:
 
 
 def test_a_termination_keeps_its_own_status(ganctl: Run, tmp_path: Path) -> None:
-    body = "from ganctl.signals import Interrupted; raise Interrupted(15)"
+    body = "from ganctl.system.signals import Interrupted; raise Interrupted(15)"
     assert ganctl("hello", env=install_command(tmp_path, body)).returncode == 128 + signal.SIGTERM
 
 

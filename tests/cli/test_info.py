@@ -14,7 +14,7 @@ from ganctl.cli.info import info
 from ganctl.cli.train import train
 from ganctl.config import HELP, SHORTHANDS, resolve, with_options
 from ganctl.describe import as_text, description, model_defaults
-from ganctl.model import Model, Spec
+from ganctl.recipe import Model, Spec
 from ganctl.registry import component
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ganctl import checkpoint, toml
+from ganctl import checkpoint
 from ganctl.cli import main
 from ganctl.run import Run
+from ganctl.system import toml
 
 DATA = ("--data", "glyphs", "-o", "data.n=60", "--batch-size", 20, "--device", "cpu")
 
@@ -19,7 +20,9 @@ DATA = ("--data", "glyphs", "-o", "data.n=60", "--batch-size", 20, "--device", "
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ganctl.curves.draw", lambda *args: None)  # it takes longer than the training
+    monkeypatch.setattr(
+        "ganctl.rendering.curves.draw", lambda *args: None
+    )  # it takes longer than the training
 
 
 def train(*args: object) -> int:

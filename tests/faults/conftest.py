@@ -41,4 +41,4 @@ def whole(forks: Forks, tmp_path_factory: pytest.TempPathFactory) -> Callable[..
 @pytest.fixture(autouse=True)
 def _no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
     """curves.png takes longer than all the rest of a tiny run."""
-    monkeypatch.setattr("ganctl.curves.draw", lambda *args: None)
+    monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *args: None)

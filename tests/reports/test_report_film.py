@@ -11,7 +11,8 @@ from PIL import Image
 
 from ganctl import history
 from ganctl.history import History
-from ganctl.reports import film, tiles
+from ganctl.rendering import grid_images
+from ganctl.reports import film
 
 
 def read(path: Path, **made: object) -> History:
@@ -61,19 +62,19 @@ def test_an_encoded_picture_is_what_it_was_but_for_shades(mode: str) -> None:
 
 def test_of_large_pictures_fewer_are_shown_and_never_half_ones() -> None:
     big = madeup.grid(0, size=256)
-    cropped = film.crop(big, tiles.layout(big, 16), None)
+    cropped = film.crop(big, grid_images.layout(big, 16), None)
     assert cropped.size == (2 * 258 + 2,) * 2
     huge = madeup.grid(0, size=1024, n=4)
-    assert film.crop(huge, tiles.layout(huge, 4), None).width == film.WIDEST
+    assert film.crop(huge, grid_images.layout(huge, 4), None).width == film.WIDEST
 
 
 @pytest.mark.parametrize(
     ("n", "columns", "rows"), [(64, 8, 8), (60, 8, 8), (16, 4, 4), (2, 2, 1), (1, 1, 1), (5, 3, 2)]
 )
 def test_the_layout_of_a_trainings_grid_is_found(n: int, columns: int, rows: int) -> None:
-    found = tiles.layout(madeup.grid(1, n=n), n)
-    assert found == tiles.Layout(columns, rows, 16, 16)
-    cut = tiles.cut(madeup.grid(1, n=n), found)
+    found = grid_images.layout(madeup.grid(1, n=n), n)
+    assert found == grid_images.Layout(columns, rows, 16, 16)
+    cut = grid_images.cut(madeup.grid(1, n=n), found)
     assert cut.shape == (rows, columns, 16, 16, 1)
     assert np.array_equal(cut[0, 0, ..., 0], np.asarray(madeup.grid(1, n=n))[2:18, 2:18])
 
@@ -81,16 +82,16 @@ def test_the_layout_of_a_trainings_grid_is_found(n: int, columns: int, rows: int
 def test_a_row_a_class_is_a_layout_too_and_any_picture_is_none() -> None:
     rows = Image.new("L", (6 * 18 + 2, 10 * 18 + 2))
     rows.paste(madeup.grid(0, n=36).crop((0, 0, 110, 110)))
-    assert tiles.layout(rows, 64) == tiles.Layout(6, 10, 16, 16)
-    assert tiles.layout(Image.new("L", (100, 77), 200), 64) is None
+    assert grid_images.layout(rows, 64) == grid_images.Layout(6, 10, 16, 16)
+    assert grid_images.layout(Image.new("L", (100, 77), 200), 64) is None
 
 
 def test_kinds_counts_different_pictures_and_speckle_makes_none() -> None:
-    reals = tiles.cut(madeup.grid(9), tiles.Layout(4, 4, 16, 16)).reshape(16, 16, 16, 1)
+    reals = grid_images.cut(madeup.grid(9), grid_images.Layout(4, 4, 16, 16)).reshape(16, 16, 16, 1)
     alike = np.repeat(reals[:2], 8, axis=0)
     noisy = np.clip(alike.astype(int) + np.random.default_rng(0).integers(-15, 16, alike.shape), 0, 255)
-    assert tiles.kinds(reals, reals) == 16
-    assert tiles.kinds(noisy.astype(np.uint8), reals) == 2
+    assert grid_images.kinds(reals, reals) == 16
+    assert grid_images.kinds(noisy.astype(np.uint8), reals) == 2
 
 
 def test_a_damaged_picture_is_passed_over(tmp_path: Path) -> None:

@@ -172,8 +172,8 @@ def test_as_many_as_there_is_room_for(
 
 
 def test_processors_and_memory_are_known() -> None:
-    from ganctl.memory import free_memory
     from ganctl.sweeps.worker import measured
+    from ganctl.system.memory import free_memory
 
     assert processors() >= 1
     assert measured(torch.device("cpu"))["memory"] > 50e6

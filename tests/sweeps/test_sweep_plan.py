@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from ganctl import plugins, toml
+from ganctl import plugins
 from ganctl.errors import USAGE, GanctlError
 from ganctl.sweeps.conduct import asked_for
 from ganctl.sweeps.plan import Planned, combinations, from_text, plan, title, varied
+from ganctl.system import toml
 
 GIVEN = {"model": "gan", "data": "glyphs"}
 

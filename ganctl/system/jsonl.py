@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ganctl.files import disk_error, write_atomically
+from ganctl.system.files import disk_error, write_atomically
 
 
 def write_line(path: Path, record: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from ganctl.files import write_atomically
+from ganctl.system.files import write_atomically
 
 LOSSES = {"d_loss": "D loss", "g_loss": "G loss"}
 ANSWERS = {"D(x)": "D(x), reals", "D(G(z))": "D(G(z)), fakes"}

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Array = np.ndarray[Any, Any]
-PADDING = 2  # pixels between the pictures of a grid, as in ganctl.pictures
+PADDING = 2  # pixels between the pictures of a grid, as in ganctl.rendering.grid
 #: Two pictures are taken for the same if they are nearer to each other than this share of what the reals' nearest are.
 SAME = 0.35
 #: Fewer different pictures than this share of all of them is a collapse.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from ganctl import pictures
+from ganctl.rendering import grid as pictures
 
 if TYPE_CHECKING:
     from PIL.Image import Image

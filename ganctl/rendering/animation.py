@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.files import write_atomically
+from ganctl.system.files import write_atomically
 
 if TYPE_CHECKING:
     import numpy as np

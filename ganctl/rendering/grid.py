@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ganctl.files import write_atomically
+from ganctl.system.files import write_atomically
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,0 +1,1 @@
+"""Tensors and run data as images: grids, labelled grids, animations and curves."""
