@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from textbook import Textbook, endless
 
-from ganctl import build, cache, plugins, prepare
+from ganctl import build, plugins, prepare
 from ganctl.bench import Loop, conditions
 from ganctl.bench import synchronize as synchronize
 from ganctl.capture import Steps, graph_of
 from ganctl.config import Config, resolve
-from ganctl.data import Images
+from ganctl.data import cache
+from ganctl.dataset import Images
 from ganctl.devices import choose_device
 from ganctl.loss import Batch
 from ganctl.recipe import Spec

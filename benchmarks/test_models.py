@@ -16,9 +16,9 @@ from textbook import Textbook
 
 from ganctl import plugins, prepare
 from ganctl.capture import graph_of
-from ganctl.data import Batches
+from ganctl.data.batches import Batches
+from ganctl.data.prefetch import Place
 from ganctl.devices import choose_device
-from ganctl.feed import Place
 from ganctl.system.progress import Quiet
 
 ROUNDS = 10

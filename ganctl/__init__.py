@@ -16,7 +16,7 @@ from ganctl.recipe import ImageShape, Model, Spec
 
 if TYPE_CHECKING:
     from ganctl.api import load, sweep, train
-    from ganctl.data import Dataset, Images, Pictures
+    from ganctl.dataset import Dataset, Images, Pictures
     from ganctl.evaluation import Metric
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
@@ -36,12 +36,12 @@ _LAZY = {
     "Batch": "ganctl.loss",
     "Codes": "ganctl.latent",
     "Critic": "ganctl.loss",
-    "Dataset": "ganctl.data",
-    "Images": "ganctl.data",
+    "Dataset": "ganctl.dataset",
+    "Images": "ganctl.dataset",
     "Latent": "ganctl.latent",
     "Loss": "ganctl.loss",
     "Metric": "ganctl.evaluation",
-    "Pictures": "ganctl.data",
+    "Pictures": "ganctl.dataset",
     "Report": "ganctl.reports",
     "Run": "ganctl.run",
     "Sampler": "ganctl.sampling",

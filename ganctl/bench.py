@@ -15,7 +15,8 @@ from torch.utils.flop_counter import flop_registry
 
 from ganctl.capture import Graph, Steps, own_stream
 from ganctl.config import Config
-from ganctl.data import Batches, Images
+from ganctl.data.batches import Batches
+from ganctl.dataset import Images
 from ganctl.devices import arithmetic
 from ganctl.engine import Engine
 from ganctl.kernels import linear

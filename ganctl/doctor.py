@@ -213,7 +213,7 @@ def _disk(found: Examination, data_root: Path) -> dict[str, Any]:
     facts = {"working folder": _folder(found, Path.cwd(), essential=True)}
     facts["data root"] = _folder(found, data_root, essential=False)
     try:
-        from ganctl.cache import cache_dir, cache_size
+        from ganctl.data.cache import cache_dir, cache_size
 
         folder = cache_dir()
         facts["cache"] = f"{_folder(found, folder, essential=False)}; datasets take {gib(cache_size())}"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ganctl import options
-from ganctl.data import Images
+from ganctl.dataset import Images
 from ganctl.recipe import Spec
 from ganctl.registry import Registry
 

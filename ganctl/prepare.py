@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganctl import build, cache
+from ganctl import build
 from ganctl.config import Config
-from ganctl.data import Dataset, Images
+from ganctl.data import cache
+from ganctl.dataset import Dataset, Images
 from ganctl.devices import rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import DATA, USAGE, GanctlError

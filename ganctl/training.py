@@ -22,7 +22,8 @@ from ganctl import build, checkpoint, metrics, plugins
 from ganctl import resume as resuming
 from ganctl.capture import Steps, graph_of, own_stream
 from ganctl.config import Config
-from ganctl.data import Batches, Images
+from ganctl.data.batches import Batches
+from ganctl.dataset import Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, GanctlError

@@ -12,7 +12,7 @@ from ganctl import bench, plugins
 from ganctl.bench import Loop, covered
 from ganctl.cli import cli
 from ganctl.config import resolve
-from ganctl.data import Images
+from ganctl.dataset import Images
 from ganctl.trace import Trace
 
 CPU = torch.device("cpu")

@@ -17,8 +17,9 @@ import pytest
 import torch
 from PIL import Image
 
-from ganctl import Dataset, GanctlError, Images, Pictures, store
-from ganctl.cache import Loaded, cache_dir, cache_size, load_images
+from ganctl import Dataset, GanctlError, Images, Pictures
+from ganctl.data import array_writer
+from ganctl.data.cache import Loaded, cache_dir, cache_size, load_images
 
 HERE = Path(__file__).parent
 
@@ -354,7 +355,7 @@ def test_a_killed_builder_leaves_nothing_that_counts(faces: Faces, cache: Path, 
 
 def alive(pid: int) -> bool:
     try:
-        return "ganctl.decoding" in Path(f"/proc/{pid}/cmdline").read_text()
+        return "ganctl.data.decoding" in Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return False
 
@@ -399,8 +400,8 @@ def test_without_a_writable_cache_it_goes_on_in_memory(faces: Faces, cache: Path
 def test_a_disk_without_room_is_not_filled(
     faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = store.shutil.disk_usage("/")._replace(free=1000)
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: usage)
+    usage = array_writer.shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(array_writer.shutil, "disk_usage", lambda path: usage)
     lines: list[str] = []
     loaded = load(faces, cache, log=lines.append)
     assert loaded.images.x[:, 0, 0, 0].tolist() == list(range(80))
@@ -429,7 +430,7 @@ def test_a_disk_that_fills_up_on_the_way(faces: Faces, cache: Path, limit: int) 
 
 
 def test_neither_disk_nor_memory(faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "free_memory", lambda: 1000)
+    monkeypatch.setattr(array_writer, "free_memory", lambda: 1000)
     with pytest.raises(GanctlError, match="memory does not have the room") as error:
         load(faces, unwritable(cache))
     assert error.value.status == 6

@@ -22,7 +22,8 @@ from ganctl import plugins, prepare
 from ganctl.capture import WARM_UP, Steps
 from ganctl.cli import cli
 from ganctl.config import resolve
-from ganctl.data import Batches, Images
+from ganctl.data.batches import Batches
+from ganctl.dataset import Images
 from ganctl.engine import Engine
 from ganctl.metrics import Recorder
 from ganctl.run import Run

@@ -15,9 +15,10 @@ from ganctl import plugins
 from ganctl.bench import Loop, conditions
 from ganctl.capture import WARM_UP, CudaGraph, graph_of
 from ganctl.config import resolve
-from ganctl.data import Batches, Images
+from ganctl.data.batches import Batches
+from ganctl.data.prefetch import Place
+from ganctl.dataset import Images
 from ganctl.devices import rng_state
-from ganctl.feed import Place
 from ganctl.run import Run
 
 pytestmark = [

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ganctl import Images
-from ganctl.data import Batches
-from ganctl.feed import Place, choose_place
+from ganctl.data.batches import Batches
+from ganctl.data.prefetch import Place, choose_place
 from ganctl.system.memory import free_memory
 
 CPU = torch.device("cpu")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganctl.decoding import decode, pixels
+from ganctl.data.decoding import decode, pixels
 
 
 def gradient(height: int = 16, width: int = 16) -> np.ndarray:
@@ -193,7 +193,7 @@ def test_mixed_sizes_are_reported() -> None:
 
 
 def test_a_worker_imports_no_torch_and_ignores_ctrl_c() -> None:
-    code = "import sys; from ganctl.decoding import serve; assert 'torch' not in sys.modules; serve()"
+    code = "import sys; from ganctl.data.decoding import serve; assert 'torch' not in sys.modules; serve()"
     worker = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert worker.stdin
     assert worker.stdout

@@ -163,7 +163,8 @@ def test_average_has_its_half_life() -> None:
 
 
 def test_nothing_leaves_the_device_inside_a_step() -> None:
-    from ganctl.data import Batches, Images
+    from ganctl.data.batches import Batches
+    from ganctl.dataset import Images
     from ganctl.metrics import Recorder
 
     engine = make(ema=100.0, n_critic=2)

@@ -102,7 +102,7 @@ def test_neither_dataset_nor_run_is_needed(
     def none(*args: Any, **options: Any) -> None:
         raise AssertionError("the dataset was asked for")
 
-    monkeypatch.setattr("ganctl.cache.load_images", none)
+    monkeypatch.setattr("ganctl.data.cache.load_images", none)
     monkeypatch.setattr("ganctl_vision.glyphs.glyphs", none)
     assert torch.equal(ganctl.load(alone, device="cpu").sample(25), sampler.sample(25))
     assert [p.name for p in tmp_path.iterdir()] == ["moved.pt"]

@@ -13,7 +13,8 @@ import openers
 import pytest
 from PIL import Image
 
-from ganctl import GanctlError, workers
+from ganctl import GanctlError
+from ganctl.data import decode_pool
 
 
 def save(folder: Path, *names: str) -> list[str]:
@@ -30,7 +31,7 @@ def run(
     """The grey values in the order in which they came, and the reasons of the broken."""
     values: list[int] = []
     broken: dict[str, str] = {}
-    stream = workers.decode(functools.partial(opener, folder=str(folder)), names, None, None, **options)  # type: ignore
+    stream = decode_pool.decode(functools.partial(opener, folder=str(folder)), names, None, None, **options)  # type: ignore
     for start, block in stream:
         broken |= {names[start + position]: why for position, why in block.broken}
         if block.pixels is not None:
@@ -60,7 +61,7 @@ def test_order_is_kept_whatever_the_workers(tmp_path: Path) -> None:
 
 
 def test_no_pictures_no_workers() -> None:
-    assert list(workers.decode(openers.plain, [], None, None)) == []  # type: ignore[arg-type]
+    assert list(decode_pool.decode(openers.plain, [], None, None)) == []  # type: ignore[arg-type]
 
 
 def test_a_picture_that_ends_the_worker_is_left_out_and_no_other(tmp_path: Path) -> None:
@@ -88,25 +89,25 @@ def test_what_libraries_print_does_not_get_among_the_answers(
 
 def test_a_function_that_no_worker_can_import_is_named() -> None:
     with pytest.raises(GanctlError, match="lambda"):
-        list(workers.decode(lambda name: Image.new("L", (1, 1)), ["a"], None, None))
+        list(decode_pool.decode(lambda name: Image.new("L", (1, 1)), ["a"], None, None))
     vars(openers)["gone"] = gone = lambda name: None
     gone.__qualname__ = gone.__name__ = "gone"
     gone.__module__ = "openers"
     with pytest.raises(GanctlError, match="cannot be used in a worker process: AttributeError"):
-        list(workers.decode(gone, ["a"], None, None))  # there is no openers.gone in a fresh process
+        list(decode_pool.decode(gone, ["a"], None, None))  # there is no openers.gone in a fresh process
 
 
 def test_a_worker_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "numpy.py").write_text("raise ImportError('numpy is broken here')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(GanctlError, match="ImportError: numpy is broken here"):
-        list(workers.decode(np.array, ["a"], None, None))  # type: ignore[arg-type]
+        list(decode_pool.decode(np.array, ["a"], None, None))  # type: ignore[arg-type]
 
 
 def test_closing_ends_the_workers(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(400)))
     opener = functools.partial(openers.slow, folder=str(tmp_path / "set"))
-    with contextlib.closing(workers.decode(opener, names, None, None, workers=2)) as stream:
+    with contextlib.closing(decode_pool.decode(opener, names, None, None, workers=2)) as stream:
         next(stream)
         running = pids(tmp_path / "set")
         started = time.monotonic()
@@ -128,6 +129,6 @@ def test_an_exception_from_a_signal_handler_ends_the_workers_at_once(tmp_path: P
 
     threading.Thread(target=interrupt).start()
     with pytest.raises(KeyboardInterrupt):
-        for _ in workers.decode(opener, names, None, None, workers=2):
+        for _ in decode_pool.decode(opener, names, None, None, workers=2):
             pass
     assert not any(alive(pid) for pid in pids(tmp_path / "set"))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from ganctl.config import Config
-from ganctl.data import Images
+from ganctl.dataset import Images
 from ganctl.devices import rng_state, set_rng_state
 from ganctl.errors import GanctlError
 from ganctl.prepare import load_data, make_engine

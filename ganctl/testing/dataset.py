@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from ganctl import options
-from ganctl.data import Dataset, Images, Pictures
-from ganctl.decoding import decode
+from ganctl.data.decoding import decode
+from ganctl.dataset import Dataset, Images, Pictures
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.testing.findings import Broken, Findings, NotHere, Subject
 

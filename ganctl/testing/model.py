@@ -9,7 +9,8 @@ import torch
 
 from ganctl import prepare
 from ganctl.config import COMPONENTS, resolve
-from ganctl.data import Batches, Images
+from ganctl.data.batches import Batches
+from ganctl.dataset import Images
 from ganctl.errors import GanctlError
 from ganctl.recipe import ImageShape, Model
 from ganctl.registry import KINDS, Component, Registry

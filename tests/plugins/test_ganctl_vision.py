@@ -17,7 +17,7 @@ import torchvision.datasets
 from PIL import Image, features
 
 from ganctl import Dataset, GanctlError, Pictures, plugins
-from ganctl.cache import Loaded, load_images
+from ganctl.data.cache import Loaded, load_images
 from ganctl_vision import drawing, torchvision_sets
 from ganctl_vision.folder import folder
 from ganctl_vision.glyphs import glyphs

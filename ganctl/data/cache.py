@@ -24,11 +24,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ganctl import workers
-from ganctl.data import Dataset, Images, Pictures
-from ganctl.decoding import VERSION
+from ganctl.data import decode_pool
+from ganctl.data.array_writer import Log, Store, sync
+from ganctl.data.decoding import VERSION
+from ganctl.dataset import Dataset, Images, Pictures
 from ganctl.errors import DATA, FAILED, RESOURCES, USAGE, GanctlError
-from ganctl.store import Log, Store, sync
 
 Progress = Callable[[str, int, int], None]
 
@@ -296,7 +296,7 @@ def _decode(
     store.start(len(names))
     title = f"Decoding {name}"
     progress(title, 0, len(names))
-    with contextlib.closing(workers.decode(pictures.open, names, size, pictures.channels)) as blocks:
+    with contextlib.closing(decode_pool.decode(pictures.open, names, size, pictures.channels)) as blocks:
         for start, block in blocks:
             skipped += [f"{_printable(names[start + i])}: {why}" for i, why in block.broken]
             if block.pixels is not None:

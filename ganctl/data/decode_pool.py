@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import IO, Any
 
-from ganctl.decoding import Block, joined
+from ganctl.data.decoding import Block, joined
 from ganctl.errors import DATA, RESOURCES, GanctlError
 
 CHUNK = 32  # pictures a request: far above the cost of a message, far below a second of decoding
@@ -39,8 +39,8 @@ def decode(
     Args:
         open_picture: see :class:`ganctl.Pictures`.
         names: what to decode.
-        size: see :func:`ganctl.decoding.pixels`.
-        channels: see :func:`ganctl.decoding.pixels`.
+        size: see :func:`ganctl.data.decoding.pixels`.
+        channels: see :func:`ganctl.data.decoding.pixels`.
         workers: how many processes; by default one for each CPU that this process may use.
 
     Raises:
@@ -178,7 +178,7 @@ class _Worker:
         self.dead = False
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         # The parent's path, so that a plugin which it can import can be imported there too.
-        start = f"import sys; sys.path[:] = {sys.path!r}; from ganctl.decoding import serve; serve()"
+        start = f"import sys; sys.path[:] = {sys.path!r}; from ganctl.data.decoding import serve; serve()"
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", start],
@@ -202,7 +202,7 @@ class _Worker:
             why = said[-1] if said else "no message"
             raise GanctlError(
                 f"A process to decode pictures {self.fate()} at its start: {why}",
-                f"Does this work? {sys.executable} -c 'import ganctl.decoding'",
+                f"Does this work? {sys.executable} -c 'import ganctl.data.decoding'",
             ) from None
         if problem:
             raise _not_portable(problem)
