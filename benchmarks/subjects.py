@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from textbook import Textbook, endless
 
-from ganctl import build, plugins, prepare
+from ganctl import build, prepare
 from ganctl.bench import Loop, conditions
 from ganctl.bench import synchronize as synchronize
 from ganctl.capture import Steps, graph_of
@@ -21,6 +21,7 @@ from ganctl.data import cache
 from ganctl.dataset import Images
 from ganctl.devices import choose_device
 from ganctl.loss import Batch
+from ganctl.plugin import discovery
 from ganctl.recipe import Spec
 from ganctl.system.progress import Quiet
 
@@ -41,7 +42,7 @@ class Setting:
         table: dict[str, Any] = {"model": self.model, "batch_size": self.batch_size, **data()}
         if self.image_size:
             table["image_size"] = self.image_size
-        return resolve(plugins.registry(), table, changes or {})
+        return resolve(discovery.registry(), table, changes or {})
 
 
 def data() -> dict[str, Any]:
@@ -61,11 +62,11 @@ class Ganctl(Loop):
         if setting.threads:
             torch.set_num_threads(setting.threads)
         config, device = setting.config(changes), choose_device(setting.device)
-        images = prepare.load_data(plugins.registry(), config, Quiet()).images
+        images = prepare.load_data(discovery.registry(), config, Quiet()).images
         self.conditions = conditions(config, device)
         self.conditions.__enter__()  # for as long as the process lives, or until close()
         super().__init__(
-            plugins.registry(), config, images, device, make_graph=graph_of(device) if graph else None
+            discovery.registry(), config, images, device, make_graph=graph_of(device) if graph else None
         )
 
     def close(self) -> None:
@@ -111,7 +112,7 @@ def make_textbook(setting: Setting) -> Textbook:
     """The textbook's loop on networks with the same initial weights, and on the images before resizing."""
     if setting.threads:
         torch.set_num_threads(setting.threads)
-    registry, config = plugins.registry(), setting.config()
+    registry, config = discovery.registry(), setting.config()
     resized = prepare.load_data(registry, config, Quiet()).images
     classes = prepare.count_classes(resized)
     torch.manual_seed(0)
@@ -139,5 +140,5 @@ def plain_optimizer(spec: Spec) -> Callable[..., torch.optim.Optimizer]:
 
 def original_images(config: Config) -> Images:
     """The dataset of ``config`` in its own size."""
-    dataset = build.build(plugins.registry(), "dataset", config.data, root=Path(config.data_root))
+    dataset = build.build(discovery.registry(), "dataset", config.data, root=Path(config.data_root))
     return cache.load_images(config.data.name, dataset, image_size=None).images

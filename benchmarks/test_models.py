@@ -14,11 +14,12 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from subjects import Ganctl, Setting, data, make_textbook, synchronize
 from textbook import Textbook
 
-from ganctl import plugins, prepare
+from ganctl import prepare
 from ganctl.capture import graph_of
 from ganctl.data.batches import Batches
 from ganctl.data.prefetch import Place
 from ganctl.devices import choose_device
+from ganctl.plugin import discovery
 from ganctl.system.progress import Quiet
 
 ROUNDS = 10
@@ -28,7 +29,7 @@ ROUNDS = 10
 def setting(request: pytest.FixtureRequest) -> Setting:
     options = request.config.option
     model = request.node.callspec.params.get("model", "dcgan")
-    size = 32 if plugins.registry().get("model", model).load().image_size else None
+    size = 32 if discovery.registry().get("model", model).load().image_size else None
     return Setting(model, options.batch_size, size, options.device, options.threads)
 
 
@@ -53,7 +54,7 @@ def loop(setting: Setting, how: str, precision: str) -> Iterator[Ganctl | Textbo
 
 @pytest.mark.parametrize("part", ["D update", "G update", "step"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("model", plugins.registry().names("model"))
+@pytest.mark.parametrize("model", discovery.registry().names("model"))
 def test_update(
     benchmark: BenchmarkFixture, loop: Ganctl | Textbook, model: str, precision: str, how: str, part: str
 ) -> None:
@@ -85,7 +86,7 @@ def test_update(
 def test_batches_alone(benchmark: BenchmarkFixture, setting: Setting, where: Any) -> None:
     benchmark.group = "a batch"
     device, config = choose_device(setting.device), setting.config()
-    images = prepare.load_data(plugins.registry(), config, Quiet()).images
+    images = prepare.load_data(discovery.registry(), config, Quiet()).images
     batches = Batches(images, setting.batch_size, seed=0, device=device, place=Place(where, ""))
     taken = 0
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import DATA, USAGE, GanctlError
-from ganctl.hookspecs import Register, hookimpl
+from ganctl.plugin.hookspecs import Register, hookimpl
 from ganctl.recipe import ImageShape, Model, Spec
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganctl import plugin_files, resume
+from ganctl import resume
 from ganctl.config import resolve
 from ganctl.errors import USAGE, GanctlError
+from ganctl.plugin import single_file
 from ganctl.run import Run
 from ganctl.sampling import load as load
 from ganctl.sweeps import conduct
@@ -56,7 +57,7 @@ def train(
     """
     given = {**settings, **{k: v for k, v in {"model": model, "data": data}.items() if v is not None}}
     reporter = make_reporter(quiet=quiet)
-    registry = plugin_files.registry_with(plugins)
+    registry = single_file.registry_with(plugins)
     with StopSignals() as stop:
         if resume_from is not None:
             going_on = resume.find(Path(resume_from), registry, given, reporter.say)

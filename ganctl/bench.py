@@ -21,8 +21,8 @@ from ganctl.devices import arithmetic
 from ganctl.engine import Engine
 from ganctl.kernels import linear
 from ganctl.metrics import Recorder
+from ganctl.plugin.registry import Registry
 from ganctl.prepare import compile_networks, make_engine
-from ganctl.registry import Registry
 from ganctl.schedules import Schedules
 
 TURNS = 5

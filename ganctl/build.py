@@ -9,14 +9,15 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganctl import optimizers, options
+from ganctl import optimizers
 from ganctl.config import COMPONENTS, Config
 from ganctl.errors import GanctlError
 from ganctl.kernels import linear
 from ganctl.latent import Latent
 from ganctl.loss import Loss
+from ganctl.plugin import options
+from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Spec
-from ganctl.registry import Registry
 
 
 def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:

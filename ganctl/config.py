@@ -9,10 +9,10 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
-from ganctl import options, plugin_files
 from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.plugin import options, single_file
+from ganctl.plugin.registry import Registry
 from ganctl.recipe import Model, Spec
-from ganctl.registry import Registry
 from ganctl.system import toml
 
 #: Setting → the kind of component that it names.
@@ -148,7 +148,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
             raise GanctlError(
                 f"plugins is {recorded!r}.", "It is a table of files and digests.", status=USAGE
             )
-        plugin_files.check_recorded(registry, recorded, exact=False)
+        single_file.check_recorded(registry, recorded, exact=False)
     expanded = [_expand(registry, layer) for layer in layers]
     names = [layer["model"] for layer in expanded if "model" in layer]
     if not names:

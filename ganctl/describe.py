@@ -8,11 +8,11 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from ganctl import options
 from ganctl.config import COMPONENTS
 from ganctl.errors import GanctlError
+from ganctl.plugin import options
+from ganctl.plugin.registry import Component, Registry
 from ganctl.recipe import ImageShape, Model, Spec
-from ganctl.registry import Component, Registry
 
 #: Kind of component → the part of a run that it is, as in ``-o PART.OPTION=VALUE``.
 PARTS = {kind: part for part, kind in COMPONENTS.items()} | {

@@ -15,8 +15,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ganctl import __version__, plugins
+from ganctl import __version__
 from ganctl.errors import GanctlError
+from ganctl.plugin import discovery
 from ganctl.system.memory import free_memory, gib
 
 LIBRARIES = ("numpy", "pillow", "click", "pluggy", "rich", "filelock", "tensorboard", "matplotlib")
@@ -46,9 +47,9 @@ class Examination:
 def examine(data_root: Path) -> Examination:
     """Look at everything. What fails is a problem in the result, never an exception."""
     found = Examination()
-    loaded: list[plugins.Plugin] = []
+    loaded: list[discovery.Plugin] = []
     try:
-        loaded = plugins.discover().all  # before torch is imported, or one that imports it would seem quick
+        loaded = discovery.discover().all  # before torch is imported, or one that imports it would seem quick
     except GanctlError as error:
         found.problems.append(Problem(error.message, error.hint))
     sections: dict[str, Callable[[Examination], dict[str, Any]]] = {
@@ -236,7 +237,7 @@ def _folder(found: Examination, folder: Path, *, essential: bool) -> str:
     return f"{folder}{missing}, {gib(shutil.disk_usage(there).free)} free"
 
 
-def _plugins(found: Examination, loaded: list[plugins.Plugin]) -> dict[str, Any]:
+def _plugins(found: Examination, loaded: list[discovery.Plugin]) -> dict[str, Any]:
     facts = {}
     for plugin in loaded:
         count = len(plugin.components) + len(plugin.commands)

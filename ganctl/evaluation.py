@@ -8,10 +8,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ganctl import options
 from ganctl.dataset import Images
+from ganctl.plugin import options
+from ganctl.plugin.registry import Registry
 from ganctl.recipe import Spec
-from ganctl.registry import Registry
 
 
 class Metric(Protocol):

@@ -16,7 +16,7 @@ from ganctl.devices import rng_state, set_rng_state
 from ganctl.engine import Engine
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.latent import Latent
-from ganctl.registry import Registry
+from ganctl.plugin.registry import Registry
 from ganctl.system.progress import Quiet, as_callback
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganctl import checkpoint, plugin_files
+from ganctl import checkpoint
 from ganctl.config import COMPONENTS, Config, resolve
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
-from ganctl.registry import Registry
+from ganctl.plugin import single_file
+from ganctl.plugin.registry import Registry
 from ganctl.run import Run
 from ganctl.sampling import check_origin, config_of
 from ganctl.state import blamed_on
@@ -77,7 +78,7 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
 def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
     """The settings in ``state``, with everything that they name there and every value possible."""
     saved = config_of(registry, state)
-    plugin_files.check_recorded(registry, saved.plugins, exact=True)
+    single_file.check_recorded(registry, saved.plugins, exact=True)
     for setting in ("model", *COMPONENTS):
         check_origin(registry, state, setting)
     with blamed_on(file):

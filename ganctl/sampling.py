@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganctl import build, checkpoint, latent_files, plugin_files, walks
+from ganctl import build, checkpoint, latent_files, walks
 from ganctl.config import COMPONENTS, Config, meant_by
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes, Latent
 from ganctl.latent_files import Latents
+from ganctl.plugin import single_file
+from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape
-from ganctl.registry import Registry
 from ganctl.rendering import grid as pictures
 from ganctl.run import Run
 from ganctl.state import blamed_on
@@ -305,7 +306,7 @@ def load(path: Path | str, *, device: str = "auto", plugins: Sequence[Path | str
     Raises:
         GanctlError: damaged, not a checkpoint, or a component whose plugin is not installed.
     """
-    registry = plugin_files.registry_with(plugins)
+    registry = single_file.registry_with(plugins)
     file, chosen = find_checkpoint(Path(path)), choose_device(device)
     state = checkpoint.load(file)
     with blamed_on(file):
@@ -349,9 +350,9 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> Non
     used = {
         p: digest
         for p, digest in recorded.items()
-        if plugin_files.distribution(p) == component["distribution"]
+        if single_file.distribution(p) == component["distribution"]
     }
-    plugin_files.check_recorded(registry, used, exact=False)
+    single_file.check_recorded(registry, used, exact=False)
     if not registry.find(kind, named if isinstance(named, str) else named["name"]):
         name, distribution, version = component["name"], component["distribution"], component["version"]
         raise GanctlError(

@@ -13,9 +13,9 @@ from typing import Any, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
-from ganctl import options
 from ganctl.config import COMPONENTS, LISTS, Config
 from ganctl.errors import CHECKPOINT, GanctlError
+from ganctl.plugin import options
 
 PLAIN = (bool, int, float, str, type(None))
 #: What names a component, its distribution and its version: they are shown, and one is told to install them.

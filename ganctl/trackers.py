@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from ganctl import options
+from ganctl.plugin import options
+from ganctl.plugin.registry import Registry
 from ganctl.recipe import Spec
-from ganctl.registry import Registry
 
 if TYPE_CHECKING:
     from PIL.Image import Image

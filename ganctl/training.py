@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 import ganctl
-from ganctl import build, checkpoint, metrics, plugins
+from ganctl import build, checkpoint, metrics
 from ganctl import resume as resuming
 from ganctl.capture import Steps, graph_of, own_stream
 from ganctl.config import Config
@@ -30,8 +30,9 @@ from ganctl.errors import CHECKPOINT, DATA, DIVERGED, GanctlError
 from ganctl.evaluation import Metrics
 from ganctl.hostreads import HostReads
 from ganctl.kernels import linear
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import Registry
 from ganctl.prepare import compile_networks, count_classes, load_data, make_engine
-from ganctl.registry import Registry
 from ganctl.rendering import curves, grid
 from ganctl.resume import Resume
 from ganctl.run import Run
@@ -73,7 +74,7 @@ def train(
         Interrupted: a signal came; everything is saved.
     """
     reporter, stop = reporter or Quiet(), stop or StopSignals()
-    registry = registry or plugins.registry()
+    registry = registry or discovery.registry()
     device = choose_device(config.device)
     if device.type == "cpu":
         linear.keep_freed_memory()

@@ -174,10 +174,10 @@ def live(request: dict[str, Any]) -> None:
 
         for name, values in request["hooks"].items():
             getattr(hooks, name)(*values)
-        from ganctl import plugins
         from ganctl.cli import main
+        from ganctl.plugin import discovery
 
-        plugins.load.cache_clear()  # those of this PYTHONPATH
+        discovery.load.cache_clear()  # those of this PYTHONPATH
         main(request["args"])
     except SystemExit as end:
         status = end.code or 0

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganctl import ImageShape, options, plugins
+from ganctl import ImageShape
 from ganctl.latent import Latent, Normal
+from ganctl.plugin import discovery, options
 
 
 def make(
@@ -21,7 +22,7 @@ def make(
     latent: Latent | None = None,
 ) -> nn.Module:
     """The registered network, as ``ganctl train`` would build it."""
-    factory = plugins.registry().get(kind, name).load()
+    factory = discovery.registry().get(kind, name).load()
     resolved = options.resolve(f"{kind} '{name}'", factory, given or {})
     return options.call(factory, resolved, image=image, latent=latent or Normal(12), num_classes=num_classes)
 

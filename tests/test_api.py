@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ForwardRef
 
 import ganctl
-from ganctl import hookspecs
+from ganctl.plugin import hookspecs
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 MODULES = ("ganctl", "ganctl.penalties", "ganctl.sizes", "ganctl.testing")

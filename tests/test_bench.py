@@ -8,11 +8,12 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from ganctl import bench, plugins
+from ganctl import bench
 from ganctl.bench import Loop, covered
 from ganctl.cli import cli
 from ganctl.config import resolve
 from ganctl.dataset import Images
+from ganctl.plugin import discovery
 from ganctl.trace import Trace
 
 CPU = torch.device("cpu")
@@ -21,11 +22,11 @@ CPU = torch.device("cpu")
 def make(**settings: object) -> Loop:
     mlp = {"generator": {"hidden": "32", "batch_norm": False}, "discriminator": {"hidden": "16"}, "z_dim": 8}
     config = resolve(
-        plugins.registry(),
+        discovery.registry(),
         {"model": "gan", "data": "glyphs", "batch_size": 4, "log_every": 3, **mlp, **settings},
     )
     return Loop(
-        plugins.registry(),
+        discovery.registry(),
         config,
         Images(torch.zeros(9, 1, 4, 4, dtype=torch.uint8)),
         CPU,

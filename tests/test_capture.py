@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 import ganctl
-from ganctl import plugins, prepare
+from ganctl import prepare
 from ganctl.capture import WARM_UP, Steps
 from ganctl.cli import cli
 from ganctl.config import resolve
@@ -26,6 +26,7 @@ from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.engine import Engine
 from ganctl.metrics import Recorder
+from ganctl.plugin import discovery
 from ganctl.run import Run
 from ganctl.schedules import Schedules
 from ganctl.trace import Trace, Tracer
@@ -42,12 +43,12 @@ class Training:
         self, graph: bool, change: Callable[[Engine], None] = lambda engine: None, **settings: Any
     ) -> None:
         settings = {"data": "glyphs", "batch_size": BATCH, "log_every": STEPS, "ema": 20.0, **settings}
-        config = resolve(plugins.registry(), settings)
+        config = resolve(discovery.registry(), settings)
         torch.manual_seed(0)
         size = config.image_size or 28
         x = torch.randint(256, (11, 1, size, size), dtype=torch.uint8)  # epochs end within steps
         images = Images(x, torch.arange(11) % 3, ("a", "b", "c"), flip=True)
-        self.engine = prepare.make_engine(plugins.registry(), config, images, CPU)
+        self.engine = prepare.make_engine(discovery.registry(), config, images, CPU)
         self.schedules = Schedules(config.schedules, self.engine, total_steps=STEPS)
         change(self.engine)
         self.batches = Batches(images, BATCH, seed=3, device=CPU)

@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from ganctl import GanctlError, plugins
+from ganctl import GanctlError
 from ganctl.config import HELP, Config, resolve
+from ganctl.plugin import discovery
 from ganctl.system import toml
 
 BASE = {"model": "dcgan", "data": "glyphs"}
 
 
 def config(*layers: dict[str, object]) -> Config:
-    return resolve(plugins.registry(), BASE, *layers)
+    return resolve(discovery.registry(), BASE, *layers)
 
 
 def error(*layers: dict[str, object]) -> GanctlError:
@@ -78,8 +79,8 @@ def test_toml_and_plain_values_bring_back_the_same_config(
     resolved = config(settings)
     file = tmp_path / "config.toml"
     file.write_text(resolved.to_toml(), encoding="utf-8")
-    assert resolve(plugins.registry(), toml.read(file)) == resolved
-    assert resolve(plugins.registry(), resolved.to_dict()) == resolved
+    assert resolve(discovery.registry(), toml.read(file)) == resolved
+    assert resolve(discovery.registry(), resolved.to_dict()) == resolved
     assert Config.from_dict(resolved.to_dict()).to_dict() == resolved.to_dict()
 
 
@@ -130,9 +131,9 @@ def test_another_model_over_the_parts_of_one_would_be_neither() -> None:
 
 def test_without_model_or_data() -> None:
     with pytest.raises(GanctlError, match="No model"):
-        resolve(plugins.registry(), {"data": "mnist"})
+        resolve(discovery.registry(), {"data": "mnist"})
     with pytest.raises(GanctlError, match="No dataset"):
-        resolve(plugins.registry(), {"model": "dcgan"})
+        resolve(discovery.registry(), {"model": "dcgan"})
 
 
 def test_toml_writes_what_toml_reads(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from test_family import TINY
 from test_training import assert_same_run, assert_same_state
 
 import ganctl
-from ganctl import plugins
 from ganctl.bench import Loop, conditions
 from ganctl.capture import WARM_UP, CudaGraph, graph_of
 from ganctl.config import resolve
@@ -19,6 +18,7 @@ from ganctl.data.batches import Batches
 from ganctl.data.prefetch import Place
 from ganctl.dataset import Images
 from ganctl.devices import rng_state
+from ganctl.plugin import discovery
 from ganctl.run import Run
 
 pytestmark = [
@@ -47,12 +47,12 @@ def trained(
         "log_every": steps,
         **settings,
     }
-    config = resolve(plugins.registry(), given)
+    config = resolve(discovery.registry(), given)
     said: list[str] = []
     with conditions(config, CUDA):
         make_graph = graph_of(CUDA) if graph else None
         loop = Loop(
-            plugins.registry(),
+            discovery.registry(),
             config,
             pictures(config.image_size or 28),
             CUDA,

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import click
 import pytest
 
-from ganctl import plugins, schedules
+from ganctl import schedules
 from ganctl.cli import COMMANDS, cli
 from ganctl.config import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS, resolve, with_options
+from ganctl.plugin import discovery
 from ganctl.recipe import Model
 from ganctl.resume import CHANGEABLE
 from ganctl.sweeps.conduct import asked_for
@@ -146,7 +147,7 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
         assert len(asked_for(None, vary, settings, given.get("component_options", ())).planned) > 1
         return
     config = resolve(
-        plugins.registry(), with_options(settings, given.get("component_options", ()), plugins.registry())
+        discovery.registry(), with_options(settings, given.get("component_options", ()), discovery.registry())
     )
     for text in config.schedules.values():
         schedules.parse(text, per_step=1)
@@ -248,7 +249,7 @@ def test_every_toml_file_of_a_sweep_can_be_swept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", [DOCS / "configuration.md", DOCS / "quickstart.md"], ids=label)
 def test_every_toml_file_shown_can_be_trained(page: Path) -> None:
     for text in blocks(page, "toml"):
-        resolve(plugins.registry(), {"model": "dcgan", "data": "glyphs"}, tomllib.loads(text))
+        resolve(discovery.registry(), {"model": "dcgan", "data": "glyphs"}, tomllib.loads(text))
 
 
 def test_every_file_in_the_map_of_contributing_exists() -> None:

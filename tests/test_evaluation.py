@@ -14,7 +14,7 @@ from torch import Tensor
 import ganctl
 from ganctl import Spec
 from ganctl.evaluation import Metrics
-from ganctl.registry import Registry, component
+from ganctl.plugin.registry import Registry, component
 from ganctl.system.signals import Interrupted
 
 ORIGIN = {"plugin": "p", "distribution": "d", "version": "1"}

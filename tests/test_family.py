@@ -11,7 +11,8 @@ import torch
 from test_training import assert_same_run
 
 import ganctl
-from ganctl import checkpoint, plugins
+from ganctl import checkpoint
+from ganctl.plugin import discovery
 
 MLP = {"generator": {"hidden": "16,16"}, "discriminator": {"hidden": "16,16"}}
 DCGAN = {"image_size": 8, "generator": {"width": 8}, "discriminator": {"width": 8}}
@@ -66,7 +67,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def test_every_model_is_here() -> None:
-    assert sorted(TINY) == plugins.registry().names("model")
+    assert sorted(TINY) == discovery.registry().names("model")
 
 
 @pytest.mark.parametrize("model", sorted(TINY))

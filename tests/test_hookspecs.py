@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import inspect
 
-from ganctl import hookspecs
-from ganctl.registry import KINDS
+from ganctl.plugin import hookspecs
+from ganctl.plugin.registry import KINDS
 
 
 def hooks() -> dict[str, object]:
@@ -24,7 +24,7 @@ def test_the_example_in_the_documentation_works() -> None:
     """The module's docstring shows a plugin; it is what people copy."""
     from types import ModuleType
 
-    from ganctl.plugins import Plugin, register
+    from ganctl.plugin.discovery import Plugin, register
 
     text = inspect.cleandoc(hookspecs.__doc__ or "").split("::\n\n")[1].split("\n\nThe second")[0]
     module = ModuleType("my_package")

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 
-from ganctl import GanctlError, options
+from ganctl import GanctlError
 from ganctl.errors import USAGE
 from ganctl.latent import Codes, Normal, Uniform
+from ganctl.plugin import options
 
 
 def generator(seed: int = 0) -> torch.Generator:

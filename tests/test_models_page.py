@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ganctl import options, plugins
+from ganctl.plugin import discovery, options
 
 PAGE = Path(__file__).parents[1] / "docs" / "models.md"
-LOSSES = sorted(item.name for item in plugins.registry().all("loss") if item.distribution == "ganctl")
+LOSSES = sorted(item.name for item in discovery.registry().all("loss") if item.distribution == "ganctl")
 
 
 def table() -> dict[str, list[str]]:
@@ -31,7 +31,7 @@ def test_every_loss_has_a_row_of_seven_cells() -> None:
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_models_and_defaults_are_those_there_are(name: str) -> None:
-    registry = plugins.registry()
+    registry = discovery.registry()
     recipes = [item.load() for item in registry.all("model") if item.distribution == "ganctl"]
     names, _, _, _, defaults, *_ = table()[name]
     models = set(re.findall(r"`([^`]+)`", names.partition(":")[2]))

@@ -1,4 +1,4 @@
-"""ganctl.options: signatures read, values converted, mistakes named."""
+"""ganctl.plugin.options: signatures read, values converted, mistakes named."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, Optional, Union
 import pytest
 import torch
 
-from ganctl import GanctlError, options
+from ganctl import GanctlError
 from ganctl.errors import USAGE
+from ganctl.plugin import options
 
 if TYPE_CHECKING:
     from nowhere import Unknown

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import ganctl
-from ganctl import GanctlError, checkpoint, plugin_files, plugins
+from ganctl import GanctlError, checkpoint
+from ganctl.plugin import discovery, single_file
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -167,7 +168,7 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_where(tmp_path: Path, 
     if source is not None:
         path.write_text(source, errors="surrogateescape")
     with pytest.raises(GanctlError) as caught:
-        plugin_files.registry_with([path])
+        single_file.registry_with([path])
     assert reason.format(path=path) in caught.value.message
     assert str(path) in caught.value.message
     assert caught.value.hint
@@ -178,16 +179,16 @@ def test_two_files_of_one_name(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text(GENERATOR)
     with pytest.raises(GanctlError, match=r"Two plugin files are called mine\.py"):
-        plugin_files.registry_with([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
+        single_file.registry_with([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
 
 
 def test_only_whoever_asks_has_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(here)
-    with_it = plugin_files.registry_with(["my_loss.py"])
+    with_it = single_file.registry_with(["my_loss.py"])
     assert with_it.get("loss", "mine").origin.startswith("file:my_loss.py ")
     assert with_it.get("loss", "file:my_loss.py:mine").name == "mine"
-    assert not plugins.registry().find("loss", "mine")
-    assert plugins.registry().files == {}
+    assert not discovery.registry().find("loss", "mine")
+    assert discovery.registry().files == {}
 
 
 def test_from_python_an_edited_file_is_read_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,8 @@ import pytest
 from distributions import LOSS, install
 
 import ganctl
-from ganctl import plugins
-from ganctl.registry import KINDS
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import KINDS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -91,7 +91,7 @@ def own() -> list[EntryPoint]:
 @pytest.mark.parametrize("fault", BROKEN)
 def test_a_broken_plugin_is_left_out_whole_and_says_why(site: Path, fault: str) -> None:
     source, reason = BROKEN[fault]
-    found = plugins.discover([*install(site, "acme", source), *own()])
+    found = discovery.discover([*install(site, "acme", source), *own()])
 
     (broken,) = found.broken
     assert (broken.name, broken.distribution, broken.version) == ("acme", "acme", "1.0")
@@ -137,7 +137,7 @@ def test_strict_makes_a_broken_plugin_an_error_that_keeps_its_cause(site: Path, 
 
 
 def test_missing_metadata_is_no_reason_to_fail(site: Path) -> None:
-    found = plugins.discover([*install(site, "acme", LOSS.format(module="acme"), metadata=False), *own()])
+    found = discovery.discover([*install(site, "acme", LOSS.format(module="acme"), metadata=False), *own()])
     assert not found.broken
     assert found.registry.get("loss", "my-loss").origin == "unknown 0"
 
@@ -158,7 +158,7 @@ def test_one_name_of_two_distributions_is_an_error_only_when_asked_for(site: Pat
     # The module's file is named after the distribution as it is spelt.
     (site / "Other.py").rename(site / "other.py")
     points[1] = EntryPoint("other", "other", "ganctl")._for(points[1].dist)
-    registry = plugins.discover([*points, *own()]).registry
+    registry = discovery.discover([*points, *own()]).registry
 
     assert len([item for item in registry.all("loss") if item.name == "my-loss"]) == 2
     assert registry.get("loss", "bce").name == "bce"
@@ -211,8 +211,8 @@ def test_an_address_that_leads_nowhere_names_the_distribution(
 
 
 def test_ganctls_own_components_come_by_entry_points_alone() -> None:
-    assert all(not plugins.discover([]).registry.names(kind) for kind in KINDS)
-    found = plugins.discover(own())
+    assert all(not discovery.discover([]).registry.names(kind) for kind in KINDS)
+    found = discovery.discover(own())
     assert not found.broken
     assert {"gan-basic", "gan", "dcgan", "dcgan-upsample"} <= set(found.registry.names("model"))
     assert all(found.registry.names(kind) for kind in ("loss", "dataset", "optimizer"))
@@ -224,7 +224,7 @@ def test_ganctls_own_components_come_by_entry_points_alone() -> None:
 
 
 def test_every_model_is_made_of_registered_components() -> None:
-    registry = plugins.discover(own()).registry
+    registry = discovery.discover(own()).registry
     for item in registry.all("model"):
         model = item.load()
         registry.get("generator", model.generator.name)
@@ -245,14 +245,14 @@ def test_an_entry_point_may_be_an_object_in_a_module(site: Path) -> None:
 
         plugin = Plugin()
     """
-    found = plugins.discover(install(site, "acme", source, entry_point="it = acme:plugin"))
+    found = discovery.discover(install(site, "acme", source, entry_point="it = acme:plugin"))
     assert not found.broken
     assert found.registry.get("loss", "my-loss").plugin == "it"
     assert found.all[0].seconds > 0
 
 
 def test_a_plugin_that_needs_another_ganctl_is_left_out_in_words(site: Path) -> None:
-    (broken,) = plugins.discover(
+    (broken,) = discovery.discover(
         install(site, "acme", LOSS.format(module="acme"), requires="ganctl (>=99,<100)")
     ).broken
     assert broken.error == (
@@ -274,7 +274,7 @@ def test_a_plugin_that_needs_another_ganctl_is_left_out_in_words(site: Path) -> 
     ],
 )
 def test_a_range_that_holds_this_ganctl_is_no_obstacle(site: Path, requires: str) -> None:
-    found = plugins.discover(install(site, "acme", LOSS.format(module="acme"), requires=requires))
+    found = discovery.discover(install(site, "acme", LOSS.format(module="acme"), requires=requires))
     assert not found.broken
     assert found.registry.get("loss", "my-loss").distribution == "acme"
 

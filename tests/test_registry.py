@@ -4,7 +4,7 @@ import pytest
 
 from ganctl import GanctlError
 from ganctl.errors import USAGE
-from ganctl.registry import Registry, component
+from ganctl.plugin.registry import Registry, component
 
 
 def make(name: str, distribution: str = "acme", kind: str = "loss", target: object = "math:sqrt") -> Registry:

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from ganctl import GanctlError, plugins, scaffold
-from ganctl.source import SourceTree
+from ganctl import GanctlError
+from ganctl.plugin import discovery, scaffold
+from ganctl.plugin.source_tree import SourceTree
 
-REGISTRY = plugins.registry()
+REGISTRY = discovery.registry()
 Ganctl = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ganctl.cli import COMMANDS
-from ganctl.registry import KINDS
+from ganctl.plugin.registry import KINDS
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "rich", "matplotlib", "tensorboard", "scipy")
 

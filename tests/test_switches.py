@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from distributions import LOSS, install
 
-from ganctl import GanctlError, switches
+from ganctl import GanctlError
+from ganctl.plugin import selection
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -102,16 +103,16 @@ def test_what_was_written_down_is_there_whole_or_not_at_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GANCTL_CONFIG", str(tmp_path))
-    switches.write_disabled(["b", "a"])
-    assert switches.read_disabled() == ["a", "b"]
+    selection.write_disabled(["b", "a"])
+    assert selection.read_disabled() == ["a", "b"]
 
     def fails(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(GanctlError, match="No space left"):
-        switches.write_disabled([])
-    assert switches.read_disabled() == ["a", "b"]
+        selection.write_disabled([])
+    assert selection.read_disabled() == ["a", "b"]
     assert [path.name for path in tmp_path.iterdir()] == ["plugins.toml"]
 
 

@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 import ganctl
-from ganctl import Images, Spec, options, plugins, testing
+from ganctl import Images, Spec, testing
 from ganctl.errors import DATA, GanctlError
+from ganctl.plugin import discovery, options
 
-REGISTRY = plugins.registry()
+REGISTRY = discovery.registry()
 #: Options that make any of our networks small enough for a test.
 SMALL: dict[str, Any] = {
     "width": 8, "max_width": 16, "group_size": 8, "blocks": 1, "hidden": (16,), "embedding": 4, "code": 8,

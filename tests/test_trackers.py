@@ -12,9 +12,10 @@ import pytest
 from distributions import install
 
 import ganctl
-from ganctl import GanctlError, Spec, plugins
+from ganctl import GanctlError, Spec
 from ganctl.config import resolve
-from ganctl.registry import Registry, component
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import Registry, component
 from ganctl.trackers import Tracker, Trackers
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -141,7 +142,7 @@ def test_an_unknown_tracker_or_option_is_told_before_anything_begins(tmp_path: P
 @pytest.mark.parametrize("value", [7, [7], [{"patches": 3}], [["swd"]]])
 def test_what_is_no_list_of_components(value: Any) -> None:
     with pytest.raises(GanctlError, match=r"^metrics "):
-        resolve(plugins.registry(), {"model": "gan", "data": "glyphs", "metrics": value})
+        resolve(discovery.registry(), {"model": "gan", "data": "glyphs", "metrics": value})
 
 
 def test_a_failing_close_of_a_failing_tracker_is_not_told_twice() -> None:

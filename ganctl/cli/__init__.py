@@ -28,8 +28,8 @@ from ganctl.cli.train import train
 from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.plugins import Plugin, discover, load
-from ganctl.switches import NONE
+from ganctl.plugin.discovery import Plugin, discover, load
+from ganctl.plugin.selection import NONE
 
 #: What ``ganctl --help`` shows, in its order. Plugins' commands follow.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {

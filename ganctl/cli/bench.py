@@ -54,18 +54,18 @@ def bench(
     """Measure how fast a model trains here, and how far that is from what the machine could do."""
     import torch
 
-    from ganctl import plugin_files
     from ganctl.bench import Loop, conditions, measure
     from ganctl.capture import graph_of
     from ganctl.config import resolve, with_options
     from ganctl.devices import choose_device
+    from ganctl.plugin import single_file
     from ganctl.prepare import load_data
     from ganctl.system import toml
     from ganctl.system.files import write_atomically
     from ganctl.system.progress import make_reporter
 
     reporter = make_reporter()
-    registry = plugin_files.registry_with(plugin_paths)
+    registry = single_file.registry_with(plugin_paths)
     given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
     layers = [toml.read(config_file)] if config_file else []
     config = resolve(registry, *layers, with_options(given, component_options, registry))

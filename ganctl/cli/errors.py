@@ -9,8 +9,8 @@ import traceback
 
 import click
 
-from ganctl import plugin_files, plugins
 from ganctl.errors import FAILED, INTERRUPTED, RESOURCES, USAGE, GanctlError
+from ganctl.plugin import discovery, single_file
 
 
 def show(error: BaseException) -> int:
@@ -73,14 +73,16 @@ def _explain_usage(error: click.ClickException) -> tuple[str, str, int]:
 
 def _third_party(error: BaseException) -> str:
     """The plugin, if not ganctl's own, whose code was the last to run before ``error``; else nothing."""
-    if not plugins.load.cache_info().currsize:
+    if not discovery.load.cache_info().currsize:
         return ""
-    by_package = {plugin.module.partition(":")[0].partition(".")[0]: plugin for plugin in plugins.load().all}
+    by_package = {
+        plugin.module.partition(":")[0].partition(".")[0]: plugin for plugin in discovery.load().all
+    }
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
         package = frame.f_globals.get("__name__", "").partition(".")[0]
         if package == "ganctl":
             return ""
-        if package == plugin_files.NAMESPACE:
+        if package == single_file.NAMESPACE:
             return f"the plugin file {frame.f_code.co_filename}"
         if package in by_package:
             plugin = by_package[package]

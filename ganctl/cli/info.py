@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from ganctl import plugin_files
 from ganctl.cli.listing import as_dict
 from ganctl.cli.output import fold, print_json, terminal_width
 from ganctl.cli.params import component, json_option, plugin_option
 from ganctl.errors import FAILED, USAGE, GanctlError, did_you_mean
+from ganctl.plugin import single_file
+from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import ImageShape, Model
-from ganctl.registry import KINDS, Component, Registry
 
 IMAGE_SIZE = 28
 
@@ -47,7 +47,7 @@ def info(
 
     One name may be a model, a generator and a discriminator; all of them are shown.
     """
-    registry = plugin_files.registry_with(plugin_paths)
+    registry = single_file.registry_with(plugin_paths)
     facts = [_facts(registry, item, image_size, channels) for item in _find(registry, name, kind)]
     if as_json:
         print_json(facts)
@@ -72,7 +72,7 @@ def _find(registry: Registry, name: str, kind: str | None) -> list[Component]:
 
 def _facts(registry: Registry, item: Component, image_size: int | None, channels: int) -> dict[str, Any]:
     from ganctl import describe
-    from ganctl.options import MISSING
+    from ganctl.plugin.options import MISSING
 
     facts: dict[str, Any] = as_dict(item)
     size = image_size

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from ganctl import plugins
 from ganctl.cli.output import print_json, print_table
 from ganctl.cli.params import json_option
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import KINDS, Component
 from ganctl.recipe import Model
-from ganctl.registry import KINDS, Component
 
 
 def _command(kind: str) -> click.Command:
@@ -20,7 +20,7 @@ def _command(kind: str) -> click.Command:
     @click.command(plural, help=f"List the {plural}, and where they come from.")
     @json_option
     def listing(as_json: bool) -> None:
-        items = plugins.registry().all(kind)
+        items = discovery.registry().all(kind)
         if as_json:
             print_json([as_dict(item) for item in items])
         elif not items:

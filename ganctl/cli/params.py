@@ -9,8 +9,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ganctl import plugins
-from ganctl.registry import KINDS
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import KINDS
 
 
 class ComponentName(click.ParamType):
@@ -25,7 +25,7 @@ class ComponentName(click.ParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         # Not plugins.load(): its warnings would end up in the line that is being typed.
-        registry = plugins.discover().registry
+        registry = discovery.discover().registry
         kinds = [self.kind] if self.kind else list(KINDS)
         found = {item.name: item.summary for kind in kinds for item in registry.all(kind)}
         items = [

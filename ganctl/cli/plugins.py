@@ -11,8 +11,8 @@ from ganctl.cli.params import json_option
 from ganctl.cli.plugins_check import check
 from ganctl.cli.plugins_new import new
 from ganctl.cli.plugins_switch import disable, enable
-from ganctl.plugins import Plugin, discover
-from ganctl.registry import KINDS
+from ganctl.plugin.discovery import Plugin, discover
+from ganctl.plugin.registry import KINDS
 
 SUBCOMMANDS: tuple[click.Command, ...] = (new, check, disable, enable)
 

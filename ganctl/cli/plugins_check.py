@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.plugins import Plugins, discover
+from ganctl.plugin.discovery import Plugins, discover
 
 if TYPE_CHECKING:
     from ganctl.testing import Checked
@@ -46,9 +46,9 @@ def _find(target: str) -> tuple[str, Plugins]:
         raise GanctlError(
             f"There is no {target}.", "Give a source tree, a .py file, or the name of a plugin.", status=USAGE
         )
-    from ganctl import source
+    from ganctl.plugin import source_tree
 
-    return source.discover_tree(path) if path.is_dir() else source.discover_file(path)
+    return source_tree.discover_tree(path) if path.is_dir() else source_tree.discover_file(path)
 
 
 def _show(checked: Checked) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganctl import plugins, scaffold
+from ganctl.plugin import discovery, scaffold
 
 
 @click.command("new")
@@ -24,7 +24,7 @@ def new(name: str, kind: str, into: Path) -> None:
 
     NAME is the distribution's, as in ganctl-soft-hinge. Its component is called the same, without ganctl-.
     """
-    made = scaffold.make(name, kind, into, plugins.discover().registry)
+    made = scaffold.make(name, kind, into, discovery.discover().registry)
     folder = into / name
     for path in made:
         print(path)

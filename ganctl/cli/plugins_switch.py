@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ganctl import switches
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.plugins import discover
+from ganctl.plugin import selection
+from ganctl.plugin.discovery import discover
 
 
 @click.command()
@@ -17,11 +17,11 @@ def disable(name: str) -> None:
     NAME is a plugin, or a distribution for all of its plugins, as 'ganctl plugins' lists them.
     """
     found = discover().all
-    known = {spelt: p for p in found for spelt in switches.names_of(p.distribution, p.name)}
-    if switches.normalise(name) not in known:
+    known = {spelt: p for p in found for spelt in selection.names_of(p.distribution, p.name)}
+    if selection.normalise(name) not in known:
         names = {other for p in found for other in (p.name, p.distribution)}
         raise GanctlError(f"There is no plugin '{name}'.", did_you_mean(name, names), status=USAGE)
-    switches.write_disabled({*switches.read_disabled(), switches.normalise(name)})
+    selection.write_disabled({*selection.read_disabled(), selection.normalise(name)})
     print(f"{name} is disabled. To have it again: ganctl plugins enable {name}")
 
 
@@ -29,9 +29,9 @@ def disable(name: str) -> None:
 @click.argument("name")
 def enable(name: str) -> None:
     """Load the plugin NAME again."""
-    disabled = set(switches.read_disabled())
-    if switches.normalise(name) not in disabled:
+    disabled = set(selection.read_disabled())
+    if selection.normalise(name) not in disabled:
         hint = did_you_mean(name, disabled) or "None is; see: ganctl plugins"
         raise GanctlError(f"'{name}' is not disabled.", hint, status=USAGE)
-    switches.write_disabled(disabled - {switches.normalise(name)})
+    selection.write_disabled(disabled - {selection.normalise(name)})
     print(f"{name} is enabled.")

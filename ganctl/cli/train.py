@@ -156,16 +156,16 @@ def train(
     from ganctl.system.signals import StopSignals
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
-        from ganctl import plugin_files
         from ganctl import resume as resuming
         from ganctl.config import resolve, with_options
+        from ganctl.plugin import single_file
         from ganctl.system import toml
         from ganctl.system.progress import make_reporter
         from ganctl.training import train as run_training
 
         stop.check()
         reporter = make_reporter(quiet=quiet, verbose=verbose)
-        registry = plugin_files.registry_with(plugin_paths)
+        registry = single_file.registry_with(plugin_paths)
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
         if resume is not None:
             if config_file or out:

@@ -11,8 +11,8 @@ from ganctl.config import Config
 from ganctl.dataset import Images
 from ganctl.devices import rng_state, set_rng_state
 from ganctl.errors import GanctlError
+from ganctl.plugin.registry import Registry
 from ganctl.prepare import load_data, make_engine
-from ganctl.registry import Registry
 from ganctl.sweeps.plan import Planned, of_run
 from ganctl.system.progress import Quiet
 from ganctl.training import total_steps

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganctl import plugin_files
 from ganctl.config import with_options
 from ganctl.errors import FAILED, GanctlError
-from ganctl.registry import Registry
+from ganctl.plugin import single_file
+from ganctl.plugin.registry import Registry
 from ganctl.sweeps import crew
 from ganctl.sweeps.board import make_board
 from ganctl.sweeps.claim import forget_failures
@@ -52,7 +52,7 @@ def asked_for(
     Raises:
         GanctlError: something of that cannot be.
     """
-    registry = plugin_files.registry_with(plugins)
+    registry = single_file.registry_with(plugins)
     from_file = toml.read(config_file) if config_file else {}
     settings = {key: value for key, value in from_file.items() if key not in KEYS}
     layers = [each for each in (settings, layer) if each]
@@ -117,8 +117,8 @@ def carry_out(
         GanctlError: with status ``FAILED`` if some of them failed.
         Interrupted: a signal came; what was being trained is saved.
     """
-    registry = plugin_files.registry_with(plugins)
-    plugin_files.check_recorded(registry, sweep.entries[0].run.config.get("plugins", {}), exact=True)
+    registry = single_file.registry_with(plugins)
+    single_file.check_recorded(registry, sweep.entries[0].run.config.get("plugins", {}), exact=True)
     board = make_board(quiet=quiet)
     if retry_failed:
         forget_failures(sweep)

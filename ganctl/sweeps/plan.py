@@ -13,7 +13,7 @@ from typing import Any
 
 from ganctl.config import COMPONENTS, HELP, LISTS, SHORTHANDS, Config, resolve, with_options
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.registry import Registry
+from ganctl.plugin.registry import Registry
 
 #: Settings that may vary by their own name; the options of parts vary as PART.OPTION.
 NAMES = [*(set(HELP) - {"plugins", "schedules", "force"}), *SHORTHANDS, "optimizer", "lr_schedule"]

@@ -45,10 +45,10 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
     """
     import torch
 
-    from ganctl import plugin_files
+    from ganctl.plugin import single_file
 
     torch.set_num_threads(sweep.threads)
-    registry = plugin_files.registry_with(plugins)
+    registry = single_file.registry_with(plugins)
     in_use: set[str] = set()  # by somebody who came by another road
     while True:
         stop.deferring = True

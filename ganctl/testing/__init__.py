@@ -22,10 +22,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ganctl import plugins
 from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import Component, Registry
 from ganctl.recipe import ImageShape, Model, Spec
-from ganctl.registry import Component, Registry
 from ganctl.testing import augmentation as _augmentation
 from ganctl.testing import dataset as _dataset
 from ganctl.testing import loss as _loss
@@ -224,7 +224,7 @@ def check_model(
         registry: where names are looked up; by default what is installed.
         **settings: over the model's own, as for :func:`ganctl.train`: ``generator={"width": 8}``.
     """
-    known = registry or plugins.registry()
+    known = registry or discovery.registry()
     findings = Findings(f"model '{model if isinstance(model, str) else model.name}'")
     with findings.during("when it is looked up"):
         recipe = known.get("model", model).load() if isinstance(model, str) else model
@@ -271,7 +271,7 @@ def checks_of(
     name: str,
     /,
     *,
-    found: plugins.Plugins | None = None,
+    found: discovery.Plugins | None = None,
     single_file: bool = False,
     progress: Callable[[Checked], None] | None = None,
 ) -> list[Checked]:
@@ -283,7 +283,7 @@ def checks_of(
         single_file: it is a module without a package, which may import what it likes when it registers.
         progress: called with each result as soon as it is there.
     """
-    found = found or plugins.discover()
+    found = found or discovery.discover()
     done: list[Checked] = []
 
     def add(checked: Checked) -> None:
@@ -358,7 +358,7 @@ def _run(
     registry: Registry | None,
     check: Callable[[Any, Findings, Registry], None],
 ) -> list[Failure]:
-    known = registry or plugins.registry()
+    known = registry or discovery.registry()
     name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
     findings = Findings(f"{kind} '{name.rpartition(':')[2]}'")
     with findings.during("when it is imported"):

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ganctl import options
 from ganctl.data.decoding import decode
 from ganctl.dataset import Dataset, Images, Pictures
 from ganctl.errors import DATA, USAGE, GanctlError
+from ganctl.plugin import options
 from ganctl.testing.findings import Broken, Findings, NotHere, Subject
 
 PICTURES = 32  # of a long list, so many are opened

@@ -11,9 +11,9 @@ from typing import Any
 
 import torch
 
-from ganctl import options, plugins
 from ganctl.errors import GanctlError
-from ganctl.registry import Registry
+from ganctl.plugin import discovery, options
+from ganctl.plugin.registry import Registry
 
 #: Frames of these are not where an author looks for a mistake.
 FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
@@ -73,7 +73,7 @@ def subject(
         GanctlError: there is none of that name, or it cannot be imported.
     """
     if isinstance(target, str):
-        found = (registry or plugins.registry()).get(kind, target)
+        found = (registry or discovery.registry()).get(kind, target)
         return Subject(kind, found.name, found.load(), given)
     return Subject(kind, getattr(target, "__name__", type(target).__name__), target, given)
 

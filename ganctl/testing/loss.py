@@ -14,8 +14,8 @@ from ganctl import build
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
+from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Model, Spec
-from ganctl.registry import Registry
 from ganctl.testing.device import on_device
 from ganctl.testing.findings import Broken, Findings, Subject
 

@@ -12,8 +12,8 @@ from ganctl.config import COMPONENTS, resolve
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.errors import GanctlError
+from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import ImageShape, Model
-from ganctl.registry import KINDS, Component, Registry
 from ganctl.schedules import Schedules
 from ganctl.testing.findings import Broken, Findings
 

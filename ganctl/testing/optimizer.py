@@ -7,7 +7,7 @@ import io
 import torch
 from torch import nn
 
-from ganctl import options
+from ganctl.plugin import options
 from ganctl.testing.findings import Broken, Findings, Subject
 
 

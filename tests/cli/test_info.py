@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 from distributions import install
 
-from ganctl import plugins
 from ganctl.cli.info import info
 from ganctl.cli.train import train
 from ganctl.config import HELP, SHORTHANDS, resolve, with_options
 from ganctl.describe import as_text, description, model_defaults
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import component
 from ganctl.recipe import Model, Spec
-from ganctl.registry import component
 
 
 def facts(*args: str) -> dict[str, dict[str, object]]:
@@ -84,10 +84,10 @@ SPECIAL = Model(
 )
 
 
-@pytest.mark.parametrize("name", ["special", *(item.name for item in plugins.registry().all("model"))])
+@pytest.mark.parametrize("name", ["special", *(item.name for item in discovery.registry().all("model"))])
 def test_the_defaults_of_a_model_are_what_train_would_be_told(name: str) -> None:
     """Given to a model of other defaults as they are shown, they make that one of this."""
-    registry = plugins.discover().registry
+    registry = discovery.discover().registry
     for model in (SPECIAL, BLANK):
         registry.add(component("model", model.name, model, "s", plugin="p", distribution="d", version="1"))
     words = [
@@ -140,8 +140,8 @@ def test_a_network_that_computes_while_it_is_built_is_counted_too(
             return torch.nn.Linear(image.channels, len(rates))
     """
     monkeypatch.syspath_prepend(tmp_path)
-    found = plugins.discover(install(tmp_path, "acme-computes", source))
-    monkeypatch.setattr(plugins, "registry", lambda: found.registry)
+    found = discovery.discover(install(tmp_path, "acme-computes", source))
+    monkeypatch.setattr(discovery, "registry", lambda: found.registry)
     assert facts("computes")["discriminator"]["parameters"] == {"discriminator": 6}
 
 

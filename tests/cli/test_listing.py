@@ -9,7 +9,7 @@ import pytest
 from distributions import LOSS, install
 
 import ganctl as package
-from ganctl.registry import KINDS
+from ganctl.plugin.registry import KINDS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 EXPECTED = {
@@ -60,9 +60,9 @@ def test_two_of_one_name_are_shown_as_what_chooses_them(ganctl: Run, tmp_path: P
 def test_a_kind_that_nobody_registers(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganctl import plugins
     from ganctl.cli.listing import LISTINGS
+    from ganctl.plugin import discovery
 
-    monkeypatch.setattr(plugins, "registry", lambda: plugins.discover([]).registry)
+    monkeypatch.setattr(discovery, "registry", lambda: discovery.discover([]).registry)
     LISTINGS[0].main([], standalone_mode=False)
     assert "There are no models" in capsys.readouterr().out

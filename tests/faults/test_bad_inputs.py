@@ -338,11 +338,11 @@ def test_a_run_that_only_a_missing_plugin_keeps_from_going_on(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It is not taken for damaged: nothing is set aside, and with the plugin it goes on."""
-    from ganctl import plugins
+    from ganctl.plugin import discovery
 
     copy = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
     with monkeypatch.context() as patch:
-        patch.delitem(plugins.registry()._tables["loss"], "bce")
+        patch.delitem(discovery.registry()._tables["loss"], "bce")
         assert_clear(
             run(capsys, "train", "--resume", copy.path), 4, "needs the loss 'bce' of ganctl", "pip install"
         )

@@ -12,9 +12,10 @@ from runs import training
 from test_training import before_step, poison
 from torch import Tensor
 
-from ganctl import Batch, Loss, checkpoint, plugins
+from ganctl import Batch, Loss, checkpoint
 from ganctl.engine import Engine
-from ganctl.registry import component
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import component
 from ganctl.run import Run
 
 LOG_EVERY = 7
@@ -45,7 +46,7 @@ def penalised(monkeypatch: pytest.MonkeyPatch) -> str:
     item = component(
         "loss", "penalised", Penalised, "A test's.", plugin="test", distribution="test", version="1"
     )
-    monkeypatch.setitem(plugins.registry()._tables["loss"], "penalised", [item])
+    monkeypatch.setitem(discovery.registry()._tables["loss"], "penalised", [item])
     return "penalised"
 
 

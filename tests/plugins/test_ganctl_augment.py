@@ -11,9 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ganctl import USAGE, Batch, GanctlError, ImageShape, options, plugins
+from ganctl import USAGE, Batch, GanctlError, ImageShape
 from ganctl.engine import Engine
 from ganctl.latent import Normal
+from ganctl.plugin import discovery, options
 from ganctl.testing.device import on_device
 from ganctl.testing.findings import Broken
 
@@ -30,7 +31,7 @@ def _seeded() -> None:
 
 
 def make(name: str, **given: Any) -> nn.Module:
-    factory = plugins.registry().get("augmentation", name).load()
+    factory = discovery.registry().get("augmentation", name).load()
     resolved = options.resolve(name, factory, given)
     return options.call(factory, resolved, image=ImageShape(3, 8, 8))
 
@@ -506,7 +507,7 @@ def test_trains(name: str, precision: str) -> None:
     engine = Engine(
         G=WithoutLabels(G),
         D=WithoutLabels(D),
-        loss=plugins.registry().get("loss", "bce").load()(),
+        loss=discovery.registry().get("loss", "bce").load()(),
         latent=Normal(4),
         g_optimizer=torch.optim.Adam(G.parameters()),
         d_optimizer=torch.optim.Adam(D.parameters()),

@@ -11,9 +11,10 @@ import torch
 from networks import images, make, parameters
 from torch import nn
 
-from ganctl import GanctlError, ImageShape, Model, options, plugins
+from ganctl import GanctlError, ImageShape, Model
 from ganctl.errors import DATA, USAGE
 from ganctl.latent import Codes, Normal
+from ganctl.plugin import discovery, options
 
 LABELLED = [
     ("generator", "cgan"),
@@ -206,7 +207,7 @@ def test_copied_saved_and_built_alike(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize(("name", "loss"), [("cgan", "lsgan"), ("acgan", "acgan"), ("infogan", "infogan")])
 def test_models(name: str, loss: str) -> None:
-    registry = plugins.registry()
+    registry = discovery.registry()
     model: Model = registry.get("model", name).load()
     assert (model.loss.name, model.batch_size) == (loss, 64)
     assert dict(model.g_optimizer.options) == {"lr": 2e-4, "betas": (0.5, 0.999)}

@@ -10,9 +10,10 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, interpolate
 
-from ganctl import GanctlError, ImageShape, Model, options, plugins
+from ganctl import GanctlError, ImageShape, Model
 from ganctl.errors import USAGE
 from ganctl.latent import Normal
+from ganctl.plugin import discovery, options
 from ganctl_dcgan.upsample import upsampled_conv2d
 
 SMALL = {"width": 4}
@@ -26,7 +27,7 @@ def _one_thread() -> None:
 def make(
     kind: str, name: str, image: ImageShape, given: dict[str, Any] | None = None, z_dim: int = 100
 ) -> nn.Module:
-    factory = plugins.registry().get(kind, name).load()
+    factory = discovery.registry().get(kind, name).load()
     resolved = options.resolve(f"{kind} '{name}'", factory, given or {})
     return options.call(factory, resolved, image=image, latent=Normal(z_dim), num_classes=0)
 
@@ -286,7 +287,7 @@ def test_instance_norm_of_a_single_pixel_is_refused() -> None:
 
 
 def test_models() -> None:
-    registry = plugins.registry()
+    registry = discovery.registry()
     dcgan: Model = registry.get("model", "dcgan").load()
     upsample: Model = registry.get("model", "dcgan-upsample").load()
     assert (dcgan.batch_size, dcgan.image_size) == (128, None)

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from ganctl import Model, plugins
+from ganctl import Model
+from ganctl.plugin import discovery
 
 
 def model(name: str) -> Model:
-    found: Model = plugins.registry().get("model", name).load()
+    found: Model = discovery.registry().get("model", name).load()
     return found
 
 

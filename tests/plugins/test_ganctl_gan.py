@@ -9,15 +9,16 @@ import pytest
 import torch
 from torch import nn
 
-from ganctl import GanctlError, ImageShape, Model, options, plugins
+from ganctl import GanctlError, ImageShape, Model
 from ganctl.errors import USAGE
 from ganctl.latent import Normal
+from ganctl.plugin import discovery, options
 
 MNIST = ImageShape(1, 28, 28)
 
 
 def make(kind: str, image: ImageShape, given: dict[str, Any] | None = None, z_dim: int = 100) -> nn.Module:
-    factory = plugins.registry().get(kind, "mlp").load()
+    factory = discovery.registry().get(kind, "mlp").load()
     resolved = options.resolve(f"{kind} 'mlp'", factory, given or {})
     return options.call(factory, resolved, image=image, latent=Normal(z_dim), num_classes=0)
 
@@ -31,7 +32,7 @@ def kinds(network: nn.Module) -> list[str]:
 
 
 def test_gan_has_the_published_parameters() -> None:
-    model: Model = plugins.registry().get("model", "gan").load()
+    model: Model = discovery.registry().get("model", "gan").load()
     assert parameters(make("generator", MNIST, dict(model.generator.options))) == 1_510_032
     assert parameters(make("discriminator", MNIST, dict(model.discriminator.options))) == 533_505
     assert (model.batch_size, model.loss.name, model.latent.options) == (64, "bce", {"z_dim": 100})
@@ -52,7 +53,7 @@ def test_the_three_layer_discriminator() -> None:
 
 
 def test_gan_basic_is_two_layers_each() -> None:
-    model: Model = plugins.registry().get("model", "gan-basic").load()
+    model: Model = discovery.registry().get("model", "gan-basic").load()
     G = make("generator", MNIST, dict(model.generator.options))
     D = make("discriminator", MNIST, dict(model.discriminator.options))
     assert kinds(G) == ["Linear", "LeakyReLU", "Linear", "Tanh"]
@@ -121,7 +122,7 @@ def test_bad_options(kind: str, given: dict[str, Any], says: str) -> None:
 
 @pytest.mark.parametrize("name", ["gan-basic", "gan"])
 def test_every_component_of_the_models_is_registered_and_takes_their_options(name: str) -> None:
-    registry = plugins.registry()
+    registry = discovery.registry()
     model: Model = registry.get("model", name).load()
     for kind, spec in {
         "generator": model.generator,

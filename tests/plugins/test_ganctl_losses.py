@@ -8,14 +8,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganctl import Batch, GanctlError, Loss, options, plugins
+from ganctl import Batch, GanctlError, Loss
+from ganctl.plugin import discovery, options
 
 LOGITS_REAL = [0.3, -1.7, 2.4, 0.0]
 LOGITS_FAKE = [-0.6, 1.9, -3.1, 0.8]
 
 
 def make(name: str, **given: float) -> Loss:
-    factory = plugins.registry().get("loss", name).load()
+    factory = discovery.registry().get("loss", name).load()
     return options.call(factory, options.resolve(name, factory, given))
 
 

@@ -15,8 +15,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganctl import DATA, USAGE, Batch, GanctlError, Loss, options, penalties, plugins
+from ganctl import DATA, USAGE, Batch, GanctlError, Loss, penalties
 from ganctl.latent import Codes, Normal
+from ganctl.plugin import discovery, options
 from ganctl.testing.device import on_device
 
 N, K = 4, 3  # images, classes
@@ -28,7 +29,7 @@ Formula = Callable[["Case"], float]
 
 
 def make(name: str, **given: Any) -> Loss:
-    factory = plugins.registry().get("loss", name).load()
+    factory = discovery.registry().get("loss", name).load()
     return options.call(factory, options.resolve(name, factory, given), num_classes=K, latent=CODES)
 
 
@@ -295,7 +296,7 @@ PENALISED = {"wgan-gp", "wgan-div", "dragan", "r1", "r3gan"}
 
 def test_every_loss_is_here_or_beside() -> None:
     beside = {"bce", "minimax", "lsgan", "hinge"}  # test_ganctl_losses.py
-    ours = [item for item in plugins.registry().all("loss") if item.distribution == "ganctl"]
+    ours = [item for item in discovery.registry().all("loss") if item.distribution == "ganctl"]
     assert {item.name for item in ours} == beside | {name for name, *_ in CASES.values()}
 
 
@@ -424,7 +425,7 @@ def test_no_other_loss_constrains(name: str) -> None:
 def test_coefficients_are_buffers_of_their_options_names(name: str) -> None:
     """So that schedules find them and checkpoints keep them."""
     loss = make(name)
-    factory = plugins.registry().get("loss", name).load()
+    factory = discovery.registry().get("loss", name).load()
     plain = {"one_sided", "points", "p", "label_smoothing"}
     wanted = {option.name for option in options.of(factory)} - plain
     assert set(loss.state_dict()) == wanted | ({"k"} if name == "began" else set())
@@ -656,7 +657,7 @@ def test_options_that_cannot_be(name: str, given: dict[str, Any], says: str) -> 
 
 
 def test_acgan_needs_labels_and_infogan_codes() -> None:
-    registry = plugins.registry()
+    registry = discovery.registry()
     with pytest.raises(GanctlError, match="needs labels") as caught:
         registry.get("loss", "acgan").load()(num_classes=0)
     assert caught.value.status == DATA

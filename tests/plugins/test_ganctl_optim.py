@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from ganctl import GanctlError, options, plugins
+from ganctl import GanctlError
+from ganctl.plugin import discovery, options
 
 CLASSES = {
     "adam": torch.optim.Adam,
@@ -20,7 +21,7 @@ CLASSES = {
 
 @pytest.mark.parametrize(("name", "cls"), CLASSES.items())
 def test_every_option_of_torch_is_there_with_help(name: str, cls: type) -> None:
-    factory = plugins.registry().get("optimizer", name).load()
+    factory = discovery.registry().get("optimizer", name).load()
     assert factory is cls
     found = options.of(factory)
     assert {o.name for o in found} == set(inspect.signature(cls).parameters) - {"params"}
@@ -34,7 +35,7 @@ def test_every_option_of_torch_is_there_with_help(name: str, cls: type) -> None:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_types(name: str) -> None:
-    found = {o.name: o.type_name for o in options.of(plugins.registry().get("optimizer", name).load())}
+    found = {o.name: o.type_name for o in options.of(discovery.registry().get("optimizer", name).load())}
     assert found["lr"] == "float"
     assert found["weight_decay"] == "float"
     assert found["foreach"] == "true/false or none"
@@ -65,7 +66,7 @@ def test_types(name: str) -> None:
     ],
 )
 def test_built_from_text_and_steps(name: str, text: dict[str, str], expected: dict[str, object]) -> None:
-    factory = plugins.registry().get("optimizer", name).load()
+    factory = discovery.registry().get("optimizer", name).load()
     network = nn.Linear(3, 1)
     optimizer = options.call(factory, options.resolve(name, factory, text), params=network.parameters())
     assert {key: optimizer.defaults[key] for key in expected} == expected
@@ -86,7 +87,7 @@ def test_built_from_text_and_steps(name: str, text: dict[str, str], expected: di
     ],
 )
 def test_bad_options(name: str, text: dict[str, str], says: str) -> None:
-    factory = plugins.registry().get("optimizer", name).load()
+    factory = discovery.registry().get("optimizer", name).load()
     with pytest.raises(GanctlError) as caught:
         options.resolve(f"optimizer '{name}'", factory, text)
     assert says in caught.value.message

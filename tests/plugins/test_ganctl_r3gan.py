@@ -12,9 +12,10 @@ import torch.nn.functional as F
 from networks import images, make, parameters
 from torch import nn
 
-from ganctl import GanctlError, ImageShape, Model, plugins
+from ganctl import GanctlError, ImageShape, Model
 from ganctl.errors import DATA, USAGE
 from ganctl.latent import Normal
+from ganctl.plugin import discovery
 from ganctl_r3gan.networks import Block
 from ganctl_r3gan.resample import double, halve
 
@@ -207,7 +208,7 @@ def test_bfloat16() -> None:
 
 
 def test_model() -> None:
-    model: Model = plugins.registry().get("model", "r3gan").load()
+    model: Model = discovery.registry().get("model", "r3gan").load()
     assert (model.loss.name, model.batch_size, dict(model.latent.options)) == ("r3gan", 512, {"z_dim": 64})
     assert model.g_optimizer.options["betas"][0] == 0.0
     # From the authors' train.py: each ends at the published share of where it begins.

@@ -11,9 +11,10 @@ import torch
 from networks import images, make, parameters
 from torch import nn
 
-from ganctl import GanctlError, ImageShape, Model, options, plugins
+from ganctl import GanctlError, ImageShape, Model
 from ganctl.errors import DATA, USAGE
 from ganctl.latent import Normal
+from ganctl.plugin import discovery, options
 from ganctl_resnet.attention import SelfAttention
 from ganctl_resnet.blocks import DownBlock, UpBlock
 from ganctl_resnet.norm import BatchNorm, ConditionalBatchNorm
@@ -142,7 +143,7 @@ def test_without_labels_it_says_so(kind: str, name: str) -> None:
 def test_only_the_conditional_ones_ask_for_the_classes() -> None:
     for kind, names in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         for name in names:
-            given = {option.name for option in options.of(plugins.registry().get(kind, name).load())}
+            given = {option.name for option in options.of(discovery.registry().get(kind, name).load())}
             assert "num_classes" not in given  # it is filled in
             conditional = (kind, name) in CONDITIONAL
             if not conditional:  # builds without labels, and labels change nothing
@@ -374,7 +375,7 @@ def test_bfloat16(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["sngan", "cgan-pd", "sagan"])
 def test_models(name: str) -> None:
-    registry = plugins.registry()
+    registry = discovery.registry()
     model: Model = registry.get("model", name).load()
     assert model.loss.name == "hinge"
     assert dict(model.latent.options) == {"z_dim": 128}

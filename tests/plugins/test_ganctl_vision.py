@@ -16,8 +16,9 @@ import torch
 import torchvision.datasets
 from PIL import Image, features
 
-from ganctl import Dataset, GanctlError, Pictures, plugins
+from ganctl import Dataset, GanctlError, Pictures
 from ganctl.data.cache import Loaded, load_images
+from ganctl.plugin import discovery
 from ganctl_vision import drawing, torchvision_sets
 from ganctl_vision.folder import folder
 from ganctl_vision.glyphs import glyphs
@@ -51,7 +52,7 @@ def save(path: Path, value: int = 0, mode: str = "L") -> Path:
 
 
 def test_every_dataset_is_registered_and_importable() -> None:
-    table = plugins.registry()
+    table = discovery.registry()
     assert set(table.names("dataset")) >= NAMES
     for name in sorted(NAMES):
         assert callable(table.get("dataset", f"ganctl:{name}").load())

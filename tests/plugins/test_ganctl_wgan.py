@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from ganctl import ImageShape, Model, options, plugins
+from ganctl import ImageShape, Model
 from ganctl.latent import Normal
+from ganctl.plugin import discovery, options
 
 
 def model(name: str) -> Model:
-    found: Model = plugins.registry().get("model", name).load()
+    found: Model = discovery.registry().get("model", name).load()
     return found
 
 
@@ -34,7 +35,7 @@ def test_published_settings(suffix: str) -> None:
     "name", ["wgan", "wgan-gp", "wgan-div", "wgan-dcgan", "wgan-gp-dcgan", "wgan-div-dcgan", "wgan-gp-resnet"]
 )
 def test_d_has_no_batch_normalisation_and_g_has(name: str) -> None:
-    recipe, registry = model(name), plugins.registry()
+    recipe, registry = model(name), discovery.registry()
     networks = []
     for kind, spec in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
         factory = registry.get(kind, spec.name).load()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ganctl import plugins
 from ganctl.errors import USAGE, GanctlError
+from ganctl.plugin import discovery
 from ganctl.sweeps.conduct import asked_for
 from ganctl.sweeps.plan import Planned, combinations, from_text, plan, title, varied
 from ganctl.system import toml
@@ -21,7 +21,7 @@ def planned(
     *, given: dict[str, Any] | None = None, options: tuple[str, ...] = (), **vary: Any
 ) -> list[Planned]:
     wanted = varied(from_text(**vary))
-    return plan(plugins.registry(), wanted, [], {**GIVEN, **(given or {})}, options)
+    return plan(discovery.registry(), wanted, [], {**GIVEN, **(given or {})}, options)
 
 
 def test_a_grid_is_every_combination_the_last_changing_fastest() -> None:
@@ -58,7 +58,7 @@ def test_values_reach_the_runs_as_if_typed() -> None:
 
 def test_models_vary_too() -> None:
     runs = plan(
-        plugins.registry(),
+        discovery.registry(),
         varied(from_text(grid=["model=wgan,wgan-gp"], seeds=2)),
         [],
         {"data": "glyphs", "lr": "5e-5"},
@@ -146,7 +146,7 @@ def test_numbers_of_a_file_are_written_as_people_do(value: float, text: str) -> 
 def test_what_cannot_be_is_said(vary: dict[str, Any], words: list[str]) -> None:
     given = {"data": "glyphs"} if "model" in str(vary) else GIVEN
     with pytest.raises(GanctlError) as error:
-        plan(plugins.registry(), varied(from_text(**vary)), [], given)
+        plan(discovery.registry(), varied(from_text(**vary)), [], given)
     assert error.value.status == USAGE
     for word in words:
         assert word in str(error.value)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ganctl import __version__
 from ganctl.errors import USAGE, GanctlError
-from ganctl.registry import KINDS, NAME, Registry
+from ganctl.plugin.registry import KINDS, NAME, Registry
 from ganctl.system.files import disk_error
 
 TEMPLATES = Path(__file__).parent / "templates"

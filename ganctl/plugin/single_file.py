@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from ganctl import plugins
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
-from ganctl.registry import Registry
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import Registry
 
 NAMESPACE = "ganctl_files"  # of the modules that the files become
 SCHEME = "file:"  # what their distributions are called
@@ -29,7 +29,7 @@ def registry_with(files: Sequence[Path | str]) -> Registry:
     Raises:
         GanctlError: a file cannot be read or is broken, or two have the same name.
     """
-    registry = plugins.registry()
+    registry = discovery.registry()
     if not files:
         return registry
     registry = registry.copy()
@@ -47,7 +47,7 @@ def registry_with(files: Sequence[Path | str]) -> Registry:
     return registry
 
 
-def load(path: Path) -> plugins.Plugin:
+def load(path: Path) -> discovery.Plugin:
     """What ``path`` registers. Its version is the start of the SHA-256 of its text.
 
     Raises:
@@ -63,13 +63,13 @@ def load(path: Path) -> plugins.Plugin:
         ) from error
     digest = hashlib.sha256(source).hexdigest()[:12]
     name = f"{NAMESPACE}.{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}_{digest}"
-    plugin = plugins.Plugin(path.stem, name, distribution(path.name), digest)
+    plugin = discovery.Plugin(path.stem, name, distribution(path.name), digest)
     module = ModuleType(name)
     module.__file__ = str(path.absolute())
     sys.modules[name] = module  # where typing, dataclasses and pickle look names up
     try:
         exec(compile(source, str(path.absolute()), "exec"), vars(module))
-        plugins.register(plugin, module)
+        discovery.register(plugin, module)
     except (Exception, SystemExit) as error:
         del sys.modules[name]
         kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import pluggy
 
-from ganctl import hookspecs, requirements, switches
 from ganctl.errors import GanctlError, did_you_mean
+from ganctl.plugin import compatibility, hookspecs, selection
+from ganctl.plugin.registry import KINDS, Component, Registry, component
 from ganctl.recipe import Model
-from ganctl.registry import KINDS, Component, Registry, component
 
 if TYPE_CHECKING:
     import click
@@ -107,7 +107,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
     Raises:
         GanctlError: what ``ganctl plugins disable`` wrote down cannot be read.
     """
-    found, wanted = Plugins([], Registry()), switches.read()
+    found, wanted = Plugins([], Registry()), selection.read()
     points = entry_points(group=GROUP) if points is None else points
     origins = [(*_origin(point), point) for point in points]
     for distribution, version, point in sorted(origins, key=lambda origin: (origin[0], origin[2].name)):
@@ -121,7 +121,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
             found.registry.left_out.append(f"{plugin.name} ({plugin.left_out or 'broken; ganctl plugins'})")
         found.all.append(plugin)
     found.missing = wanted.unknown(
-        set().union(*(switches.names_of(p.distribution, p.name) for p in found.all))
+        set().union(*(selection.names_of(p.distribution, p.name) for p in found.all))
     )
     return found
 
@@ -129,7 +129,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
 def _load(plugin: Plugin, point: EntryPoint) -> None:
     started, before = time.perf_counter(), set(sys.modules)
     try:
-        requirements.check(point, plugin.distribution)
+        compatibility.check(point, plugin.distribution)
         # What a plugin prints must not get into the output of a --json.
         with contextlib.redirect_stdout(sys.stderr):
             register(plugin, point.load())

@@ -8,10 +8,10 @@ from importlib.metadata import Distribution, EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from ganctl import plugin_files
 from ganctl.errors import USAGE, GanctlError
-from ganctl.plugins import GROUP, Plugins, discover
-from ganctl.switches import normalise
+from ganctl.plugin import single_file
+from ganctl.plugin.discovery import GROUP, Plugins, discover
+from ganctl.plugin.selection import normalise
 from ganctl.system.toml import read
 
 
@@ -49,7 +49,7 @@ def discover_file(file: Path) -> tuple[str, Plugins]:
     Raises:
         GanctlError: it cannot be read or used; the line is named.
     """
-    plugin, found = plugin_files.load(file), discover()
+    plugin, found = single_file.load(file), discover()
     for component in plugin.components:
         found.registry.add(component)
     found.all.append(plugin)
