@@ -16,7 +16,8 @@ from ganctl import build, prepare
 from ganctl.bench import Loop, conditions
 from ganctl.bench import synchronize as synchronize
 from ganctl.capture import Steps, graph_of
-from ganctl.config import Config, resolve
+from ganctl.config.resolve import resolve
+from ganctl.config.settings import Config
 from ganctl.data import cache
 from ganctl.dataset import Images
 from ganctl.devices import choose_device

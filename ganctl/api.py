@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ganctl import resume
-from ganctl.config import resolve
+from ganctl.config.resolve import resolve
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin import single_file
 from ganctl.run import Run

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from ganctl.capture import Graph, Steps, own_stream
-from ganctl.config import Config
+from ganctl.config.settings import Config
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.devices import arithmetic

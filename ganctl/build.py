@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ganctl import optimizers
-from ganctl.config import COMPONENTS, Config
+from ganctl.config.settings import COMPONENTS, Config
 from ganctl.errors import GanctlError
 from ganctl.kernels import linear
 from ganctl.latent import Latent

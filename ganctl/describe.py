@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from ganctl.config import COMPONENTS
+from ganctl.config.settings import COMPONENTS
 from ganctl.errors import GanctlError
 from ganctl.plugin import options
 from ganctl.plugin.registry import Component, Registry

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ganctl import build
-from ganctl.config import Config
+from ganctl.config.settings import Config
 from ganctl.data import cache
 from ganctl.dataset import Dataset, Images
 from ganctl.devices import rng_state, set_rng_state

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ganctl import checkpoint
-from ganctl.config import COMPONENTS, Config, resolve
+from ganctl.config.resolve import resolve
+from ganctl.config.settings import COMPONENTS, Config
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry

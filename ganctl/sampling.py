@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from ganctl import build, checkpoint, latent_files, walks
-from ganctl.config import COMPONENTS, Config, meant_by
+from ganctl.config.resolve import meant_by
+from ganctl.config.settings import COMPONENTS, Config
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes, Latent

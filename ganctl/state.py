@@ -13,7 +13,7 @@ from typing import Any, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
-from ganctl.config import COMPONENTS, LISTS, Config
+from ganctl.config.settings import COMPONENTS, LISTS, Config
 from ganctl.errors import CHECKPOINT, GanctlError
 from ganctl.plugin import options
 

@@ -21,7 +21,7 @@ import ganctl
 from ganctl import build, checkpoint, metrics
 from ganctl import resume as resuming
 from ganctl.capture import Steps, graph_of, own_stream
-from ganctl.config import Config
+from ganctl.config.settings import Config
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from ganctl import bench
 from ganctl.bench import Loop, covered
 from ganctl.cli import cli
-from ganctl.config import resolve
+from ganctl.config.resolve import resolve
 from ganctl.dataset import Images
 from ganctl.plugin import discovery
 from ganctl.trace import Trace

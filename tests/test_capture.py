@@ -21,7 +21,7 @@ import ganctl
 from ganctl import prepare
 from ganctl.capture import WARM_UP, Steps
 from ganctl.cli import cli
-from ganctl.config import resolve
+from ganctl.config.resolve import resolve
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.engine import Engine

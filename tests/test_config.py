@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ganctl import GanctlError
-from ganctl.config import HELP, Config, resolve
+from ganctl.config.resolve import resolve
+from ganctl.config.settings import HELP, Config
 from ganctl.plugin import discovery
 from ganctl.system import toml
 

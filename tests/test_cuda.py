@@ -13,7 +13,7 @@ from test_training import assert_same_run, assert_same_state
 import ganctl
 from ganctl.bench import Loop, conditions
 from ganctl.capture import WARM_UP, CudaGraph, graph_of
-from ganctl.config import resolve
+from ganctl.config.resolve import resolve
 from ganctl.data.batches import Batches
 from ganctl.data.prefetch import Place
 from ganctl.dataset import Images

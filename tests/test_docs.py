@@ -16,7 +16,9 @@ import pytest
 
 from ganctl import schedules
 from ganctl.cli import COMMANDS, cli
-from ganctl.config import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS, resolve, with_options
+from ganctl.config.command_line import with_options
+from ganctl.config.resolve import resolve
+from ganctl.config.settings import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS
 from ganctl.plugin import discovery
 from ganctl.recipe import Model
 from ganctl.resume import CHANGEABLE

@@ -13,7 +13,7 @@ from distributions import install
 
 import ganctl
 from ganctl import GanctlError, Spec
-from ganctl.config import resolve
+from ganctl.config.resolve import resolve
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import Registry, component
 from ganctl.trackers import Tracker, Trackers

@@ -56,7 +56,8 @@ def bench(
 
     from ganctl.bench import Loop, conditions, measure
     from ganctl.capture import graph_of
-    from ganctl.config import resolve, with_options
+    from ganctl.config.command_line import with_options
+    from ganctl.config.resolve import resolve
     from ganctl.devices import choose_device
     from ganctl.plugin import single_file
     from ganctl.prepare import load_data

@@ -157,7 +157,8 @@ def train(
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
         from ganctl import resume as resuming
-        from ganctl.config import resolve, with_options
+        from ganctl.config.command_line import with_options
+        from ganctl.config.resolve import resolve
         from ganctl.plugin import single_file
         from ganctl.system import toml
         from ganctl.system.progress import make_reporter

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ganctl.config import Config
+from ganctl.config.settings import Config
 from ganctl.dataset import Images
 from ganctl.devices import rng_state, set_rng_state
 from ganctl.errors import GanctlError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganctl.config import with_options
+from ganctl.config.command_line import with_options
 from ganctl.errors import FAILED, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ganctl.config import COMPONENTS, HELP, LISTS, SHORTHANDS, Config, resolve, with_options
+from ganctl.config.command_line import with_options
+from ganctl.config.resolve import resolve
+from ganctl.config.settings import COMPONENTS, HELP, LISTS, SHORTHANDS, Config
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.registry import Registry
 

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from ganctl import prepare
-from ganctl.config import COMPONENTS, resolve
+from ganctl.config.resolve import resolve
+from ganctl.config.settings import COMPONENTS
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.errors import GanctlError

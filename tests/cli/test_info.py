@@ -11,7 +11,9 @@ from distributions import install
 
 from ganctl.cli.info import info
 from ganctl.cli.train import train
-from ganctl.config import HELP, SHORTHANDS, resolve, with_options
+from ganctl.config.command_line import with_options
+from ganctl.config.resolve import resolve
+from ganctl.config.settings import HELP, SHORTHANDS
 from ganctl.describe import as_text, description, model_defaults
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import component

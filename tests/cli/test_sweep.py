@@ -11,8 +11,8 @@ import pytest
 from inline import workers_inline
 
 import ganctl
-from ganctl import config
 from ganctl.cli import main
+from ganctl.config import settings
 from ganctl.run import Run
 from ganctl.sweeps import read
 from ganctl.sweeps.claim import locked
@@ -238,7 +238,7 @@ def test_a_worker_that_never_starts_is_not_tried_for_ever(
 def test_the_page_shows_what_works(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(config.DEFAULTS, "trackers", ())  # importing TensorBoard takes seconds
+    monkeypatch.setitem(settings.DEFAULTS, "trackers", ())  # importing TensorBoard takes seconds
     page = (Path(ganctl.__file__).parents[1] / "docs" / "sweeps.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     exec(compile(code, "docs/sweeps.md", "exec"), {})
