@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
     from ganctl.reports import Report, report
-    from ganctl.run import Run
+    from ganctl.runs.folder import Run
     from ganctl.sampling import Sampler
     from ganctl.sweeps.folder import Sweep
     from ganctl.trackers import Tracker
@@ -43,7 +43,7 @@ _LAZY = {
     "Metric": "ganctl.evaluation",
     "Pictures": "ganctl.dataset",
     "Report": "ganctl.reports",
-    "Run": "ganctl.run",
+    "Run": "ganctl.runs.folder",
     "Sampler": "ganctl.sampling",
     "Sweep": "ganctl.sweeps.folder",
     "Tracker": "ganctl.trackers",

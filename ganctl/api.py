@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ganctl import resume
 from ganctl.config.resolve import resolve
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin import single_file
-from ganctl.run import Run
+from ganctl.runs import resume
+from ganctl.runs.folder import Run
 from ganctl.sampling import load as load
 from ganctl.sweeps import conduct
 from ganctl.sweeps.folder import Sweep, read

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ganctl import optimizers
-from ganctl.config.settings import COMPONENTS, Config
+from ganctl.config.settings import Config
 from ganctl.errors import GanctlError
 from ganctl.kernels import linear
 from ganctl.latent import Latent
@@ -113,18 +113,3 @@ def make_optimizer(
         params=list(parameters),
     )
     return optimizer
-
-
-def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:
-    """Which distribution and version each component of ``config`` comes from."""
-    found = {}
-    for name, kind in {"model": "model", **COMPONENTS}.items():
-        value = getattr(config, name)
-        if value is not None:
-            component = registry.get(kind, value.name if isinstance(value, Spec) else value)
-            found[name] = {
-                "name": component.name,
-                "distribution": component.distribution,
-                "version": component.version,
-            }
-    return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganctl import history
 from ganctl.errors import USAGE, GanctlError
-from ganctl.history import Frame
 from ganctl.rendering.animation import check_suffix, save_animation
+from ganctl.runs import history
+from ganctl.runs.history import Frame
 from ganctl.system.progress import Quiet
 
 if TYPE_CHECKING:

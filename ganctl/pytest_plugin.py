@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ganctl.run import Run
+    from ganctl.runs.folder import Run
 
 
 @pytest.fixture

@@ -5,16 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from ganctl import build, checkpoint, latent_files, walks
-from ganctl.config.resolve import meant_by
-from ganctl.config.settings import COMPONENTS, Config
+from ganctl import build, latent_files, walks
 from ganctl.devices import choose_device
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes, Latent
@@ -23,8 +20,10 @@ from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape
 from ganctl.rendering import grid as pictures
-from ganctl.run import Run
-from ganctl.state import blamed_on
+from ganctl.runs import checkpoint
+from ganctl.runs.checkpoint import find_checkpoint
+from ganctl.runs.checkpoint_schema import blamed_on
+from ganctl.runs.provenance import check_origin, config_of
 from ganctl.system.files import disk_error, write_atomically
 from ganctl.system.progress import Quiet
 from ganctl.walks import Walk
@@ -312,55 +311,6 @@ def load(path: Path | str, *, device: str = "auto", plugins: Sequence[Path | str
     state = checkpoint.load(file)
     with blamed_on(file):
         return Sampler(state, registry, chosen)
-
-
-def find_checkpoint(path: Path) -> Path:
-    """``path`` itself, or the newest checkpoint of the run folder that it is."""
-    if not path.is_dir():
-        return path
-    found = Run(path).checkpoints or sorted(path.glob("step-*.pt"))
-    if not found:
-        raise GanctlError(
-            f"{path} holds no checkpoint.",
-            "Give a .pt file or a run folder, as in runs/00001-dcgan-mnist.",
-            status=CHECKPOINT,
-        )
-    return found[-1]
-
-
-def config_of(registry: Registry, state: dict[str, Any]) -> Config:
-    """The settings in a checkpoint. What others call the same by now is told apart by where it came from then."""
-    config = Config.from_dict(state["config"])
-    parts: dict[str, Any] = {}
-    for name, kind in COMPONENTS.items():
-        if name in state["components"]:
-            parts[name] = meant_by(
-                registry, state["components"][name]["distribution"], kind, getattr(config, name)
-            )
-    return replace(config, **parts)
-
-
-def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> None:
-    """Raise a GanctlError that says what to install if the component of ``setting`` is not there."""
-    component = state["components"].get(setting)
-    if component is None:  # a latent in a checkpoint of before they were registered: one of ganctl's own
-        return
-    kind = COMPONENTS.get(setting, setting)  # a model is one
-    named = state["config"][setting]
-    recorded = state["config"].get("plugins", {})
-    used = {
-        p: digest
-        for p, digest in recorded.items()
-        if single_file.distribution(p) == component["distribution"]
-    }
-    single_file.check_recorded(registry, used, exact=False)
-    if not registry.find(kind, named if isinstance(named, str) else named["name"]):
-        name, distribution, version = component["name"], component["distribution"], component["version"]
-        raise GanctlError(
-            f"The checkpoint needs the {kind} '{name}' of {distribution} {version}, which is not installed.",
-            f"Install it: pip install '{distribution}=={version}'  (see: ganctl plugins)",
-            status=CHECKPOINT,
-        )
 
 
 def draw(

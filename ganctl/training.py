@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 import ganctl
-from ganctl import build, checkpoint, metrics
-from ganctl import resume as resuming
+from ganctl import build, metrics
 from ganctl.capture import Steps, graph_of, own_stream
 from ganctl.config.settings import Config
 from ganctl.data.batches import Batches
@@ -34,8 +33,10 @@ from ganctl.plugin import discovery
 from ganctl.plugin.registry import Registry
 from ganctl.prepare import compile_networks, count_classes, load_data, make_engine
 from ganctl.rendering import curves, grid
-from ganctl.resume import Resume
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs import resume as resuming
+from ganctl.runs.folder import Run
+from ganctl.runs.resume import Resume
 from ganctl.sampling import draw_latents, generate, rows_of_classes
 from ganctl.schedules import Schedules
 from ganctl.system.files import disk_error, make_durable, write_atomically

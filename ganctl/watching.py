@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ganctl import history
 from ganctl.errors import DIVERGED, FAILED
-from ganctl.history import History
+from ganctl.runs import history
+from ganctl.runs.history import History
 from ganctl.system.progress import clock
 
 if TYPE_CHECKING:

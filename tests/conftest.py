@@ -15,7 +15,7 @@ from forks import Forks
 
 from ganctl.api import train
 from ganctl.cli import main
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 
 CAN_FORK = Path("/proc/self/status").exists()
 torch.set_num_threads(1)  # tests run side by side

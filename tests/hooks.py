@@ -85,7 +85,7 @@ class _Halting:
 
 def in_making_the_folder(mark: str, seconds: float) -> None:
     """Once the run folder is made, and before its settings are in it, make the file ``mark`` and take ``seconds``."""
-    from ganctl.run import Run
+    from ganctl.runs.folder import Run
 
     make = Run._with_folders
 
@@ -123,7 +123,7 @@ def _dwell(mark: str, seconds: float) -> None:
 def only_make(out: str, moment: float) -> None:
     """Make the run folder ``out`` at ``moment`` and leave: 0 if that worked, else the error's status."""
     from ganctl import GanctlError
-    from ganctl.run import Run
+    from ganctl.runs.folder import Run
 
     start_at(moment)
     try:

@@ -27,7 +27,7 @@ from ganctl.dataset import Images
 from ganctl.engine import Engine
 from ganctl.metrics import Recorder
 from ganctl.plugin import discovery
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 from ganctl.schedules import Schedules
 from ganctl.trace import Trace, Tracer
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from ganctl import GanctlError, checkpoint
-from ganctl.run import Run
+from ganctl import GanctlError
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from ganctl.data.prefetch import Place
 from ganctl.dataset import Images
 from ganctl.devices import rng_state
 from ganctl.plugin import discovery
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 
 pytestmark = [
     pytest.mark.cuda,

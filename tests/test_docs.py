@@ -21,7 +21,7 @@ from ganctl.config.resolve import resolve
 from ganctl.config.settings import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTHANDS
 from ganctl.plugin import discovery
 from ganctl.recipe import Model
-from ganctl.resume import CHANGEABLE
+from ganctl.runs.resume import CHANGEABLE
 from ganctl.sweeps.conduct import asked_for
 from ganctl.sweeps.plan import from_text
 

@@ -27,7 +27,7 @@ from ganctl import GanctlError, latent_files
 from ganctl.explore.explorer import Explorer
 from ganctl.explore.server import Server, is_this_machine
 from ganctl.rendering import grid
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 
 JSON = dict[str, Any]
 

@@ -11,8 +11,8 @@ import torch
 from test_training import assert_same_run
 
 import ganctl
-from ganctl import checkpoint
 from ganctl.plugin import discovery
+from ganctl.runs import checkpoint
 
 MLP = {"generator": {"hidden": "16,16"}, "discriminator": {"hidden": "16,16"}}
 DCGAN = {"image_size": 8, "generator": {"width": 8}, "discriminator": {"width": 8}}

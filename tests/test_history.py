@@ -8,8 +8,9 @@ from pathlib import Path
 import madeup
 import pytest
 
-from ganctl import GanctlError, history
-from ganctl.run import Run
+from ganctl import GanctlError
+from ganctl.runs import history
+from ganctl.runs.folder import Run
 
 AT = "2026-01-01 10:00:30  "
 DIVERGED = "The training diverged: a loss was not finite at step 61."

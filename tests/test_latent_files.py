@@ -12,7 +12,7 @@ import torch
 
 import ganctl
 from ganctl import GanctlError, latent_files
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import ganctl
-from ganctl import GanctlError, checkpoint
+from ganctl import GanctlError
 from ganctl.plugin import discovery, single_file
+from ganctl.runs import checkpoint
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganctl import GanctlError
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 
 
 def test_numbers_go_up(tmp_path: Path) -> None:

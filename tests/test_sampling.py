@@ -12,11 +12,13 @@ import torch
 from PIL import Image
 
 import ganctl
-from ganctl import GanctlError, checkpoint
+from ganctl import GanctlError
 from ganctl.latent import Normal, Uniform
 from ganctl.rendering import grid
-from ganctl.run import Run
-from ganctl.sampling import draw, draw_latents, find_checkpoint
+from ganctl.runs import checkpoint
+from ganctl.runs.checkpoint import find_checkpoint
+from ganctl.runs.folder import Run
+from ganctl.sampling import draw, draw_latents
 from ganctl.system.progress import Quiet
 
 

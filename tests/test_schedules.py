@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 import ganctl
-from ganctl import GanctlError, checkpoint
+from ganctl import GanctlError
+from ganctl.runs import checkpoint
 from ganctl.schedules import parse, value_at
 
 

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 import ganctl
-from ganctl import GanctlError, checkpoint
+from ganctl import GanctlError
 from ganctl.engine import Engine
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 from ganctl.schedules import Schedules
 from ganctl.system.signals import Interrupted
 

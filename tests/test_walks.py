@@ -15,7 +15,7 @@ import ganctl
 from ganctl import GanctlError, walk_files, walks
 from ganctl.latent import Codes, Normal, Uniform
 from ganctl.rendering import grid
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 from ganctl.walks import along, dimensions, lerp, slerp
 
 

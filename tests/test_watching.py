@@ -12,9 +12,10 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from ganctl import history, watching
+from ganctl import watching
 from ganctl.cli.watch import watch
-from ganctl.run import Run
+from ganctl.runs import history
+from ganctl.runs.folder import Run
 
 GOING = madeup.STARTED + madeup.ABOUT
 

@@ -156,10 +156,10 @@ def train(
     from ganctl.system.signals import StopSignals
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
-        from ganctl import resume as resuming
         from ganctl.config.command_line import with_options
         from ganctl.config.resolve import resolve
         from ganctl.plugin import single_file
+        from ganctl.runs import resume as resuming
         from ganctl.system import toml
         from ganctl.system.progress import make_reporter
         from ganctl.training import train as run_training

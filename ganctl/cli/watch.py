@@ -44,7 +44,8 @@ def watch(
     Curves, progress, and the newest sample where the terminal has the colours. Ctrl-C stops looking, not the run.
     Without RUN it takes the newest; a folder of runs means its newest.
     """
-    from ganctl import history, watching
+    from ganctl import watching
+    from ganctl.runs import history
 
     folder = run or runs
     chosen = folder if (folder / "config.toml").is_file() else history.newest(folder)

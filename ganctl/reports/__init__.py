@@ -13,14 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganctl import history, sweeps
+from ganctl import sweeps
 from ganctl.errors import USAGE, GanctlError
-from ganctl.history import History
 from ganctl.reports import film, findings, settings
 from ganctl.reports.film import Film
 from ganctl.reports.findings import Finding
 from ganctl.reports.settings import Setting
-from ganctl.run import Run
+from ganctl.runs import history
+from ganctl.runs.folder import Run
+from ganctl.runs.history import History
 from ganctl.sweeps import Sweep
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ganctl.system.progress import clock
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ganctl.history import History
+    from ganctl.runs.history import History
 
 WIDTH, HEIGHT = 260, 64
 #: Colours that are seen on white and on black, as a notebook may be either.

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganctl.history import History, number
 from ganctl.reports.findings import is_probability
+from ganctl.runs.history import History, number
 
 MOST_POINTS = 400
 ANSWERS = "D(x) and D(G(z))"

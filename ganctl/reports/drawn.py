@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ganctl import history, sampling
-from ganctl.history import Frame, History
+from ganctl import sampling
 from ganctl.rendering import grid
+from ganctl.runs import history
+from ganctl.runs.history import Frame, History
 
 
 def history_of(path: Path) -> History | None:

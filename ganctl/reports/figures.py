@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.history import Frame
 from ganctl.rendering import grid_images
 from ganctl.reports import curves, film
 from ganctl.reports.curves import Chart
 from ganctl.reports.page import matrix
+from ganctl.runs.history import Frame
 from ganctl.system.files import disk_error, write_atomically
 
 if TYPE_CHECKING:

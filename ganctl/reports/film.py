@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ganctl.history import Frame, History
 from ganctl.rendering import grid_images
+from ganctl.runs.history import Frame, History
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ganctl.history import History
 from ganctl.rendering.grid_images import COLLAPSED
 from ganctl.reports.film import Film
+from ganctl.runs.history import History
 from ganctl.system.progress import clock
 
 WON = 0.01  # D(G(z)) that stays below this: D won

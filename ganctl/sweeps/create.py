@@ -14,7 +14,7 @@ from typing import Any
 from filelock import FileLock
 
 from ganctl.errors import USAGE, GanctlError, status_of
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 from ganctl.sweeps.folder import Sweep, is_sweep, read
 from ganctl.sweeps.plan import Planned, title, varying
 from ganctl.system import toml

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 from ganctl.system import toml
 
 State = Literal["waiting", "running", "stopped", "done", "failed"]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganctl.cli import main
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from inline import workers_inline
 import ganctl
 from ganctl.cli import main
 from ganctl.config import settings
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 from ganctl.sweeps import read
 from ganctl.sweeps.claim import locked
 

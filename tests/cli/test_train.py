@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ganctl import checkpoint
 from ganctl.cli import main
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 from ganctl.system import toml
 
 DATA = ("--data", "glyphs", "-o", "data.n=60", "--batch-size", 20, "--device", "cpu")

@@ -9,7 +9,7 @@ import pytest
 from forks import Forks
 from runs import training
 
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 
 HERE = Path(__file__).parent
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from forks import Forks
 from test_training import assert_same_run
 
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 
 #: As tests/test_training.py has them: 100 images in batches of 16, lines of 7 steps inside an epoch.
 COMMON = (

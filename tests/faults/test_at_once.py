@@ -11,8 +11,8 @@ from commands import assert_clear, run
 from forks import Forks, wait_until
 from runs import SMALL, training
 
-from ganctl import checkpoint
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 STARTS = 16
 SHORT = ("train", "--model", "gan", *SMALL["gan"], "--data", "glyphs", "-o", "data.n=100", "--batch-size", 16)

@@ -12,8 +12,8 @@ import pytest
 from commands import assert_clear, run
 from PIL import Image
 
-from ganctl import checkpoint
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 USAGE, DATA, CHECKPOINT = 2, 3, 4
 GLYPHS = ("--data", "glyphs", "-o", "data.n=100", "--batch-size", 16)

@@ -14,7 +14,7 @@ import torch
 from distributions import install
 
 import ganctl as package
-from ganctl.checkpoint import save
+from ganctl.runs.checkpoint import save
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TINY = (

@@ -12,8 +12,9 @@ import torch
 from commands import assert_clear, run
 from PIL import Image
 
-from ganctl import GanctlError, checkpoint
-from ganctl.run import Run
+from ganctl import GanctlError
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 CUTS = FLIPS = 100
 

@@ -12,11 +12,12 @@ from runs import training
 from test_training import before_step, poison
 from torch import Tensor
 
-from ganctl import Batch, Loss, checkpoint
+from ganctl import Batch, Loss
 from ganctl.engine import Engine
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import component
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 LOG_EVERY = 7
 

@@ -15,8 +15,8 @@ from forks import Forks
 from runs import training
 from test_training import assert_same_run
 
-from ganctl import checkpoint
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 OFTEN = ("--checkpoint-every", 2)
 

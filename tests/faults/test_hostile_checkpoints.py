@@ -12,10 +12,10 @@ import pytest
 import torch
 from commands import assert_clear, run
 
-from ganctl import checkpoint, state
-from ganctl.run import Run
+from ganctl.runs import checkpoint, checkpoint_schema
+from ganctl.runs.folder import Run
 
-PARTS = list(state._PARTS)
+PARTS = list(checkpoint_schema._PARTS)
 
 #: "config/seed" → the value that it is given; or a function of the whole state.
 MADE_UP: list[tuple[str, Any]] = [
@@ -145,7 +145,7 @@ def test_names_with_separators_stay_in_their_folder(
 def test_what_ganctl_wrote_itself_is_right(tiny_run: Run) -> None:
     """The rules that refuse all of these do not refuse a checkpoint."""
     for file in tiny_run.checkpoints:
-        state.check(checkpoint.load(file), file)
+        checkpoint_schema.check(checkpoint.load(file), file)
 
 
 def test_a_setting_of_a_later_ganctl_is_left_out(

@@ -18,8 +18,8 @@ from forks import Child, Forks, wait_until
 from hooks import SAVE_STAGES
 from runs import SMALL, assert_goes_on, training
 
-from ganctl import checkpoint
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 AT_RANDOM = 34
 CHAIN = 2  # kills in a row on one run

@@ -19,8 +19,9 @@ import pytest
 import torch
 from commands import assert_clear, run
 
-from ganctl import GanctlError, checkpoint
-from ganctl.run import Run
+from ganctl import GanctlError
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 RUNSTRING = numpy.testing._private.utils.runstring  # type: ignore[attr-defined]
 

@@ -16,8 +16,8 @@ import pytest
 from forks import Child, Forks, wait_until
 from runs import assert_goes_on, training
 
-from ganctl import checkpoint
-from ganctl.run import Run
+from ganctl.runs import checkpoint
+from ganctl.runs.folder import Run
 
 STATUS = {signal.SIGTERM: 143, signal.SIGINT: 130}
 AT_RANDOM = 12  # of them half while the data is decoded, the networks built and the folder made

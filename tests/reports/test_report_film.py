@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ganctl import history
-from ganctl.history import History
 from ganctl.rendering import grid_images
 from ganctl.reports import film
+from ganctl.runs import history
+from ganctl.runs.history import History
 
 
 def read(path: Path, **made: object) -> History:

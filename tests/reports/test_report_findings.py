@@ -9,8 +9,8 @@ from typing import Any
 import madeup
 import pytest
 
-from ganctl import history
 from ganctl.reports import film, findings
+from ganctl.runs import history
 
 
 def said(path: Path, **made: Any) -> list[tuple[str, str]]:

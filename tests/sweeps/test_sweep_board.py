@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 from ganctl.sweeps import Entry, Sweep, board
 from ganctl.sweeps.board import Row, as_table, rows, seconds_left, summary
 from ganctl.sweeps.folder import last_record, this_machine

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.run import Run
+from ganctl.runs.folder import Run
 from ganctl.system.jsonl import read_lines
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ganctl import checkpoint
 from ganctl.config.resolve import resolve
 from ganctl.config.settings import COMPONENTS, Config
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
-from ganctl.run import Run
-from ganctl.sampling import check_origin, config_of
-from ganctl.state import blamed_on
+from ganctl.runs import checkpoint
+from ganctl.runs.checkpoint_schema import blamed_on
+from ganctl.runs.folder import Run
+from ganctl.runs.provenance import check_origin, config_of
 from ganctl.system.jsonl import keep_lines
 
 #: Settings that may change when a run goes on, because what is computed does not depend on them.

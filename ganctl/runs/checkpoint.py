@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from ganctl.errors import CHECKPOINT, GanctlError
-from ganctl.state import check
+from ganctl.runs.checkpoint_schema import check
+from ganctl.runs.folder import Run
 from ganctl.system.files import write_atomically
 
 FORMAT = 1
@@ -102,3 +103,17 @@ def unseal(data: bytes, path: Path) -> bytes:
         "Copy it again from where it came, or take another of the run's checkpoints.",
         status=CHECKPOINT,
     )
+
+
+def find_checkpoint(path: Path) -> Path:
+    """``path`` itself, or the newest checkpoint of the run folder that it is."""
+    if not path.is_dir():
+        return path
+    found = Run(path).checkpoints or sorted(path.glob("step-*.pt"))
+    if not found:
+        raise GanctlError(
+            f"{path} holds no checkpoint.",
+            "Give a .pt file or a run folder, as in runs/00001-dcgan-mnist.",
+            status=CHECKPOINT,
+        )
+    return found[-1]
