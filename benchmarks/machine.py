@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ganctl.devices import choose_device
+from ganctl.training.devices import choose_device
 
 
 def describe(device: str, threads: int) -> dict[str, Any]:

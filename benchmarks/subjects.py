@@ -12,19 +12,19 @@ from typing import Any
 import torch
 from textbook import Textbook, endless
 
-from ganctl import build, prepare
 from ganctl.bench import Loop, conditions
 from ganctl.bench import synchronize as synchronize
-from ganctl.capture import Steps, graph_of
 from ganctl.config.resolve import resolve
 from ganctl.config.settings import Config
 from ganctl.data import cache
 from ganctl.dataset import Images
-from ganctl.devices import choose_device
 from ganctl.loss import Batch
 from ganctl.plugin import discovery
 from ganctl.recipe import Spec
 from ganctl.system.progress import Quiet
+from ganctl.training import components, setup
+from ganctl.training.devices import choose_device
+from ganctl.training.graph.steps import Steps, graph_of
 
 MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
 
@@ -63,7 +63,7 @@ class Ganctl(Loop):
         if setting.threads:
             torch.set_num_threads(setting.threads)
         config, device = setting.config(changes), choose_device(setting.device)
-        images = prepare.load_data(discovery.registry(), config, Quiet()).images
+        images = setup.load_data(discovery.registry(), config, Quiet()).images
         self.conditions = conditions(config, device)
         self.conditions.__enter__()  # for as long as the process lives, or until close()
         super().__init__(
@@ -114,18 +114,18 @@ def make_textbook(setting: Setting) -> Textbook:
     if setting.threads:
         torch.set_num_threads(setting.threads)
     registry, config = discovery.registry(), setting.config()
-    resized = prepare.load_data(registry, config, Quiet()).images
-    classes = prepare.count_classes(resized)
+    resized = setup.load_data(registry, config, Quiet()).images
+    classes = setup.count_classes(resized)
     torch.manual_seed(0)
-    G = build.make_generator(registry, config, resized.shape, classes)
-    D = build.make_discriminator(registry, config, resized.shape, classes)
+    G = components.make_generator(registry, config, resized.shape, classes)
+    D = components.make_discriminator(registry, config, resized.shape, classes)
     original = original_images(config)
     return Textbook(
         G,
         D,
         endless(original.x, original.y, resized.shape.height, setting.batch_size),
-        loss=build.make_loss(registry, config, classes),
-        latent=build.make_latent(registry, config.latent),
+        loss=components.make_loss(registry, config, classes),
+        latent=components.make_latent(registry, config.latent),
         g_optimizer=plain_optimizer(config.g_optimizer),
         d_optimizer=plain_optimizer(config.d_optimizer),
         n_critic=config.n_critic,
@@ -141,5 +141,5 @@ def plain_optimizer(spec: Spec) -> Callable[..., torch.optim.Optimizer]:
 
 def original_images(config: Config) -> Images:
     """The dataset of ``config`` in its own size."""
-    dataset = build.build(discovery.registry(), "dataset", config.data, root=Path(config.data_root))
+    dataset = components.build(discovery.registry(), "dataset", config.data, root=Path(config.data_root))
     return cache.load_images(config.data.name, dataset, image_size=None).images

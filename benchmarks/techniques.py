@@ -19,9 +19,9 @@ from compare import arguments
 from subjects import Ganctl, Setting, data, original_images, synchronize
 from textbook import endless
 
-from ganctl.engine import Engine
 from ganctl.kernels import linear
 from ganctl.loss import Batch
+from ganctl.training.engine import Engine
 
 
 def as_it_is(setting: Setting) -> Ganctl:

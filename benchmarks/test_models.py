@@ -14,13 +14,13 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from subjects import Ganctl, Setting, data, make_textbook, synchronize
 from textbook import Textbook
 
-from ganctl import prepare
-from ganctl.capture import graph_of
 from ganctl.data.batches import Batches
 from ganctl.data.prefetch import Place
-from ganctl.devices import choose_device
 from ganctl.plugin import discovery
 from ganctl.system.progress import Quiet
+from ganctl.training import setup
+from ganctl.training.devices import choose_device
+from ganctl.training.graph.steps import graph_of
 
 ROUNDS = 10
 
@@ -86,7 +86,7 @@ def test_update(
 def test_batches_alone(benchmark: BenchmarkFixture, setting: Setting, where: Any) -> None:
     benchmark.group = "a batch"
     device, config = choose_device(setting.device), setting.config()
-    images = prepare.load_data(discovery.registry(), config, Quiet()).images
+    images = setup.load_data(discovery.registry(), config, Quiet()).images
     batches = Batches(images, setting.batch_size, seed=0, device=device, place=Place(where, ""))
     taken = 0
 

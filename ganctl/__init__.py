@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ganctl.runs.folder import Run
     from ganctl.sampling import Sampler
     from ganctl.sweeps.folder import Sweep
-    from ganctl.trackers import Tracker
+    from ganctl.training.trackers import Tracker
     from ganctl.walks import Walk
 
 try:
@@ -46,7 +46,7 @@ _LAZY = {
     "Run": "ganctl.runs.folder",
     "Sampler": "ganctl.sampling",
     "Sweep": "ganctl.sweeps.folder",
-    "Tracker": "ganctl.trackers",
+    "Tracker": "ganctl.training.trackers",
     "Walk": "ganctl.walks",
     "load": "ganctl.api",
     "logits": "ganctl.loss",

@@ -17,7 +17,7 @@ from ganctl.sweeps.folder import Sweep, read
 from ganctl.system import toml
 from ganctl.system.progress import make_reporter
 from ganctl.system.signals import Interrupted, StopSignals
-from ganctl.training import train as run_training
+from ganctl.training.loop import train as run_training
 
 
 def train(

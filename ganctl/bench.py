@@ -13,17 +13,18 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from ganctl.capture import Graph, Steps, own_stream
 from ganctl.config.settings import Config
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
-from ganctl.devices import arithmetic
-from ganctl.engine import Engine
 from ganctl.kernels import linear
-from ganctl.metrics import Recorder
 from ganctl.plugin.registry import Registry
-from ganctl.prepare import compile_networks, make_engine
-from ganctl.schedules import Schedules
+from ganctl.training.devices import arithmetic
+from ganctl.training.engine import Engine
+from ganctl.training.graph.cuda import own_stream
+from ganctl.training.graph.steps import Graph, Steps
+from ganctl.training.recorder import Recorder
+from ganctl.training.schedules import Schedules
+from ganctl.training.setup import compile_networks, make_engine
 
 TURNS = 5
 PROFILED_STEPS = 20

@@ -52,12 +52,12 @@ def _count(
 ) -> int | GanctlError:
     import torch
 
-    from ganctl import build
     from ganctl.latent import Normal
+    from ganctl.training import components
 
     error = GanctlError("")
     try:
-        z = Normal() if latent is None else build.make_latent(registry, latent)
+        z = Normal() if latent is None else components.make_latent(registry, latent)
     except GanctlError as raised:
         return raised
     filled_in = {"image": image, "latent": z, "num_classes": 0}
@@ -65,7 +65,7 @@ def _count(
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):
-                network = build.build(registry, kind, spec, **filled_in)
+                network = components.build(registry, kind, spec, **filled_in)
             return sum(parameter.numel() for parameter in network.parameters())
         except GanctlError as raised:
             error = raised

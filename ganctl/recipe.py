@@ -44,7 +44,7 @@ class Model:
     ``n_critic`` is the number of discriminator updates per generator update; ``ema`` the half-life of the
     averaged generator in images (None: no average); ``image_size`` what data is resized to unless told
     otherwise (None: its own size); ``augment`` what D sees x through; ``schedules`` values that change while
-    training, as ``{"lr": "linear 0", "loss.gamma": "cosine 0.2 over 10000"}`` (:mod:`ganctl.schedules`).
+    training, as ``{"lr": "linear 0", "loss.gamma": "cosine 0.2 over 10000"}`` (:mod:`ganctl.training.schedules`).
     """
 
     name: str

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ganctl import build, latent_files, walks
-from ganctl.devices import choose_device
+from ganctl import latent_files, walks
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
-from ganctl.latent import Codes, Latent
+from ganctl.latent import Codes
 from ganctl.latent_files import Latents
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
@@ -26,12 +25,13 @@ from ganctl.runs.checkpoint_schema import blamed_on
 from ganctl.runs.provenance import check_origin, config_of
 from ganctl.system.files import disk_error, write_atomically
 from ganctl.system.progress import Quiet
+from ganctl.training import components
+from ganctl.training.devices import choose_device
+from ganctl.training.generate import draw_latents, generate, rows_of_classes
 from ganctl.walks import Walk
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-LATENT_BLOCK = 64  # latents are drawn in whole blocks, so that 25 of them are the first 25 of 50,000
 
 
 class Sampler:
@@ -51,12 +51,12 @@ class Sampler:
         self.device = device
         for part in ("generator", "latent"):
             check_origin(registry, state, part)
-        self.latent = build.make_latent(registry, self.config.latent)
-        self.conditional = build.is_conditional(registry, self.config)
+        self.latent = components.make_latent(registry, self.config.latent)
+        self.conditional = components.is_conditional(registry, self.config)
         weights = state["engine"]["G_ema"] or state["engine"]["G"]
 
         def make() -> nn.Module:
-            return build.make_generator(registry, self.config, self.image, self.num_classes)
+            return components.make_generator(registry, self.config, self.image, self.num_classes)
 
         try:
             _check_sizes(make, weights)
@@ -262,18 +262,6 @@ class Sampler:
         return pictures.png(self.grid())
 
 
-def generate(G: nn.Module, z: Tensor, y: Tensor | None, batch_size: int) -> Iterator[Tensor]:
-    """G(z, y) in batches: float32 in [−1, 1], on G's device."""
-    for start in range(0, len(z), batch_size):
-        part = slice(start, start + batch_size)
-        yield G(z[part], None if y is None else y[part]).float()
-
-
-def rows_of_classes(z: Tensor, classes: list[int]) -> tuple[Tensor, Tensor]:
-    """z and y of a picture with a row a class: the same latents in each."""
-    return z.repeat(len(classes), 1), torch.tensor(classes).repeat_interleave(len(z))
-
-
 def _check_sizes(make: Callable[[], nn.Module], weights: dict[str, Tensor]) -> None:
     """Raise a RuntimeError if a network is not as large as ``weights``, before memory is taken for it."""
     try:
@@ -286,15 +274,6 @@ def _check_sizes(make: Callable[[], nn.Module], weights: dict[str, Tensor]) -> N
     for name, size in sizes.items():
         if name in weights and weights[name].shape != size:
             raise RuntimeError(f"{name} is {tuple(size)}, and {tuple(weights[name].shape)} in the checkpoint")
-
-
-def draw_latents(latent: Latent, n: int, *, seed: int, truncation: float | None = None) -> Tensor:
-    """The first ``n`` latents of ``seed``: float32 n×dim on the CPU, where the numbers are the same everywhere."""
-    generator = torch.Generator().manual_seed(seed)
-    blocks = range(0, n, LATENT_BLOCK)
-    if truncation is None:
-        return torch.cat([latent.sample(LATENT_BLOCK, "cpu", generator) for _ in blocks])[:n]
-    return torch.cat([latent.sample_truncated(LATENT_BLOCK, truncation, generator) for _ in blocks])[:n]
 
 
 def load(path: Path | str, *, device: str = "auto", plugins: Sequence[Path | str] = ()) -> Sampler:

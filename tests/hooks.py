@@ -99,9 +99,9 @@ def in_making_the_folder(mark: str, seconds: float) -> None:
 
 def in_sampling(nth: int, mark: str, seconds: float) -> None:
     """In the ``nth`` sampling pass of a training, make the file ``mark`` and take ``seconds``."""
-    from ganctl import training
+    from ganctl.training import loop
 
-    count, generate = 0, training.generate
+    count, generate = 0, loop.generate
 
     def slow(*args: Any) -> Any:
         nonlocal count
@@ -110,7 +110,7 @@ def in_sampling(nth: int, mark: str, seconds: float) -> None:
             _dwell(mark, seconds)
         return generate(*args)
 
-    training.generate = slow
+    loop.generate = slow
 
 
 def _dwell(mark: str, seconds: float) -> None:

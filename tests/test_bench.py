@@ -14,7 +14,7 @@ from ganctl.cli import cli
 from ganctl.config.resolve import resolve
 from ganctl.dataset import Images
 from ganctl.plugin import discovery
-from ganctl.trace import Trace
+from ganctl.training.graph.cpu_trace import Trace
 
 CPU = torch.device("cpu")
 

@@ -18,18 +18,18 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 import ganctl
-from ganctl import prepare
-from ganctl.capture import WARM_UP, Steps
 from ganctl.cli import cli
 from ganctl.config.resolve import resolve
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
-from ganctl.engine import Engine
-from ganctl.metrics import Recorder
 from ganctl.plugin import discovery
 from ganctl.runs.folder import Run
-from ganctl.schedules import Schedules
-from ganctl.trace import Trace, Tracer
+from ganctl.training import setup
+from ganctl.training.engine import Engine
+from ganctl.training.graph.cpu_trace import Trace, Tracer
+from ganctl.training.graph.steps import WARM_UP, Steps
+from ganctl.training.recorder import Recorder
+from ganctl.training.schedules import Schedules
 
 CPU = torch.device("cpu")
 STEPS = WARM_UP + 3
@@ -48,7 +48,7 @@ class Training:
         size = config.image_size or 28
         x = torch.randint(256, (11, 1, size, size), dtype=torch.uint8)  # epochs end within steps
         images = Images(x, torch.arange(11) % 3, ("a", "b", "c"), flip=True)
-        self.engine = prepare.make_engine(discovery.registry(), config, images, CPU)
+        self.engine = setup.make_engine(discovery.registry(), config, images, CPU)
         self.schedules = Schedules(config.schedules, self.engine, total_steps=STEPS)
         change(self.engine)
         self.batches = Batches(images, BATCH, seed=3, device=CPU)
@@ -112,7 +112,7 @@ def test_scheduled_values_reach_the_replays(monkeypatch: pytest.MonkeyPatch) -> 
     schedules = {"lr": "linear 0", "ema": "linear 400", "loss.gp_weight": "cosine 1"}
     settings = {**MLP, "model": "wgan-gp", "schedules": schedules}
     with monkeypatch.context() as patch:
-        patch.setattr("ganctl.schedules.KEEPS_LR_ON_DEVICE", ())
+        patch.setattr("ganctl.training.schedules.KEEPS_LR_ON_DEVICE", ())
         plain = Training(False, **settings)
     assert plain.schedules.on_the_host() == ["g_optimizer.lr", "d_optimizer.lr"]
     plain.go()
@@ -125,7 +125,9 @@ def test_scheduled_values_reach_the_replays(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_is_not_found_beforehand_is_noticed_by_comparing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ganctl.schedules.KEEPS_LR_ON_DEVICE", ())  # nor does this Steps ask on_the_host
+    monkeypatch.setattr(
+        "ganctl.training.schedules.KEEPS_LR_ON_DEVICE", ()
+    )  # nor does this Steps ask on_the_host
     _, captured = both(**MLP, schedules={"lr": "linear 0"})
     (line,) = captured.said
     assert "a replay comes to other values" in line

@@ -12,14 +12,15 @@ from test_training import assert_same_run, assert_same_state
 
 import ganctl
 from ganctl.bench import Loop, conditions
-from ganctl.capture import WARM_UP, CudaGraph, graph_of
 from ganctl.config.resolve import resolve
 from ganctl.data.batches import Batches
 from ganctl.data.prefetch import Place
 from ganctl.dataset import Images
-from ganctl.devices import rng_state
 from ganctl.plugin import discovery
 from ganctl.runs.folder import Run
+from ganctl.training.devices import rng_state
+from ganctl.training.graph.cuda import CudaGraph
+from ganctl.training.graph.steps import WARM_UP, graph_of
 
 pytestmark = [
     pytest.mark.cuda,
@@ -124,7 +125,7 @@ def test_a_capture_that_cuda_breaks_off_leaves_no_trace() -> None:
 
 
 def test_another_graph_can_be_captured_after_a_broken_one() -> None:
-    from ganctl.capture import own_stream
+    from ganctl.training.graph.cuda import own_stream
 
     x = torch.ones(3, device=CUDA)
     with own_stream(CUDA):

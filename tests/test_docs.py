@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import click
 import pytest
 
-from ganctl import schedules
 from ganctl.cli import COMMANDS, cli
 from ganctl.config.command_line import with_options
 from ganctl.config.resolve import resolve
@@ -24,6 +23,7 @@ from ganctl.recipe import Model
 from ganctl.runs.resume import CHANGEABLE
 from ganctl.sweeps.conduct import asked_for
 from ganctl.sweeps.plan import from_text
+from ganctl.training import schedules
 
 if sys.version_info >= (3, 11):
     import tomllib

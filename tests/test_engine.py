@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from ganctl import Batch, Loss
-from ganctl.engine import Engine
 from ganctl.latent import Normal
 from ganctl.testing.device import on_device
 from ganctl.testing.findings import Broken
+from ganctl.training.engine import Engine
 
 CPU = torch.device("cpu")
 
@@ -165,7 +165,7 @@ def test_average_has_its_half_life() -> None:
 def test_nothing_leaves_the_device_inside_a_step() -> None:
     from ganctl.data.batches import Batches
     from ganctl.dataset import Images
-    from ganctl.metrics import Recorder
+    from ganctl.training.recorder import Recorder
 
     engine = make(ema=100.0, n_critic=2)
     # capturable is what keeps Adam's step count on the device; without it Adam reads nothing, but counts on the host.
@@ -257,7 +257,7 @@ def test_d_sees_everything_through_the_augmentation_which_observes_each_real_bat
 
 def test_an_optimizers_state_goes_from_one_device_to_another() -> None:
     """As it would: what was captured on a GPU, with a tensor for its rate, goes on where neither is possible."""
-    from ganctl import optimizers
+    from ganctl.training import optimizers
 
     on_cuda = optimizers.settings_for(
         torch.device("cuda"), {"fused": None, "capturable": False, "foreach": None}

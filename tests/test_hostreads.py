@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from ganctl.hostreads import HostReads
+from ganctl.training.graph.host_syncs import HostReads
 
 
 def read(x: torch.Tensor) -> float:

@@ -8,7 +8,7 @@ import pytest
 import ganctl
 from ganctl import GanctlError
 from ganctl.runs import checkpoint
-from ganctl.schedules import parse, value_at
+from ganctl.training.schedules import parse, value_at
 
 
 def at(text: str, step: float, *, base: float = 1.0, total: float = 100) -> float:

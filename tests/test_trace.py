@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ganctl.trace import Trace
+from ganctl.training.graph.cpu_trace import Trace
 
 
 def traced(function: Callable[[], None]) -> Trace:
@@ -212,7 +212,7 @@ def test_what_is_not_needed_for_tensors_is_left_out() -> None:
 
 
 def _lines(function: Callable[[], None]) -> list[Any]:
-    from ganctl.trace import Tracer
+    from ganctl.training.graph.cpu_trace import Tracer
 
     tracer = Tracer()
     with tracer:

@@ -16,7 +16,7 @@ from ganctl import GanctlError, Spec
 from ganctl.config.resolve import resolve
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import Registry, component
-from ganctl.trackers import Tracker, Trackers
+from ganctl.training.trackers import Tracker, Trackers
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 ORIGIN = {"plugin": "p", "distribution": "d", "version": "1"}

@@ -15,11 +15,11 @@ import torch
 
 import ganctl
 from ganctl import GanctlError
-from ganctl.engine import Engine
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run
-from ganctl.schedules import Schedules
 from ganctl.system.signals import Interrupted
+from ganctl.training.engine import Engine
+from ganctl.training.schedules import Schedules
 
 SMALL: dict[str, dict[str, Any]] = {
     "gan-basic": {},
@@ -116,7 +116,7 @@ def test_the_control_without_random_state_differs(tmp_path: Path, monkeypatch: p
     stop_at(monkeypatch, 10)
     with pytest.raises(Interrupted):
         train("dcgan", tmp_path / "parts")
-    monkeypatch.setattr("ganctl.training.set_rng_state", lambda state, device: None)
+    monkeypatch.setattr("ganctl.training.loop.set_rng_state", lambda state, device: None)
     parts = ganctl.train(resume_from=tmp_path / "parts", quiet=True)
     one, two = (checkpoint.load(r.checkpoints[-1])["engine"]["G"] for r in (whole, parts))
     assert not all(torch.equal(one[name], two[name]) for name in one)

@@ -55,15 +55,15 @@ def bench(
     import torch
 
     from ganctl.bench import Loop, conditions, measure
-    from ganctl.capture import graph_of
     from ganctl.config.command_line import with_options
     from ganctl.config.resolve import resolve
-    from ganctl.devices import choose_device
     from ganctl.plugin import single_file
-    from ganctl.prepare import load_data
     from ganctl.system import toml
     from ganctl.system.files import write_atomically
     from ganctl.system.progress import make_reporter
+    from ganctl.training.devices import choose_device
+    from ganctl.training.graph.steps import graph_of
+    from ganctl.training.setup import load_data
 
     reporter = make_reporter()
     registry = single_file.registry_with(plugin_paths)

@@ -162,7 +162,7 @@ def train(
         from ganctl.runs import resume as resuming
         from ganctl.system import toml
         from ganctl.system.progress import make_reporter
-        from ganctl.training import train as run_training
+        from ganctl.training.loop import train as run_training
 
         stop.check()
         reporter = make_reporter(quiet=quiet, verbose=verbose)

@@ -9,13 +9,13 @@ import torch
 
 from ganctl.config.settings import Config
 from ganctl.dataset import Images
-from ganctl.devices import rng_state, set_rng_state
 from ganctl.errors import GanctlError
 from ganctl.plugin.registry import Registry
-from ganctl.prepare import load_data, make_engine
 from ganctl.sweeps.plan import Planned, of_run
 from ganctl.system.progress import Quiet
-from ganctl.training import total_steps
+from ganctl.training.devices import rng_state, set_rng_state
+from ganctl.training.loop import total_steps
+from ganctl.training.setup import load_data, make_engine
 
 #: Settings on which neither the data nor the networks depend.
 _OF_NO_MATTER = (

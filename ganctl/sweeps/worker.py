@@ -84,9 +84,9 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
 def _train(claim: Claim, registry: Any, given: Mapping[str, Any], stop: StopSignals) -> None:
     import torch
 
-    from ganctl.devices import choose_device
     from ganctl.runs import resume
-    from ganctl.training import train
+    from ganctl.training.devices import choose_device
+    from ganctl.training.loop import train
 
     found = resume.find(claim.entry.run.path, registry, given, lambda text: None)
     device = choose_device(found.config.device)

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ganctl import hostreads
 from ganctl.testing.findings import Broken, where
+from ganctl.training.graph import host_syncs
 
-READS = {**hostreads.READS, "lift_fresh": "makes a tensor from Python's numbers in each step"}
-COPIES = {**hostreads.COPIES, Tensor.cpu: "cpu"}
+READS = {**host_syncs.READS, "lift_fresh": "makes a tensor from Python's numbers in each step"}
+COPIES = {**host_syncs.COPIES, Tensor.cpu: "cpu"}
 REMEDIES = {
     "_local_scalar_dense": "Leave out .item(), float(), int(), print() and if (torch.where instead): keep it a tensor.",
     "lift_fresh": "Register it as a buffer in __init__: self.register_buffer('name', torch.tensor(value)).",

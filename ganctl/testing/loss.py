@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from ganctl import build
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
@@ -18,6 +17,7 @@ from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Model, Spec
 from ganctl.testing.device import on_device
 from ganctl.testing.findings import Broken, Findings, Subject
+from ganctl.training import components
 
 BATCH = 6
 CLASSES = 3
@@ -102,7 +102,7 @@ def _world(
 ) -> World:
     torch.manual_seed(0)
     classes = CLASSES if labels else 0
-    z_of = build.make_latent(registry, latent_spec)
+    z_of = components.make_latent(registry, latent_spec)
     loss = subject.make(num_classes=classes, latent=z_of)
     D, image = _discriminator(registry, discriminator, channels, classes, z_of)
     y = torch.arange(BATCH) % CLASSES if labels else None
@@ -122,7 +122,7 @@ def _discriminator(
         filled_in = {"image": image, "num_classes": classes, "latent": z_of}
         try:
             if isinstance(chosen, Spec):
-                return build.build(registry, "discriminator", chosen, **filled_in), image
+                return components.build(registry, "discriminator", chosen, **filled_in), image
             return Subject("discriminator", "given", chosen, {}).make(**filled_in), image
         except GanctlError:
             if size == SIZES[-1]:

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 
-from ganctl import prepare
 from ganctl.config.resolve import resolve
 from ganctl.config.settings import COMPONENTS
 from ganctl.data.batches import Batches
@@ -15,8 +14,9 @@ from ganctl.dataset import Images
 from ganctl.errors import GanctlError
 from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import ImageShape, Model
-from ganctl.schedules import Schedules
 from ganctl.testing.findings import Broken, Findings
+from ganctl.training import setup
+from ganctl.training.schedules import Schedules
 
 STEPS = 3
 BATCH = 4
@@ -42,7 +42,7 @@ def check(
         images = Images(
             torch.randint(256, (3 * BATCH, *image), dtype=torch.uint8), torch.arange(3 * BATCH) % CLASSES
         )
-        engine = prepare.make_engine(registry, config, images, CPU)
+        engine = setup.make_engine(registry, config, images, CPU)
         schedules = Schedules(config.schedules, engine, total_steps=STEPS)
     if findings.failures:
         return

@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganctl import build
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Batch
@@ -18,6 +17,7 @@ from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Model, Spec
 from ganctl.testing.device import on_device
 from ganctl.testing.findings import Broken, Findings, Subject
+from ganctl.training import components
 
 N = 3
 CLASSES = 3
@@ -35,7 +35,7 @@ def check_generator(
     if latent_spec is None:
         models = _models(registry, lambda model: model.generator.name == subject.name)
         latent_spec = models[0].latent if models else Spec("normal", z_dim=8)
-    latent = build.make_latent(registry, latent_spec)
+    latent = components.make_latent(registry, latent_spec)
 
     def inputs(image: ImageShape) -> tuple[Tensor, Tensor | None]:
         return latent.sample(N, "cpu"), torch.arange(N) % CLASSES
@@ -81,7 +81,7 @@ def check_discriminator(
         break
     if isinstance(loss, str):
         loss = Spec(loss)
-    latent = build.make_latent(registry, latent_spec)
+    latent = components.make_latent(registry, latent_spec)
 
     def inputs(image: ImageShape) -> tuple[Tensor, Tensor | None]:
         return torch.rand(N, *image) * 2 - 1, torch.arange(N) % CLASSES
@@ -106,7 +106,7 @@ def check_discriminator(
         with findings.during(f"with the loss '{getattr(loss, 'name', 'given')}'"):
             D = _build(subject, image, latent)
             x, y = inputs(image)
-            made = build.build(registry, "loss", loss, num_classes=CLASSES, latent=latent)
+            made = components.build(registry, "loss", loss, num_classes=CLASSES, latent=latent)
             value, _ = made.discriminator_loss(D, Batch(x, y), Batch(x.flip(0), y, latent.sample(N, "cpu")))
             if not bool(value.isfinite()):
                 raise Broken(f"makes the loss '{loss.name}' {float(value)}.", "Start with smaller weights.")

@@ -133,9 +133,9 @@ def test_a_failed_run_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str])
 def test_a_bug_is_no_end_of_the_sweep(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganctl import training
+    from ganctl.training import loop
 
-    original, count = training.train, 0
+    original, count = loop.train, 0
 
     def broken(*args: object, **options: object) -> Run:
         nonlocal count
@@ -144,7 +144,7 @@ def test_a_bug_is_no_end_of_the_sweep(
             raise MemoryError("42 GiB")
         return original(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "train", broken)
+    monkeypatch.setattr(loop, "train", broken)
     assert sweep(*SMALL, *GRID) == 1
     assert "failed: Out of memory: 42 GiB" in capsys.readouterr().err
     found = read("sweeps/00001-gan-glyphs")

@@ -173,7 +173,7 @@ def test_a_failure_is_in_the_log_with_its_traceback(
     def broken(*args: object) -> None:
         raise ZeroDivisionError("a loss of somebody's")
 
-    monkeypatch.setattr("ganctl.engine.Engine.step", broken)
+    monkeypatch.setattr("ganctl.training.engine.Engine.step", broken)
     assert train("--model", "gan", *DATA, "--steps", 2) == 1
     assert "Traceback" not in capsys.readouterr().err
     assert "Traceback" in Run("runs/00001-gan-glyphs").log_file.read_text()

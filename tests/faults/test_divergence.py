@@ -13,11 +13,11 @@ from test_training import before_step, poison
 from torch import Tensor
 
 from ganctl import Batch, Loss
-from ganctl.engine import Engine
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import component
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run
+from ganctl.training.engine import Engine
 
 LOG_EVERY = 7
 

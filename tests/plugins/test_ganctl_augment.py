@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ganctl import USAGE, Batch, GanctlError, ImageShape
-from ganctl.engine import Engine
 from ganctl.latent import Normal
 from ganctl.plugin import discovery, options
 from ganctl.testing.device import on_device
 from ganctl.testing.findings import Broken
+from ganctl.training.engine import Engine
 
 NAMES = ["diffaug", "ada"]
 #: One group of ada at a time.

@@ -18,32 +18,33 @@ import torch
 from torch import Tensor
 
 import ganctl
-from ganctl import build, metrics
-from ganctl.capture import Steps, graph_of, own_stream
 from ganctl.config.settings import Config
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
-from ganctl.devices import arithmetic, choose_device, rng_state, set_rng_state
-from ganctl.engine import Engine
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, GanctlError
 from ganctl.evaluation import Metrics
-from ganctl.hostreads import HostReads
 from ganctl.kernels import linear
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import Registry
-from ganctl.prepare import compile_networks, count_classes, load_data, make_engine
 from ganctl.rendering import curves, grid
 from ganctl.runs import checkpoint
 from ganctl.runs import resume as resuming
 from ganctl.runs.folder import Run
 from ganctl.runs.resume import Resume
-from ganctl.sampling import draw_latents, generate, rows_of_classes
-from ganctl.schedules import Schedules
 from ganctl.system.files import disk_error, make_durable, write_atomically
 from ganctl.system.jsonl import write_line
 from ganctl.system.progress import Advance, Quiet, clock
 from ganctl.system.signals import StopSignals
-from ganctl.trackers import Tracker, Trackers
+from ganctl.training import components, recorder
+from ganctl.training.devices import arithmetic, choose_device, rng_state, set_rng_state
+from ganctl.training.engine import Engine
+from ganctl.training.generate import draw_latents, generate, rows_of_classes
+from ganctl.training.graph.cuda import own_stream
+from ganctl.training.graph.host_syncs import HostReads
+from ganctl.training.graph.steps import Steps, graph_of
+from ganctl.training.schedules import Schedules
+from ganctl.training.setup import compile_networks, count_classes, load_data, make_engine
+from ganctl.training.trackers import Tracker, Trackers
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0  # a long epoch must not lose an hour to a power cut
 SECONDS_BETWEEN_CURVES = 10.0
@@ -97,7 +98,7 @@ def train(
         stop.deferring = True  # before the folder: there is none, or there is one that can be gone on with
         run = _run_folder(config, runs, out, resume)
         with run.lock(), _log_file(run, reporter) as reporter:
-            origins = build.origins(registry, config)
+            origins = components.origins(registry, config)
             loop = _Loop(
                 registry, config, run, engine, schedules, images, loaded.fingerprint, origins, reporter
             )
@@ -166,7 +167,7 @@ class _Loop:
             device=device,
             per_step=self.engine.images_per_step,
         )
-        self.recorder = metrics.Recorder(config.log_every, device)
+        self.recorder = recorder.Recorder(config.log_every, device)
         self.metrics = Metrics(self.registry, config.metrics, self.reporter.say)
         self.per_step = self.engine.images_per_step
         self.total = total_steps(config, len(self.images.x))
@@ -177,7 +178,7 @@ class _Loop:
     def sample_inputs(self) -> tuple[Tensor, Tensor | None, int | None]:
         """z, y and the columns of the sample picture; a row a class, of the same latents, if G is conditional."""
         latent, config = self.engine.latent, self.config
-        if not build.is_conditional(self.registry, config):
+        if not components.is_conditional(self.registry, config):
             return draw_latents(latent, config.samples, seed=config.seed), None, None
         rows = min(count_classes(self.images), 10, config.samples)
         columns = config.samples // rows
@@ -435,7 +436,7 @@ class _Loop:
         config, G = self.config, self.engine.sampler
         z = draw_latents(self.engine.latent, config.metric_samples, seed=config.seed).to(self.engine.device)
         y = None
-        if build.is_conditional(self.registry, config):
+        if components.is_conditional(self.registry, config):
             y = torch.arange(len(z), device=z.device) % count_classes(self.images)
 
         def fakes() -> Iterator[Tensor]:
@@ -471,7 +472,7 @@ class _Line(NamedTuple):
 
     step: int
     epoch: float
-    rows: metrics.Rows
+    rows: recorder.Rows
 
 
 class _Watch:

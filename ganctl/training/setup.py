@@ -8,21 +8,21 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from ganctl import build
 from ganctl.config.settings import Config
 from ganctl.data import cache
 from ganctl.dataset import Dataset, Images
-from ganctl.devices import rng_state, set_rng_state
-from ganctl.engine import Engine
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.latent import Latent
 from ganctl.plugin.registry import Registry
 from ganctl.system.progress import Quiet, as_callback
+from ganctl.training import components
+from ganctl.training.devices import rng_state, set_rng_state
+from ganctl.training.engine import Engine
 
 
 def load_data(registry: Registry, config: Config, reporter: Quiet) -> cache.Loaded:
     """The decoded dataset of ``config``."""
-    dataset = build.build(registry, "dataset", config.data, root=Path(config.data_root))
+    dataset = components.build(registry, "dataset", config.data, root=Path(config.data_root))
     if not isinstance(dataset, (Dataset, Images)):
         raise GanctlError(
             f"The dataset '{config.data.name}' is a {type(dataset).__name__}, not a ganctl.Dataset or ganctl.Images."
@@ -49,9 +49,9 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
             status=USAGE,
         )
     classes = count_classes(images)
-    G = build.make_generator(registry, config, images.shape, classes)
-    D = build.make_discriminator(registry, config, images.shape, classes)
-    loss = build.make_loss(registry, config, classes)
+    G = components.make_generator(registry, config, images.shape, classes)
+    D = components.make_discriminator(registry, config, images.shape, classes)
+    loss = components.make_loss(registry, config, classes)
     if loss.penalises_gradient and not config.force and (normed := _batch_norm(D)):
         raise GanctlError(
             f"The loss '{config.loss.name}' takes D's gradient for each image on its own, but the discriminator "
@@ -60,7 +60,7 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
             "or --force to try it all the same.",
             status=USAGE,
         )
-    latent = build.make_latent(registry, config.latent)
+    latent = components.make_latent(registry, config.latent)
     _check_generator(registry, config, G, latent, images)
     augment = None
     if config.augment is not None:
@@ -70,7 +70,7 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
                 "Train without --augment, or with a loss on logits.",
                 status=USAGE,
             )
-        augment = build.build(registry, "augmentation", config.augment, image=images.shape).to(device)
+        augment = components.build(registry, "augmentation", config.augment, image=images.shape).to(device)
     for network in (G, D):
         network.to(device)
         if any(weight.ndim == 4 for weight in network.parameters()):
@@ -81,8 +81,8 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         loss=loss.to(device),
         latent=latent,
         augment=augment,
-        g_optimizer=build.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
-        d_optimizer=build.make_optimizer(registry, config.d_optimizer, D.parameters(), device),
+        g_optimizer=components.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
+        d_optimizer=components.make_optimizer(registry, config.d_optimizer, D.parameters(), device),
         batch_size=config.batch_size,
         n_critic=config.n_critic,
         ema=config.ema,

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import torch
 
-from ganctl import optimizers
-from ganctl.engine import Engine
 from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.training import optimizers
+from ganctl.training.engine import Engine
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 PHASE = re.compile(

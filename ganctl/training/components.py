@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from ganctl import optimizers
 from ganctl.config.settings import Config
 from ganctl.errors import GanctlError
 from ganctl.kernels import linear
@@ -18,6 +17,7 @@ from ganctl.loss import Loss
 from ganctl.plugin import options
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Spec
+from ganctl.training import optimizers
 
 
 def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:

@@ -18,13 +18,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ganctl.hostreads import obstacle
+from ganctl.training.graph.host_syncs import obstacle
 
 CPU = torch.device("cpu")
 
 
 class Trace:
-    """The operations of one call of a function; a :class:`ganctl.capture.Graph`."""
+    """The operations of one call of a function; a :class:`ganctl.training.graph.steps.Graph`."""
 
     announcement: str | None = None  # nothing that a user would want to know
 

@@ -1,7 +1,7 @@
 """The discriminator's and the generator's update: the one step that trains every model.
 
 Nothing in a step leaves the device, branches on a tensor or changes a shape, so the same code runs from Python and is
-captured whole as one graph (:mod:`ganctl.capture`).
+captured whole as one graph (:mod:`ganctl.training.graph.steps`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ganctl import optimizers
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
+from ganctl.training import optimizers
 
 Report = dict[str, Tensor]
 

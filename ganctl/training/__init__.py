@@ -1,0 +1,1 @@
+"""The shared training engine: the step, what surrounds it, and the loop."""
