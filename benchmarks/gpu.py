@@ -194,7 +194,7 @@ def steps(work: Work) -> Iterator[dict[str, Any]]:
     import torch
     from subjects import MODELS, Setting, make_textbook
 
-    from ganctl.bench import busy_share
+    from ganctl.diagnostics.bench import busy_share
 
     cases = [(*case, precision) for precision in ("fp32", "bf16") for case in STEPS]
     if work.small:
@@ -302,7 +302,7 @@ def make(setting: Any, changes: dict[str, Any], *, graph: bool) -> Any:
 
 def per_second(step: Callable[[], Any], device: Any, seconds: float) -> float:
     """Steps a second, the median of three turns after a warm-up."""
-    from ganctl.bench import synchronize
+    from ganctl.diagnostics.bench import synchronize
 
     for _ in range(8):  # a graph is captured in these
         step()

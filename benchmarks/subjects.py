@@ -12,12 +12,12 @@ from typing import Any
 import torch
 from textbook import Textbook, endless
 
-from ganctl.bench import Loop, conditions
-from ganctl.bench import synchronize as synchronize
 from ganctl.config.resolve import resolve
 from ganctl.config.settings import Config
 from ganctl.data import cache
 from ganctl.dataset import Images
+from ganctl.diagnostics.bench import Loop, conditions
+from ganctl.diagnostics.bench import synchronize as synchronize
 from ganctl.loss import Batch
 from ganctl.plugin import discovery
 from ganctl.recipe import Spec

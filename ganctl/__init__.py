@@ -17,15 +17,15 @@ from ganctl.recipe import ImageShape, Model, Spec
 if TYPE_CHECKING:
     from ganctl.api import load, sweep, train
     from ganctl.dataset import Dataset, Images, Pictures
-    from ganctl.evaluation import Metric
+    from ganctl.evaluation.metrics import Metric
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
     from ganctl.reports import Report, report
     from ganctl.runs.folder import Run
-    from ganctl.sampling import Sampler
+    from ganctl.sampling.latent_walks import Walk
+    from ganctl.sampling.sampler import Sampler
     from ganctl.sweeps.folder import Sweep
     from ganctl.training.trackers import Tracker
-    from ganctl.walks import Walk
 
 try:
     __version__ = version("ganctl")
@@ -40,14 +40,14 @@ _LAZY = {
     "Images": "ganctl.dataset",
     "Latent": "ganctl.latent",
     "Loss": "ganctl.loss",
-    "Metric": "ganctl.evaluation",
+    "Metric": "ganctl.evaluation.metrics",
     "Pictures": "ganctl.dataset",
     "Report": "ganctl.reports",
     "Run": "ganctl.runs.folder",
-    "Sampler": "ganctl.sampling",
+    "Sampler": "ganctl.sampling.sampler",
     "Sweep": "ganctl.sweeps.folder",
     "Tracker": "ganctl.training.trackers",
-    "Walk": "ganctl.walks",
+    "Walk": "ganctl.sampling.latent_walks",
     "load": "ganctl.api",
     "logits": "ganctl.loss",
     "report": "ganctl.reports",

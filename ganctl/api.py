@@ -11,7 +11,7 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin import single_file
 from ganctl.runs import resume
 from ganctl.runs.folder import Run
-from ganctl.sampling import load as load
+from ganctl.sampling.sampler import load as load
 from ganctl.sweeps import conduct
 from ganctl.sweeps.folder import Sweep, read
 from ganctl.system import toml

@@ -8,11 +8,11 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from ganctl import bench
-from ganctl.bench import Loop, covered
 from ganctl.cli import cli
 from ganctl.config.resolve import resolve
 from ganctl.dataset import Images
+from ganctl.diagnostics import bench
+from ganctl.diagnostics.bench import Loop, covered
 from ganctl.plugin import discovery
 from ganctl.training.graph.cpu_trace import Trace
 

@@ -11,11 +11,11 @@ from test_family import TINY
 from test_training import assert_same_run, assert_same_state
 
 import ganctl
-from ganctl.bench import Loop, conditions
 from ganctl.config.resolve import resolve
 from ganctl.data.batches import Batches
 from ganctl.data.prefetch import Place
 from ganctl.dataset import Images
+from ganctl.diagnostics.bench import Loop, conditions
 from ganctl.plugin import discovery
 from ganctl.runs.folder import Run
 from ganctl.training.devices import rng_state

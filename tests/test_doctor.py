@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from distributions import install
 
-from ganctl import doctor
 from ganctl.cli.doctor import doctor as command
+from ganctl.diagnostics import doctor
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import ganctl
 from ganctl import Spec
-from ganctl.evaluation import Metrics
+from ganctl.evaluation.metrics import Metrics
 from ganctl.plugin.registry import Registry, component
 from ganctl.system.signals import Interrupted
 

@@ -23,11 +23,12 @@ import torch
 from PIL import Image
 
 import ganctl
-from ganctl import GanctlError, latent_files
+from ganctl import GanctlError
 from ganctl.explore.explorer import Explorer
 from ganctl.explore.server import Server, is_this_machine
 from ganctl.rendering import grid
 from ganctl.runs.folder import Run
+from ganctl.sampling import latent_files
 
 JSON = dict[str, Any]
 

@@ -11,8 +11,9 @@ import pytest
 import torch
 
 import ganctl
-from ganctl import GanctlError, latent_files
+from ganctl import GanctlError
 from ganctl.runs.folder import Run
+from ganctl.sampling import latent_files
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:

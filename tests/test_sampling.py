@@ -18,7 +18,7 @@ from ganctl.rendering import grid
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
 from ganctl.runs.folder import Run
-from ganctl.sampling import draw
+from ganctl.sampling.writers import draw
 from ganctl.system.progress import Quiet
 from ganctl.training.generate import draw_latents
 

@@ -12,11 +12,12 @@ import torch
 from PIL import Image, ImageSequence
 
 import ganctl
-from ganctl import GanctlError, walk_files, walks
+from ganctl import GanctlError
 from ganctl.latent import Codes, Normal, Uniform
 from ganctl.rendering import grid
 from ganctl.runs.folder import Run
-from ganctl.walks import along, dimensions, lerp, slerp
+from ganctl.sampling import latent_walks, walk_writers
+from ganctl.sampling.latent_walks import along, dimensions, lerp, slerp
 
 
 @pytest.fixture
@@ -139,7 +140,7 @@ def test_codes_are_dimensions_too(coded: ganctl.Sampler) -> None:
     assert (latent.split(noise.z)[1][0].argmax(1) == 3).all()
     assert coded.traverse("u0").rows[0].values[0] == -1
     assert torch.equal(coded.traverse("c0").z, coded.traverse("c").z)
-    assert len(walks.tell(coded, trials=1)) == 62 + 3
+    assert len(latent_walks.tell(coded, trials=1)) == 62 + 3
     with pytest.raises(GanctlError, match="no dimension '63'") as caught:
         coded.traverse("63")
     assert caught.value.hint == "There are 1 to 62, and the codes c, u0, u1, c0."
@@ -254,8 +255,8 @@ def test_rows_of_other_values_get_captions_of_their_own(coded: ganctl.Sampler) -
 def test_a_walk_as_a_file(suffix: str, sampler: ganctl.Sampler, tmp_path: Path) -> None:
     walk = sampler.traverse("5,25", [-1.5, 3])
     out = tmp_path / f"x{suffix}"
-    walk_files.check(out, animations=False)
-    walk_files.write(walk, out, labels=False)
+    walk_writers.check(out, animations=False)
+    walk_writers.write(walk, out, labels=False)
     images = grid.to_uint8(walk.x)[:, 0].numpy()
     if suffix == ".png":
         assert (np.asarray(Image.open(out))[2:30, 32:60] == images[1]).all()
@@ -275,7 +276,7 @@ def test_a_walk_as_a_file(suffix: str, sampler: ganctl.Sampler, tmp_path: Path) 
 
 def test_an_animation_shows_all_rows_at_once(sampler: ganctl.Sampler, tmp_path: Path) -> None:
     walk = sampler.interpolate(rows=4, steps=3)
-    walk_files.write(walk, tmp_path / "x.gif", scale=2)
+    walk_writers.write(walk, tmp_path / "x.gif", scale=2)
     with Image.open(tmp_path / "x.gif") as gif:
         shown = [ink(frame.copy()) for frame in ImageSequence.Iterator(gif)]
     assert len(shown) == 4
@@ -292,9 +293,9 @@ def test_a_notebook_shows_it(sampler: ganctl.Sampler) -> None:
 
 def test_what_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="no folder"):
-        walk_files.check(tmp_path / "nowhere" / "x.png", animations=True)
+        walk_writers.check(tmp_path / "nowhere" / "x.png", animations=True)
     with pytest.raises(GanctlError, match=r"x\.gif: ganctl writes \.png"):
-        walk_files.check(tmp_path / "x.gif", animations=False)
+        walk_writers.check(tmp_path / "x.gif", animations=False)
 
 
 # The commands.
@@ -360,5 +361,5 @@ def test_what_is_wrong_is_said(
 
 def test_walking_says_how_far_it_is(sampler: ganctl.Sampler) -> None:
     told: list[int] = []
-    walks.tell(sampler, trials=1, advance=told.append)
+    latent_walks.tell(sampler, trials=1, advance=told.append)
     assert sum(told) == len(dimensions(sampler.latent)) == 100

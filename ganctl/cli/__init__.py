@@ -10,7 +10,6 @@ from typing import Any
 import click
 
 from ganctl import __version__
-from ganctl.cli import errors
 from ganctl.cli.bench import bench
 from ganctl.cli.completion import completion
 from ganctl.cli.doctor import doctor
@@ -27,6 +26,7 @@ from ganctl.cli.sweep import sweep
 from ganctl.cli.train import train
 from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
+from ganctl.diagnostics import failures
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.discovery import Plugin, discover, load
 from ganctl.plugin.selection import NONE
@@ -147,7 +147,7 @@ def main(args: Sequence[str] | None = None) -> None:
         status: Any = cli.main(args, prog_name="ganctl", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        status = errors.show(error)
+        status = failures.show(error)
         try:
             sys.stdout.flush()
         except OSError:  # no reader, full disk: Python would try again at exit, and complain

@@ -54,9 +54,9 @@ def bench(
     """Measure how fast a model trains here, and how far that is from what the machine could do."""
     import torch
 
-    from ganctl.bench import Loop, conditions, measure
     from ganctl.config.command_line import with_options
     from ganctl.config.resolve import resolve
+    from ganctl.diagnostics.bench import Loop, conditions, measure
     from ganctl.plugin import single_file
     from ganctl.system import toml
     from ganctl.system.files import write_atomically

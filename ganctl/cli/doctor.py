@@ -28,7 +28,7 @@ def doctor(data_root: Path, as_json: bool) -> None:
 
     The exit status is 0 if a training could start.
     """
-    from ganctl.doctor import examine
+    from ganctl.diagnostics.doctor import examine
 
     found = examine(data_root)
     if as_json:

@@ -11,8 +11,8 @@ import click
 from ganctl.cli.params import plugin_option
 
 if TYPE_CHECKING:
-    from ganctl.latent_files import Latents
-    from ganctl.sampling import Sampler
+    from ganctl.sampling.latent_files import Latents
+    from ganctl.sampling.sampler import Sampler
 
 ckpt_option = click.option(
     "--ckpt",
@@ -87,7 +87,7 @@ def classes_of(sampler: Sampler, name: str | None) -> list[int] | None:
 
 
 def latents_from(sampler: Sampler, file: Path | None) -> Latents | None:
-    from ganctl import latent_files
+    from ganctl.sampling import latent_files
 
     if file is None:
         return None

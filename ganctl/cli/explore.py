@@ -53,16 +53,18 @@ def explore(
 
     Nothing leaves this machine. Ctrl-C ends it.
     """  # fmt: skip
-    from ganctl import sampling, walks
     from ganctl.explore.explorer import Explorer
     from ganctl.explore.server import Server
+    from ganctl.runs.checkpoint import find_checkpoint
+    from ganctl.sampling import latent_walks
+    from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
     reporter = make_reporter(quiet=quiet)
-    name = sampling.find_checkpoint(ckpt).stem
-    sampler = sampling.load(ckpt, device=device, plugins=plugin_paths)
+    name = find_checkpoint(ckpt).stem
+    sampler = load(ckpt, device=device, plugins=plugin_paths)
     with Server(host, port) as server:
-        with reporter.bar("looking at dimensions", len(walks.dimensions(sampler.latent))) as advance:
+        with reporter.bar("looking at dimensions", len(latent_walks.dimensions(sampler.latent))) as advance:
             explorer = Explorer(sampler, name, advance)
         print(f"{server.url}  (Ctrl-C ends)", file=sys.stderr, flush=True)
         if not no_browser and _has_screen():

@@ -71,32 +71,32 @@ def _find(registry: Registry, name: str, kind: str | None) -> list[Component]:
 
 
 def _facts(registry: Registry, item: Component, image_size: int | None, channels: int) -> dict[str, Any]:
-    from ganctl import describe
+    from ganctl.diagnostics import component_info
     from ganctl.plugin.options import MISSING
 
     facts: dict[str, Any] = as_dict(item)
     size = image_size
     if isinstance(item.target, Model):
-        facts |= {"paper": item.target.paper, "defaults": describe.model_defaults(item.target)}
+        facts |= {"paper": item.target.paper, "defaults": component_info.model_defaults(item.target)}
         size = size or item.target.image_size
     else:
-        facts["part"] = describe.PARTS[item.kind]
+        facts["part"] = component_info.PARTS[item.kind]
         try:
-            facts["description"] = describe.description(item.load())
+            facts["description"] = component_info.description(item.load())
             facts["options"] = [
                 {
-                    "option": f"{describe.PARTS[item.kind]}.{option.name}",
+                    "option": f"{component_info.PARTS[item.kind]}.{option.name}",
                     "type": option.type_name,
-                    "default": None if option.default is MISSING else describe.as_text(option.default),
+                    "default": None if option.default is MISSING else component_info.as_text(option.default),
                     "help": option.help,
                 }
-                for option in describe.component_options(item)
+                for option in component_info.component_options(item)
             ]
         except GanctlError as error:
             facts["error"] = str(error)
             return facts
     shape = ImageShape(channels, size or IMAGE_SIZE, size or IMAGE_SIZE)
-    counts = describe.parameters(registry, item, shape)
+    counts = component_info.parameters(registry, item, shape)
     if counts:
         facts["image_shape"] = list(shape)
         facts["parameters"] = {

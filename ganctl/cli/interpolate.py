@@ -111,23 +111,25 @@ def interpolate(
     """  # fmt: skip
     refuse_both(context, "seeds", "latents_file")
     refuse_both(context, "truncation", "latents_file")
-    from ganctl import sampling, walk_files, walks
     from ganctl.rendering import animation
+    from ganctl.runs.checkpoint import find_checkpoint
+    from ganctl.sampling import latent_walks, walk_writers
+    from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
-    stem = sampling.find_checkpoint(ckpt).stem
+    stem = find_checkpoint(ckpt).stem
     named = "-".join(map(str, seeds)) if latents_file is None else latents_file.stem
     out = out or Path(f"{stem}-interpolate-{named}.png")
-    walk_files.check(out, animations=True)
+    walk_writers.check(out, animations=True)
     film = out.suffix.lower() in animation.SUFFIXES
     if film:
         animation.check_fps(fps)
-    sampler = sampling.load(ckpt, device=device, plugins=plugin_paths)
+    sampler = load(ckpt, device=device, plugins=plugin_paths)
     given = latents_from(sampler, latents_file)
     classes = classes_of(sampler, class_name)
     reporter = make_reporter(quiet=quiet)
     with reporter.bar("drawing rows", rows * len(classes or [0])) as advance:
-        walk = walks.interpolate(
+        walk = latent_walks.interpolate(
             sampler,
             seeds,
             z=None if given is None else given.z,
@@ -141,7 +143,7 @@ def interpolate(
             batch_size=batch_size,
             advance=advance,
         )
-    walk_files.write(walk, out, labels=not no_labels, scale=scale, fps=fps)
+    walk_writers.write(walk, out, labels=not no_labels, scale=scale, fps=fps)
     count, paths = len(walk.rows[0].x), len(walk.rows)
     reporter.say(
         f"{f'{paths} rows of ' if paths > 1 else ''}{count} picture{'s' if count > 1 else ''} in {out}"

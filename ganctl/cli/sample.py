@@ -104,8 +104,10 @@ def sample(
     """  # fmt: skip
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
-    from ganctl import latent_files, sampling
     from ganctl.errors import USAGE, GanctlError
+    from ganctl.runs.checkpoint import find_checkpoint
+    from ganctl.sampling import latent_files, writers
+    from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
     if out is not None and out.suffix and out.suffix not in (".png", ".npz") and not out.is_dir():
@@ -118,17 +120,17 @@ def sample(
         raise GanctlError("--nrow is for a grid.", "Give --out FILE.png with it.", status=USAGE)
     if save_latents is not None:
         latent_files.check_path(save_latents)
-    sampler = sampling.load(ckpt, device=device, plugins=plugin_paths)
+    sampler = load(ckpt, device=device, plugins=plugin_paths)
     if class_name is not None and code is not None:
         raise GanctlError("Both --class and --code were given.", "Give one of them.", status=USAGE)
     classes, given = classes_of(sampler, class_name), latents_from(sampler, latents_file)
     n = n or (25 if given is None else len(given.z))
     source = f"seed{seed}" if latents_file is None else latents_file.stem
     row = f"-class-{class_name}" if class_name is not None else f"-code-{code}" if code else ""
-    sampling.draw(
+    writers.draw(
         sampler,
         n,
-        out or Path(f"{sampling.find_checkpoint(ckpt).stem}-{source}-n{n}{row}.png"),
+        out or Path(f"{find_checkpoint(ckpt).stem}-{source}-n{n}{row}.png"),
         seed=seed,
         classes=classes,
         code=code,

@@ -90,27 +90,29 @@ def traverse(
     """  # fmt: skip
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
-    from ganctl import sampling, walk_files, walks
+    from ganctl.runs.checkpoint import find_checkpoint
+    from ganctl.sampling import latent_walks, walk_writers
+    from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
-    stem = sampling.find_checkpoint(ckpt).stem
+    stem = find_checkpoint(ckpt).stem
     out = out or Path(f"{stem}-traverse-{f'seed{seed}' if latents_file is None else latents_file.stem}.png")
-    walk_files.check(out, animations=False)
-    sampler = sampling.load(ckpt, device=device, plugins=plugin_paths)
+    walk_writers.check(out, animations=False)
+    sampler = load(ckpt, device=device, plugins=plugin_paths)
     given = latents_from(sampler, latents_file)
     classes = classes_of(sampler, class_name)
     if classes is None and given is not None and given.y is not None:
         classes = [int(given.y[0])]
     reporter = make_reporter(quiet=quiet)
-    if walks.is_auto(dims):
-        with reporter.bar("looking for dimensions", len(walks.dimensions(sampler.latent))) as advance:
-            found = walks.chosen(
+    if latent_walks.is_auto(dims):
+        with reporter.bar("looking for dimensions", len(latent_walks.dimensions(sampler.latent))) as advance:
+            found = latent_walks.chosen(
                 sampler, dims, seed=seed, classes=classes, batch_size=batch_size, advance=advance
             )
     else:
-        found = walks.chosen(sampler, dims, seed=seed)
+        found = latent_walks.chosen(sampler, dims, seed=seed)
     with reporter.bar("drawing rows", len(found) * len(classes or [0])) as advance:
-        walk = walks.traverse(
+        walk = latent_walks.traverse(
             sampler,
             [dimension.name for dimension in found],
             values,
@@ -122,5 +124,5 @@ def traverse(
             batch_size=batch_size,
             advance=advance,
         )
-    walk_files.write(walk, out, labels=not no_labels, scale=scale)
+    walk_writers.write(walk, out, labels=not no_labels, scale=scale)
     reporter.say(f"{len(walk.rows)} row{'s' if len(walk.rows) > 1 else ''} in {out}")

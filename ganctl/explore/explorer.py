@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganctl import latent_files, walks
 from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Codes, Normal
 from ganctl.rendering import grid, labelled_grid
-from ganctl.sampling import Sampler
+from ganctl.sampling import latent_files, latent_walks
+from ganctl.sampling.sampler import Sampler
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -35,12 +35,12 @@ class Explorer:
         advance: called with the number of dimensions looked at, as the most telling are looked for.
     """
 
-    def __init__(self, sampler: Sampler, name: str, advance: walks.Progress = lambda n: None) -> None:
+    def __init__(self, sampler: Sampler, name: str, advance: latent_walks.Progress = lambda n: None) -> None:
         self.sampler, self.name = sampler, name
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="draw"
         )  # torch keeps threads for each that asks
-        self._told = walks.tell(sampler, advance=advance)  # not in that thread, so that Ctrl-C ends it
+        self._told = latent_walks.tell(sampler, advance=advance)  # not in that thread, so that Ctrl-C ends it
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)

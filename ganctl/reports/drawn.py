@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ganctl import sampling
 from ganctl.rendering import grid
 from ganctl.runs import history
 from ganctl.runs.history import Frame, History
+from ganctl.sampling.sampler import load
+from ganctl.training.generate import rows_of_classes
 
 
 def history_of(path: Path) -> History | None:
@@ -25,14 +26,14 @@ def history_at(path: Path, plugins: Sequence[Path | str] = ()) -> History:
     Raises:
         GanctlError: it cannot be loaded.
     """
-    sampler = sampling.load(path, device="cpu", plugins=plugins)
+    sampler = load(path, device="cpu", plugins=plugins)
     config, step = sampler.config, sampler.step
     n, y, columns = config.samples, None, None
     z = sampler.latents(n, seed=config.seed)
     if sampler.conditional:  # as in a training: a row a class, of the same latents
         rows = min(sampler.num_classes, 10, n)
         columns = n // rows
-        z, y = sampling.rows_of_classes(sampler.latents(columns, seed=config.seed), list(range(rows)))
+        z, y = rows_of_classes(sampler.latents(columns, seed=config.seed), list(range(rows)))
     import torch
 
     x = torch.cat([grid.to_uint8(part) for part in sampler.generate(z, y)])

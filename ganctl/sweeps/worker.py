@@ -72,7 +72,7 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
             raise
         except Exception as error:
             stop.deferring = True
-            from ganctl.cli.errors import explain
+            from ganctl.diagnostics.failures import explain
 
             claim.failed(*explain(error))
             if not isinstance(error, GanctlError):

@@ -22,7 +22,7 @@ from ganctl.config.settings import Config
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.errors import CHECKPOINT, DATA, DIVERGED, GanctlError
-from ganctl.evaluation import Metrics
+from ganctl.evaluation.metrics import Metrics
 from ganctl.kernels import linear
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import Registry

@@ -14,7 +14,8 @@ import click
 import pytest
 from distributions import COMMAND, install
 
-from ganctl.cli import errors, main
+from ganctl.cli import main
+from ganctl.diagnostics import failures
 from ganctl.errors import CHECKPOINT, FAILED, RESOURCES, USAGE, GanctlError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -53,7 +54,7 @@ class OutOfMemoryError(RuntimeError):
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_what_is_wrong_and_what_to_do(error: Exception, message: str, hint: str, status: int) -> None:
-    told, advice, code = errors.explain(error)
+    told, advice, code = failures.explain(error)
     assert message in told
     assert hint in advice
     assert bool(hint) == bool(advice)
@@ -68,7 +69,7 @@ def test_a_bug_shows_its_traceback_only_when_asked(
         print(1 / 0)
 
     def shown() -> list[str]:
-        assert errors.show(caught.value) == FAILED
+        assert failures.show(caught.value) == FAILED
         return capsys.readouterr().err.splitlines()
 
     monkeypatch.delenv("GANCTL_DEBUG", raising=False)

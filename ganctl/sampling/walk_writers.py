@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ganctl import latent_files, sampling
 from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering import animation, grid
-from ganctl.walks import Walk
+from ganctl.sampling import latent_files, writers
+from ganctl.sampling.latent_walks import Walk
 
 
 def check(out: Path, *, animations: bool) -> None:
@@ -24,7 +24,7 @@ def check(out: Path, *, animations: bool) -> None:
             status=USAGE,
         )
     if suffix:
-        sampling.need_folder(out)
+        writers.need_folder(out)
 
 
 def write(
@@ -57,7 +57,7 @@ def write(
         )
     else:
         batches = (grid.to_uint8(row.x) for row in walk.rows)
-        sampling.write_folder(batches, out, lambda n: None, _suffixes(walk))
+        writers.write_folder(batches, out, lambda n: None, _suffixes(walk))
 
 
 def _suffixes(walk: Walk) -> list[str]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from ganctl import latent_files, walks
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes
-from ganctl.latent_files import Latents
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape
@@ -23,12 +19,11 @@ from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
 from ganctl.runs.checkpoint_schema import blamed_on
 from ganctl.runs.provenance import check_origin, config_of
-from ganctl.system.files import disk_error, write_atomically
-from ganctl.system.progress import Quiet
+from ganctl.sampling import latent_walks
+from ganctl.sampling.latent_walks import Walk
 from ganctl.training import components
 from ganctl.training.devices import choose_device
-from ganctl.training.generate import draw_latents, generate, rows_of_classes
-from ganctl.walks import Walk
+from ganctl.training.generate import draw_latents, generate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -185,7 +180,7 @@ class Sampler:
         Raises:
             GanctlError: there is no such dimension, class or code.
         """
-        return walks.traverse(
+        return latent_walks.traverse(
             self,
             dims,
             values,
@@ -203,7 +198,7 @@ class Sampler:
         It is the mean squared difference of the pixels, in [−1, 1], between the dimension at −1 and at +1, over 16
         latents of ``seed``; for a categorical code that between each category and the next.
         """
-        return [(dimension.name, change) for dimension, change in walks.tell(self, seed=seed)]
+        return [(dimension.name, change) for dimension, change in latent_walks.tell(self, seed=seed)]
 
     def interpolate(
         self,
@@ -239,7 +234,7 @@ class Sampler:
         Raises:
             GanctlError: fewer than two points, or no such class.
         """
-        return walks.interpolate(
+        return latent_walks.interpolate(
             self,
             seeds,
             z=z,
@@ -290,117 +285,3 @@ def load(path: Path | str, *, device: str = "auto", plugins: Sequence[Path | str
     state = checkpoint.load(file)
     with blamed_on(file):
         return Sampler(state, registry, chosen)
-
-
-def draw(
-    sampler: Sampler,
-    n: int,
-    out: Path,
-    *,
-    seed: int = 0,
-    classes: list[int] | None = None,
-    code: str | None = None,
-    nrow: int | None = None,
-    batch_size: int = 64,
-    truncation: float | None = None,
-    latents: Latents | None = None,
-    save_latents: Path | None = None,
-    reporter: Quiet,
-) -> None:
-    """Write ``n`` pictures to ``out``: a grid (.png), an array (.npz), or else a folder of PNG files.
-
-    Args:
-        latents: the first ``n`` of these in place of those of ``seed``, with their classes if they have any.
-        save_latents: also write what was drawn from, with its classes, to this ``.npz``.
-        classes: draw ``n`` of each of these, of the same latents; in a grid, a row a class.
-        code: draw ``n`` of each value that this asks for, as :meth:`ganctl.Codes.with_code` has it; a row a value.
-
-    Raises:
-        GanctlError: the folder has something in it, or ``out`` cannot be written.
-    """
-    if out.suffix in (".png", ".npz"):
-        need_folder(out)
-    if save_latents is not None:
-        latent_files.check_path(save_latents)
-    z, y = latents or Latents(sampler.latents(n, seed=seed, truncation=truncation))
-    if n > len(z):
-        raise GanctlError(
-            f"{n} pictures need as many latents, and there are {len(z)}.", "Leave --n out.", status=USAGE
-        )
-    z, y = z[:n], None if y is None else y[:n]
-    if classes:
-        z, y = rows_of_classes(z, classes)
-        nrow = nrow or (n if len(classes) > 1 else None)
-    if code is not None:
-        varied = sampler.with_code(z, code)
-        z, y = varied.flatten(0, 1), None if y is None else y.repeat(len(varied))
-        nrow = nrow or (n if len(varied) > 1 else None)
-    with reporter.bar("sampling", len(z)) as advance:
-        batches = (pictures.to_uint8(x) for x in sampler.generate(z, y, batch_size=batch_size))
-        if out.suffix not in (".png", ".npz"):
-            write_folder(batches, out, advance)
-        else:
-            parts = []
-            for part in batches:
-                parts.append(part)
-                advance(len(part))
-            x = torch.cat(parts)
-            if out.suffix == ".npz":
-                write_npz(x, out, seed=seed)
-            else:
-                pictures.save_png(pictures.grid(x, nrow), out)
-    reporter.say(f"{len(z)} picture{'s' if len(z) > 1 else ''} in {out}")
-    if save_latents is not None:
-        if y is None and sampler.conditional:
-            y = sampler.classes_in_turn(len(z))
-        source = {} if latents is not None else {"seed": seed}
-        latent_files.write(save_latents, z, y, **source)
-        reporter.say(f"Their latents in {save_latents}")
-
-
-def need_folder(file: Path) -> None:
-    """Raise a GanctlError if the folder that ``file`` is to be in is not there."""
-    if not file.parent.is_dir():
-        raise GanctlError(f"There is no folder {file.parent}.", "Make it first.", status=USAGE)
-
-
-def write_npz(x: Tensor, path: Path, *, seed: int) -> None:
-    """uint8 N×C×H×W images as a NumPy archive: ``images`` N×H×W×C and ``seed``."""
-    import io
-
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=x.permute(0, 2, 3, 1).numpy(), seed=seed)
-    write_atomically(path, buffer.getvalue())
-
-
-def write_folder(
-    batches: Iterable[Tensor], folder: Path, advance: Callable[[int], None], suffixes: Sequence[str] = ()
-) -> None:
-    """uint8 batches as ``00000.png``, ``00001.png``, … in ``folder``, which must be empty or new.
-
-    Args:
-        suffixes: what follows the number of each, as in ``00000-left.png``; nothing unless given.
-
-    Raises:
-        GanctlError: it has something in it, or cannot be written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise GanctlError(
-                f"The folder {folder} is not empty.",
-                "Old pictures would mix with new ones: choose another.",
-                status=USAGE,
-            )
-        with ThreadPoolExecutor(os.cpu_count()) as threads:  # zlib works without the interpreter's lock
-            count = 0
-            for batch in batches:
-                numbers = range(count, count + len(batch))
-                paths = [folder / f"{i:05d}{suffixes[i] if suffixes else ''}.png" for i in numbers]
-                list(threads.map(lambda image, path: pictures.to_pil(image).save(path), batch, paths))
-                count += len(batch)
-                advance(len(batch))
-    except OSError as error:
-        raise disk_error(folder, error) from error

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-    from ganctl.sampling import Sampler
+    from ganctl.sampling.sampler import Sampler
 
 COLUMNS = 7  # values of a dimension unless given
 TELLING = 8  # dimensions that ``auto`` finds unless told how many
