@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganctl.evaluation.metrics import Metric
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
-    from ganctl.reports import Report, report
+    from ganctl.reports.summary import Report, report
     from ganctl.runs.folder import Run
     from ganctl.sampling.latent_walks import Walk
     from ganctl.sampling.sampler import Sampler
@@ -42,7 +42,7 @@ _LAZY = {
     "Loss": "ganctl.loss",
     "Metric": "ganctl.evaluation.metrics",
     "Pictures": "ganctl.dataset",
-    "Report": "ganctl.reports",
+    "Report": "ganctl.reports.summary",
     "Run": "ganctl.runs.folder",
     "Sampler": "ganctl.sampling.sampler",
     "Sweep": "ganctl.sweeps.folder",
@@ -50,7 +50,7 @@ _LAZY = {
     "Walk": "ganctl.sampling.latent_walks",
     "load": "ganctl.api",
     "logits": "ganctl.loss",
-    "report": "ganctl.reports",
+    "report": "ganctl.reports.summary",
     "sweep": "ganctl.api",
     "train": "ganctl.api",
 }

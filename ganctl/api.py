@@ -12,7 +12,7 @@ from ganctl.plugin import single_file
 from ganctl.runs import resume
 from ganctl.runs.folder import Run
 from ganctl.sampling.sampler import load as load
-from ganctl.sweeps import conduct
+from ganctl.sweeps import runner
 from ganctl.sweeps.folder import Sweep, read
 from ganctl.system import toml
 from ganctl.system.progress import make_reporter
@@ -141,11 +141,11 @@ def sweep(
                 )
             found, changed = read(resume_from), given
         else:
-            request = conduct.asked_for(
+            request = runner.asked_for(
                 Path(config) if config is not None else None, vary, {}, layer=given, plugins=plugins
             )
             found, changed = (
-                conduct.begin(
+                runner.begin(
                     request,
                     jobs=jobs,
                     command="ganctl.sweep(…)",
@@ -155,7 +155,7 @@ def sweep(
                 ),
                 {},
             )
-        conduct.carry_out(found, jobs=jobs, stop=stop, plugins=plugins, given=changed, quiet=quiet)
+        runner.carry_out(found, jobs=jobs, stop=stop, plugins=plugins, given=changed, quiet=quiet)
     return found
 
 

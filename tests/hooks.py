@@ -135,14 +135,14 @@ def only_make(out: str, moment: float) -> None:
 
 def fork_workers() -> None:
     """Let a sweep's workers be forks of this process, which has imported torch, in place of new processes."""
-    from ganctl.sweeps import crew
+    from ganctl.sweeps import supervisor
 
-    crew.start = _Forked  # type: ignore[assignment]
-    crew.SECONDS_BETWEEN_LOOKS = 0.02
+    supervisor.start = _Forked  # type: ignore[assignment]
+    supervisor.SECONDS_BETWEEN_LOOKS = 0.02
 
 
 class _Forked:
-    """A worker process, as far as ganctl.sweeps.crew asks."""
+    """A worker process, as far as ganctl.sweeps.supervisor asks."""
 
     def __init__(self, request: Any, threads: int, errors: Any) -> None:
         ours, self._theirs = os.pipe()

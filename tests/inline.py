@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from ganctl.sweeps import crew, worker
+from ganctl.sweeps import supervisor, worker
 
 
 class Inline:
-    """In place of :func:`ganctl.sweeps.crew.start`."""
+    """In place of :func:`ganctl.sweeps.supervisor.start`."""
 
     def __init__(self, request: Mapping[str, Any], threads: int, errors: Any) -> None:
         self.pid = os.getpid()
@@ -41,8 +41,8 @@ class Inline:
 
 
 def workers_inline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "start", Inline)
-    monkeypatch.setattr(crew, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(supervisor, "start", Inline)
+    monkeypatch.setattr(supervisor, "SECONDS_BETWEEN_LOOKS", 0.0)
     monkeypatch.setattr(
         "ganctl.rendering.curves.draw", lambda *args: None
     )  # it takes longer than a tiny training

@@ -21,8 +21,8 @@ from ganctl.config.settings import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTH
 from ganctl.plugin import discovery
 from ganctl.recipe import Model
 from ganctl.runs.resume import CHANGEABLE
-from ganctl.sweeps.conduct import asked_for
 from ganctl.sweeps.plan import from_text
+from ganctl.sweeps.runner import asked_for
 from ganctl.training import schedules
 
 if sys.version_info >= (3, 11):

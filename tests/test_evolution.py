@@ -10,13 +10,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from ganctl import GanctlError, evolution
+from ganctl import GanctlError
 from ganctl.cli.evolution import evolution as command
+from ganctl.reports import timelapse
 
 
 def test_every_epoch_is_a_frame_and_the_last_one_stays(tmp_path: Path) -> None:
     path = madeup.run(tmp_path / "a")
-    assert evolution.make(path, tmp_path / "a.gif", fps=5, hold=1) == 5
+    assert timelapse.make(path, tmp_path / "a.gif", fps=5, hold=1) == 5
     movie = Image.open(tmp_path / "a.gif")
     durations, first = [], np.asarray(movie.convert("L"))
     for i in range(movie.n_frames):  # type: ignore[attr-defined]
@@ -31,9 +32,9 @@ def test_every_epoch_is_a_frame_and_the_last_one_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_captions_stand_below_the_picture(tmp_path: Path, mode: str) -> None:
     path = madeup.run(tmp_path / "a", mode=mode, epochs=2)
-    evolution.make(path, tmp_path / "a.gif", captions=True, scale=2)
+    timelapse.make(path, tmp_path / "a.gif", captions=True, scale=2)
     movie = Image.open(tmp_path / "a.gif")
-    assert movie.size == (148, 148 + evolution.CAPTION)
+    assert movie.size == (148, 148 + timelapse.CAPTION)
     lines = []
     for i in (0, 1):
         movie.seek(i)
@@ -52,13 +53,13 @@ def test_by_default_it_lies_in_the_run_folder(tmp_path: Path) -> None:
 def test_what_cannot_be(tmp_path: Path) -> None:
     path = madeup.run(tmp_path / "a")
     with pytest.raises(GanctlError, match="names no animation"):
-        evolution.make(path, tmp_path / "a.webm")
+        timelapse.make(path, tmp_path / "a.webm")
     with pytest.raises(GanctlError, match="does not exist"):
-        evolution.make(tmp_path / "b", tmp_path / "a.gif")
+        timelapse.make(tmp_path / "b", tmp_path / "a.gif")
     (path / "samples" / "epoch-0001-step-00000025.png").write_bytes(b"\x89PNG")
     with pytest.raises(GanctlError, match=r"00025\.png cannot be read"):
-        evolution.make(path, tmp_path / "a.gif")
+        timelapse.make(path, tmp_path / "a.gif")
     for picture in (path / "samples").iterdir():
         picture.unlink()
     with pytest.raises(GanctlError, match="has no sample pictures"):
-        evolution.make(path, tmp_path / "a.gif")
+        timelapse.make(path, tmp_path / "a.gif")

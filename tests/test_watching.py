@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from ganctl import watching
 from ganctl.cli.watch import watch
+from ganctl.reports import watch as watching
 from ganctl.runs import history
 from ganctl.runs.folder import Run
 

@@ -49,7 +49,7 @@ def evolution(
 
     The same latents through all epochs, as a GIF, or as an MP4 if the package av is installed.
     """
-    from ganctl.evolution import make
+    from ganctl.reports.timelapse import make
     from ganctl.system.progress import make_reporter
 
     reporter = make_reporter(quiet=quiet)

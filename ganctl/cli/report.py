@@ -96,8 +96,8 @@ def report(
     Pictures over the epochs, curves, the settings that differ, time, and what stands out, in words. An HTML report
     needs no network and opens from a mail. Runs may be unfinished, failed, or of unlike models.
     """
-    from ganctl.reports import check_suffix
-    from ganctl.reports import report as make
+    from ganctl.reports.summary import check_suffix
+    from ganctl.reports.summary import report as make
     from ganctl.system.progress import make_reporter
 
     if not out:

@@ -107,7 +107,7 @@ def sweep(
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
         from ganctl.sweeps import plan as planning
-        from ganctl.sweeps.conduct import asked_for, begin, carry_out, checked
+        from ganctl.sweeps.runner import asked_for, begin, carry_out, checked
 
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
         at_a_time = _jobs(jobs)

@@ -44,7 +44,7 @@ def watch(
     Curves, progress, and the newest sample where the terminal has the colours. Ctrl-C stops looking, not the run.
     Without RUN it takes the newest; a folder of runs means its newest.
     """
-    from ganctl import watching
+    from ganctl.reports import watch as watching
     from ganctl.runs import history
 
     folder = run or runs

@@ -12,7 +12,7 @@ import numpy as np
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering import grid_images
-from ganctl.reports import curves, film
+from ganctl.reports import curves, frames
 from ganctl.reports.curves import Chart
 from ganctl.reports.page import matrix
 from ganctl.runs.history import Frame
@@ -21,7 +21,7 @@ from ganctl.system.files import disk_error, write_atomically
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ganctl.reports import Report
+    from ganctl.reports.summary import Report
 
 FORMATS = ("pdf", "svg", "png")
 DPI = 300
@@ -178,7 +178,7 @@ def _show(axes: Any, report: Report, i: int, frame: Frame) -> None:
     """The picture as it is in the run folder, in full."""
     image = frame.open()
     layout = grid_images.layout(image, int(report.entries[i].history.config.get("samples", 64)))
-    pixels = np.asarray(film.crop(image, layout, None))
+    pixels = np.asarray(frames.crop(image, layout, None))
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 

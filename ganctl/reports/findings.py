@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ganctl.rendering.grid_images import COLLAPSED
-from ganctl.reports.film import Film
+from ganctl.reports.frames import Film
 from ganctl.runs.history import History
 from ganctl.system.progress import clock
 

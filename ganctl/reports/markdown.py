@@ -9,7 +9,7 @@ from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganctl.reports import curves, figures, film, page, settings
+from ganctl.reports import curves, figures, frames, page, settings
 from ganctl.reports.settings import show
 from ganctl.system.files import disk_error, write_atomically
 from ganctl.system.progress import clock
@@ -17,7 +17,7 @@ from ganctl.system.progress import clock
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ganctl.reports import Report
+    from ganctl.reports.summary import Report
 
 DPI = 200  # sharp on a screen, at the width below
 MOST_EPOCHS = 5  # columns of the table over the epochs
@@ -108,11 +108,11 @@ def _pictures(report: Report, sheet: _Sheet) -> str:
             return "nothing yet"
         when = page.when(entry, -1)
         alt = f"Pictures drawn by {entry.label}, {when}"
-        picture = sheet.picture(f"run-{i:02d}.png", film.decode(entry.film.images[-1]), alt)
+        picture = sheet.picture(f"run-{i:02d}.png", frames.decode(entry.film.images[-1]), alt)
         return f"{picture}<br>{text(when)}"
 
     real = "".join(
-        sheet.picture(f"reals-{n}.png", film.decode(data), "Real pictures") for n, data in enumerate(reals)
+        sheet.picture(f"reals-{n}.png", frames.decode(data), "Real pictures") for n, data in enumerate(reals)
     )
     if len(rows) == 1 and len(columns) > 4:  # more than fit side by side
         return _table(
@@ -130,7 +130,7 @@ def _pictures(report: Report, sheet: _Sheet) -> str:
 
 def _over_time(report: Report, sheet: _Sheet) -> str:
     stops = [i for i, stop in enumerate(report.stops) if stop > 0] or list(range(len(report.stops)))
-    chosen = [int(i) for i in film.thin(stops, MOST_EPOCHS)]
+    chosen = [int(i) for i in frames.thin(stops, MOST_EPOCHS)]
     if len(chosen) < 2:
         return ""
     rows = []
@@ -144,7 +144,7 @@ def _over_time(report: Report, sheet: _Sheet) -> str:
                 continue
             alt = f"{entry.label}, {page.when(entry, at)}"
             cells.append(
-                sheet.picture(f"run-{i:02d}-epoch-{stop:02d}.png", film.decode(entry.film.images[at]), alt)
+                sheet.picture(f"run-{i:02d}-epoch-{stop:02d}.png", frames.decode(entry.film.images[at]), alt)
             )
         rows.append([text(entry.label), *cells])
     return _table(["", *(f"epoch {round(report.stops[i], 2):g}" for i in chosen)], rows, html=True)

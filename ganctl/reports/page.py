@@ -17,7 +17,7 @@ from ganctl.reports.settings import Setting, show
 from ganctl.system.progress import clock
 
 if TYPE_CHECKING:
-    from ganctl.reports import Entry, Report
+    from ganctl.reports.summary import Entry, Report
 
 FILLED = 0.75  # of the places of a matrix at least
 COLOURS = 10  # --c0 … --c9 in report.css; beyond that they come again

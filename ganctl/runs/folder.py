@@ -41,7 +41,7 @@ class Run:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the newest sample, the curves, and how far it came."""
-        from ganctl.reports.card import card
+        from ganctl.reports.notebook import card
         from ganctl.runs import history
 
         return card(history.read(self.path))

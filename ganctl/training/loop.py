@@ -27,7 +27,7 @@ from ganctl.kernels import linear
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import Registry
 from ganctl.rendering import curves, grid
-from ganctl.runs import checkpoint
+from ganctl.runs import checkpoint, provenance
 from ganctl.runs import resume as resuming
 from ganctl.runs.folder import Run
 from ganctl.runs.resume import Resume
@@ -98,7 +98,7 @@ def train(
         stop.deferring = True  # before the folder: there is none, or there is one that can be gone on with
         run = _run_folder(config, runs, out, resume)
         with run.lock(), _log_file(run, reporter) as reporter:
-            origins = components.origins(registry, config)
+            origins = provenance.origins(registry, config)
             loop = _Loop(
                 registry, config, run, engine, schedules, images, loaded.fingerprint, origins, reporter
             )

@@ -14,8 +14,8 @@ import ganctl
 from ganctl.cli import main
 from ganctl.config import settings
 from ganctl.runs.folder import Run
-from ganctl.sweeps import read
 from ganctl.sweeps.claim import locked
+from ganctl.sweeps.folder import read
 
 SMALL = (
     *(
@@ -251,10 +251,10 @@ def test_the_page_shows_what_works(
 def test_a_run_that_somebody_trains_by_hand_is_left_to_them(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ganctl.sweeps import conduct, worker
+    from ganctl.sweeps import runner, worker
 
     with monkeypatch.context() as patch:
-        patch.setattr(conduct.crew, "run", lambda *args, **options: None)
+        patch.setattr(runner.crew, "run", lambda *args, **options: None)
         assert sweep(*SMALL, *GRID) == 0  # the folder alone
     found = read("sweeps/00001-gan-glyphs")
     assert {entry.state for entry in found} == {"waiting"}

@@ -18,7 +18,7 @@ from forks import Child, Forks, wait_until
 from test_training import assert_same_run
 
 from ganctl import report
-from ganctl.sweeps import Sweep, read
+from ganctl.sweeps.folder import Sweep, read
 
 #: Four runs of 24 steps, with a line, a checkpoint and a picture every 6.
 SWEEP = (

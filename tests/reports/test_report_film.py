@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from ganctl.rendering import grid_images
-from ganctl.reports import film
+from ganctl.reports import frames
 from ganctl.runs import history
 from ganctl.runs.history import History
 
@@ -20,7 +20,7 @@ def read(path: Path, **made: object) -> History:
 
 
 def test_runs_of_unlike_length_share_the_stops_and_keep_their_last_picture(tmp_path: Path) -> None:
-    films = film.make([read(tmp_path / "a"), read(tmp_path / "b", epochs=2)])
+    films = frames.make([read(tmp_path / "a"), read(tmp_path / "b", epochs=2)])
     assert films.stops == [0, 1, 2, 3, 4]
     assert [f.at for f in films.films] == [[0, 1, 2, 3, 4], [0, 1, 2, 2, 2]]
     assert len(films.films[1].images) == 3, "each once"
@@ -28,16 +28,16 @@ def test_runs_of_unlike_length_share_the_stops_and_keep_their_last_picture(tmp_p
 
 
 def test_epochs_that_are_asked_for(tmp_path: Path) -> None:
-    films = film.make([read(tmp_path / "a")], epochs=(2, 4))
+    films = frames.make([read(tmp_path / "a")], epochs=(2, 4))
     assert [f.epoch for f in films.films[0].frames] == [2, 4]
     assert films.left_out == ["2 of 5 epochs are shown"]
 
 
 def test_too_much_is_thinned_and_told(tmp_path: Path) -> None:
     h = read(tmp_path / "a", epochs=30)
-    assert len(film.make([h]).stops) == film.MOST_STOPS
-    size = len(film.encode(h.frames[-1].open()))
-    small = film.make([h], megabytes=size * 8 / 1e6)
+    assert len(frames.make([h]).stops) == frames.MOST_STOPS
+    size = len(frames.encode(h.frames[-1].open()))
+    small = frames.make([h], megabytes=size * 8 / 1e6)
     assert 2 <= len(small.stops) <= 8
     assert sum(map(len, small.films[0].images)) <= size * 8
     assert small.left_out[0] == f"{len(small.stops)} of 31 epochs are shown"
@@ -46,7 +46,7 @@ def test_too_much_is_thinned_and_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("most", [2, 3, 12, 24])
 @pytest.mark.parametrize("n", [2, 5, 25, 41, 201])
 def test_thinning_keeps_the_ends_and_never_doubles(n: int, most: int) -> None:
-    chosen = film.thin(list(range(n)), most)
+    chosen = frames.thin(list(range(n)), most)
     assert len(chosen) == len(set(chosen)) == min(n, most)
     assert (chosen[0], chosen[-1]) == (0, n - 1)
     assert chosen == sorted(chosen)
@@ -55,17 +55,17 @@ def test_thinning_keeps_the_ends_and_never_doubles(n: int, most: int) -> None:
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_an_encoded_picture_is_what_it_was_but_for_shades(mode: str) -> None:
     image = madeup.grid(3, mode=mode)
-    shown = np.asarray(film.decode(film.encode(image)).convert(mode), dtype=int)
+    shown = np.asarray(frames.decode(frames.encode(image)).convert(mode), dtype=int)
     assert np.abs(shown - np.asarray(image, dtype=int)).mean() < (5 if mode == "L" else 20)
-    assert film.decode(film.encode(image)).size == image.size
+    assert frames.decode(frames.encode(image)).size == image.size
 
 
 def test_of_large_pictures_fewer_are_shown_and_never_half_ones() -> None:
     big = madeup.grid(0, size=256)
-    cropped = film.crop(big, grid_images.layout(big, 16), None)
+    cropped = frames.crop(big, grid_images.layout(big, 16), None)
     assert cropped.size == (2 * 258 + 2,) * 2
     huge = madeup.grid(0, size=1024, n=4)
-    assert film.crop(huge, grid_images.layout(huge, 4), None).width == film.WIDEST
+    assert frames.crop(huge, grid_images.layout(huge, 4), None).width == frames.WIDEST
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,6 @@ def test_a_damaged_picture_is_passed_over(tmp_path: Path) -> None:
     path = madeup.run(tmp_path / "a")
     (path / "samples" / "epoch-0002-step-00000050.png").write_bytes(b"\x89PNG nothing")
     (path / "real.png").write_bytes(b"")
-    made = film.make([history.read(path)]).films[0]
+    made = frames.make([history.read(path)]).films[0]
     assert made.at == [0, 1, 1, 2, 3]
     assert made.real is None

@@ -9,13 +9,13 @@ from typing import Any
 import madeup
 import pytest
 
-from ganctl.reports import film, findings
+from ganctl.reports import findings, frames
 from ganctl.runs import history
 
 
 def said(path: Path, **made: Any) -> list[tuple[str, str]]:
     h = history.read(madeup.run(path, **made))
-    return [(f.level, f.text) for f in findings.of(h, film.make([h]).films[0])]
+    return [(f.level, f.text) for f in findings.of(h, frames.make([h]).films[0])]
 
 
 GOOD = ("good", "Nothing unusual in the curves and pictures.")
@@ -78,7 +78,7 @@ def test_blank_pictures(tmp_path: Path) -> None:
     path = madeup.run(tmp_path / "run")
     Image.new("L", madeup.grid(0).size).save(path / "samples" / "epoch-0004-step-00000100.png")
     h = history.read(path)
-    assert findings.of(h, film.make([h]).films[0])[0].text == "The pictures of epoch 4 are blank."
+    assert findings.of(h, frames.make([h]).films[0])[0].text == "The pictures of epoch 4 are blank."
 
 
 def test_nothing_is_said_of_pictures_that_cannot_be_told_apart_from_reals(tmp_path: Path) -> None:
@@ -86,4 +86,4 @@ def test_nothing_is_said_of_pictures_that_cannot_be_told_apart_from_reals(tmp_pa
     path = madeup.run(tmp_path / "run", kinds=(1, 1, 1, 1, 1))
     (path / "real.png").unlink()
     h = history.read(path)
-    assert [(f.level, f.text) for f in findings.of(h, film.make([h]).films[0])] == [GOOD]
+    assert [(f.level, f.text) for f in findings.of(h, frames.make([h]).films[0])] == [GOOD]

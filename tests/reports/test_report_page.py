@@ -15,7 +15,8 @@ import pytest
 
 import ganctl
 from ganctl import GanctlError
-from ganctl.reports import Report, figures, report
+from ganctl.reports import figures
+from ganctl.reports.summary import Report, report
 
 HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(2)>"

@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from ganctl.runs.folder import Run
-from ganctl.sweeps import Entry, Sweep, board
-from ganctl.sweeps.board import Row, as_table, rows, seconds_left, summary
-from ganctl.sweeps.folder import last_record, this_machine
+from ganctl.sweeps import status_table
+from ganctl.sweeps.folder import Entry, Sweep, last_record, this_machine
+from ganctl.sweeps.status_table import Row, as_table, rows, seconds_left, summary
 
 
 def make(path: Path, n: int = 6) -> Sweep:
@@ -144,10 +144,10 @@ def test_what_has_ended_is_not_read_again(tmp_path: Path) -> None:
 def test_lines_where_there_is_no_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(board, "SECONDS_BETWEEN_LINES", 0.0)
-    monkeypatch.setattr(board, "SECONDS_BETWEEN_READINGS", 0.0)
+    monkeypatch.setattr(status_table, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(status_table, "SECONDS_BETWEEN_READINGS", 0.0)
     sweep = make(tmp_path)
-    lines = board.Lines()
+    lines = status_table.Lines()
     with lines.shown(sweep):
         assert capsys.readouterr().err == ""
         sweep.entries[2].end_file.write_text('{"state": "done"}')
@@ -169,15 +169,15 @@ def test_the_live_table_tells_of_failures_above_itself(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     sweep = make(tmp_path)
-    live = board.Live()
+    live = status_table.Live()
     with live.shown(sweep):
         live.update()
         sweep.entries[2].end_file.write_text('{"state": "failed", "message": "Out of memory."}')
     said = capsys.readouterr().err
     assert "3e-4  failed: Out of memory." in said
     assert "1 of 6 done, 2 failed" in said
-    assert isinstance(board.make_board(), board.Lines)  # stderr is no terminal here
-    assert type(board.make_board(quiet=True)) is board.Board
+    assert isinstance(status_table.make_board(), status_table.Lines)  # stderr is no terminal here
+    assert type(status_table.make_board(quiet=True)) is status_table.Board
 
 
 @pytest.mark.parametrize(
@@ -199,6 +199,6 @@ def test_the_last_line(text: str, expected: dict[str, Any], tmp_path: Path) -> N
 
 
 def test_a_sweep_is_read_without_torch() -> None:
-    code = "import sys, ganctl.sweeps.crew; print({'torch', 'numpy', 'rich'} & set(sys.modules))"
+    code = "import sys, ganctl.sweeps.supervisor; print({'torch', 'numpy', 'rich'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.stdout == "set()\n", done.stderr

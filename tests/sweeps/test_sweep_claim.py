@@ -12,10 +12,11 @@ import torch
 from inline import workers_inline
 
 from ganctl.errors import GanctlError
-from ganctl.sweeps import Entry, Sweep, claim, folder, read
-from ganctl.sweeps.conduct import asked_for, begin
-from ganctl.sweeps.crew import _wanted, processors
+from ganctl.sweeps import claim, folder
+from ganctl.sweeps.folder import Entry, Sweep, read
 from ganctl.sweeps.plan import from_text
+from ganctl.sweeps.runner import asked_for, begin
+from ganctl.sweeps.supervisor import _wanted, processors
 
 
 @pytest.fixture
@@ -161,13 +162,13 @@ def test_as_many_as_there_is_room_for(
     sweep: Sweep,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ganctl.sweeps.crew.processors", lambda: 16)
+    monkeypatch.setattr("ganctl.sweeps.supervisor.processors", lambda: 16)
     for entry, (pid, memory, free) in zip(sweep, reports, strict=False):
         about = {"machine": folder.this_machine(), "pid": pid, "memory": memory, "free": free}
         entry.worker_file.write_text(json.dumps(about))
     assert _wanted(sweep.entries, None, crew) == wanted
     assert _wanted(sweep.entries, 5, crew) == 5
-    monkeypatch.setattr("ganctl.sweeps.crew.processors", lambda: 1)
+    monkeypatch.setattr("ganctl.sweeps.supervisor.processors", lambda: 1)
     assert _wanted(sweep.entries, None, crew) == max(1, len(crew))
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin import discovery
-from ganctl.sweeps.conduct import asked_for
 from ganctl.sweeps.plan import Planned, combinations, from_text, plan, title, varied
+from ganctl.sweeps.runner import asked_for
 from ganctl.system import toml
 
 GIVEN = {"model": "gan", "data": "glyphs"}

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 
 from ganctl.errors import GanctlError
 from ganctl.sweeps import worker
-from ganctl.sweeps.board import Board
 from ganctl.sweeps.claim import count_death
 from ganctl.sweeps.folder import Entry, Sweep, this_machine
+from ganctl.sweeps.status_table import Board
 from ganctl.system.signals import StopSignals
 
 SECONDS_BETWEEN_LOOKS = 0.25

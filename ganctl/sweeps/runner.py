@@ -11,11 +11,11 @@ from ganctl.config.command_line import with_options
 from ganctl.errors import FAILED, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
-from ganctl.sweeps import crew
-from ganctl.sweeps.board import make_board
+from ganctl.sweeps import supervisor
 from ganctl.sweeps.claim import forget_failures
 from ganctl.sweeps.folder import Sweep
 from ganctl.sweeps.plan import KEYS, Planned, Varied, plan, varied
+from ganctl.sweeps.status_table import make_board
 from ganctl.system import toml
 from ganctl.system.progress import make_reporter
 from ganctl.system.signals import StopSignals
@@ -72,7 +72,7 @@ def checked(request: Request, *, quiet: bool) -> list[int]:
     Raises:
         GanctlError: one cannot; it is named.
     """
-    from ganctl.sweeps.check import check
+    from ganctl.sweeps.preflight import check
 
     return check(request.registry, request.planned, make_reporter(quiet=quiet))
 
@@ -91,8 +91,8 @@ def begin(
     Raises:
         GanctlError: a run could not be trained, or the folder not be made.
     """
-    from ganctl.sweeps.check import threads_for
     from ganctl.sweeps.create import create
+    from ganctl.sweeps.preflight import threads_for
 
     steps = checked(request, quiet=quiet)
     threads = threads_for(jobs)
@@ -128,7 +128,7 @@ def carry_out(
     board.say(f"{len(sweep)} runs{ended}, {at_a_time}; {sweep.path}")
     files = [str(path) for path in plugins]
     with board.shown(sweep):
-        crew.run(sweep, jobs=jobs, board=board, stop=stop, plugins=files, given=given)
+        supervisor.run(sweep, jobs=jobs, board=board, stop=stop, plugins=files, given=given)
     if stop.requested:
         board.say(f"Stopped and saved. Go on: ganctl sweep --resume {sweep.path}")
         stop.check(said=True)

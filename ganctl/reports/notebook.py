@@ -7,7 +7,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from ganctl.reports import film, findings
+from ganctl.reports import findings, frames
 from ganctl.system.progress import clock
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ CURVES = {"g_loss": ("G loss", "#4f7fe8"), "d_loss": ("D loss", "#d9604c"), "D(x
 
 def card(h: History) -> str:
     """HTML without scripts."""
-    made = film.make([h], megabytes=1.0).films[0]
+    made = frames.make([h], megabytes=1.0).films[0]
     words = [
         h.state if h.state != "killed" else "broken off",
         f"step {h.step:,}" + (f" of {h.total:,}" if h.total and h.total != h.step else ""),
@@ -51,7 +51,9 @@ def _picture(h: History, caption: str) -> str:
         image = h.frames[-1].open()
     except OSError:
         return ""
-    return _figure(_uri(film.encode(film.crop(image, None, None))), f"Pictures drawn by {h.name}", caption)
+    return _figure(
+        _uri(frames.encode(frames.crop(image, None, None))), f"Pictures drawn by {h.name}", caption
+    )
 
 
 def _figure(uri: str, alt: str, caption: str) -> str:
