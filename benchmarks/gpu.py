@@ -290,7 +290,10 @@ def _ganctl() -> list[str]:
     """The command line, which draws no curves where there is no matplotlib."""
     if importlib.util.find_spec("matplotlib") is not None:
         return [sys.executable, "-m", "ganctl"]
-    without = "import ganctl.rendering.curves, ganctl.cli; ganctl.rendering.curves.draw = lambda *_: None; ganctl.cli.main()"
+    without = (
+        "import ganctl.rendering.curves, ganctl.cli; "
+        "ganctl.rendering.curves.draw = lambda *_: None; ganctl.cli.main()"
+    )
     return [sys.executable, "-c", without]
 
 

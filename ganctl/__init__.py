@@ -7,12 +7,12 @@ need torch are imported when first touched, so that ``import ganctl`` stays inst
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.plugin.hookspecs import Register, hookimpl
 from ganctl.recipe import ImageShape, Model, Spec
+from ganctl.version import __version__
 
 if TYPE_CHECKING:
     from ganctl.api import load, sweep, train
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from ganctl.sampling.sampler import Sampler
     from ganctl.sweeps.folder import Sweep
     from ganctl.training.trackers import Tracker
-
-try:
-    __version__ = version("ganctl")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0"
 
 _LAZY = {
     "Batch": "ganctl.loss",

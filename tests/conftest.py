@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from forks import Forks
+from helpers.forks import Forks
 
 from ganctl.api import train
 from ganctl.cli import main

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +128,107 @@ def test_entry_points_lead_to_packages_and_every_package_has_one() -> None:
     module, _, function = project["scripts"]["ganctl"].partition(":")
     assert importlib.util.find_spec(module) is not None
     assert callable(getattr(importlib.import_module(module), function))
+
+
+#: The packages and modules of ganctl, from the bottom up. Each may import what is in its own row or below.
+ORDER = (
+    "errors version",
+    "kernels",
+    "recipe sizes loss latent dataset penalties",
+    "system",
+    "rendering",
+    "data",
+    "plugin",
+    "config",
+    "runs",
+    "evaluation",
+    "training",
+    "sampling",
+    "diagnostics",
+    "sweeps",
+    "reports",
+    "explore",
+    "testing",
+    "api",
+    "cli pytest_plugin __main__",
+)
+#: (importing file, imported module): reason.
+UPWARD = {
+    ("runs/folder.py", "reports"): "a notebook shows a run; imported only when it does",
+}
+#: Packages whose __init__.py is itself a public address; all others contain only a docstring.
+#: ganctl.cli:main is the console script, and plugin authors import ganctl.testing.
+ADDRESSES = {"cli", "testing"}
+
+
+def rank(name: str) -> int:
+    return next(i for i, row in enumerate(ORDER) if name in row.split())
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in CORE if p.parent != ROOT / "ganctl" or p.stem != "__init__"], ids=label
+)
+def test_imports_point_downward(path: Path) -> None:
+    inside = path.relative_to(ROOT / "ganctl")
+    mine = rank(inside.parts[0].removesuffix(".py"))
+    upward = set()
+    for name in imports(parse(path), package_of(path)):
+        parts = name.split(".")
+        if parts[0] == "ganctl" and len(parts) > 1 and not is_public_name(parts[1]) and rank(parts[1]) > mine:
+            upward.add((str(inside), parts[1]))
+    assert upward - UPWARD.keys() == set()
+
+
+def is_public_name(name: str) -> bool:
+    """Whether ``ganctl.name`` is an object of the package itself and not a module or package in it."""
+    return not ((ROOT / "ganctl" / name).is_dir() or (ROOT / "ganctl" / f"{name}.py").is_file())
+
+
+def test_every_listed_exception_is_needed() -> None:
+    for file, target in UPWARD:
+        names = imports(parse(ROOT / "ganctl" / file), package_of(ROOT / "ganctl" / file))
+        assert any(name.split(".")[1:2] == [target] for name in names), f"{file} imports {target} no longer"
+
+
+def test_the_order_lists_each_package_and_module_once() -> None:
+    listed = [name for row in ORDER for name in row.split()]
+    there = {
+        p.stem
+        for p in (ROOT / "ganctl").iterdir()
+        if (p.suffix == ".py" and p.stem != "__init__") or (p / "__init__.py").is_file()
+    }
+    assert sorted(listed) == sorted(there)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        p
+        for p in CORE
+        if p.name == "__init__.py" and p.parent != ROOT / "ganctl" and p.parent.name not in ADDRESSES
+    ],
+    ids=label,
+)
+def test_a_package_contains_only_a_docstring(path: Path) -> None:
+    body = parse(path).body
+    assert len(body) == 1
+    assert isinstance(body[0], ast.Expr)
+    assert isinstance(body[0].value, ast.Constant)
+
+
+def test_the_map_in_contributing_lists_every_package_and_module() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    block = text.partition("```text\nganctl/")[2].partition("\nplugins/")[0]
+    listed = {
+        name.strip("/, ")
+        for line in block.splitlines()[1:]
+        for name in re.findall(r"^  ((?:[\w.]+/?(?:, )?)+)", line)
+    }
+    listed = {name for entry in listed for name in entry.split(", ")}
+    there = {
+        p.name for p in (ROOT / "ganctl").iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()
+    }
+    assert listed == there - {"__init__.py", "__main__.py"}
 
 
 def test_the_rules_notice_what_they_forbid() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from ganctl import __version__
 from ganctl.cli.bench import bench
 from ganctl.cli.completion import completion
 from ganctl.cli.doctor import doctor
@@ -30,6 +29,7 @@ from ganctl.diagnostics import failures
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.discovery import Plugin, discover, load
 from ganctl.plugin.selection import NONE
+from ganctl.version import __version__
 
 #: What ``ganctl --help`` shows, in its order. Plugins' commands follow.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {

@@ -15,10 +15,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ganctl import __version__
 from ganctl.errors import GanctlError
 from ganctl.plugin import discovery
 from ganctl.system.memory import free_memory, gib
+from ganctl.version import __version__
 
 LIBRARIES = ("numpy", "pillow", "click", "pluggy", "rich", "filelock", "tensorboard", "matplotlib")
 

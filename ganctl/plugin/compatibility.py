@@ -13,7 +13,6 @@ def check(point: EntryPoint, distribution: str) -> None:
     for text in _about_ganctl(point):
         from packaging.requirements import InvalidRequirement, Requirement  # only now: most ask for any
 
-        import ganctl
 
         try:
             requirement = Requirement(text)
@@ -21,9 +20,9 @@ def check(point: EntryPoint, distribution: str) -> None:
             continue
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        if not requirement.specifier.contains(ganctl.__version__, prereleases=True):
+        if not requirement.specifier.contains(__version__, prereleases=True):
             raise GanctlError(
-                f"it needs ganctl {requirement.specifier}, and this is ganctl {ganctl.__version__}: "
+                f"it needs ganctl {requirement.specifier}, and this is ganctl {__version__}: "
                 f"pip install -U ganctl {distribution}"
             )
 

@@ -8,10 +8,10 @@ import re
 import sys
 from pathlib import Path
 
-from ganctl import __version__
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.registry import KINDS, NAME, Registry
 from ganctl.system.files import disk_error
+from ganctl.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
 #: Kind → what ``ganctl train`` is told to use the component.

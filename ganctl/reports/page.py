@@ -11,10 +11,10 @@ from html import escape
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-import ganctl
 from ganctl.reports import curves, settings
 from ganctl.reports.settings import Setting, show
 from ganctl.system.progress import clock
+from ganctl.version import __version__
 
 if TYPE_CHECKING:
     from ganctl.reports.summary import Entry, Report
@@ -398,4 +398,4 @@ def _table(head: Sequence[str], body: Sequence[Sequence[str]], title: str, *, nu
 
 def _footer(report: Report) -> str:
     left_out = f"Left out to keep this file small: {'; '.join(report.left_out)}. " if report.left_out else ""
-    return f"{left_out}Made by ganctl {ganctl.__version__}. This file needs no network."
+    return f"{left_out}Made by ganctl {__version__}. This file needs no network."

@@ -18,7 +18,7 @@ SCRIPT = f"""
 import json, os, sys, time
 from importlib.metadata import EntryPoint
 os.environ.pop("GANCTL_PLUGINS", None)
-from ganctl.plugins import discover
+from ganctl.plugin.discovery import discover
 found = discover([EntryPoint(sys.argv[1], sys.argv[2], "ganctl")]).all[0]
 print(json.dumps({{
     "error": found.error,

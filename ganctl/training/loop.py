@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-import ganctl
 from ganctl.config.settings import Config
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
@@ -45,6 +44,7 @@ from ganctl.training.graph.steps import Steps, graph_of
 from ganctl.training.schedules import Schedules
 from ganctl.training.setup import compile_networks, count_classes, load_data, make_engine
 from ganctl.training.trackers import Tracker, Trackers
+from ganctl.version import __version__
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0  # a long epoch must not lose an hour to a power cut
 SECONDS_BETWEEN_CURVES = 10.0
@@ -393,7 +393,7 @@ class _Loop:
         checkpoint.save(
             path,
             {
-                "ganctl": ganctl.__version__,
+                "ganctl": __version__,
                 "torch": str(torch.__version__),
                 "step": self.step,
                 "seconds": self.seconds,
@@ -527,7 +527,7 @@ def _log_file(run: Run, reporter: Quiet) -> Iterator[_Logged]:
     with _opened(run.log_file) as file:
         logged = _Logged(reporter, file)
         logged.write(
-            f"ganctl {ganctl.__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+            f"ganctl {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads"
         )
         try:
             yield logged

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
-from distributions import COMMAND, install
+from helpers.distributions import COMMAND, install
 
 from ganctl.cli import main
 from ganctl.diagnostics import failures

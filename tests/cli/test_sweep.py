@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from inline import workers_inline
+from helpers.inline_workers import workers_inline
 
 import ganctl
 from ganctl.cli import main

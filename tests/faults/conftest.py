@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from forks import Forks
-from runs import training
+from helpers.command_lines import training
+from helpers.forks import Forks
 
 from ganctl.runs.folder import Run
 

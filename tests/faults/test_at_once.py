@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from commands import assert_clear, run
-from forks import Forks, wait_until
-from runs import SMALL, training
+from helpers.command_lines import SMALL, training
+from helpers.commands import assert_clear, run
+from helpers.forks import Forks, wait_until
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from commands import assert_clear, run
+from helpers.commands import assert_clear, run
 from PIL import Image
 
 from ganctl.runs import checkpoint

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from commands import assert_clear, run
-from runs import training
-from test_training import before_step, poison
+from helpers.command_lines import training
+from helpers.commands import assert_clear, run
+from helpers.small_runs import before_step, poison
 from torch import Tensor
 
 from ganctl import Batch, Loss

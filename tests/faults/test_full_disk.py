@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Result, assert_clear, run
-from forks import Forks
-from runs import training
-from test_training import assert_same_run
+from helpers.command_lines import training
+from helpers.commands import Result, assert_clear, run
+from helpers.comparisons import assert_same_run
+from helpers.forks import Forks
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from forks import Child, Forks, wait_until
-from hooks import SAVE_STAGES
-from runs import SMALL, assert_goes_on, training
+from helpers.command_lines import SMALL, assert_goes_on, training
+from helpers.forks import Child, Forks, wait_until
+from helpers.hooks import SAVE_STAGES
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run

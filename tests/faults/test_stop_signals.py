@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from forks import Child, Forks, wait_until
-from runs import assert_goes_on, training
+from helpers.command_lines import assert_goes_on, training
+from helpers.forks import Child, Forks, wait_until
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run

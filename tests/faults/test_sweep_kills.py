@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from forks import Child, Forks, wait_until
-from test_training import assert_same_run
+from helpers.comparisons import assert_same_run
+from helpers.forks import Child, Forks, wait_until
 
 from ganctl import report
 from ganctl.sweeps.folder import Sweep, read

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from networks import images, make, parameters
+from helpers.networks import images, make, parameters
 from torch import nn
 
 from ganctl import GanctlError, ImageShape

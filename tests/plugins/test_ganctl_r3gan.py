@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from networks import images, make, parameters
+from helpers.networks import images, make, parameters
 from torch import nn
 
 from ganctl import GanctlError, ImageShape, Model

@@ -1,0 +1,10 @@
+"""The version of the installed ganctl."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+try:
+    __version__ = version("ganctl")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0"

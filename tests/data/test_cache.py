@@ -1,0 +1,450 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.faces import Faces, files, load
+from PIL import Image
+
+from ganctl import Dataset, GanctlError, Images
+from ganctl.data import array_writer
+from ganctl.data.cache import cache_dir, cache_size
+
+HERE = Path(__file__).parents[1]  # the folder of the tests
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def faces(tmp_path: Path) -> Faces:
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for i in range(80):
+        Image.new("RGB", (6, 6), (i, 2, 3)).save(folder / f"{i:02}.png")
+    return Faces(folder)
+
+
+def test_decoded_once_then_mapped(faces: Faces, cache: Path) -> None:
+    steps: list[tuple[str, int, int]] = []
+    first = load(faces, cache, progress=lambda *step: steps.append(step))
+    assert first.images.x.shape == (80, 3, 6, 6)
+    assert first.images.x[:, 0, 0, 0].tolist() == list(range(80))
+    assert first.images.y is None
+    assert steps[0] == ("Decoding faces", 0, 80)
+    assert steps[-1] == ("Decoding faces", 80, 80)
+    assert [done for _, done, _ in steps] == sorted(done for _, done, _ in steps)
+    again = load(faces, cache, progress=lambda *step: pytest.fail("decoded again"))
+    assert faces.opened == 80
+    assert torch.equal(again.images.x, first.images.x)
+    assert again.fingerprint == first.fingerprint
+    assert cache_size(cache) > first.images.x.numel()
+
+
+def test_what_is_mapped_can_be_written_to_without_changing_the_cache(faces: Faces, cache: Path) -> None:
+    load(faces, cache).images.x.zero_()
+    load(faces, cache).images.x.zero_()
+    assert load(faces, cache).images.x[79, 0, 0, 0] == 79
+
+
+def test_labels_classes_and_broken_pictures(faces: Faces, cache: Path) -> None:
+    (faces.folder / "05.png").write_text("no picture")
+    (faces.folder / "40.png").write_bytes(b"")
+    faces.fields = {"labels": list(range(80)), "classes": ("a", "b"), "notes": ("a note",)}
+    for _ in range(2):  # decoded, then from the cache
+        lines: list[str] = []
+        loaded = load(faces, cache, log=lines.append)
+        assert loaded.images.y is not None
+        assert loaded.images.y.dtype == torch.int64
+        assert loaded.images.y.tolist() == [i for i in range(80) if i not in (5, 40)]
+        assert loaded.images.x[:, 0, 0, 0].tolist() == loaded.images.y.tolist()
+        assert loaded.images.classes == ("a", "b")
+        assert loaded.skipped == [
+            f"{name}: not a picture that Pillow can read" for name in ("05.png", "40.png")
+        ]
+        assert lines[0] == "a note"
+        assert "2 of 80 pictures" in lines[1]
+        assert "05.png" in lines[1]
+
+
+def test_nothing_readable(faces: Faces, cache: Path) -> None:
+    for file in faces.folder.iterdir():
+        file.write_text("no picture")
+    with pytest.raises(
+        GanctlError, match=r"None of the 80 pictures of 'faces' could be read; 00.png: not a"
+    ) as error:
+        load(faces, cache)
+    assert error.value.status == 3
+    assert files(cache) == []
+
+
+def test_a_changed_source_is_decoded_again_and_replaces_the_old(faces: Faces, cache: Path) -> None:
+    before = load(faces, cache)
+    old = files(cache)
+    Image.new("RGB", (6, 6), (99, 2, 3)).save(faces.folder / "00.png")
+    faces.state = "2"
+    after = load(faces, cache)
+    assert after.images.x[0, 0, 0, 0] == 99
+    assert before.images.x[0, 0, 0, 0] == 0  # still mapped, though its file is gone
+    assert after.fingerprint != before.fingerprint
+    assert len(files(cache)) == len(old)
+    assert faces.opened == 160
+
+
+def test_the_fingerprint_is_of_the_pixels(faces: Faces, cache: Path, tmp_path: Path) -> None:
+    first = load(faces, cache)
+    faces.state = "touched"
+    assert load(faces, cache).fingerprint == first.fingerprint
+    assert load(faces, tmp_path / "elsewhere").fingerprint == first.fingerprint
+    faces.state, faces.fields = "labelled", {"labels": [0] * 80}
+    labelled = load(faces, cache).fingerprint
+    faces.state, faces.fields = "otherwise", {"labels": [1] * 80}
+    assert len({first.fingerprint, labelled, load(faces, cache).fingerprint}) == 3
+
+
+def test_sizes_are_entries_of_their_own(faces: Faces, cache: Path) -> None:
+    assert load(faces, cache, 4).images.shape == (3, 4, 4)
+    assert load(faces, cache).images.shape == (3, 6, 6)
+    load(faces, cache, 4)
+    load(faces, cache)
+    assert faces.opened == 160
+
+
+def test_without_an_identity_nothing_is_dropped(faces: Faces, cache: Path) -> None:
+    class Anonymous(Faces):
+        identity = Dataset.identity
+
+    dataset = Anonymous(faces.folder)
+    for state in ("1", "2", "1", "2"):
+        dataset.state = state
+        load(dataset, cache)
+    assert faces.opened == 160
+
+
+@pytest.mark.parametrize("grey", [range(80), range(0, 80, 2), range(40), range(40, 80)])
+def test_grey_only_if_every_readable_picture_is(faces: Faces, cache: Path, grey: range) -> None:
+    for i in grey:
+        Image.new("L", (6, 6), i).save(faces.folder / f"{i:02}.png")
+    (faces.folder / "07.png").write_text("no picture")
+    x = load(faces, cache).images.x
+    expected = [i for i in range(80) if i != 7]
+    assert x.shape == (79, 1 if len(grey) == 80 else 3, 6, 6)
+    assert x[:, 0, 3, 3].tolist() == expected
+    if x.shape[1] == 3:
+        assert x[:, 1, 3, 3].tolist() == [i if i in grey else 2 for i in expected]
+    assert len(files(cache)) == 2
+
+
+def test_mixed_sizes_become_64_and_say_so(faces: Faces, cache: Path) -> None:
+    Image.new("RGB", (7, 6), (79, 2, 3)).save(faces.folder / "79.png")
+    for _ in range(2):
+        lines: list[str] = []
+        loaded = load(faces, cache, log=lines.append)
+        assert loaded.images.x.shape == (80, 3, 64, 64)
+        assert loaded.images.x[:, 0, 0, 0].tolist() == list(range(80))
+        assert len(lines) == 1
+        assert "64×64" in lines[0]
+        assert "--image-size" in lines[0]
+    assert len(files(cache)) == 2
+
+
+class Arrays(Dataset):
+    reads = 0
+
+    def __init__(self, images: Images) -> None:
+        self.images = images
+
+    def fingerprint(self) -> str:
+        return "arrays"
+
+    def read(self) -> Images:
+        self.reads += 1
+        return self.images
+
+
+def test_arrays_are_resized_as_pillow_does(cache: Path) -> None:
+    generator = torch.Generator().manual_seed(0)
+    low = torch.rand(3000, 1, 7, 7, generator=generator)
+    smooth = torch.nn.functional.interpolate(low, (28, 28), mode="bilinear")
+    dataset = Arrays(Images((smooth * 255).to(torch.uint8), torch.arange(3000) % 10, tuple("0123456789")))
+    for size in (32, 16):
+        loaded = load(dataset, cache, size)
+        again = load(dataset, cache, size)
+        assert torch.equal(loaded.images.x, again.images.x)
+        assert again.images.classes == tuple("0123456789")
+        for i in (0, 1024, 2999):
+            pillow = Image.fromarray(dataset.images.x[i, 0].numpy()).resize(
+                (size, size), Image.Resampling.BICUBIC
+            )
+            assert np.abs(np.asarray(pillow).astype(int) - loaded.images.x[i, 0].numpy()).max() <= 1
+    assert dataset.reads == 2
+    same = load(dataset, cache)
+    assert torch.equal(same.images.x, dataset.images.x)
+
+
+def test_wide_arrays_are_cropped(cache: Path) -> None:
+    x = torch.zeros(2, 3, 10, 30, dtype=torch.uint8)
+    x[..., 10:20] = 255
+    assert load(Images(x), cache, 10).images.x.unique().tolist() == [255]
+    assert load(Images(x), cache).images.x.shape == (2, 3, 10, 30)
+
+
+def test_images_of_a_factory_are_used_as_they_are(cache: Path) -> None:
+    images = Images(
+        torch.arange(12, dtype=torch.uint8).reshape(3, 1, 2, 2), torch.tensor([0, 1, 0]), ("a", "b")
+    )
+    loaded = load(images, cache)
+    assert loaded.images == images
+    assert loaded.fingerprint == load(images, cache).fingerprint
+    assert loaded.fingerprint != load(images._replace(x=images.x.flip(0)), cache).fingerprint
+    assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (Images(torch.zeros(2, 1, 2, 2)), "float32 .2, 1, 2, 2., not uint8 N×C×H×W"),
+        (Images(torch.zeros(2, 2, 2, dtype=torch.uint8)), "not uint8 N×C×H×W"),
+        (
+            Images(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.zeros(3).long()),
+            "y is not int64 of length 2",
+        ),
+        (Images(torch.zeros(0, 1, 2, 2, dtype=torch.uint8)), "has no image in it"),
+        ("nothing of the sort", "read str, not ganctl.Images"),
+    ],
+)
+def test_what_a_plugin_may_get_wrong(images: Images, message: str, cache: Path) -> None:
+    with pytest.raises(GanctlError, match=message):
+        load(Arrays(images), cache)
+
+
+def test_labels_of_another_length(faces: Faces, cache: Path) -> None:
+    faces.fields = {"labels": [0]}
+    with pytest.raises(GanctlError, match="80 pictures, but 1 labels"):
+        load(faces, cache)
+
+
+def test_a_size_that_makes_no_sense(faces: Faces, cache: Path) -> None:
+    with pytest.raises(GanctlError, match="at least 1") as error:
+        load(faces, cache, 0)
+    assert error.value.status == 2
+
+
+def damage(path: Path, how: str) -> None:
+    if how == "missing":
+        path.unlink()
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "cut":
+        os.truncate(path, path.stat().st_size // 2)
+    else:
+        path.write_bytes(b"<html>" + path.read_bytes()[6:])
+
+
+@pytest.mark.parametrize("how", ["missing", "empty", "cut", "html"])
+@pytest.mark.parametrize("which", ["*.x.npy", "*.y.npy", "*.json"])
+def test_a_damaged_entry_is_made_again(cache: Path, which: str, how: str) -> None:
+    dataset = Arrays(Images(torch.arange(80, dtype=torch.uint8).reshape(20, 1, 2, 2), torch.arange(20)))
+    first = load(dataset, cache)
+    (file,) = (cache / "datasets").glob(which)
+    damage(file, how)
+    again = load(dataset, cache)
+    assert again.fingerprint == first.fingerprint
+    assert torch.equal(again.images.x, dataset.images.x)
+    assert dataset.reads == 2
+    assert len(files(cache)) == 3
+    load(dataset, cache)
+    assert dataset.reads == 2
+
+
+BUILDER = """
+    import sys
+    from pathlib import Path
+    sys.path.insert(0, {here!r})
+    from helpers import openers
+    from helpers.faces import Faces, load
+    if __name__ == "__main__":
+        loaded = load(Faces(Path({folder!r}), openers.{opener}), Path({cache!r}), log=print)
+        print(loaded.fingerprint, int(loaded.images.x[:, 0].sum()))
+"""
+
+
+def builder(faces: Faces, cache: Path, opener: str) -> subprocess.Popen[str]:
+    code = BUILDER.format(here=str(HERE), folder=str(faces.folder), cache=str(cache), opener=opener)
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_builder_leaves_nothing_that_counts(faces: Faces, cache: Path, kill: signal.Signals) -> None:
+    process = builder(faces, cache, "slow")
+    wait_until(lambda: faces.opened > 40 and any(name.endswith(".x.npy") for name in files(cache)))
+    process.send_signal(kill)
+    _, errors = process.communicate(timeout=20)
+    assert not list((cache / "datasets").glob("*.json"))
+    if kill == signal.SIGINT:
+        assert errors.count("Traceback") == 1  # the builder's own, none of a worker
+        assert errors.strip().endswith("KeyboardInterrupt")
+        assert files(cache) == []
+    workers = {int(line.split()[0]) for line in Path(f"{faces.folder}.opened").read_text().splitlines()}
+    wait_until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() and alive(pid) for pid in workers))
+    lines: list[str] = []
+    assert load(faces, cache, log=lines.append).images.x[:, 0, 0, 0].tolist() == list(range(80))
+    assert lines == []
+    assert len(files(cache)) == 2  # what was left over is gone
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "ganctl.data.decoding" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
+
+
+def test_builders_at_the_same_time_decode_once(faces: Faces, cache: Path) -> None:
+    processes = [builder(faces, cache, "slow") for _ in range(2)]
+    results = [process.communicate(timeout=60) for process in processes]
+    assert [errors for _, errors in results] == ["", ""]
+    last_lines = {out.splitlines()[-1] for out, _ in results}
+    assert len(last_lines) == 1
+    assert faces.opened == 80
+    assert load(faces, cache).fingerprint == last_lines.pop().split()[0]
+    assert len(files(cache)) == 2
+
+
+def test_an_exception_while_decoding_removes_the_files(faces: Faces, cache: Path) -> None:
+    def stop(title: str, done: int, total: int) -> None:
+        if done > 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(faces, cache, progress=stop)
+    assert files(cache) == []
+    assert load(faces, cache).images.x.shape == (80, 3, 6, 6)
+
+
+def unwritable(cache: Path) -> Path:
+    # A file in the way: permissions would not stop root, who runs the tests in many containers.
+    cache.mkdir()
+    (cache / "datasets").write_text("in the way")
+    return cache
+
+
+def test_without_a_writable_cache_it_goes_on_in_memory(faces: Faces, cache: Path) -> None:
+    lines: list[str] = []
+    loaded = load(faces, unwritable(cache), log=lines.append)
+    assert loaded.images.x[:, 0, 0, 0].tolist() == list(range(80))
+    assert len(lines) == 1
+    assert "GANCTL_CACHE" in lines[0]
+
+
+def test_a_disk_without_room_is_not_filled(
+    faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = array_writer.shutil.disk_usage("/")._replace(free=1000)
+    monkeypatch.setattr(array_writer.shutil, "disk_usage", lambda path: usage)
+    lines: list[str] = []
+    loaded = load(faces, cache, log=lines.append)
+    assert loaded.images.x[:, 0, 0, 0].tolist() == list(range(80))
+    assert len(lines) == 1
+    assert files(cache) == []
+
+
+@pytest.mark.parametrize("limit", [500, 8_800, 20_000])
+def test_a_disk_that_fills_up_on_the_way(faces: Faces, cache: Path, limit: int) -> None:
+    """The limit falls into the pixels (8,640 bytes and a header of 128), then into the marker with its note."""
+    code = f"""
+        import resource, sys
+        from pathlib import Path
+        sys.path.insert(0, {str(HERE)!r})
+        from helpers import openers
+        from helpers.faces import Faces, files, load
+        resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
+        lines = []
+        faces = Faces(Path({str(faces.folder)!r}), openers.plain, notes=["n" * 10_000])
+        loaded = load(faces, Path({str(cache)!r}), log=lines.append)
+        assert loaded.images.x[:, 0, 0, 0].tolist() == list(range(80))
+        print(len(lines), len(files(Path({str(cache)!r}))))
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout.split() == (["2", "0"] if limit < 10_000 else ["1", "2"])
+
+
+def test_neither_disk_nor_memory(faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(array_writer, "free_memory", lambda: 1000)
+    with pytest.raises(GanctlError, match="memory does not have the room") as error:
+        load(faces, unwritable(cache))
+    assert error.value.status == 6
+    assert "GANCTL_CACHE" in error.value.hint
+
+
+def test_an_entry_in_a_cache_that_is_read_only_is_used(faces: Faces, cache: Path) -> None:
+    load(faces, cache)
+    before = files(cache)
+    (cache / "datasets").chmod(0o555)
+    try:
+        lines: list[str] = []
+        assert load(faces, cache, log=lines.append).images.x.shape == (80, 3, 6, 6)
+    finally:
+        (cache / "datasets").chmod(0o755)
+    assert not lines
+    assert files(cache) == before
+
+
+def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GANCTL_CACHE", "~/here")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "here"
+    monkeypatch.delenv("GANCTL_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert cache_dir() == tmp_path / "xdg" / "ganctl"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert cache_dir() == tmp_path / ".cache" / "ganctl"
+    assert cache_size() == 0
+
+
+def test_names_that_no_terminal_can_show(faces: Faces, cache: Path) -> None:
+    os.rename(faces.folder / "00.png", os.fsencode(faces.folder) + b"/00\xff\n.png")
+    (faces.folder / "01.png").write_text("no picture")
+    bad = next(name for name in os.listdir(faces.folder) if "\n" in name)
+    (faces.folder / bad).write_text("no picture")
+    loaded = load(faces, cache)
+    assert [line.split(":")[0] for line in loaded.skipped] == ["00��.png", "01.png"]
+    (marker,) = (cache / "datasets").glob("*.json")
+    assert json.loads(marker.read_text())["skipped"] == loaded.skipped
+
+
+def test_the_plugin_in_the_docs(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = (HERE.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
+    (tmp_path / "stamps_plugin.py").write_text(text.split("```python\n")[1].split("```")[0])
+    monkeypatch.syspath_prepend(tmp_path)
+    import stamps_plugin  # type: ignore[import-not-found]
+
+    (tmp_path / "stamps").mkdir()
+    Image.new("L", (8, 8), 77).save(tmp_path / "stamps" / "1.jpg")
+    loaded = load(stamps_plugin.stamps(tmp_path), cache)
+    assert loaded.images.x.unique().tolist() == [77]

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import openers
+from PIL import Image
+
+from ganctl import GanctlError
+from ganctl.data import decode_pool
+
+
+def save(folder: Path, *names: str) -> list[str]:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        number = int("".join(filter(str.isdigit, name)) or 0)
+        Image.new("L", (4, 4), number % 256).save(folder / name)
+    return list(names)
+
+
+def run(
+    opener: object, folder: Path, names: list[str], **options: object
+) -> tuple[list[int], dict[str, str]]:
+    """The grey values in the order in which they came, and the reasons of the broken."""
+    values: list[int] = []
+    broken: dict[str, str] = {}
+    stream = decode_pool.decode(functools.partial(opener, folder=str(folder)), names, None, None, **options)  # type: ignore
+    for start, block in stream:
+        broken |= {names[start + position]: why for position, why in block.broken}
+        if block.pixels is not None:
+            values += block.pixels[:, 0, 0, 0].tolist()
+            assert len(block.kept) == len(block.pixels)
+    return values, broken
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+def pids(folder: Path) -> set[int]:
+    return {int(line.split()[0]) for line in Path(f"{folder}.opened").read_text().splitlines()}
+
+
+def test_order_is_kept_whatever_the_workers(tmp_path: Path) -> None:
+    names = save(tmp_path / "set", *(f"{i}.png" for i in range(200)))
+    for count in (1, 3):
+        values, broken = run(openers.without_torch, tmp_path / "set", names, workers=count)
+        assert values == list(range(200))
+        assert not broken
+
+
+def test_no_pictures_no_workers() -> None:
+    assert list(decode_pool.decode(openers.plain, [], None, None)) == []  # type: ignore[arg-type]
+
+
+def test_a_picture_that_ends_the_worker_is_left_out_and_no_other(tmp_path: Path) -> None:
+    names = save(tmp_path / "set", *(f"{'crash' if i in (3, 4, 90) else ''}{i}.png" for i in range(100)))
+    values, broken = run(openers.crashing, tmp_path / "set", names, workers=2)
+    assert values == [i for i in range(100) if i not in (3, 4, 90)]
+    assert list(broken) == ["crash3.png", "crash4.png", "crash90.png"]
+    assert "SIGSEGV" in broken["crash3.png"]
+
+
+def test_workers_that_all_die_end_it(tmp_path: Path) -> None:
+    names = save(tmp_path / "set", *(f"{i}.png" for i in range(100)))
+    with pytest.raises(GanctlError, match="SIGKILL") as error:
+        run(openers.always_crashing, tmp_path / "set", names, workers=2)
+    assert error.value.status == 6
+
+
+def test_what_libraries_print_does_not_get_among_the_answers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    names = save(tmp_path / "set", *(f"{i}.png" for i in range(40)))
+    assert run(openers.chatty, tmp_path / "set", names)[0] == list(range(40))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_function_that_no_worker_can_import_is_named() -> None:
+    with pytest.raises(GanctlError, match="lambda"):
+        list(decode_pool.decode(lambda name: Image.new("L", (1, 1)), ["a"], None, None))
+    vars(openers)["gone"] = gone = lambda name: None
+    gone.__qualname__ = gone.__name__ = "gone"
+    gone.__module__ = "helpers.openers"
+    with pytest.raises(GanctlError, match="cannot be used in a worker process: AttributeError"):
+        list(decode_pool.decode(gone, ["a"], None, None))  # there is no openers.gone in a fresh process
+
+
+def test_a_worker_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "numpy.py").write_text("raise ImportError('numpy is broken here')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(GanctlError, match="ImportError: numpy is broken here"):
+        list(decode_pool.decode(np.array, ["a"], None, None))  # type: ignore[arg-type]
+
+
+def test_closing_ends_the_workers(tmp_path: Path) -> None:
+    names = save(tmp_path / "set", *(f"{i}.png" for i in range(400)))
+    opener = functools.partial(openers.slow, folder=str(tmp_path / "set"))
+    with contextlib.closing(decode_pool.decode(opener, names, None, None, workers=2)) as stream:
+        next(stream)
+        running = pids(tmp_path / "set")
+        started = time.monotonic()
+    assert time.monotonic() - started < 2
+    assert len(running) == 2
+    assert not any(alive(pid) for pid in running)
+    assert threading.active_count() == 1
+
+
+def test_an_exception_from_a_signal_handler_ends_the_workers_at_once(tmp_path: Path) -> None:
+    names = save(tmp_path / "set", *(f"{i}.png" for i in range(400)))
+    opener = functools.partial(openers.slow, folder=str(tmp_path / "set"))
+    main = os.getpid()
+
+    def interrupt() -> None:
+        while not Path(f"{tmp_path / 'set'}.opened").exists():
+            time.sleep(0.01)
+        os.kill(main, signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        for _ in decode_pool.decode(opener, names, None, None, workers=2):
+            pass
+    assert not any(alive(pid) for pid in pids(tmp_path / "set"))

@@ -1,0 +1,39 @@
+"""docs/example-plugin as its reader gets it: built, installed, used, taken away."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from helpers.environments import Environment, needs_pip
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "example-plugin"
+TINY = "--steps 2 --batch-size 16 -o data.n=64 -o generator.width=8 -o discriminator.width=8"
+
+
+@needs_pip
+@pytest.mark.slow
+def test_from_its_wheel_to_its_absence(tmp_path: Path) -> None:
+    source = shutil.copytree(EXAMPLE, tmp_path / "source")
+    fresh = Environment(tmp_path / "venv")
+    fresh.sh(f"pip wheel --no-deps --wheel-dir {tmp_path} {source}", tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    fresh.sh(f"pip install {wheel}", tmp_path)
+    assert "7 passed" in fresh.sh("pytest -q -p no:cacheprovider", source)
+    shutil.rmtree(source)
+
+    assert "ganctl-example 0.1.0" in fresh.sh("ganctl plugins", tmp_path)
+    fresh.sh(f"ganctl train --model example --data example-waves --out run {TINY}", tmp_path)
+    (checkpoint,) = (tmp_path / "run" / "checkpoints").glob("*.pt")
+    fresh.sh(f"ganctl sample --ckpt {checkpoint} --n 4 --out four.png", tmp_path)
+    assert (tmp_path / "four.png").stat().st_size > 100
+
+    fresh.sh("pip uninstall --yes ganctl-example", tmp_path)
+    said = fresh.sh(f"ganctl sample --ckpt {checkpoint}", tmp_path, fails=True).strip().splitlines()
+    assert len(said) == 2
+    assert "of ganctl-example 0.1.0, which is not installed" in said[0]
+    assert "pip install 'ganctl-example==0.1.0'" in said[1]
+    assert "There is no model 'example'." in fresh.sh(
+        "ganctl train --model example --data glyphs", tmp_path, fails=True
+    )

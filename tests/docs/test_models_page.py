@@ -1,0 +1,48 @@
+"""docs/models.md: its table has every loss, the models that use it, and the defaults that there are."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ganctl.plugin import discovery, options
+
+PAGE = Path(__file__).parents[2] / "docs" / "models.md"
+LOSSES = sorted(item.name for item in discovery.registry().all("loss") if item.distribution == "ganctl")
+
+
+def table() -> dict[str, list[str]]:
+    """Loss → the cells of its row."""
+    rows = {}
+    for line in PAGE.read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+            rows[re.findall(r"`([^`]+)`", cells[0])[0]] = cells
+    return rows
+
+
+def test_every_loss_has_a_row_of_seven_cells() -> None:
+    assert sorted(table()) == LOSSES
+    assert {len(cells) for cells in table().values()} == {7}
+    assert all(all(cells) for cells in table().values())
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_models_and_defaults_are_those_there_are(name: str) -> None:
+    registry = discovery.registry()
+    recipes = [item.load() for item in registry.all("model") if item.distribution == "ganctl"]
+    names, _, _, _, defaults, *_ = table()[name]
+    models = set(re.findall(r"`([^`]+)`", names.partition(":")[2]))
+    assert models == {recipe.name for recipe in recipes if recipe.loss.name == name}
+    told = dict(re.findall(r"`(\w+)` ([\w.-]+)", defaults.replace("as `bce`", "")))
+    known = {option.name: option.default for option in options.of(registry.get("loss", name).load())}
+    for option, value in told.items():
+        assert option in known
+        default = known[option]
+        assert (str(default).lower() if isinstance(default, (bool, str)) else default) == (
+            value if isinstance(default, (bool, str)) else float(value)
+        )
+    inherited = {"label_smoothing"} if name in ("minimax", "bgan") else set()
+    assert set(known) - inherited == set(told)

@@ -1,0 +1,57 @@
+"""The notebooks in docs/: small, executed, without an error or a path of the machine that made them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ganctl
+
+FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+
+
+def cells(path: Path, kind: str) -> list[dict[str, Any]]:
+    return [
+        cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == kind
+    ]
+
+
+def test_there_is_one_for_each_experiment() -> None:
+    assert len(NOTEBOOKS) == 6
+    page = (FOLDER.parent / "experiments.md").read_text(encoding="utf-8")
+    assert [p.name for p in NOTEBOOKS if f"notebooks/{p.name}" not in page] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_it_is_small_and_was_executed_whole(path: Path) -> None:
+    assert path.stat().st_size < 500_000
+    code = cells(path, "code")
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert [o for o in outputs if {"image/png", "text/html"} & o.get("data", {}).keys()]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_place_of_the_machine_that_made_it_is_in_it(path: Path) -> None:
+    assert not re.findall(
+        r"[\"' (]/(?:home|root|tmp|work|Users|var)/[\w/.-]*", path.read_text(encoding="utf-8")
+    )
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_what_it_calls_is_there(path: Path) -> None:
+    tree = ast.parse("\n".join("".join(cell["source"]) for cell in cells(path, "code")))
+    used = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ganctl"
+    }
+    assert used
+    assert used <= set(ganctl.__all__)

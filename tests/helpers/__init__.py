@@ -1,0 +1,1 @@
+"""Shared by tests: small runs, made-up run folders, processes, environments."""

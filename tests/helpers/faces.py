@@ -1,0 +1,50 @@
+"""A folder of drawn faces as a dataset, and its way through the cache."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from ganctl import Dataset, Images, Pictures
+from ganctl.data.cache import Loaded, load_images
+from helpers import openers
+
+
+class Faces(Dataset):
+    """The pictures of a folder, counting how often they are opened."""
+
+    def __init__(
+        self, folder: Path, opener: Callable[..., Image.Image] = openers.counted, **fields: object
+    ) -> None:
+        self.folder = folder
+        self.opener = opener
+        self.fields = fields
+        self.state = "1"
+
+    def identity(self) -> str:
+        return f"faces {self.folder}"
+
+    def fingerprint(self) -> str:
+        return self.state
+
+    def read(self) -> Pictures:
+        names = sorted(os.listdir(self.folder))
+        opener = functools.partial(self.opener, folder=str(self.folder))
+        return Pictures(names=names, open=opener, **self.fields)  # type: ignore[arg-type]
+
+    @property
+    def opened(self) -> int:
+        log = Path(f"{self.folder}.opened")
+        return len(log.read_text().splitlines()) if log.exists() else 0
+
+
+def load(dataset: Dataset | Images, cache: Path, size: int | None = None, **options: object) -> Loaded:
+    return load_images("faces", dataset, image_size=size, cache_dir=cache, **options)  # type: ignore[arg-type]
+
+
+def files(cache: Path) -> list[str]:
+    return sorted(p.name for p in (cache / "datasets").iterdir() if p.suffix != ".lock")

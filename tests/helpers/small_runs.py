@@ -1,0 +1,74 @@
+"""Small runs, and events at a chosen step of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import ganctl
+from ganctl.runs.folder import Run
+from ganctl.training.engine import Engine
+from ganctl.training.schedules import Schedules
+
+SMALL: dict[str, dict[str, Any]] = {
+    "gan-basic": {},
+    "gan": {"generator": {"hidden": "16,32"}, "discriminator": {"hidden": "32,16"}},
+    "dcgan": {"generator": {"width": 4}, "discriminator": {"width": 4}},
+    "dcgan-upsample": {"image_size": 16},
+}
+
+
+MODELS = sorted(SMALL)
+
+
+# 100 images in batches of 16: epochs end inside a step, and lines of 7 steps inside an epoch.
+DATA = {"name": "glyphs", "n": 100}
+
+
+SETTINGS: dict[str, Any] = {
+    "data": DATA,
+    "batch_size": 16,
+    "epochs": 4,
+    "log_every": 7,
+    "samples": 9,
+    "keep": 0,
+}
+
+
+def train(model: str, out: Path, **settings: Any) -> Run:
+    return ganctl.train(model, out=out, quiet=True, **{**SETTINGS, **SMALL[model], **settings})
+
+
+def before_step(monkeypatch: pytest.MonkeyPatch, number: int, happens: Callable[[Engine], None]) -> None:
+    """Something happens before the step ``number`` of all that are taken from now on, counted from 1."""
+    original, count = Schedules.apply, 0
+
+    def counted(self: Schedules, step: int) -> None:
+        nonlocal count
+        count += 1
+        if count == number:
+            happens(self._engine)
+        original(self, step)
+
+    monkeypatch.setattr(Schedules, "apply", counted)
+
+
+def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
+    """SIGTERM comes within ``step``, as if somebody had sent it."""
+    before_step(monkeypatch, step, lambda engine: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def poison(monkeypatch: pytest.MonkeyPatch, network: str, at: int) -> None:
+    """One weight of ``network`` becomes NaN before step ``at``."""
+
+    @torch.no_grad()
+    def fill(engine: Engine) -> None:
+        next(getattr(engine, network).parameters()).view(-1)[0] = float("nan")
+
+    before_step(monkeypatch, at, fill)

@@ -1,0 +1,156 @@
+"""A run in the terminal: what is shown, that it follows, and that it ends."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from helpers import made_up_runs
+from rich.console import Console
+
+from ganctl.cli.watch import watch
+from ganctl.reports import watch as watching
+from ganctl.runs import history
+from ganctl.runs.folder import Run
+
+GOING = made_up_runs.STARTED + made_up_runs.ABOUT
+
+
+def terminal(width: int = 100, height: int = 30, color: str | None = "truecolor") -> Console:
+    class Utf8(io.StringIO):
+        encoding = "utf-8"
+
+    return Console(
+        file=Utf8(),
+        force_terminal=True,
+        width=width,
+        height=height,
+        color_system=color,
+        highlight=False,  # type: ignore[arg-type]
+    )
+
+
+def shown(console: Console) -> str:
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_sparkline_goes_from_the_least_to_the_greatest() -> None:
+    assert watching.sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
+    assert watching.sparkline([1, 1, 1], 8) == "▁▁▁"
+    assert watching.sparkline([0, math.nan, 1], 3) == "▁ █"
+    assert watching.sparkline([0, 0, 1, 1], 2) == "▁█"
+    assert len(watching.sparkline(list(range(1000)), 40)) == 40
+    assert watching.sparkline([math.nan], 5) == " "
+
+
+@pytest.mark.parametrize(("width", "height"), [(100, 40), (80, 24), (40, 12), (20, 5)])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_view_is_no_larger_than_the_terminal(tmp_path: Path, width: int, height: int, mode: str) -> None:
+    h = history.read(made_up_runs.run(tmp_path / "a-run-with-quite-a-long-name", mode=mode))
+    console = terminal(width, height)
+    lines = console.render_lines(watching.view(h, console, True), pad=False)
+    assert len(lines) <= max(height - 1, 7)
+    assert all(sum(segment.cell_length for segment in line) <= width for line in lines)
+
+
+def test_a_picture_is_drawn_in_its_own_colours(tmp_path: Path) -> None:
+    red = made_up_runs.grid(0, mode="RGB")
+    red.paste((200, 0, 0), (2, 2, 18, 18))
+    lines = watching.half_blocks(red, 16, 60, 20)
+    assert {len(line) for line in lines} == {3 * 17 - 1}, "three pictures of sixteen pixels fit side by side"
+    assert len(lines) == (2 * 17 - 1 + 1) // 2
+    assert lines[4].plain[4] == "▀"
+    (style,) = [str(span.style) for span in lines[4].spans if span.start == 4]
+    assert style == "#c80000 on #c80000"
+
+
+@pytest.mark.parametrize(
+    ("color", "drawn"), [("truecolor", True), ("256", True), ("standard", False), (None, False)]
+)
+def test_pictures_only_where_there_are_the_colours(tmp_path: Path, color: str | None, drawn: bool) -> None:
+    h = history.read(made_up_runs.run(tmp_path / "a"))
+    console = terminal(color=color)
+    console.print(watching.view(h, console, True))
+    assert ("▀" in shown(console)) is drawn
+    assert ("newest picture: " in shown(console)) is not drawn
+
+
+def test_time_left_comes_from_the_last_lines(tmp_path: Path) -> None:
+    path = made_up_runs.run(tmp_path / "a", log=GOING, steps=range(5, 61, 5), epochs=2)
+    assert watching.seconds_left(history.read(path)) is None, "it does not run"
+    with Run(path).lock():
+        assert watching.seconds_left(history.read(path)) == 40 * 0.5
+        (path / "timing.jsonl").unlink()
+        assert watching.seconds_left(history.read(path)) is None
+
+
+def ends(path: Path, log: str) -> Callable[[float], None]:
+    """A pause in which the run goes on and, in the second, ends."""
+    pauses = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        with (path / "metrics.jsonl").open("a") as file:
+            file.write(f'{{"step": {60 + 5 * len(pauses)}, "epoch": 2.6, "g_loss": 9.5, "D(x)": 0.5}}\n')
+        if len(pauses) == 2:
+            with (path / "log.txt").open("a") as file:
+                file.write(log)
+        assert len(pauses) < 3, "it must notice the end"
+
+    return pause
+
+
+TRACE = "Traceback (most recent call last):\nganctl.errors.GanctlError: "
+
+
+@pytest.mark.parametrize(
+    ("log", "status", "word"),
+    [
+        (made_up_runs.DONE, 0, "finished"),
+        (TRACE + "The training diverged: a loss.\n", 5, "The training diverged: a loss."),
+        (TRACE + "No space left.\n", 1, "No space left."),
+    ],
+    ids=["finished", "diverged", "failed"],
+)
+@pytest.mark.parametrize("live", [True, False], ids=["terminal", "pipe"])
+def test_it_follows_a_run_to_its_end(tmp_path: Path, log: str, status: int, word: str, live: bool) -> None:
+    path = made_up_runs.run(tmp_path / "a", log=GOING, steps=range(5, 61, 5), epochs=2)
+    console = terminal() if live else Console(file=io.StringIO(), width=80)
+    with Run(path).lock():
+        assert watching.follow(path, console=console, seconds=7, pause=ends(path, log)) == status
+    assert word in shown(console)
+    assert "step 70 of 100" in shown(console)
+    if not live:
+        assert len(shown(console).splitlines()) == 3 + (status > 0), "a line for each that is new"
+
+
+def test_ctrl_c_stops_looking_and_leaves_the_run_alone(tmp_path: Path) -> None:
+    path = made_up_runs.run(tmp_path / "a", log=GOING)
+
+    def pause(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with Run(path).lock():
+        assert watching.follow(path, console=terminal(), pause=pause) == 0
+        assert history.read(path).state == "running"
+
+
+def test_a_run_that_broke_off_is_not_waited_for(tmp_path: Path) -> None:
+    path = made_up_runs.run(tmp_path / "a", log=GOING)
+    assert watching.follow(path, console=terminal(), pause=lambda s: pytest.fail("it waited")) == 1
+
+
+def test_without_a_run_it_takes_the_newest(tmp_path: Path) -> None:
+    import os
+
+    for name in ("old", "new"):
+        made_up_runs.run(tmp_path / "runs" / name)
+    os.utime(tmp_path / "runs" / "new" / "log.txt", (4e9, 4e9))
+    for words in (["--runs", str(tmp_path / "runs")], [str(tmp_path / "runs")]):
+        done = CliRunner().invoke(watch, [*words, "--once"])
+        assert (done.exit_code, done.output.split(":")[0]) == (0, "new")
+    assert "G loss 1.000  D loss 0.700  D(x) 0.700  D(G(z)) 0.300" in done.output

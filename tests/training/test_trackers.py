@@ -1,0 +1,166 @@
+"""Trackers are shown what happens, and none of them ever stops a training."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.distributions import install
+
+import ganctl
+from ganctl import GanctlError, Spec
+from ganctl.config.resolve import resolve
+from ganctl.plugin import discovery
+from ganctl.plugin.registry import Registry, component
+from ganctl.training.trackers import Tracker, Trackers
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+ORIGIN = {"plugin": "p", "distribution": "d", "version": "1"}
+TINY = {"data": {"name": "glyphs", "n": 64}, "batch_size": 16, "log_every": 2, "samples": 4, "quiet": True}
+
+#: A distribution with two trackers: one that writes down all that it is shown, one that fails where it is told to.
+DIARY = """
+    import ganctl
+
+    @ganctl.hookimpl
+    def register_trackers(register):
+        register("diary", "acme:Diary", summary="Writes a diary")
+        register("fails", "acme:Fails", summary="Fails")
+
+    class Diary:
+        def __init__(self, folder, first_step: int, config, file: str = "diary.txt"):
+            self.file = (folder / file).open("a")
+            print("begin", first_step, config["model"], file=self.file)
+
+        def scalars(self, step, values):
+            print("scalars", step, sorted(values), file=self.file)
+
+        def picture(self, step, name, image):
+            print("picture", step, name, image.size, file=self.file)
+
+        def close(self):
+            print("close", file=self.file)
+            self.file.close()
+
+    class Fails(Diary):
+        def __init__(self, folder, first_step, config, at: str = "scalars"):
+            super().__init__(folder, first_step, config, "fails.txt")
+            self.at = at
+            if at == "open":
+                raise ConnectionError("no network")
+
+        def scalars(self, step, values):
+            super().scalars(step, values)
+            if self.at == "scalars":
+                raise ConnectionError("no network")
+
+        def close(self):
+            if self.at == "close":
+                raise ConnectionError("no network")
+            super().close()
+"""
+
+
+@pytest.fixture
+def acme(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    install(tmp_path, "acme", DIARY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
+    return tmp_path
+
+
+TRAIN = (
+    *("train", "--model", "gan", "--data", "glyphs", "-o", "data.n=64", "-o", "generator.hidden=8"),
+    *("-o", "discriminator.hidden=8", "--batch-size", 16, "--log-every", 2, "--samples", 4),
+)
+
+
+def test_a_tracker_is_shown_numbers_and_pictures_and_told_the_end(acme: Path, ganctl: Run) -> None:
+    out = acme / "run"
+    done = ganctl(*TRAIN, "--epochs", 1, "--out", out, "--tracker", "diary", "-o", "tracker.diary.file=d.txt")
+    assert done.returncode == 0, done.stderr
+    scalars = "['D(G(z))', 'D(x)', 'd_loss', 'g_loss', 'images_per_second']"
+    assert (out / "d.txt").read_text().splitlines() == [
+        "begin 1 gan",
+        "picture 0 reals (62, 62)",
+        "picture 0 samples (62, 62)",
+        f"scalars 2 {scalars}",
+        f"scalars 4 {scalars}",
+        "picture 4 samples (62, 62)",
+        "close",
+    ]
+    assert not (out / "tensorboard").exists(), "only what was asked for"
+
+    # Going on may be shown elsewhere; another choice changes nothing of what is computed.
+    more = ganctl("train", "--resume", out, "--epochs", 2, "--tracker", "diary", "--tracker", "tensorboard")
+    assert more.returncode == 0, more.stderr
+    assert (out / "diary.txt").read_text().startswith("begin 5 gan\nscalars 6 ")
+    assert list((out / "tensorboard").glob("events*"))
+
+
+@pytest.mark.parametrize(("at", "seen"), [("open", 1), ("scalars", 4), ("close", 6)])
+def test_one_that_fails_costs_one_warning_and_no_step(acme: Path, ganctl: Run, at: str, seen: int) -> None:
+    out = acme / "run"
+    done = ganctl(*TRAIN, "--epochs", 1, "--out", out, "--tracker", "fails", "-o", f"tracker.fails.at={at}",
+                  "--tracker", "diary")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "warning" in line]
+    assert warnings == ["warning: the tracker 'fails' failed (no network); going on without it."]
+    assert (out / "diary.txt").read_text().endswith("close\n"), "the other one is not harmed"
+    shown = (out / "fails.txt").read_text().splitlines()
+    assert len([line for line in shown if line != "close"]) == seen
+    assert list(out.glob("checkpoints/step-00000004.pt"))
+
+
+def test_none(tmp_path: Path) -> None:
+    run = ganctl.train("gan-basic", out=tmp_path / "run", steps=1, trackers="none", **TINY)
+    assert not run.tensorboard_dir.exists()
+    assert run.config["trackers"] == []
+
+
+def test_an_unknown_tracker_or_option_is_told_before_anything_begins(tmp_path: Path, ganctl: Run) -> None:
+    for words, error in [
+        (("--tracker", "tensorbord"), "There is no tracker 'tensorbord'."),
+        (
+            ("--tracker", "tensorboard", "-o", "tracker.tensorboard.x=1"),
+            "tracker 'tensorboard' has no option 'x'.",
+        ),
+        (
+            ("-o", "tracker.tensorboard.x=1"),
+            "-o tracker.tensorboard.x=1 is of no tracker that is given here.",
+        ),
+        (("--tracker", "tensorboard", "--tracker", "tensorboard"), "trackers has 'tensorboard' twice."),
+    ]:
+        done = ganctl("train", "--model", "gan", "--data", "glyphs", *words)
+        assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"error: {error}")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("value", [7, [7], [{"patches": 3}], [["swd"]]])
+def test_what_is_no_list_of_components(value: Any) -> None:
+    with pytest.raises(GanctlError, match=r"^metrics "):
+        resolve(discovery.registry(), {"model": "gan", "data": "glyphs", "metrics": value})
+
+
+def test_a_failing_close_of_a_failing_tracker_is_not_told_twice() -> None:
+    class Bad(Tracker):
+        def __init__(self) -> None:
+            pass
+
+        def scalars(self, step: int, values: Any) -> None:
+            raise ValueError
+
+        def close(self) -> None:
+            raise ValueError("again")
+
+    registry, said = Registry(), []
+    registry.add(component("tracker", "bad", Bad, "Bad", **ORIGIN))
+    trackers = Trackers(said.append)
+    trackers.open(registry, (Spec("bad"),))
+    for _ in range(3):
+        trackers.scalars(1, {})
+    trackers.close()
+    assert said == ["warning: the tracker 'bad' failed (ValueError); going on without it."]
