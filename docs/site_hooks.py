@@ -46,6 +46,6 @@ def _reference() -> str:
         "What plugins and notebooks may import. Everything else may change without notice.",
     ]
     parts += ["## ganctl", *(f"::: ganctl.{name}" for name in names if name != "__version__")]
-    for module in ("penalties", "sizes", "testing", "hookspecs"):
+    for module in ("penalties", "sizes", "testing", "plugin.hookspecs"):
         parts.append(f"::: ganctl.{module}")
     return "\n\n".join(parts) + "\n"

@@ -1,7 +1,7 @@
 """docs/api.md is what plugins may rely on: every public name with its signature, as the code has it.
 
 If a test here fails, the public API has changed. If that is meant, run ``python tests/test_api.py`` and commit what it
-writes; a name that goes must first warn for a minor release (ganctl/deprecation.py).
+writes; a name that goes must first warn for a minor release.
 """
 
 from __future__ import annotations

@@ -6,13 +6,13 @@ import re
 from importlib.metadata import EntryPoint
 
 from ganctl.errors import GanctlError
+from ganctl.version import __version__
 
 
 def check(point: EntryPoint, distribution: str) -> None:
     """Raise a GanctlError if the distribution of ``point`` asks for another ganctl than this one."""
     for text in _about_ganctl(point):
         from packaging.requirements import InvalidRequirement, Requirement  # only now: most ask for any
-
 
         try:
             requirement = Requirement(text)

@@ -526,9 +526,7 @@ def _log_file(run: Run, reporter: Quiet) -> Iterator[_Logged]:
     # Unbuffered: what a full disk did not take must not come up again when the file is closed.
     with _opened(run.log_file) as file:
         logged = _Logged(reporter, file)
-        logged.write(
-            f"ganctl {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads"
-        )
+        logged.write(f"ganctl {__version__}, torch {torch.__version__}, {torch.get_num_threads()} threads")
         try:
             yield logged
         except BaseException as error:

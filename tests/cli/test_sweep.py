@@ -254,7 +254,7 @@ def test_a_run_that_somebody_trains_by_hand_is_left_to_them(
     from ganctl.sweeps import runner, worker
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner.crew, "run", lambda *args, **options: None)
+        patch.setattr(runner.supervisor, "run", lambda *args, **options: None)
         assert sweep(*SMALL, *GRID) == 0  # the folder alone
     found = read("sweeps/00001-gan-glyphs")
     assert {entry.state for entry in found} == {"waiting"}

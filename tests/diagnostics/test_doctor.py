@@ -120,8 +120,8 @@ def test_looking_that_fails_is_a_problem_and_no_crash(
 
 
 def test_without_plugins_nothing_can_be_trained(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    discover = doctor.plugins.discover
-    monkeypatch.setattr(doctor.plugins, "discover", lambda: discover([]))
+    discover = doctor.discovery.discover
+    monkeypatch.setattr(doctor.discovery, "discover", lambda: discover([]))
     found = doctor.examine(tmp_path)
     assert not found.can_train
     assert "not even ganctl's own" in found.problems[0].text
