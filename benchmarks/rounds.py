@@ -56,7 +56,7 @@ def per_second(times: list[float]) -> float:
 
 
 def ratio(slower: list[float], faster: list[float]) -> float:
-    """How many times as fast: the median over rounds, each beside its neighbour in time."""
+    """How many times as fast: the median over rounds, each beside its neighbor in time."""
     return statistics.median(a / b for a, b in zip(slower, faster, strict=True))
 
 

@@ -21,7 +21,7 @@ from ganctl.diagnostics.bench import synchronize as synchronize
 from ganctl.loss import Batch
 from ganctl.plugin import discovery
 from ganctl.recipe import Spec
-from ganctl.system.progress import Quiet
+from ganctl.system.progress import NullReporter
 from ganctl.training import components, setup
 from ganctl.training.devices import choose_device
 from ganctl.training.graph.steps import Steps, graph_of
@@ -63,7 +63,7 @@ class Ganctl(Loop):
         if setting.threads:
             torch.set_num_threads(setting.threads)
         config, device = setting.config(changes), choose_device(setting.device)
-        images = setup.load_data(discovery.registry(), config, Quiet()).images
+        images = setup.load_data(discovery.registry(), config, NullReporter()).images
         self.conditions = conditions(config, device)
         self.conditions.__enter__()  # for as long as the process lives, or until close()
         super().__init__(
@@ -114,7 +114,7 @@ def make_textbook(setting: Setting) -> Textbook:
     if setting.threads:
         torch.set_num_threads(setting.threads)
     registry, config = discovery.registry(), setting.config()
-    resized = setup.load_data(registry, config, Quiet()).images
+    resized = setup.load_data(registry, config, NullReporter()).images
     classes = setup.count_classes(resized)
     torch.manual_seed(0)
     G = components.make_generator(registry, config, resized.shape, classes)

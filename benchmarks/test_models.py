@@ -17,7 +17,7 @@ from textbook import Textbook
 from ganctl.data.batches import Batches
 from ganctl.data.prefetch import Place
 from ganctl.plugin import discovery
-from ganctl.system.progress import Quiet
+from ganctl.system.progress import NullReporter
 from ganctl.training import setup
 from ganctl.training.devices import choose_device
 from ganctl.training.graph.steps import graph_of
@@ -86,7 +86,7 @@ def test_update(
 def test_batches_alone(benchmark: BenchmarkFixture, setting: Setting, where: Any) -> None:
     benchmark.group = "a batch"
     device, config = choose_device(setting.device), setting.config()
-    images = setup.load_data(discovery.registry(), config, Quiet()).images
+    images = setup.load_data(discovery.registry(), config, NullReporter()).images
     batches = Batches(images, setting.batch_size, seed=0, device=device, place=Place(where, ""))
     taken = 0
 

@@ -16,7 +16,7 @@ from ganctl.version import __version__
 
 if TYPE_CHECKING:
     from ganctl.api import load, sweep, train
-    from ganctl.dataset import Dataset, Images, Pictures
+    from ganctl.dataset import Dataset, ImageFiles, Images
     from ganctl.evaluation.metrics import Metric
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
@@ -36,7 +36,7 @@ _LAZY = {
     "Latent": "ganctl.latent",
     "Loss": "ganctl.loss",
     "Metric": "ganctl.evaluation.metrics",
-    "Pictures": "ganctl.dataset",
+    "ImageFiles": "ganctl.dataset",
     "Report": "ganctl.reports.summary",
     "Run": "ganctl.runs.folder",
     "Sampler": "ganctl.sampling.sampler",
@@ -58,13 +58,13 @@ __all__ = [
     "Critic",
     "Dataset",
     "GanctlError",
+    "ImageFiles",
     "ImageShape",
     "Images",
     "Latent",
     "Loss",
     "Metric",
     "Model",
-    "Pictures",
     "Register",
     "Report",
     "Run",

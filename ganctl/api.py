@@ -104,7 +104,7 @@ def sweep(
 
         sweep = ganctl.sweep("dcgan", "mnist", grid={"lr": [1e-4, 2e-4], "generator.width": [32, 64]}, epochs=5)
         for entry in sweep:
-            print(entry.values, entry.run.metrics[-1])
+            print(entry.values, entry.run.losses[-1])
 
     Args:
         model: a model's name, as for :func:`train`.

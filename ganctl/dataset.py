@@ -31,13 +31,13 @@ class Images(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pictures:
+class ImageFiles:
     """Picture files still to be decoded; ganctl does so in parallel, once, and caches the result.
 
     ``open(name)`` returns one of ``names`` as a PIL image, or raises, and must be picklable (a module-level
     function, a :func:`functools.partial` of one, or an instance of a module-level class): it runs in worker
     processes. Turning by EXIF, alpha, bit depth, cropping and resizing are ganctl's work, not its. ``labels``
-    (one int per name) may be None. ``channels`` is 1 or 3, or None: 3 unless every picture is grey. ``notes``
+    (one int per name) may be None. ``channels`` is 1 or 3, or None: 3 unless every picture is gray. ``notes``
     are lines to tell the user, such as which files were passed over.
     """
 
@@ -67,7 +67,7 @@ class Dataset:
         """
         return self.fingerprint()
 
-    def read(self) -> Images | Pictures:
+    def read(self) -> Images | ImageFiles:
         """The expensive part; called when the cache has nothing for this fingerprint.
 
         Raises:

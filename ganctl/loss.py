@@ -29,7 +29,7 @@ class Batch(NamedTuple):
 class Loss(nn.Module):
     """The two objectives of a GAN variant, as its paper writes them.
 
-    Both methods return the scalar to minimise and a dict of scalars that are only reported: the terms it is
+    Both methods return the scalar to minimize and a dict of scalars that are only reported: the terms it is
     made of, and ``"D(x)"`` and ``"D(G(z))"``, the discriminator's mean answer (a probability where it is
     one). They may call ``D`` as often as they need. Whatever else happens in a step is the engine's:
     sampling z, running G, backward, the optimizers.
@@ -38,18 +38,18 @@ class Loss(nn.Module):
     arguments, and keeps what it remembers between steps in buffers, so that it is checkpointed.
     """
 
-    #: Whether it takes a gradient of D with respect to single images. Batch normalisation would mix them.
-    penalises_gradient: bool = False
+    #: Whether it takes a gradient of D with respect to single images. Batch normalization would mix them.
+    penalizes_gradient: bool = False
 
     #: Whether it compares D's answer with x itself. An augmentation would come between them.
     compares_with_x: bool = False
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """What D minimises. ``fake.x`` carries no graph back to G."""
+        """What D minimizes. ``fake.x`` carries no graph back to G."""
         raise NotImplementedError(f"{type(self).__name__} has no discriminator_loss")
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """What G minimises. D's weights are frozen; the gradient reaches G through ``fake.x``."""
+        """What G minimizes. D's weights are frozen; the gradient reaches G through ``fake.x``."""
         raise NotImplementedError(f"{type(self).__name__} has no generator_loss")
 
     def constrain(self, D: nn.Module) -> None:

@@ -18,7 +18,7 @@ def with_gradient(D: Critic, x: Tensor, y: Tensor | None = None) -> tuple[Tensor
 
     Both carry the graph to D's weights, so that one pass serves a loss and its penalty; neither carries one to
     where ``x`` came from. The gradient is that of the logits' sum, which is a row for each image only while D
-    treats images apart: batch normalisation would mix them.
+    treats images apart: batch normalization would mix them.
 
     Args:
         x: float N×C×H×W.
@@ -45,7 +45,7 @@ def norm(gradient: Tensor) -> Tensor:
     return torch.linalg.vector_norm(gradient.flatten(1), dim=1)
 
 
-def zero_centred(D: Critic, x: Tensor, y: Tensor | None = None) -> Tensor:
+def zero_centered(D: Critic, x: Tensor, y: Tensor | None = None) -> Tensor:
     """E‖∇D(x)‖², a scalar: R₁ at real images, R₂ at fakes (Mescheder et al. 2018, arXiv:1801.04406, section 4.1).
 
     The paper's γ/2 is left to the loss. Arguments as for :func:`with_gradient`.
@@ -53,13 +53,13 @@ def zero_centred(D: Critic, x: Tensor, y: Tensor | None = None) -> Tensor:
     return squared_norm(with_gradient(D, x, y)[1]).mean()
 
 
-def one_centred(D: Critic, x: Tensor, y: Tensor | None = None, *, one_sided: bool = False) -> Tensor:
+def one_centered(D: Critic, x: Tensor, y: Tensor | None = None, *, one_sided: bool = False) -> Tensor:
     """E(‖∇D(x)‖ − 1)², a scalar (Gulrajani et al. 2017, arXiv:1704.00028, equation 3, without its λ).
 
     Args:
         x: float N×C×H×W, mostly from :func:`between` or :func:`around`.
         y: int64 N, or None.
-        one_sided: penalise only what is above 1: E max(0, ‖∇D(x)‖ − 1)².
+        one_sided: penalize only what is above 1: E max(0, ‖∇D(x)‖ − 1)².
     """
     excess = norm(with_gradient(D, x, y)[1]) - 1
     return (excess.relu() if one_sided else excess).square().mean()

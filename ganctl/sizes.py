@@ -19,7 +19,7 @@ def doublings(what: str, image: ImageShape, depth: int | None = None) -> tuple[i
     short = min(image.height, image.width)
     blocks = depth or _doublings(short)
     if not blocks or image.height % 2**blocks or image.width % 2**blocks:
-        below, above = _neighbours(short, depth)
+        below, above = _neighbors(short, depth)
         sizes = " or ".join(f"--image-size {size}" for size in (below, above) if size)
         rule = f"a multiple of {2**depth} (2^depth)" if depth else "4, 5, 6 or 7 times a power of two"
         raise GanctlError(
@@ -70,7 +70,7 @@ def _doublings(side: int) -> int | None:
     return blocks if blocks and 4 <= side <= 7 else None
 
 
-def _neighbours(side: int, depth: int | None) -> tuple[int | None, int]:
+def _neighbors(side: int, depth: int | None) -> tuple[int | None, int]:
     """The nearest square sizes at or below (None: there is none) and above ``side`` that do work."""
 
     def works(size: int) -> bool:

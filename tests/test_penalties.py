@@ -42,10 +42,10 @@ def test_gradient_of_each_image(channels: int) -> None:
     assert torch.equal(on_x, D(x))
     torch.testing.assert_close(gradient, D.gradient(x), rtol=1e-14, atol=1e-14)
     torch.testing.assert_close(
-        penalties.zero_centred(D, x), D.gradient(x).square().sum((1, 2, 3)).mean(), rtol=1e-13, atol=0
+        penalties.zero_centered(D, x), D.gradient(x).square().sum((1, 2, 3)).mean(), rtol=1e-13, atol=0
     )
     norms = D.gradient(x).square().sum((1, 2, 3)).sqrt()
-    torch.testing.assert_close(penalties.one_centred(D, x), (norms - 1).square().mean(), rtol=1e-13, atol=0)
+    torch.testing.assert_close(penalties.one_centered(D, x), (norms - 1).square().mean(), rtol=1e-13, atol=0)
 
 
 def test_one_sided_spares_what_is_below_one() -> None:
@@ -54,17 +54,17 @@ def test_one_sided_spares_what_is_below_one() -> None:
         D.a.zero_()
         D.w.copy_(torch.tensor([0.3, 0, 0, 0, 0, 0]))
     x = images(2)
-    assert penalties.one_centred(D, x).item() == pytest.approx(0.49)
-    assert penalties.one_centred(D, x, one_sided=True).item() == 0
+    assert penalties.one_centered(D, x).item() == pytest.approx(0.49)
+    assert penalties.one_centered(D, x, one_sided=True).item() == 0
     with torch.no_grad():
         D.w.mul_(10)
-    assert penalties.one_centred(D, x, one_sided=True).item() == pytest.approx(4)
+    assert penalties.one_centered(D, x, one_sided=True).item() == pytest.approx(4)
 
 
 PENALTIES: dict[str, Callable[[Callable[..., Tensor], Tensor], Tensor]] = {
-    "zero_centred": penalties.zero_centred,
-    "one_centred": penalties.one_centred,
-    "one_sided": lambda D, x: penalties.one_centred(D, x, one_sided=True),
+    "zero_centered": penalties.zero_centered,
+    "one_centered": penalties.one_centered,
+    "one_sided": lambda D, x: penalties.one_centered(D, x, one_sided=True),
     "sixth power": lambda D, x: penalties.norm(penalties.with_gradient(D, x)[1]).pow(6).mean(),
 }
 
@@ -91,7 +91,7 @@ def test_gradients_with_respect_to_the_weights(name: str) -> None:
 def test_a_constant_discriminator_gives_a_finite_gradient() -> None:
     """The square root's slope is infinite at zero, which a dead network reaches."""
     w = torch.zeros(6, requires_grad=True)
-    penalty = penalties.one_centred(lambda x, y: x.flatten(1) @ w, images(3).float())
+    penalty = penalties.one_centered(lambda x, y: x.flatten(1) @ w, images(3).float())
     assert penalty.item() == 1
     (gradient,) = torch.autograd.grad(penalty, w)
     assert gradient.isfinite().all()
@@ -102,8 +102,8 @@ def test_no_graph_leads_back_to_the_images_and_they_stay_as_they_were() -> None:
     D, leaf = Quadratic(6), images(3).requires_grad_()
     x = leaf * 1.0
     before = x.detach().clone()
-    (penalties.zero_centred(D, x) + penalties.one_centred(D, penalties.between(x, x))).backward()
-    penalties.one_centred(D, penalties.around(x)).backward()
+    (penalties.zero_centered(D, x) + penalties.one_centered(D, penalties.between(x, x))).backward()
+    penalties.one_centered(D, penalties.around(x)).backward()
     assert leaf.grad is None
     assert D.a.grad is not None
     assert torch.equal(x, before)
@@ -155,10 +155,10 @@ def test_bfloat16_autocast_gives_a_float32_penalty_near_the_exact_one() -> None:
     def call(x: Tensor, y: Tensor | None) -> Tensor:
         return D(x)
 
-    exact = penalties.one_centred(call, x)
+    exact = penalties.one_centered(call, x)
     with torch.autocast("cpu", torch.bfloat16):
         on_x, gradient = penalties.with_gradient(call, x)
-        penalty = penalties.one_centred(call, x)
+        penalty = penalties.one_centered(call, x)
         assert torch.is_autocast_enabled("cpu")
     assert D(x).dtype == on_x.dtype == gradient.dtype == penalty.dtype == torch.float32
     assert penalty.item() == pytest.approx(exact.item(), rel=0.02)
@@ -172,6 +172,6 @@ def test_bfloat16_autocast_gives_a_float32_penalty_near_the_exact_one() -> None:
     [(lambda x: x.flatten(1)[:, :1], "4×1"), (lambda x: (x, x), "tuple"), (lambda x: x, "4×1×3×2")],
 )
 def test_a_discriminator_of_another_kind_is_refused(answer: Callable[[Tensor], Tensor], says: str) -> None:
-    for ask in (lambda D, x: logits(D, Batch(x)), penalties.zero_centred):
+    for ask in (lambda D, x: logits(D, Batch(x)), penalties.zero_centered):
         with pytest.raises(GanctlError, match=f"one logit an image, but .* answered 4 images with {says}"):
             ask(lambda x, y: answer(x), images(4))

@@ -25,8 +25,8 @@ from ganctl.cli.sweep import sweep
 from ganctl.cli.train import train
 from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
-from ganctl.diagnostics import failures
 from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.plugin import failures
 from ganctl.plugin.discovery import Plugin, discover, load
 from ganctl.plugin.selection import NONE
 from ganctl.version import __version__

@@ -18,10 +18,10 @@ def disable(name: str) -> None:
     """
     found = discover().all
     known = {spelt: p for p in found for spelt in selection.names_of(p.distribution, p.name)}
-    if selection.normalise(name) not in known:
+    if selection.normalize(name) not in known:
         names = {other for p in found for other in (p.name, p.distribution)}
         raise GanctlError(f"There is no plugin '{name}'.", did_you_mean(name, names), status=USAGE)
-    selection.write_disabled({*selection.read_disabled(), selection.normalise(name)})
+    selection.write_disabled({*selection.read_disabled(), selection.normalize(name)})
     print(f"{name} is disabled. To have it again: ganctl plugins enable {name}")
 
 
@@ -30,8 +30,8 @@ def disable(name: str) -> None:
 def enable(name: str) -> None:
     """Load the plugin NAME again."""
     disabled = set(selection.read_disabled())
-    if selection.normalise(name) not in disabled:
+    if selection.normalize(name) not in disabled:
         hint = did_you_mean(name, disabled) or "None is; see: ganctl plugins"
         raise GanctlError(f"'{name}' is not disabled.", hint, status=USAGE)
-    selection.write_disabled(disabled - {selection.normalise(name)})
+    selection.write_disabled(disabled - {selection.normalize(name)})
     print(f"{name} is enabled.")

@@ -41,7 +41,7 @@ def watch(
 ) -> None:
     """Watch a run while it trains, until it ends.
 
-    Curves, progress, and the newest sample where the terminal has the colours. Ctrl-C stops looking, not the run.
+    Curves, progress, and the newest sample where the terminal has the colors. Ctrl-C stops looking, not the run.
     Without RUN it takes the newest; a folder of runs means its newest.
     """
     from ganctl.reports import watch as watching

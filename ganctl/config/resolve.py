@@ -70,7 +70,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
         "schedules": _schedules(recipe.schedules),
         "plugins": dict(registry.files),
         **{
-            name: meant_by(registry, model.distribution, kind, getattr(recipe, name))
+            name: own_component(registry, model.distribution, kind, getattr(recipe, name))
             for name, kind in COMPONENTS.items()
             if name != "data"
         },
@@ -107,7 +107,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
             settings[name] = _with_defaults(registry, kind, settings[name])
     for name, kind in LISTS.items():
         if name not in settings:
-            settings[name] = [meant_by(registry, "ganctl", kind, spec) for spec in DEFAULTS[name]]
+            settings[name] = [own_component(registry, "ganctl", kind, spec) for spec in DEFAULTS[name]]
         settings[name] = tuple(_with_defaults(registry, kind, spec) for spec in settings[name])
     config = Config(**settings)
     if config.epochs is None and config.steps is None:
@@ -116,7 +116,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
     return config
 
 
-def meant_by(registry: Registry, distribution: str, kind: str, spec: Spec | None) -> Spec | None:
+def own_component(registry: Registry, distribution: str, kind: str, spec: Spec | None) -> Spec | None:
     """``spec`` as the recipe of ``distribution`` means it: where others claim the name too, its own component."""
     if spec is None or len(registry.find(kind, spec.name)) < 2:
         return spec

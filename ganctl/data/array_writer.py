@@ -45,7 +45,7 @@ class Store:
         self._shape: tuple[int, int, int] = (0, 0, 0)
 
     def append(self, block: NDArray[np.uint8]) -> None:
-        """Take n×C×H×W more. If grey and coloured blocks come together, the grey ones get three channels."""
+        """Take n×C×H×W more. If gray and colored blocks come together, the gray ones get three channels."""
         if self._file is None and self._memory is None:
             self._open(block.shape[1:])
         if block.shape[1] > self._shape[0]:
@@ -110,7 +110,7 @@ class Store:
         self._header_bytes = self._file.tell()
 
     def _widen(self, channels: int) -> None:
-        """Begin again with more channels, and take what there is so far, every grey channel repeated."""
+        """Begin again with more channels, and take what there is so far, every gray channel repeated."""
         so_far, old_file, old_path = self._so_far(), self._file, self.path
         self._file, self._memory, self._n = None, None, 0
         if self.path is not None:

@@ -27,7 +27,7 @@ from torch import Tensor
 from ganctl.data import decode_pool
 from ganctl.data.array_writer import Log, Store, sync
 from ganctl.data.decoding import VERSION
-from ganctl.dataset import Dataset, Images, Pictures
+from ganctl.dataset import Dataset, ImageFiles, Images
 from ganctl.errors import DATA, FAILED, RESOURCES, USAGE, GanctlError
 
 Progress = Callable[[str, int, int], None]
@@ -91,7 +91,7 @@ def load_images(
     Args:
         name: what to call the dataset in messages.
         dataset: what the dataset's factory returned. :class:`ganctl.Images` are used as they are, uncached.
-        image_size: height and width; the largest centred square is resized to it. None: the images' own size,
+        image_size: height and width; the largest centered square is resized to it. None: the images' own size,
             and 64 if they have several.
         cache_dir: in place of :func:`cache_dir`.
         progress: called with a title, how many images are done, and of how many.
@@ -233,9 +233,9 @@ def _build(name: str, dataset: Dataset, image_size: int | None, store: Store, pr
             done += len(block)
             progress(f"Preparing {name}", done, len(data.x))
         return _content(store, data.y, data.classes)
-    if not isinstance(data, Pictures):
+    if not isinstance(data, ImageFiles):
         raise GanctlError(
-            f"The dataset '{name}' read {type(data).__name__}, not ganctl.Images or ganctl.Pictures.",
+            f"The dataset '{name}' read {type(data).__name__}, not ganctl.Images or ganctl.ImageFiles.",
             "That is an error of the plugin it comes from; see: ganctl datasets",
         )
     notes = list(data.notes)
@@ -281,7 +281,7 @@ def _content(
 
 
 def _decode(
-    name: str, pictures: Pictures, size: int | None, store: Store, progress: Progress
+    name: str, pictures: ImageFiles, size: int | None, store: Store, progress: Progress
 ) -> tuple[list[int], list[str]] | None:
     """Decode into ``store``; which names were readable, and what was wrong with the others.
 
@@ -311,7 +311,7 @@ def _decode(
 
 
 def _resized(x: Tensor, size: int | None) -> Iterator[Tensor]:
-    """Blocks of ``x``, their largest centred square resized as Pillow's antialiased bicubic would."""
+    """Blocks of ``x``, their largest centered square resized as Pillow's antialiased bicubic would."""
     for block in x.split(1024):
         if size is not None and tuple(block.shape[2:]) != (size, size):
             height, width = block.shape[2:]

@@ -37,7 +37,7 @@ def decode(
     thread, such as Ctrl-C, ends them too. A picture on which a worker dies is reported as broken.
 
     Args:
-        open_picture: see :class:`ganctl.Pictures`.
+        open_picture: see :class:`ganctl.ImageFiles`.
         names: what to decode.
         size: see :func:`ganctl.data.decoding.pixels`.
         channels: see :func:`ganctl.data.decoding.pixels`.

@@ -31,7 +31,7 @@ class Block(NamedTuple):
 def decode(
     open_picture: Callable[[str], Image.Image], names: Sequence[str], size: int | None, channels: int | None
 ) -> Block:
-    """The pictures called ``names``. With ``channels`` None the block is grey if all of them are."""
+    """The pictures called ``names``. With ``channels`` None the block is gray if all of them are."""
     arrays: list[NDArray[np.uint8]] = []
     kept: list[int] = []
     broken: list[tuple[int, str]] = []
@@ -60,12 +60,12 @@ def pixels(image: Image.Image, size: int | None, channels: int | None = None) ->
     """uint8 C×H×W of an opened picture.
 
     Turned as its EXIF says, 16 bits scaled to 8, laid on white where it is transparent. With ``size``, the
-    largest centred square is resized to size×size; pixels that have that size already are not touched.
+    largest centered square is resized to size×size; pixels that have that size already are not touched.
 
     Args:
         image: any mode that Pillow opens; of an animation the first frame.
         size: height and width to make it, or None: its own.
-        channels: 1 or 3, or None: 1 if the picture is grey, else 3.
+        channels: 1 or 3, or None: 1 if the picture is gray, else 3.
     """
     if size:
         image.draft(None, (2 * size, 2 * size))  # large JPEGs decode at a fraction, still twice what is kept
@@ -87,20 +87,20 @@ def _flat(image: Image.Image) -> Image.Image:
         return image
     if image.mode == "F" or image.mode.startswith("I"):
         return Image.fromarray(_eight_bits(np.asarray(image)))
-    grey = image.mode in ("1", "L", "LA", "La")
+    gray = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     elif image.mode == "P":
         image = image.convert("RGB")
-        colours = image.getcolors(256) or []
-        grey = all(r == g == b for _, (r, g, b) in colours)  # type: ignore[misc]
-    return image.convert("L" if grey else "RGB")
+        colors = image.getcolors(256) or []
+        gray = all(r == g == b for _, (r, g, b) in colors)  # type: ignore[misc]
+    return image.convert("L" if gray else "RGB")
 
 
 def _eight_bits(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Deeper greys scaled to 8 bits by the range that their type or their largest value implies."""
+    """Deeper grays scaled to 8 bits by the range that their type or their largest value implies."""
     high = float(np.nanmax(array)) if array.size else 0.0
     if array.dtype == np.uint16:
         top = 65535.0

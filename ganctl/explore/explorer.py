@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Codes, Normal
-from ganctl.rendering import grid, labelled_grid
+from ganctl.rendering import grid, labeled_grid
 from ganctl.sampling import latent_files, latent_walks
 from ganctl.sampling.sampler import Sampler
 
@@ -40,7 +40,9 @@ class Explorer:
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="draw"
         )  # torch keeps threads for each that asks
-        self._told = latent_walks.tell(sampler, advance=advance)  # not in that thread, so that Ctrl-C ends it
+        self._told = latent_walks.rank_dimensions(
+            sampler, advance=advance
+        )  # not in that thread, so that Ctrl-C ends it
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -98,7 +100,7 @@ class Explorer:
     def png(self, body: bytes, classes: str) -> bytes:
         """The same as a PNG to be kept, enlarged to be looked at."""
         image = self._draw(body, classes)
-        image = labelled_grid.enlarged(image, labelled_grid.enlargement(image.height, image.width, SAVED))
+        image = labeled_grid.enlarged(image, labeled_grid.enlargement(image.height, image.width, SAVED))
         buffer = io.BytesIO()
         image.save(buffer, format="PNG")
         return buffer.getvalue()

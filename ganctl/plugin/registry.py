@@ -115,7 +115,7 @@ class Registry:
         distribution, _, short = name.rpartition(":")
         found = self._tables[kind].get(short, [])
         if distribution:
-            return [item for item in found if _normalise(item.distribution) == _normalise(distribution)]
+            return [item for item in found if _normalize(item.distribution) == _normalize(distribution)]
         return found
 
     def get(self, kind: str, name: str) -> Component:
@@ -141,5 +141,5 @@ class Registry:
         raise GanctlError(f"Several plugins register the {kind} '{name}': {claims}.", hint, status=USAGE)
 
 
-def _normalise(distribution: str) -> str:
+def _normalize(distribution: str) -> str:
     return re.sub(r"[-_.]+", "-", distribution).lower()

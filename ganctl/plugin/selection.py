@@ -39,11 +39,11 @@ class Switches:
 
 
 def names_of(distribution: str, plugin: str) -> set[str]:
-    """All that a plugin may be called, normalised."""
-    return {normalise(name) for name in (distribution, plugin, f"{distribution}:{plugin}")}
+    """All that a plugin may be called, normalized."""
+    return {normalize(name) for name in (distribution, plugin, f"{distribution}:{plugin}")}
 
 
-def normalise(name: str) -> str:
+def normalize(name: str) -> str:
     """One spelling of a distribution's name, which may be written with capitals, dots and underscores."""
     return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
@@ -55,7 +55,7 @@ def read() -> Switches:
         GanctlError: the file of disabled plugins cannot be read.
     """
     text = os.environ.get("GANCTL_PLUGINS", "")
-    only = frozenset(normalise(name) for name in text.split(",") if name.strip()) if text.strip() else None
+    only = frozenset(normalize(name) for name in text.split(",") if name.strip()) if text.strip() else None
     return Switches(only, frozenset(read_disabled()))
 
 
@@ -68,7 +68,7 @@ def read_disabled() -> list[str]:
         raise GanctlError(
             f"{file()}: 'disabled' is not a list of names.", "Mend it or delete it.", status=USAGE
         )
-    return [normalise(name) for name in names]
+    return [normalize(name) for name in names]
 
 
 def write_disabled(names: Collection[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.discovery import GROUP, Plugins, discover
-from ganctl.plugin.selection import normalise
+from ganctl.plugin.selection import normalize
 from ganctl.system.toml import read
 
 
@@ -82,6 +82,6 @@ def discover_tree(folder: Path) -> tuple[str, Plugins]:
 
 def _is_of(point: EntryPoint, distribution: str) -> bool:
     try:
-        return normalise(point.dist.name) == normalise(distribution)  # type: ignore[union-attr]
+        return normalize(point.dist.name) == normalize(distribution)  # type: ignore[union-attr]
     except Exception:
         return False

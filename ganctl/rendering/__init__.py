@@ -1,1 +1,1 @@
-"""Tensors and run data as images: grids, labelled grids, animations and curves."""
+"""Tensors and run data as images: grids, labeled grids, animations and curves."""

@@ -22,7 +22,7 @@ def save_animation(frames: Sequence[np.ndarray[Any, Any]], path: Path, fps: floa
     """Write ``frames`` to ``path``, whole or not at all; a GIF repeats for ever.
 
     Args:
-        frames: uint8 H×W×3, or H×W×1 for grey; all of one size.
+        frames: uint8 H×W×3, or H×W×1 for gray; all of one size.
         fps: frames a second. A GIF has it to the nearest hundredth of a second a frame, and at most 50.
 
     Raises:
@@ -62,7 +62,7 @@ def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
 
     pictures = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
     if pictures[0].mode == "RGB":
-        # One palette for all, without dithering: colours that jump from frame to frame look like noise.
+        # One palette for all, without dithering: colors that jump from frame to frame look like noise.
         some = pictures[:: -(-len(pictures) // 16)]
         sheet = Image.new("RGB", (some[0].width, some[0].height * len(some)))
         for i, picture in enumerate(some):
@@ -82,7 +82,7 @@ def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
 
 
 def _mp4(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
-    """H.264 in the colour format that every player shows, which wants even sides."""
+    """H.264 in the color format that every player shows, which wants even sides."""
     import numpy as np
 
     av = _pyav()
@@ -94,8 +94,8 @@ def _mp4(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
         for frame in frames:
             even = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-            colour = np.ascontiguousarray(np.broadcast_to(even, (*even.shape[:2], 3)))
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(colour, format="rgb24")))
+            color = np.ascontiguousarray(np.broadcast_to(even, (*even.shape[:2], 3)))
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(color, format="rgb24")))
         container.mux(stream.encode())
     return buffer.getvalue()
 

@@ -14,7 +14,7 @@ ANSWERS = {"D(x)": "D(x), reals", "D(G(z))": "D(G(z)), fakes"}
 
 
 def draw(records: list[dict[str, Any]], path: Path, title: str) -> None:
-    """Draw the records of ``metrics.jsonl``; nothing is written while there are fewer than two."""
+    """Draw the records of ``losses.jsonl``; nothing is written while there are fewer than two."""
     if len(records) < 2:
         return
     # The object-oriented interface: pyplot would look for a display and change the notebook's state.

@@ -85,7 +85,7 @@ def kinds(tiles: Array, reals: Array) -> int:
 
 
 def blank(tiles: Array) -> bool:
-    """Whether there is nothing to see on any of ``tiles``: each is nearly one colour."""
+    """Whether there is nothing to see on any of ``tiles``: each is nearly one color."""
     return bool(tiles.reshape(len(tiles), -1).std(axis=1).max() < 2.0)
 
 

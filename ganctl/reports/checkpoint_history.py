@@ -10,6 +10,7 @@ from pathlib import Path
 from ganctl.rendering import grid
 from ganctl.runs import history
 from ganctl.runs.history import Frame, History
+from ganctl.runs.status import Status
 from ganctl.sampling.sampler import load
 from ganctl.training.generate import rows_of_classes
 
@@ -43,16 +44,17 @@ def history_at(path: Path, plugins: Sequence[Path | str] = ()) -> History:
     frame = Frame(step, round(run.epoch_of(step), 3) if run else 0.0, path, buffer.getvalue())
     if run is None:
         return History(
-            name=path.stem, path=path, config=config.to_dict(), records=[], timing=[], evaluations=[],
-            frames=[frame], real=None, state="finished", note="", total=None, facts={},
+            name=path.stem, path=path, config=config.to_dict(), losses=[], timing=[], metrics=[],
+            frames=[frame], real=None, state="finished", note="", total=None,
+            status=Status("finished"),
         )  # fmt: skip
     return replace(
         run,
         name=f"{run.name}/{path.stem}",
         path=path,
-        records=[r for r in run.records if r["step"] <= step],
+        losses=[r for r in run.losses if r["step"] <= step],
         timing=[t for t in run.timing if t["step"] <= step],
-        evaluations=[e for e in run.evaluations if e["step"] <= step],
+        metrics=[e for e in run.metrics if e["step"] <= step],
         frames=[f for f in run.frames if f.step < step] + [frame],
         state="finished",
         note="",

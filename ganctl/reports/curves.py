@@ -53,7 +53,7 @@ def charts(histories: Sequence[History]) -> list[Chart]:
         if chart.curves:
             found.append(chart)
     known = {"step", "epoch", *NAMES, *answers}
-    for name in sorted({k for h in histories for r in h.records[-1:] for k in r} - known):
+    for name in sorted({k for h in histories for r in h.losses[-1:] for k in r} - known):
         chart = _chart(name, "as the loss reports it", histories, {name: False})
         if chart.curves:
             found.append(chart)
@@ -65,7 +65,7 @@ def metric_charts(histories: Sequence[History]) -> list[Chart]:
     for name in metric_names(histories):
         curves = []
         for run, h in enumerate(histories):
-            rows = [e for e in h.evaluations if name in e]
+            rows = [e for e in h.metrics if name in e]
             if rows:
                 y = [_finite(e[name]) for e in rows]
                 curves.append(Curve(run, name, False, _places(h, [e["step"] for e in rows]), y))
@@ -74,10 +74,10 @@ def metric_charts(histories: Sequence[History]) -> list[Chart]:
 
 
 def metric_names(histories: Sequence[History]) -> list[str]:
-    return sorted({k for h in histories for e in h.evaluations for k in e} - {"step", "epoch"})
+    return sorted({k for h in histories for e in h.metrics for k in e} - {"step", "epoch"})
 
 
-_LOSS = {"g_loss": "what G minimises", "d_loss": "what D minimises"}
+_LOSS = {"g_loss": "what G minimizes", "d_loss": "what D minimizes"}
 
 
 def _chart(
@@ -91,18 +91,18 @@ def _chart(
     curves = []
     for run, h in enumerate(histories):
         for name, dashed in names.items():
-            if h is None or not any(name in r for r in h.records):
+            if h is None or not any(name in r for r in h.losses):
                 continue
-            lots = _lots(len(h.records))
+            lots = _lots(len(h.losses))
             values = h.column(name)
             y = [_mean(values[a:b]) for a, b in lots]
-            steps = [h.records[b - 1]["step"] for _, b in lots]
+            steps = [h.losses[b - 1]["step"] for _, b in lots]
             curves.append(Curve(run, name, dashed, _places(h, steps), y))
     return Chart(title, note, curves, unit)
 
 
 def _lots(n: int) -> list[tuple[int, int]]:
-    """``n`` lines in at most MOST_POINTS lots of neighbours."""
+    """``n`` lines in at most MOST_POINTS lots of neighbors."""
     size = max(1, math.ceil(n / MOST_POINTS))
     return [(i, min(i + size, n)) for i in range(0, n, size)]
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 FORMATS = ("pdf", "svg", "png")
 DPI = 300
 COLUMN = 3.4  # inches: a column of a paper in two columns
-#: The colours of the page, in the same order.
-COLOURS = (
+#: The colors of the page, in the same order.
+COLORS = (
     "#2f62d6", "#cf3f55", "#1f8f60", "#b3740a", "#8449c8", "#0a859b", "#b8438d", "#687a1c", "#9a5230", "#5a6472",
 )  # fmt: skip
 SMOOTHING = 0.6
@@ -97,14 +97,14 @@ def draw_chart(report: Report, chart: Chart, width: float = COLUMN) -> Figure:
         axes = figure.subplots()
         handles: dict[int, Any] = {}
         for curve in chart.curves:
-            colour = COLOURS[curve.run % len(COLOURS)]
+            color = COLORS[curve.run % len(COLORS)]
             raw = np.array([np.nan if v is None else v for v in curve.y])
             x = np.array(curve.x["epoch"] if any(curve.x["epoch"]) else curve.x["step"])
             smooth = smoothed(raw, SMOOTHING) if len(raw) > 8 else raw
             if not curve.dashed and len(raw) > 8:
-                axes.plot(x, raw, color=colour, alpha=0.2, linewidth=0.6)
+                axes.plot(x, raw, color=color, alpha=0.2, linewidth=0.6)
             style = (0, (4, 2.5)) if curve.dashed else "-"
-            (line,) = axes.plot(x, smooth, color=colour, linestyle=style)
+            (line,) = axes.plot(x, smooth, color=color, linestyle=style)
             handles.setdefault(curve.run, line)
         axes.set_xlabel("epoch")
         axes.set_ylabel(_short(chart.title), parse_math=False)

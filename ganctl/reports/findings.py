@@ -35,7 +35,7 @@ def of(history: History, film: Film | None = None) -> list[Finding]:
     """What stands out in ``history``, the worst first; at least one finding."""
     found = [*_status(history), *_losses(history), *_pictures(film)]
     if not any(finding.level in ("bad", "warn") for finding in found):
-        if history.records:
+        if history.losses:
             found.append(Finding("good", "Nothing unusual in the curves and pictures."))
         elif not found:
             found.append(Finding("info", "There are no curves to look at."))
@@ -71,10 +71,10 @@ def _status(h: History) -> list[Finding]:
 
 def _losses(h: History) -> list[Finding]:
     found = []
-    bad = next((r for r in h.records if any(_not_finite(v) for v in r.values())), None)
+    bad = next((r for r in h.losses if any(_not_finite(v) for v in r.values())), None)
     if bad is not None and h.state != "diverged":
         found.append(Finding("bad", f"Not finite from step {bad['step']:,} on: {_names(bad)}."))
-    steps, real, fake = [r["step"] for r in h.records], h.column("D(x)"), h.column("D(G(z))")
+    steps, real, fake = [r["step"] for r in h.losses], h.column("D(x)"), h.column("D(G(z))")
     if is_probability(h):
         won = [f < WON and r > SURE for r, f in zip(real, fake, strict=True)]
         found += _won(steps, won)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 MOST_STOPS = 24
 WIDEST = 640  # pixels of a grid; of larger pictures fewer are shown
-GREYS = 16  # as many shades of grey as are kept: an eye hardly sees it, and the file halves
-QUALITY = 80  # of colours in WebP
+GRAYS = 16  # as many shades of gray as are kept: an eye hardly sees it, and the file halves
+QUALITY = 80  # of colors in WebP
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def encode(image: Image) -> bytes:
 
     buffer = io.BytesIO()
     if image.mode == "L":
-        step = 255 / (GREYS - 1)
+        step = 255 / (GRAYS - 1)
         image = image.point([round(round(v / step) * step) for v in range(256)])
     if not features.check("webp"):
         (image if image.mode == "L" else image.quantize(64)).save(buffer, "PNG", optimize=True)

@@ -178,7 +178,7 @@ def _runs(report: Report) -> str:
                 clock(h.seconds) if h.seconds else "–",
                 f"{rate:,.0f}" if rate else "–",
                 *(page.ending(h.column(name)) for name in ("g_loss", "d_loss", "D(x)", "D(G(z))")),
-                *(page.last(h.evaluations, name) for name in metrics),
+                *(page.last(h.metrics, name) for name in metrics),
             ]
         )
     return _table(head, rows)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ganctl.runs.history import History
 
 WIDTH, HEIGHT = 260, 64
-#: Colours that are seen on white and on black, as a notebook may be either.
+#: Colors that are seen on white and on black, as a notebook may be either.
 CURVES = {"g_loss": ("G loss", "#4f7fe8"), "d_loss": ("D loss", "#d9604c"), "D(x)": ("D(x)", "#2fa36f"),
           "D(G(z))": ("D(G(z))", "#b07ce0")}  # fmt: skip
 
@@ -37,7 +37,7 @@ def card(h: History) -> str:
         pictures.append(_picture(h, f"epoch {round(h.frames[-1].epoch, 2):g}"))
     if made.real:
         pictures.append(_figure(_uri(made.real), "Real pictures", "reals"))
-    curves = "".join(_curve(title, colour, h.column(name)) for name, (title, colour) in CURVES.items())
+    curves = "".join(_curve(title, color, h.column(name)) for name, (title, color) in CURVES.items())
     pictures.append(f"<div>{curves}</div>")
     parts.append(f"<div style='display:flex;flex-wrap:wrap;gap:16px;margin:8px 0'>{''.join(pictures)}</div>")
     parts += [f"<div>{escape(f.text)}</div>" for f in findings.of(h, made) if f.level in ("bad", "warn")]
@@ -69,7 +69,7 @@ def _uri(data: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _curve(title: str, colour: str, values: Sequence[float]) -> str:
+def _curve(title: str, color: str, values: Sequence[float]) -> str:
     """A small chart with its last value; nothing if there is nothing to draw."""
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
@@ -85,6 +85,6 @@ def _curve(title: str, colour: str, values: Sequence[float]) -> str:
         f"<div style='display:flex;gap:10px;align-items:center'>"
         f"<svg width='{WIDTH}' height='{HEIGHT}' viewBox='0 0 {WIDTH} {HEIGHT}' role='img' "
         f"aria-label='{escape(title)}'>"
-        f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='1.5'/></svg>"
+        f"<polyline points='{points}' fill='none' stroke='{color}' stroke-width='1.5'/></svg>"
         f"<span>{escape(title)}<br><b>{finite[-1]:.3g}</b></span></div>"
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ganctl.reports.summary import Entry, Report
 
 FILLED = 0.75  # of the places of a matrix at least
-COLOURS = 10  # --c0 … --c9 in report.css; beyond that they come again
+COLORS = 10  # --c0 … --c9 in report.css; beyond that they come again
 LEVELS = {"bad": "problem", "warn": "look", "info": "note", "good": "fine"}
 STATES = {
     "finished": "finished", "running": "running", "stopped": "stopped", "diverged": "diverged", "failed": "failed",
@@ -127,8 +127,8 @@ def _data(report: Report) -> dict[str, Any]:
 
 
 def _tag(i: int) -> str:
-    """The colour of run ``i`` as a spot; colour alone never tells, its name stands beside it."""
-    return f'<i class="spot" style="--c:var(--c{i % COLOURS})"></i>'
+    """The color of run ``i`` as a spot; color alone never tells, its name stands beside it."""
+    return f'<i class="spot" style="--c:var(--c{i % COLORS})"></i>'
 
 
 def _findings(report: Report) -> str:
@@ -260,7 +260,7 @@ def _player(report: Report) -> str:
 
 
 def _curves(report: Report) -> str:
-    if not any(entry.history.records for entry in report.entries):
+    if not any(entry.history.losses for entry in report.entries):
         return '<p class="none">There are no curves yet.</p>'
     chips = "".join(
         f'<button type="button" class="chip" data-run="{i}" aria-pressed="true">{_tag(i)}{escape(entry.label)}</button>'
@@ -334,7 +334,7 @@ def _value(setting: Setting, i: int) -> str:
 def _runs(report: Report) -> str:
     histories = [entry.history for entry in report.entries]
     metrics = curves.metric_names(histories)
-    known = [name for name in ("g_loss", "d_loss", "D(x)", "D(G(z))") if any(h.records for h in histories)]
+    known = [name for name in ("g_loss", "d_loss", "D(x)", "D(G(z))") if any(h.losses for h in histories)]
     facts, shared = [], []
     for name in ("G parameters", "D parameters", "device", "precision"):
         values = {h.facts[name] for h in histories if name in h.facts}
@@ -358,7 +358,7 @@ def _runs(report: Report) -> str:
             f"<td>{clock(h.seconds) if h.seconds else '–'}</td>",
             f'<td><span class="bar" style="--share:{share:.0f}%">{f"{rate:,.0f}" if rate else "–"}</span></td>',
             *(f"<td>{ending(h.column(name))}</td>" for name in known),
-            *(f"<td>{last(h.evaluations, name)}</td>" for name in metrics),
+            *(f"<td>{last(h.metrics, name)}</td>" for name in metrics),
             *(f"<td>{escape(h.facts.get(name, '–'))}</td>" for name in facts),
         ]
         body.append(cells)

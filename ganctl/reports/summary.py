@@ -67,7 +67,7 @@ class Report:
 
         return page.render(self)
 
-    def picture(self, *, dpi: int = 130) -> Image:
+    def image(self, *, dpi: int = 130) -> Image:
         """The newest samples in rows and columns, reals at the end, as one PIL image.
 
         Raises:

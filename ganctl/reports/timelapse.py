@@ -9,7 +9,7 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering.animation import check_suffix, save_animation
 from ganctl.runs import history
 from ganctl.runs.history import Frame
-from ganctl.system.progress import Quiet
+from ganctl.system.progress import NullReporter, Reporter
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ def make(
     captions: bool = False,
     scale: int | None = None,
     hold: float = 2.0,
-    reporter: Quiet | None = None,
+    reporter: Reporter | None = None,
 ) -> int:
     """Write ``out``, .gif or .mp4.
 
@@ -43,7 +43,7 @@ def make(
         GanctlError: ``run`` is no run, has no pictures, or ``out`` cannot be written.
     """
     check_suffix(out)
-    reporter = reporter or Quiet()
+    reporter = reporter or NullReporter()
     frames = history.read(run).frames
     if not frames:
         raise GanctlError(f"{run} has no sample pictures.", "They come with the training.", status=USAGE)

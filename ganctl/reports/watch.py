@@ -26,7 +26,7 @@ WORDS = {
     "finished": "finished", "running": "running", "stopped": "stopped and saved", "diverged": "diverged",
     "failed": "failed", "killed": "broken off", "waiting": "not begun yet",
 }  # fmt: skip
-COLOURS = {"finished": "green", "running": "cyan", "waiting": "cyan", "stopped": "yellow"}
+COLORS = {"finished": "green", "running": "cyan", "waiting": "cyan", "stopped": "yellow"}
 
 
 def follow(
@@ -122,7 +122,7 @@ def view(h: History, console: Console, pictures: bool) -> RenderableType:
     fancy = (console.encoding or "").lower().startswith("utf")
     head = Text(no_wrap=True, overflow="ellipsis")
     head.append(h.name, style="bold").append("  ")
-    head.append(WORDS[h.state], style=COLOURS.get(h.state, "red"))
+    head.append(WORDS[h.state], style=COLORS.get(h.state, "red"))
     if "data" in h.facts:
         head.append(f"  {h.config.get('model', '')} on {h.facts['data']}, {h.facts['device']}", style="dim")
     parts: list[RenderableType] = [head, _progress(h, width, fancy)]
@@ -270,4 +270,4 @@ def _samples(h: History) -> int:
 
 
 def _last(h: History) -> dict[str, Any]:
-    return h.records[-1] if h.records else {}
+    return h.losses[-1] if h.losses else {}

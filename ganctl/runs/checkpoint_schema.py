@@ -42,7 +42,7 @@ def check(state: dict[str, Any], path: Path) -> None:
 
 
 @contextmanager
-def blamed_on(path: Path) -> Iterator[None]:
+def checkpoint_errors(path: Path) -> Iterator[None]:
     """What goes wrong within is the fault of the checkpoint ``path``, and is reported as such."""
     try:
         yield

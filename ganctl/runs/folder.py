@@ -11,6 +11,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganctl.errors import USAGE, GanctlError, InUseError, status_of
+from ganctl.runs import status as run_status
+from ganctl.runs.status import Status
 from ganctl.system import toml
 from ganctl.system.jsonl import read_lines
 
@@ -18,19 +20,21 @@ from ganctl.system.jsonl import read_lines
 class Run:
     """A run folder.
 
-    ``config.toml`` every setting, resolved; ``metrics.jsonl`` losses and D's answers by step; ``timing.jsonl``
-    seconds and images/s by step; ``evaluation.jsonl`` metrics by epoch, if there are any; ``samples/`` the same
-    latents over time; ``real.png``; ``checkpoints/``; ``tensorboard/``; ``curves.png``; ``log.txt``.
+    ``config.toml``: every setting, resolved; ``status.json``: the state; ``losses.jsonl``: losses and outputs of D by
+    step; ``timing.jsonl``: seconds and images per second by step; ``metrics.jsonl``: metrics by epoch, if any;
+    ``samples/``: samples of the same latents over time; ``real.png``; ``checkpoints/``; ``tensorboard/``;
+    ``curves.png``; ``log.txt``.
     """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self.config_file = self.path / "config.toml"
-        self.metrics_file = self.path / "metrics.jsonl"
+        self.losses_file = self.path / "losses.jsonl"
         self.timing_file = self.path / "timing.jsonl"
-        self.evaluation_file = self.path / "evaluation.jsonl"
+        self.metrics_file = self.path / "metrics.jsonl"
         self.curves_file = self.path / "curves.png"
         self.real_file = self.path / "real.png"
+        self.status_file = self.path / "status.json"
         self.log_file = self.path / "log.txt"
         self.samples_dir = self.path / "samples"
         self.checkpoints_dir = self.path / "checkpoints"
@@ -56,14 +60,14 @@ class Run:
         return toml.read(self.config_file)
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The records of ``metrics.jsonl``: ``step``, ``epoch``, ``d_loss``, ``g_loss``, ``D(x)``, ``D(G(z))``, …"""
-        return list(read_lines(self.metrics_file))
+    def losses(self) -> list[dict[str, Any]]:
+        """The records of ``losses.jsonl``: ``step``, ``epoch``, ``d_loss``, ``g_loss``, ``D(x)``, ``D(G(z))``, …"""
+        return list(read_lines(self.losses_file))
 
     @property
-    def evaluations(self) -> list[dict[str, Any]]:
-        """The records of ``evaluation.jsonl``: ``step``, ``epoch`` and the metrics; none if there are none."""
-        return list(read_lines(self.evaluation_file))
+    def metrics(self) -> list[dict[str, Any]]:
+        """The records of ``metrics.jsonl``: ``step``, ``epoch`` and the metrics; none if there are none."""
+        return list(read_lines(self.metrics_file))
 
     @property
     def checkpoints(self) -> list[Path]:
@@ -111,6 +115,7 @@ class Run:
         if not run.config_file.is_file():
             what = "is not a run folder: it has no config.toml" if run.path.is_dir() else "does not exist"
             raise GanctlError(f"{path} {what}.", "Runs lie in the folder runs/.", status=USAGE)
+        run_status.read(run.status_file)  # refuses the folder of an earlier ganctl
         return run
 
     @classmethod
@@ -148,6 +153,7 @@ class Run:
         try:
             self.samples_dir.mkdir()
             self.checkpoints_dir.mkdir()
+            run_status.write(self.status_file, Status("waiting"))
         except FileExistsError:  # another start chose it at the same moment
             raise _taken(self.path) from None
         except OSError as error:

@@ -6,19 +6,18 @@ import io
 import math
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
+from ganctl.runs.status import State, Status
 from ganctl.system.jsonl import read_lines
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-#: How a run stands. ``stopped`` by a signal and saved; ``killed``: its log breaks off and nobody holds the folder.
-State = Literal["finished", "running", "stopped", "diverged", "failed", "killed", "waiting"]
 
 
 @dataclass(frozen=True)
@@ -50,22 +49,20 @@ class History:
     name: str
     path: Path
     config: dict[str, Any]
-    records: list[dict[str, Any]]
+    losses: list[dict[str, Any]]
     timing: list[dict[str, Any]]
-    evaluations: list[dict[str, Any]]
+    metrics: list[dict[str, Any]]
     frames: list[Frame]
     real: Path | None
     state: State
     note: str  # the error that it ended with, if it did
     total: int | None  # steps that it is to have; None: not known yet
-    facts: dict[str, str] = field(
-        default_factory=dict
-    )  # what its log's first line tells: data, parameters, device
+    status: Status
 
     @property
     def step(self) -> int:
         """The last step that is known of."""
-        return max([r["step"] for r in self.records[-1:]] + [frame.step for frame in self.frames[-1:]] + [0])
+        return max([r["step"] for r in self.losses[-1:]] + [frame.step for frame in self.frames[-1:]] + [0])
 
     @property
     def epoch(self) -> float:
@@ -82,13 +79,30 @@ class History:
         speeds = sorted(t["images_per_second"] for t in self.timing)
         return float(speeds[len(speeds) // 2]) if speeds else None
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Data, networks and device, as text; empty before training starts."""
+        status = self.status
+        if status.images is None or status.image is None:
+            return {}
+        channels, height, width = status.image
+        data = self.config.get("data")
+        return {
+            "images": f"{status.images:,}",
+            "shape": f"{height}×{width}×{channels}",
+            "data": str(data.get("name", "")) if isinstance(data, dict) else "",
+            **{f"{name} parameters": f"{count:,}" for name, count in status.parameters.items()},
+            "device": status.device,
+            "precision": status.precision,
+        }
+
     def epoch_of(self, step: int) -> float:
         """How often D had seen the data after ``step``."""
-        return step * _epochs_per_step(self.records)
+        return step * _epochs_per_step(self.losses)
 
     def column(self, name: str) -> list[float]:
-        """One column of ``metrics.jsonl``, nan where it is missing."""
-        return [number(r.get(name)) for r in self.records]
+        """One column of ``losses.jsonl``, nan where it is missing."""
+        return [number(r.get(name)) for r in self.losses]
 
 
 def read(path: Path) -> History:
@@ -103,29 +117,28 @@ def read(path: Path) -> History:
         note = ""
     except GanctlError as error:  # a damaged file must not hide the other runs of a report
         config, note = {}, error.message
-    records = [r for r in run.metrics if isinstance(r.get("step"), int)]
-    text = run.log_file.read_text(encoding="utf-8", errors="replace") if run.log_file.exists() else ""
-    state, ending = _ending(text)
+    status = run_status.read(run.status_file)
+    state = status.state
     if state == "running" and not in_use(run):
-        state, ending = ("killed", "") if records or text else ("waiting", "")
-    steps = re.findall(r"to step (\d+)", text)
-    total = int(steps[-1]) if steps else _total(config, records)
+        state = "killed"
+    records = [r for r in run.losses if isinstance(r.get("step"), int)]
+    total = status.total if status.total is not None else _total(config, records)
     frames = sorted((f for p in run.samples if (f := _frame(p, records))), key=lambda f: f.step)
     return History(
         name=run.name,
         path=run.path,
         config=config,
-        records=records,
+        losses=records,
         timing=[
             t for t in read_lines(run.timing_file) if {"step", "seconds", "images_per_second"} <= t.keys()
         ],
-        evaluations=[e for e in run.evaluations if isinstance(e.get("step"), int)],
+        metrics=[e for e in run.metrics if isinstance(e.get("step"), int)],
         frames=frames,
         real=run.real_file if run.real_file.exists() else None,
         state=state,
-        note=ending or note,
+        note=status.error.message if status.error else note,
         total=total,
-        facts=_facts(text),
+        status=status,
     )
 
 
@@ -182,31 +195,6 @@ def in_use(run: Run) -> bool:
 def number(value: Any) -> float:
     """``value`` if it is a number, else nan."""
     return float(value) if isinstance(value, (int, float)) else math.nan
-
-
-def _ending(log: str) -> tuple[State, str]:
-    """How the last session in ``log`` ended, and the error's words if it was one."""
-    session = re.split(r"^\S+ \S+  ganctl \S+, torch ", log, flags=re.MULTILINE)[-1]
-    if re.search(r"  Done: \d+ steps|  .* is finished at step \d+", session):
-        return "finished", ""
-    if "  Stopped and saved at step" in session or "ganctl.system.signals.Interrupted" in session:
-        return "stopped", ""
-    errors = re.findall(r"^ganctl\.errors\.GanctlError: (.*)$", session, re.MULTILINE)
-    if errors:
-        return ("diverged" if errors[-1].startswith("The training diverged") else "failed"), errors[-1]
-    if "Traceback (most recent call last):" in session:
-        return "failed", session.rstrip().rsplit("\n", 1)[-1].strip()
-    return "running", ""
-
-
-def _facts(log: str) -> dict[str, str]:
-    line = re.findall(
-        r"on ([\d,]+) images (\S+) of (.+); G has ([\d,]+) parameters, D ([\d,]+); (\S+), (\w+); ", log
-    )
-    if not line:
-        return {}
-    names = ("images", "shape", "data", "G parameters", "D parameters", "device", "precision")
-    return dict(zip(names, line[-1], strict=True))
 
 
 def _epochs_per_step(records: list[dict[str, Any]]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ganctl.config.resolve import meant_by
+from ganctl.config.resolve import own_component
 from ganctl.config.settings import COMPONENTS, Config
 from ganctl.errors import CHECKPOINT, GanctlError
 from ganctl.plugin import single_file
@@ -22,7 +22,7 @@ def config_of(registry: Registry, state: dict[str, Any]) -> Config:
     parts: dict[str, Any] = {}
     for name, kind in COMPONENTS.items():
         if name in state["components"]:
-            parts[name] = meant_by(
+            parts[name] = own_component(
                 registry, state["components"][name]["distribution"], kind, getattr(config, name)
             )
     return replace(config, **parts)

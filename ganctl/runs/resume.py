@@ -15,7 +15,7 @@ from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
 from ganctl.runs import checkpoint
-from ganctl.runs.checkpoint_schema import blamed_on
+from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import Run
 from ganctl.runs.provenance import check_origin, config_of
 from ganctl.system.jsonl import keep_lines
@@ -68,7 +68,7 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
     config = _changed(_config(state, path, registry), registry, given)
     real = path.resolve()
     run = Run(real.parent.parent)
-    if not run.config_file.is_file():
+    if not (run.config_file.is_file() and run.status_file.is_file()):  # outside a run, or an earlier ganctl's
         return Resume(config, state, None)
     if run.checkpoints[-1:] == [real]:
         return Resume(config, state, run)
@@ -82,7 +82,7 @@ def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
     single_file.check_recorded(registry, saved.plugins, exact=True)
     for setting in ("model", *COMPONENTS):
         check_origin(registry, state, setting)
-    with blamed_on(file):
+    with checkpoint_errors(file):
         resolve(registry, saved.to_dict())
     return saved
 
@@ -138,15 +138,15 @@ def _show(value: Any, other: Any) -> str:
     return str(value)
 
 
-def cut_back(run: Run, step: int, log_every: int) -> None:
+def truncate_logs(run: Run, step: int, log_every: int) -> None:
     """Bring the logs and pictures of ``run`` to where they were after ``step``.
 
     A line over less than ``log_every`` steps was the end of a training; its steps come again in a whole line.
     """
-    for path in (run.metrics_file, run.timing_file):
+    for path in (run.losses_file, run.timing_file):
         keep_lines(path, lambda record: record["step"] <= step and record["step"] % log_every == 0)
     # Of the metrics likewise: what is not an epoch's was the end of a training.
-    keep_lines(run.evaluation_file, lambda r: r["step"] <= step and float(r["epoch"]).is_integer())
+    keep_lines(run.metrics_file, lambda r: r["step"] <= step and float(r["epoch"]).is_integer())
     for picture in run.samples:
         if _step_of(picture) > step:
             picture.unlink()
@@ -156,7 +156,7 @@ def cut_back(run: Run, step: int, log_every: int) -> None:
 
 def copy_history(source: Run, target: Run) -> None:
     """The logs and pictures of ``source``, for a run that branches off it."""
-    for path in (source.metrics_file, source.timing_file, source.evaluation_file):
+    for path in (source.losses_file, source.timing_file, source.metrics_file):
         if path.exists():
             shutil.copyfile(path, target.path / path.name)
     for picture in source.samples:

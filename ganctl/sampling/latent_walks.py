@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes, Latent, Normal, Uniform
-from ganctl.rendering import grid, labelled_grid
+from ganctl.rendering import grid, labeled_grid
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,20 +113,20 @@ class Walk:
             labels: ``False``: pictures alone.
             scale: how many pixels wide and high each pixel becomes; by default so many that labels can be read.
         """
-        lines = [labelled_grid.Line(row.name, row.captions, grid.to_uint8(row.x)) for row in self.rows]
-        return labelled_grid.draw(lines, labels=labels, scale=scale)
+        lines = [labeled_grid.Line(row.name, row.captions, grid.to_uint8(row.x)) for row in self.rows]
+        return labeled_grid.draw(lines, labels=labels, scale=scale)
 
     def frames(self, *, scale: int | None = None) -> list[np.ndarray[Any, Any]]:
-        """One picture after the other, those of all rows at once: uint8 H×W×3, or H×W×1 for grey."""
+        """One picture after the other, those of all rows at once: uint8 H×W×3, or H×W×1 for gray."""
         import numpy as np
 
         height, width = self.rows[0].x.shape[2:]
         alone = len(self.rows) == 1
-        scale = scale or labelled_grid.enlargement(height, width, 256 if alone else labelled_grid.LEGIBLE)
+        scale = scale or labeled_grid.enlargement(height, width, 256 if alone else labeled_grid.LEGIBLE)
         made = []
         for at in zip(*(grid.to_uint8(row.x) for row in self.rows), strict=True):
             x = torch.stack(at)
-            picture = labelled_grid.enlarged(grid.to_pil(x[0]) if alone else grid.grid(x), scale)
+            picture = labeled_grid.enlarged(grid.to_pil(x[0]) if alone else grid.grid(x), scale)
             array = np.asarray(picture)
             made.append(array[..., None] if array.ndim == 2 else array)
         return made
@@ -166,7 +166,7 @@ def chosen(
         count = str(dims).partition(":")[2] or str(TELLING)
         if not count.isdecimal() or not int(count):
             raise GanctlError(f"--dims '{dims}' has no number.", "Write auto, or auto:12.", status=USAGE)
-        found = tell(sampler, seed=seed, **telling)
+        found = rank_dimensions(sampler, seed=seed, **telling)
         return [dimension for dimension, _ in found[: int(count)]]
     names = dims.split(",") if isinstance(dims, str) else [dims] if isinstance(dims, int) else list(dims)
     known = {dimension.name: dimension for dimension in dimensions(sampler.latent)}
@@ -198,7 +198,7 @@ def _no_dimension(name: str, latent: Latent, known: list[str]) -> GanctlError:
     return GanctlError(f"There is no dimension '{name}'.", hint, status=USAGE)
 
 
-def tell(
+def rank_dimensions(
     sampler: Sampler,
     *,
     seed: int = 0,

@@ -17,7 +17,7 @@ from ganctl.recipe import ImageShape
 from ganctl.rendering import grid as pictures
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
-from ganctl.runs.checkpoint_schema import blamed_on
+from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.provenance import check_origin, config_of
 from ganctl.sampling import latent_walks
 from ganctl.sampling.latent_walks import Walk
@@ -166,7 +166,7 @@ class Sampler:
         Args:
             dims: numbers, counted from 1, so that dimension 5 is ``z[:, 4]``; or a code's name, as ``"u0"``. Several
                 as a list or as in ``"5,25,u0"``. ``"auto"`` takes the 8 that change the picture most, ``"auto:12"``
-                12; see :meth:`telling`.
+                12; see :meth:`rank_dimensions`.
             values: seven from −3 to 3 unless given, or from −1 to 1 if the latent is drawn from there. For a
                 categorical code always all categories.
             z: take this latent (the first, of N×dim) in place of that of ``seed``.
@@ -192,13 +192,15 @@ class Sampler:
             batch_size=batch_size,
         )
 
-    def telling(self, *, seed: int = 0) -> list[tuple[str, float]]:
+    def rank_dimensions(self, *, seed: int = 0) -> list[tuple[str, float]]:
         """Every dimension, by its name, and how much it changes the picture; the most telling first.
 
         It is the mean squared difference of the pixels, in [−1, 1], between the dimension at −1 and at +1, over 16
         latents of ``seed``; for a categorical code that between each category and the next.
         """
-        return [(dimension.name, change) for dimension, change in latent_walks.tell(self, seed=seed)]
+        return [
+            (dimension.name, change) for dimension, change in latent_walks.rank_dimensions(self, seed=seed)
+        ]
 
     def interpolate(
         self,
@@ -283,5 +285,5 @@ def load(path: Path | str, *, device: str = "auto", plugins: Sequence[Path | str
     registry = single_file.registry_with(plugins)
     file, chosen = find_checkpoint(Path(path)), choose_device(device)
     state = checkpoint.load(file)
-    with blamed_on(file):
+    with checkpoint_errors(file):
         return Sampler(state, registry, chosen)

@@ -17,7 +17,7 @@ from ganctl.sampling import latent_files
 from ganctl.sampling.latent_files import Latents
 from ganctl.sampling.sampler import Sampler
 from ganctl.system.files import disk_error, write_atomically
-from ganctl.system.progress import Quiet
+from ganctl.system.progress import Reporter
 from ganctl.training.generate import rows_of_classes
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def draw(
     truncation: float | None = None,
     latents: Latents | None = None,
     save_latents: Path | None = None,
-    reporter: Quiet,
+    reporter: Reporter,
 ) -> None:
     """Write ``n`` pictures to ``out``: a grid (.png), an array (.npz), or else a folder of PNG files.
 

@@ -14,7 +14,9 @@ from typing import Any
 from filelock import FileLock
 
 from ganctl.errors import USAGE, GanctlError, status_of
+from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
+from ganctl.runs.status import Status
 from ganctl.sweeps.folder import Sweep, is_sweep, read
 from ganctl.sweeps.plan import Planned, title, varying
 from ganctl.system import toml
@@ -87,6 +89,7 @@ def _fill(
     for each, count in zip(planned, steps, strict=True):
         run = Run.create(folder / each.name)
         run.config_file.write_text(each.config.to_toml(), encoding="utf-8")
+        run_status.write(run.status_file, Status("waiting", total=count))
         per_step = each.config.batch_size * each.config.n_critic
         runs.append({"name": each.name, "values": each.values, "steps": count, "images_per_step": per_step})
     text = f"# {command}\n\n{toml.write(asked, {})}"

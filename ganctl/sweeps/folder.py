@@ -93,8 +93,8 @@ class Entry:
 
     @property
     def last(self) -> dict[str, Any]:
-        """The last line of ``metrics.jsonl``, with those of ``timing.jsonl`` for the same step; empty before one."""
-        return {**last_record(self.run.timing_file), **last_record(self.run.metrics_file)}
+        """The last line of ``losses.jsonl``, with those of ``timing.jsonl`` for the same step; empty before one."""
+        return {**last_record(self.run.timing_file), **last_record(self.run.losses_file)}
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from ganctl.dataset import Images
 from ganctl.errors import GanctlError
 from ganctl.plugin.registry import Registry
 from ganctl.sweeps.plan import Planned, of_run
-from ganctl.system.progress import Quiet
+from ganctl.system.progress import Reporter
 from ganctl.training.devices import rng_state, set_rng_state
 from ganctl.training.loop import total_steps
 from ganctl.training.setup import load_data, make_engine
@@ -30,7 +30,7 @@ _OF_NO_MATTER = (
 )
 
 
-def check(registry: Registry, planned: Sequence[Planned], reporter: Quiet) -> list[int]:
+def check(registry: Registry, planned: Sequence[Planned], reporter: Reporter) -> list[int]:
     """Decode the data and build the networks of every run once, on the CPU; how many steps each has to take.
 
     Raises:

@@ -30,7 +30,7 @@ class Row:
     entry: Entry
     state: State
     step: int = 0
-    last: Mapping[str, Any] = field(default_factory=dict)  # of metrics.jsonl and timing.jsonl
+    last: Mapping[str, Any] = field(default_factory=dict)  # of losses.jsonl and timing.jsonl
 
     @property
     def images_left(self) -> int:
@@ -65,7 +65,7 @@ def _row(entry: Entry) -> Row:
     state = entry.state
     if state == "waiting":
         return Row(entry, state)
-    last = {**last_record(entry.run.timing_file), **last_record(entry.run.metrics_file)}
+    last = {**last_record(entry.run.timing_file), **last_record(entry.run.losses_file)}
     step = last.get("step", 0)
     return Row(entry, state, entry.steps if state == "done" else step, last)
 
@@ -143,7 +143,7 @@ class Lines(_Read):
     _said = 0.0
 
     def say(self, text: str) -> None:
-        progress.Lines().say(text)
+        progress.LineReporter().say(text)
 
     @contextmanager
     def shown(self, sweep: Sweep) -> Iterator[None]:
@@ -174,7 +174,7 @@ class Live(_Read):
 
     def __init__(self) -> None:
         super().__init__()
-        self._console = progress.Bars().console
+        self._console = progress.BarReporter().console
         self._live: Any = None
 
     def say(self, text: str) -> None:

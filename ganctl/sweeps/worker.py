@@ -16,7 +16,7 @@ from ganctl.errors import GanctlError, InUseError
 from ganctl.sweeps.claim import Claim, take
 from ganctl.sweeps.folder import Sweep, read
 from ganctl.system.memory import free_memory
-from ganctl.system.progress import Quiet
+from ganctl.system.progress import NullReporter
 from ganctl.system.signals import Interrupted, StopSignals
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
             raise
         except Exception as error:
             stop.deferring = True
-            from ganctl.diagnostics.failures import explain
+            from ganctl.plugin.failures import explain
 
             claim.failed(*explain(error))
             if not isinstance(error, GanctlError):
@@ -104,7 +104,7 @@ def _wait(stop: StopSignals) -> None:
         time.sleep(0.05)
 
 
-class _Memory(Quiet):
+class _Memory(NullReporter):
     """Says nothing, and tells in the worker's file how much memory the run takes."""
 
     def __init__(self, claim: Claim, device: torch.device) -> None:

@@ -9,8 +9,11 @@ from pathlib import Path
 from ganctl.errors import RESOURCES, GanctlError, status_of
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``data`` to a temporary file beside ``path``, make it durable, and rename it over ``path``.
+def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write ``data`` to a temporary file next to ``path`` and rename it to ``path``.
+
+    Args:
+        durable: wait until the data and the rename are on the disk, so that they survive a power cut.
 
     Raises:
         GanctlError: with status ``RESOURCES`` when there is no room, else ``FAILED``.
@@ -19,10 +22,12 @@ def write_atomically(path: Path, data: bytes) -> None:
     try:
         with temporary.open("wb") as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         os.replace(temporary, path)
-        _sync_folder(path.parent)
+        if durable:
+            _sync_folder(path.parent)
     except OSError as error:
         raise disk_error(path, error) from error
     finally:

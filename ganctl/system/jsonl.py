@@ -1,4 +1,4 @@
-"""Lines of JSON: ``metrics.jsonl``, ``timing.jsonl``, ``evaluation.jsonl``. Free of torch, as reports read them too."""
+"""Lines of JSON: ``losses.jsonl``, ``timing.jsonl``, ``metrics.jsonl``. Free of torch, as reports read them too."""
 
 from __future__ import annotations
 

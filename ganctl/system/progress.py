@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -15,31 +15,43 @@ SECONDS_BETWEEN_LINES = 10.0
 Advance = Callable[[int], None]
 
 
-def make_reporter(*, quiet: bool = False, verbose: bool = False) -> Quiet:
-    """The reporter that fits stderr and what was asked for."""
-    if quiet:
-        return Quiet()
-    if sys.stderr.isatty() or "ipykernel" in sys.modules:
-        return Bars()
-    return Lines(verbose=verbose)
-
-
-class Quiet:
-    """Says nothing."""
+class Reporter(Protocol):
+    """Shows a user the progress of long work."""
 
     def say(self, text: str) -> None:
-        """One line for the user."""
+        """Print one line."""
+
+    def bar(self, what: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
+        """Count to ``total``, starting at ``done``; call the result with the number of items just finished."""
+
+    def show(self, values: Mapping[str, str]) -> None:
+        """Set the values shown next to the bar."""
+
+
+def make_reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
+    """Return the reporter for stderr: a bar on a terminal and in a notebook, otherwise lines."""
+    if quiet:
+        return NullReporter()
+    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+        return BarReporter()
+    return LineReporter(verbose=verbose)
+
+
+class NullReporter:
+    """Prints nothing."""
+
+    def say(self, text: str) -> None:
+        pass
 
     @contextmanager
     def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
-        """A count of ``total`` things, ``done`` of them already; call the result with how many more are done."""
         yield lambda n: None
 
     def show(self, values: Mapping[str, str]) -> None:
-        """Values to stand beside the bar from now on."""
+        pass
 
 
-class Lines(Quiet):
+class LineReporter:
     """Plain lines on stderr, now and then."""
 
     def __init__(self, *, verbose: bool = False) -> None:
@@ -74,7 +86,7 @@ class Lines(Quiet):
         self._fresh = True
 
 
-class Bars(Quiet):
+class BarReporter:
     """Rich progress bars on stderr."""
 
     def __init__(self) -> None:
@@ -140,7 +152,7 @@ class _Stderr:
 
 
 @contextmanager
-def as_callback(reporter: Quiet) -> Iterator[Callable[[str, int, int], None]]:
+def as_callback(reporter: Reporter) -> Iterator[Callable[[str, int, int], None]]:
     """A callback of (what, done, total) that shows a bar of ``reporter`` for each new ``what``."""
     with ExitStack() as stack:
         current: list[Any] = ["", 0, None]

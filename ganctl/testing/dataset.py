@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganctl.data.decoding import decode
-from ganctl.dataset import Dataset, Images, Pictures
+from ganctl.dataset import Dataset, ImageFiles, Images
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.plugin import options
 from ganctl.testing.findings import Broken, Findings, NotHere, Subject
@@ -55,11 +55,11 @@ def check(subject: Subject, findings: Findings, root: Path) -> None:
         content, again = dataset.read(), subject.make(root=root).read()
         if isinstance(content, Images):
             _check_images(findings, content)
-        elif isinstance(content, Pictures):
+        elif isinstance(content, ImageFiles):
             _check_pictures(findings, content)
         else:
             raise Broken(
-                f"reads a {type(content).__name__}, not ganctl.Images or ganctl.Pictures.",
+                f"reads a {type(content).__name__}, not ganctl.Images or ganctl.ImageFiles.",
                 "Return one of them from read().",
             )
         if not findings.failures and not _same(content, again):
@@ -99,7 +99,7 @@ def _check_images(findings: Findings, images: Images) -> None:
     if x.ndim != 4 or 0 in x.shape:
         findings.say(
             f"has x of shape {tuple(x.shape)}: it should be N×C×H×W.",
-            "Grey images N×H×W need x.unsqueeze(1).",
+            "Gray images N×H×W need x.unsqueeze(1).",
         )
     elif x.shape[1] > 4 and x.shape[3] <= 4:
         findings.say(
@@ -130,7 +130,7 @@ def _check_labels(findings: Findings, low: int, high: int, classes: Any) -> None
         )
 
 
-def _check_pictures(findings: Findings, pictures: Pictures) -> None:
+def _check_pictures(findings: Findings, pictures: ImageFiles) -> None:
     if len(pictures.names) == 0:
         raise Broken(
             "names no picture.", "Raise ganctl.GanctlError(…, status=ganctl.DATA) saying where it looked."

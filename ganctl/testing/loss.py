@@ -202,7 +202,7 @@ def _answer(
     value, report = answer
     if not isinstance(value, Tensor) or value.ndim:
         raise Broken(
-            f"returns {_kind(value)} {turn} where the value to minimise is a scalar.",
+            f"returns {_kind(value)} {turn} where the value to minimize is a scalar.",
             "Take a mean over the batch: .mean().",
         )
     if not bool(value.isfinite()):
@@ -304,7 +304,7 @@ def _check_state(world: Callable[[int], World]) -> None:
     again.loss.load_state_dict(state)
     values = []
     for loss in (here.loss, again.loss):
-        D = copy.deepcopy(again.D)  # spectral normalisation changes with every call
+        D = copy.deepcopy(again.D)  # spectral normalization changes with every call
         torch.manual_seed(1)
         values.append(
             [

@@ -202,7 +202,7 @@ def _check_module(
     with findings.during("when it is trained"):
         network = new().train()
         with on_device("in its forward or backward pass"):
-            # Of random weight each, so that a normalised output does not add up to a constant.
+            # Of random weight each, so that a normalized output does not add up to a constant.
             outputs = _tensors(network(x, y))
             torch.stack([(answer * torch.randn_like(answer)).sum() for answer in outputs]).sum().backward()
         lost = [

@@ -200,7 +200,7 @@ def _scalar_and_report(loss: Loss, answer: Any) -> tuple[Tensor, Report]:
             else type(answer).__name__
         )
         raise GanctlError(
-            f"The loss {type(loss).__name__} returned {what}, not a scalar to minimise and a dict of what to report.",
+            f"The loss {type(loss).__name__} returned {what}, not a scalar to minimize and a dict of what to report.",
             "As in: return loss.mean(), {}",
         )
     return scalar, report

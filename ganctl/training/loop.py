@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import shutil
 import time
 import traceback
@@ -24,15 +25,17 @@ from ganctl.errors import CHECKPOINT, DATA, DIVERGED, GanctlError
 from ganctl.evaluation.metrics import Metrics
 from ganctl.kernels import linear
 from ganctl.plugin import discovery
+from ganctl.plugin.failures import explain
 from ganctl.plugin.registry import Registry
 from ganctl.rendering import curves, grid
 from ganctl.runs import checkpoint, provenance
 from ganctl.runs import resume as resuming
+from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
 from ganctl.runs.resume import Resume
 from ganctl.system.files import disk_error, make_durable, write_atomically
 from ganctl.system.jsonl import write_line
-from ganctl.system.progress import Advance, Quiet, clock
+from ganctl.system.progress import Advance, NullReporter, Reporter, clock
 from ganctl.system.signals import StopSignals
 from ganctl.training import components, recorder
 from ganctl.training.devices import arithmetic, choose_device, rng_state, set_rng_state
@@ -57,7 +60,7 @@ def train(
     runs: Path = Path("runs"),
     out: Path | None = None,
     resume: Resume | None = None,
-    reporter: Quiet | None = None,
+    reporter: Reporter | None = None,
     stop: StopSignals | None = None,
 ) -> Run:
     """Train ``config`` to its end in a new run folder, or go on with ``resume``.
@@ -75,7 +78,7 @@ def train(
         GanctlError: anything a user can act on, all that can be known beforehand before a folder is made.
         Interrupted: a signal came; everything is saved.
     """
-    reporter, stop = reporter or Quiet(), stop or StopSignals()
+    reporter, stop = reporter or NullReporter(), stop or StopSignals()
     registry = registry or discovery.registry()
     device = choose_device(config.device)
     if device.type == "cpu":
@@ -105,9 +108,10 @@ def train(
             if resume and resume.state:
                 loop.restore(resume.state)
             elif resume and resume.run:
-                resuming.cut_back(run, 0, config.log_every)
+                resuming.truncate_logs(run, 0, config.log_every)
             write_atomically(run.config_file, config.to_toml().encode())
-            loop.go(stop)
+            with _ending_recorded(loop):
+                loop.go(stop)
     return run
 
 
@@ -151,7 +155,7 @@ class _Loop:
     images: Images
     fingerprint: str
     origins: dict[str, dict[str, str]]
-    reporter: Quiet
+    reporter: Reporter
     step: int = 0
     seconds: float = 0.0  # of training, over all sessions
     timed_step: int = 0  # up to which the time of the steps is known
@@ -201,7 +205,7 @@ class _Loop:
         self.step = state["step"]
         self.seconds = state["seconds"]
         self.timed_step = self.step
-        resuming.cut_back(self.run, self.step, self.config.log_every)
+        resuming.truncate_logs(self.run, self.step, self.config.log_every)
         set_rng_state(state["rng"], self.engine.device)
 
     def go(self, stop: StopSignals) -> None:
@@ -286,7 +290,7 @@ class _Loop:
                 f"Stopped and saved at step {self.step}. Go on: ganctl train --resume {self.run.path}"
             )
             stop.check(said=True)
-        reporter.say(f"Done: {self.total} steps in {clock(self.seconds)}. Pictures: {self.run.samples_dir}")
+        reporter.say(f"Done: {self.total} steps in {clock(self.seconds)}. Samples: {self.run.samples_dir}")
         reporter.say(f"Draw more: ganctl sample --ckpt {self.run.path} --n 25")
 
     def device_step(self) -> None:
@@ -337,6 +341,31 @@ class _Loop:
         self.begin_line(board, watch)
         self.finish_line(board, watch)
 
+    def record(self, state: run_status.State, error: run_status.Failure | None = None) -> None:
+        """Write ``status.json``."""
+        parameters = {
+            name: sum(p.numel() for p in network.parameters())
+            for name, network in (("G", self.engine.G), ("D", self.engine.D))
+        }
+        columns = self.columns or math.ceil(math.sqrt(len(self.latents)))
+        run_status.write(
+            self.run.status_file,
+            run_status.Status(
+                state,
+                step=self.step,
+                total=self.total,
+                images=len(self.images.x),
+                image=(self.images.shape.channels, self.images.shape.height, self.images.shape.width),
+                parameters=parameters,
+                device=str(self.engine.device),
+                precision=self.config.precision,
+                grid=(columns, math.ceil(len(self.latents) / columns)),
+                pid=os.getpid(),
+                error=error,
+            ),
+            durable=state != "running",
+        )
+
     def begin_line(self, board: Tracker, watch: _Watch) -> None:
         """Have the rows of the line that is due copied to the host, which goes on giving the device steps."""
         self.finish_line(board, watch)
@@ -351,7 +380,7 @@ class _Loop:
         means, bad = line.rows.means(), line.rows.first_bad()
         seconds = watch.lap()
         self.seconds += seconds
-        write_line(self.run.metrics_file, {"step": line.step, "epoch": line.epoch, **means})
+        write_line(self.run.losses_file, {"step": line.step, "epoch": line.epoch, **means})
         # Of this session's steps alone: rows that a checkpoint brought took no time now.
         speed = (line.step - self.timed_step) * self.per_step / max(seconds, 1e-9)
         self.timed_step = line.step
@@ -360,6 +389,7 @@ class _Loop:
         board.scalars(line.step, {**means, "images_per_second": speed})
         shown = {name.replace("_", " "): f"{value:.3f}" for name, value in means.items()}
         self.reporter.show({"epoch": f"{line.epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"})
+        self.record("running")
         if bad is not None:
             self.diverged(f"a loss was not finite at step {line.step - line.rows.count + bad + 1}")
 
@@ -388,7 +418,7 @@ class _Loop:
             self.diverged(f"a weight, or what an optimizer remembers, was not finite at step {self.step}")
             return
         path = self.run.checkpoint_file(self.step)
-        for lines in (self.run.metrics_file, self.run.timing_file, self.run.evaluation_file):
+        for lines in (self.run.losses_file, self.run.timing_file, self.run.metrics_file):
             make_durable(lines)  # the checkpoint takes them for written
         checkpoint.save(
             path,
@@ -427,7 +457,7 @@ class _Loop:
         if self.epoch_ended():
             epoch = self.epochs_done(self.step)
         grid.save_png(picture, self.run.samples_dir / f"epoch-{epoch:04d}-step-{self.step:08d}.png")
-        board.picture(self.step, "samples", picture)
+        board.image(self.step, "samples", picture)
 
     def evaluate(self, board: Tracker) -> None:
         """The metrics of pictures of the same latents as every time, on disk, to the trackers and on screen."""
@@ -451,7 +481,7 @@ class _Loop:
         if not values:
             return
         epoch = self.epochs_done(self.step) if self.epoch_ended() else self.epoch()
-        write_line(self.run.evaluation_file, {"step": self.step, "epoch": epoch, **values})
+        write_line(self.run.metrics_file, {"step": self.step, "epoch": epoch, **values})
         board.scalars(self.step, values)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         self.reporter.say(f"step {self.step}: {shown}")
@@ -461,18 +491,36 @@ class _Loop:
         chosen = torch.randperm(len(self.images.x), generator=generator)[: self.config.samples]
         picture = grid.grid(self.images.x[chosen])
         grid.save_png(picture, self.run.real_file)
-        board.picture(0, "reals", picture)
+        board.image(0, "reals", picture)
 
     def draw_curves(self) -> None:
-        curves.draw(self.run.metrics, self.run.curves_file, self.run.name)
+        curves.draw(self.run.losses, self.run.curves_file, self.run.name)
 
 
 class _Line(NamedTuple):
-    """A line of ``metrics.jsonl`` whose values are still on their way from the device."""
+    """A line of ``losses.jsonl`` whose values are still on their way from the device."""
 
     step: int
     epoch: float
     rows: recorder.Rows
+
+
+@contextmanager
+def _ending_recorded(loop: _Loop) -> Iterator[None]:
+    """Write to ``status.json`` how the run ended, whatever happens within."""
+    loop.record("running")
+    try:
+        yield
+    except KeyboardInterrupt:
+        loop.record("stopped")
+        raise
+    except BaseException as error:
+        message, hint, status = explain(error)
+        state: run_status.State = "diverged" if status == DIVERGED else "failed"
+        with suppress(GanctlError):  # a full disk must not hide the error that says so
+            loop.record(state, run_status.Failure(message, hint, status))
+        raise
+    loop.record("finished")
 
 
 class _Watch:
@@ -495,10 +543,10 @@ class _Watch:
             self._mark += time.monotonic() - began
 
 
-class _Logged(Quiet):
+class _Logged(NullReporter):
     """A reporter whose every line goes to ``log.txt`` too."""
 
-    def __init__(self, reporter: Quiet, file: io.FileIO) -> None:
+    def __init__(self, reporter: Reporter, file: io.FileIO) -> None:
         self._reporter, self._file = reporter, file
 
     def say(self, text: str) -> None:
@@ -522,7 +570,7 @@ class _Logged(Quiet):
 
 
 @contextmanager
-def _log_file(run: Run, reporter: Quiet) -> Iterator[_Logged]:
+def _log_file(run: Run, reporter: Reporter) -> Iterator[_Logged]:
     # Unbuffered: what a full disk did not take must not come up again when the file is closed.
     with _opened(run.log_file) as file:
         logged = _Logged(reporter, file)

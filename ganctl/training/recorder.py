@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Recorder:
-    """The reports since the last line of ``metrics.jsonl``, one row a step, on the device."""
+    """The reports since the last line of ``losses.jsonl``, one row a step, on the device."""
 
     def __init__(self, capacity: int, device: torch.device) -> None:
         self.capacity, self.device = capacity, device

@@ -14,13 +14,13 @@ from ganctl.dataset import Dataset, Images
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.latent import Latent
 from ganctl.plugin.registry import Registry
-from ganctl.system.progress import Quiet, as_callback
+from ganctl.system.progress import Reporter, as_callback
 from ganctl.training import components
 from ganctl.training.devices import rng_state, set_rng_state
 from ganctl.training.engine import Engine
 
 
-def load_data(registry: Registry, config: Config, reporter: Quiet) -> cache.Loaded:
+def load_data(registry: Registry, config: Config, reporter: Reporter) -> cache.Loaded:
     """The decoded dataset of ``config``."""
     dataset = components.build(registry, "dataset", config.data, root=Path(config.data_root))
     if not isinstance(dataset, (Dataset, Images)):
@@ -52,11 +52,11 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     G = components.make_generator(registry, config, images.shape, classes)
     D = components.make_discriminator(registry, config, images.shape, classes)
     loss = components.make_loss(registry, config, classes)
-    if loss.penalises_gradient and not config.force and (normed := _batch_norm(D)):
+    if loss.penalizes_gradient and not config.force and (normed := _batch_norm(D)):
         raise GanctlError(
             f"The loss '{config.loss.name}' takes D's gradient for each image on its own, but the discriminator "
             f"'{config.discriminator.name}' mixes the images of a batch ({normed}).",
-            "Give a discriminator without batch normalisation, as -o discriminator.norm=none for dcgan; "
+            "Give a discriminator without batch normalization, as -o discriminator.norm=none for dcgan; "
             "or --force to try it all the same.",
             status=USAGE,
         )
@@ -97,7 +97,7 @@ def compile_networks(engine: Engine, say: Callable[[str], None]) -> None:
 
     torch._dynamo.config.suppress_errors = True  # no compiler, no Triton: torch's own kernels
     engine.G.compile()
-    if engine.loss.penalises_gradient:
+    if engine.loss.penalizes_gradient:
         say(
             "D is not compiled: the loss takes the gradient of a gradient, which torch.compile does not support."
         )

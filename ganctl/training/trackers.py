@@ -23,7 +23,7 @@ class Tracker:
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """Numbers after ``step``: losses and D's answers, images per second, metrics."""
 
-    def picture(self, step: int, name: str, image: Image) -> None:
+    def image(self, step: int, name: str, image: Image) -> None:
         """A PIL image after ``step``: ``name`` is ``"samples"`` or, once, ``"reals"``."""
 
     def close(self) -> None:
@@ -51,8 +51,8 @@ class Trackers(Tracker):
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         self._each(lambda tracker: tracker.scalars(step, values))
 
-    def picture(self, step: int, name: str, image: Image) -> None:
-        self._each(lambda tracker: tracker.picture(step, name, image))
+    def image(self, step: int, name: str, image: Image) -> None:
+        self._each(lambda tracker: tracker.image(step, name, image))
 
     def close(self) -> None:
         self._each(lambda tracker: tracker.close())

@@ -10,10 +10,10 @@ def register_augmentations(register: ganctl.Register) -> None:
     register(
         "diffaug",
         "ganctl_augment.diffaug:DiffAugment",
-        summary="Colour, translation and cutout on every image (Zhao et al. 2020)",
+        summary="Color, translation and cutout on every image (Zhao et al. 2020)",
     )
     register(
         "ada",
         "ganctl_augment.ada:ADA",
-        summary="Flips, turns, scaling and colour, as often as D overfits (Karras et al. 2020)",
+        summary="Flips, turns, scaling and color, as often as D overfits (Karras et al. 2020)",
     )

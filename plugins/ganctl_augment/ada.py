@@ -12,7 +12,7 @@ from ganctl_augment.resample import bilinear, wide
 
 
 class ADA(nn.Module):
-    """Flips, turns, scaling and colour of what D sees, each per image with probability p, and p follows D.
+    """Flips, turns, scaling and color of what D sees, each per image with probability p, and p follows D.
 
     The groups blit, geometry and color of the paper's appendix B ("bgc"), with its ranges. Every operation is
     drawn for itself. While p stays below about 0.8 the generator does not learn to draw the augmentations
@@ -86,7 +86,7 @@ class ADA(nn.Module):
             total.mul_(~due)
 
     def forward(self, x: Tensor) -> Tensor:
-        """float N×C×H×W in [−1, 1] → the same shape and dtype; colour may leave [−1, 1]."""
+        """float N×C×H×W in [−1, 1] → the same shape and dtype; color may leave [−1, 1]."""
         out = wide(x)
         if self.blit or self.geometry:
             # One resampling for all, from positions that are exact where an operation is not applied.
@@ -138,7 +138,7 @@ class ADA(nn.Module):
         return row, column
 
     def _recolor(self, x: Tensor) -> Tensor:
-        """Works on luma, the part along the grey axis, and on the rest, chroma, which are at right angles."""
+        """Works on luma, the part along the gray axis, and on the rest, chroma, which are at right angles."""
         n, channels = x.shape[:2]
 
         def per_image(value: Tensor) -> Tensor:
@@ -151,14 +151,14 @@ class ADA(nn.Module):
         if channels == 1:
             return luma * (x + brightness)
         chroma = contrast * per_image(self._sometimes(torch.randn(n, device=device).exp2(), 1))
-        grey = x.mean(1, keepdim=True)
+        gray = x.mean(1, keepdim=True)
         if channels != 3:
-            return chroma * x + (luma * (grey + brightness) - chroma * grey)
+            return chroma * x + (luma * (gray + brightness) - chroma * gray)
         hue = per_image(self._sometimes(math.pi * _uniform(n, device), 0))
-        # Hue turns chroma about the grey axis v: cos θ · x + sin θ · (v × x), as v × grey is 0.
+        # Hue turns chroma about the gray axis v: cos θ · x + sin θ · (v × x), as v × gray is 0.
         crossed = (x.roll(1, 1) - x.roll(-1, 1)) / math.sqrt(3)
         along, across = chroma * hue.cos(), chroma * hue.sin()
-        return along * x + across * crossed + (luma * (grey + brightness) - along * grey)
+        return along * x + across * crossed + (luma * (gray + brightness) - along * gray)
 
     def _sometimes(self, drawn: Tensor, otherwise: float, p: Tensor | None = None) -> Tensor:
         """``drawn`` (…×N) with probability ``p`` (self.p) for each of the N images, else ``otherwise``."""

@@ -12,10 +12,10 @@ from ganctl_augment.resample import pick, wide
 
 
 class DiffAugment(nn.Module):
-    """Random colour, translation and cutout of every image that D sees (Zhao et al. 2020).
+    """Random color, translation and cutout of every image that D sees (Zhao et al. 2020).
 
     The operations are drawn anew for each image at each call and applied in the order of the policy. Pixels
-    without a source become 0, mid-grey. Colour may leave [−1, 1]; as in the paper nothing is clipped.
+    without a source become 0, mid-gray. Color may leave [−1, 1]; as in the paper nothing is clipped.
 
     Args:
         policy: operations in order: ``color`` (brightness ±0.5, saturation ×[0, 2], contrast ×[0.5, 1.5]),
@@ -45,12 +45,12 @@ class DiffAugment(nn.Module):
 
 
 def color(x: Tensor) -> Tensor:
-    """Brightness, then saturation, then contrast. Grey images have no saturation to change."""
+    """Brightness, then saturation, then contrast. Gray images have no saturation to change."""
     brightness, saturation, contrast = torch.rand(3, len(x), 1, 1, 1, dtype=x.dtype, device=x.device).unbind()
     x = x + (brightness - 0.5)
     if x.shape[1] > 1:
-        grey = x.mean(1, keepdim=True)
-        x = grey + (x - grey) * (2 * saturation)
+        gray = x.mean(1, keepdim=True)
+        x = gray + (x - gray) * (2 * saturation)
     mean = x.mean((1, 2, 3), keepdim=True)
     return mean + (x - mean) * (contrast + 0.5)
 

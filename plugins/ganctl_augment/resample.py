@@ -41,15 +41,15 @@ def bilinear(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
     Returns:
         N×C×H'×W' of x's dtype.
     """
-    top, bottom, down = _neighbours(row, x.shape[2])
-    left, right, across = _neighbours(column, x.shape[3])
+    top, bottom, down = _neighbors(row, x.shape[2])
+    left, right, across = _neighbors(column, x.shape[3])
     down, across = down.to(x.dtype).unsqueeze(1), across.to(x.dtype).unsqueeze(1)
     above = pick(x, top, left) * (1 - across) + pick(x, top, right) * across
     below = pick(x, bottom, left) * (1 - across) + pick(x, bottom, right) * across
     return above * (1 - down) + below * down
 
 
-def _neighbours(position: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
+def _neighbors(position: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     """The pixels before and after a position on an axis of ``size`` pixels, and the weight of the latter."""
     last = max(size - 1, 1)
     mirrored = last - (position.remainder(2 * last) - last).abs()

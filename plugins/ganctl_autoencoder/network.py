@@ -8,7 +8,7 @@ from ganctl import ImageShape, sizes
 
 
 class Autoencoder(nn.Module):
-    """conv 3×3 of stride 2, ReLU; a linear map to a short code and one back; nearest neighbour ×2, conv 3×3.
+    """conv 3×3 of stride 2, ReLU; a linear map to a short code and one back; nearest neighbor ×2, conv 3×3.
 
     ``forward`` takes x, float N×C×H×W in [−1, 1], and returns its reconstruction, float N×C×H×W, which nothing keeps
     within [−1, 1]; with ``with_code`` also the code, float N×``code``.
@@ -16,7 +16,7 @@ class Autoencoder(nn.Module):
     Args:
         width: channels at half of the size.
         code: length of the code.
-        batch_norm: normalise the code, after it is returned, and what is made of it over the batch.
+        batch_norm: normalize the code, after it is returned, and what is made of it over the batch.
         with_code: return the code too, as the loss ebgan needs; began takes the reconstruction alone.
 
     Raises:
@@ -56,7 +56,7 @@ class Autoencoder(nn.Module):
             nn.Conv2d(width, image.channels, 3, padding=1),
         )
         self.with_code = with_code
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor | tuple[Tensor, Tensor]:
         code = self.encode(x)
@@ -64,6 +64,6 @@ class Autoencoder(nn.Module):
         return (reconstruction, code) if self.with_code else reconstruction
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, 0.02)

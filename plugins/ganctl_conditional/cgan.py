@@ -14,7 +14,7 @@ SLOPE = 0.2
 class Generator(nn.Module):
     """Mirza & Osindero 2014 (arXiv:1411.1784): z and an embedding of the label, side by side, through an MLP.
 
-    Hidden layers with batch normalisation, in all but the first, and leaky ReLU 0.2; tanh. ``forward`` takes z, float
+    Hidden layers with batch normalization, in all but the first, and leaky ReLU 0.2; tanh. ``forward`` takes z, float
     N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
 
     Args:

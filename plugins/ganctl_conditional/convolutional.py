@@ -16,7 +16,7 @@ class ACGANGenerator(nn.Module):
     """z ⊙ e_y, with an embedding e of the classes as long as z, through upsampling and convolutions to tanh.
 
     Odena et al. 2017 (arXiv:1610.09585), in the layers of PyTorch-GAN: a projection to 128 channels at a quarter of
-    the size, then twice nearest neighbour ×2, conv 3×3, BN, leaky ReLU 0.2; conv 3×3. ``forward`` takes z, float
+    the size, then twice nearest neighbor ×2, conv 3×3, BN, leaky ReLU 0.2; conv 3×3. ``forward`` takes z, float
     N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
 
     Args:
@@ -44,7 +44,7 @@ class ACGANGenerator(nn.Module):
                 nn.LeakyReLU(0.2, inplace=True),
             ]
         self.layers = nn.Sequential(*layers, nn.Conv2d(64, image.channels, 3, padding=1), nn.Tanh())
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, z: Tensor, y: Tensor) -> Tensor:
         return self.layers(self.project(z * self.embedding(y)).view(-1, *self.start))
@@ -60,8 +60,8 @@ class ACGANDiscriminator(nn.Module):
     Args:
         dropout: share of channels that are dropped, at least 0 and below 1.
         batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
-        norm: batch normalisation in all layers but the first, or none. At 16×16 only none can tell reals from
-            fakes: the last normalisation leaves the logits of either batch one mean.
+        norm: batch normalization in all layers but the first, or none. At 16×16 only none can tell reals from
+            fakes: the last normalization leaves the logits of either batch one mean.
 
     Raises:
         GanctlError: data without labels, sides not divisible by 16, or an option out of its range.
@@ -80,7 +80,7 @@ class ACGANDiscriminator(nn.Module):
         self.features, length = _features(what, image, dropout, batch_norm_eps, norm)
         self.to_logit = nn.Linear(length, 1)
         self.to_classes = nn.Linear(length, classes(what, num_classes))
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         phi = self.features(x)
@@ -97,8 +97,8 @@ class InfoGANDiscriminator(nn.Module):
     Args:
         dropout: share of channels that are dropped, at least 0 and below 1.
         batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
-        norm: batch normalisation in all layers but the first, or none. At 16×16 only none can tell reals from
-            fakes: the last normalisation leaves the logits of either batch one mean.
+        norm: batch normalization in all layers but the first, or none. At 16×16 only none can tell reals from
+            fakes: the last normalization leaves the logits of either batch one mean.
 
     Raises:
         GanctlError: a latent without codes, sides not divisible by 16, or an option out of its range.
@@ -122,7 +122,7 @@ class InfoGANDiscriminator(nn.Module):
         self.features, length = _features("infogan discriminator", image, dropout, batch_norm_eps, norm)
         self.to_logit = nn.Linear(length, 1)
         self.to_code = nn.Linear(length, sum(latent.categorical) + latent.continuous)
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
         phi = self.features(x)
@@ -160,7 +160,7 @@ def _check_eps(eps: float) -> None:
         )
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

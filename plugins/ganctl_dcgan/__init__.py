@@ -18,7 +18,7 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "dcgan-upsample",
         "ganctl_dcgan.upsample:Generator",
-        summary="Nearest-neighbour upsampling and convolutions; sides divisible by 4",
+        summary="Nearest-neighbor upsampling and convolutions; sides divisible by 4",
     )
 
 

@@ -7,13 +7,13 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ganctl import ImageShape, Latent, sizes
-from ganctl_dcgan.norm import Norm, normalisation, spectral
+from ganctl_dcgan.norm import Norm, normalization, spectral
 
 
 class Generator(nn.Module):
     """z, projected to a small image, then doubled by transposed convolutions 4×4 of stride 2 up to a tanh.
 
-    Batch normalisation and ReLU after all but the last; weights from N(0, 0.02). ``forward`` takes z, float
+    Batch normalization and ReLU after all but the last; weights from N(0, 0.02). ``forward`` takes z, float
     N×``latent.dim``, and returns float N×C×H×W in [−1, 1]. At 64×64×3 with 100 inputs: 3,576,704 parameters.
 
     Args:
@@ -53,7 +53,7 @@ class Generator(nn.Module):
             nn.Tanh(),
         ]
         self.layers = nn.Sequential(*layers)
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         project: Any
@@ -67,14 +67,14 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Image, halved by convolutions 4×4 of stride 2, and a last convolution from what is left to one logit.
 
-    Leaky ReLU 0.2 after each, normalisation before it in all but the first; weights from N(0, 0.02).
+    Leaky ReLU 0.2 after each, normalization before it in all but the first; weights from N(0, 0.02).
     ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 64×64×3: 2,765,568 parameters.
 
     Args:
         width: channels of the layer next to the image; each layer further in has twice as many.
         depth: number of halvings. Unless given, as many as leave 4 to 7 pixels on the short side.
         max_width: no layer has more channels than this.
-        norm: batch normalisation as published, or what a gradient penalty needs, as it keeps images apart: layer
+        norm: batch normalization as published, or what a gradient penalty needs, as it keeps images apart: layer
             (over all of an image), instance (over each channel of an image) or none.
         spectral_norm: divide the weights of each convolution by their largest singular value (Miyato et al. 2018).
             Usual with norm=none.
@@ -97,16 +97,16 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         channels = image.channels
         for number, out in enumerate(widths):
-            # Only a normalisation that follows makes a bias superfluous. The paper has none in the first either.
+            # Only a normalization that follows makes a bias superfluous. The paper has none in the first either.
             bias = number > 0 and norm == "none"
             layers.append(nn.Conv2d(channels, out, 4, stride=2, padding=1, bias=bias))
             if number > 0:
-                layers += normalisation(norm, out)
+                layers += normalization(norm, out)
             layers.append(nn.LeakyReLU(0.2, inplace=True))
             channels = out
         layers.append(nn.Conv2d(channels, 1, end, bias=False))
         self.layers = nn.Sequential(*layers)
-        self.apply(_initialise)
+        self.apply(_initialize)
         if spectral_norm:
             self.apply(spectral)
 
@@ -146,7 +146,7 @@ def _plan(role: str, image: ImageShape, width: int, depth: int | None, max_width
     return _Plan(start, [min(width << block, max_width) for block in range(blocks)])
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

@@ -1,4 +1,4 @@
-"""Normalisation of the discriminators' layers: of activations and of weights."""
+"""Normalization of the discriminators' layers: of activations and of weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 Norm = Literal["batch", "layer", "instance", "none"]
 
 
-def normalisation(norm: Norm, channels: int, eps: float = 1e-5) -> list[nn.Module]:
+def normalization(norm: Norm, channels: int, eps: float = 1e-5) -> list[nn.Module]:
     """The layer that ``norm`` means for N×``channels``×H×W, with a learnt scale and shift; none for "none"."""
     if norm == "batch":
         return [nn.BatchNorm2d(channels, eps=eps)]
@@ -22,6 +22,6 @@ def normalisation(norm: Norm, channels: int, eps: float = 1e-5) -> list[nn.Modul
 
 
 def spectral(module: nn.Module) -> None:
-    """Normalises the weights of ``module`` by their largest singular value, if it is a layer with weights."""
+    """Normalizes the weights of ``module`` by their largest singular value, if it is a layer with weights."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         parametrizations.spectral_norm(module)

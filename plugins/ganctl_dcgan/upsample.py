@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d
 
 from ganctl import USAGE, GanctlError, ImageShape, Latent, sizes
-from ganctl_dcgan.norm import Norm, normalisation, spectral
+from ganctl_dcgan.norm import Norm, normalization, spectral
 
 
 class Generator(nn.Module):
@@ -45,7 +45,7 @@ class Generator(nn.Module):
             nn.Conv2d(64, image.channels, 3, padding=1),
             nn.Tanh(),
         )
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         x = self.project(z).view(-1, *self.start)
@@ -62,16 +62,16 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Four convolutions 3×3 of stride 2 to 16, 32, 64 and 128 channels, then one logit.
 
-    After each: leaky ReLU 0.2, dropout of whole channels, and in all but the first normalisation, in this
+    After each: leaky ReLU 0.2, dropout of whole channels, and in all but the first normalization, in this
     order. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 32×32×1: 98,113
     parameters. Weights of convolutions from N(0, 0.02).
 
     Args:
         dropout: share of channels that are dropped, at least 0 and below 1.
         batch_norm_eps: added to the variance, whatever the norm. PyTorch-GAN's nets have 0.8.
-        norm: batch normalisation as published, or what a gradient penalty needs, as it keeps images apart: layer
+        norm: batch normalization as published, or what a gradient penalty needs, as it keeps images apart: layer
             (over all of an image), instance (over each channel of an image) or none. At 16×16 batch cannot tell
-            reals from fakes: the last normalisation leaves the logits of either batch one mean.
+            reals from fakes: the last normalization leaves the logits of either batch one mean.
         spectral_norm: divide the weights of each layer by their largest singular value (Miyato et al. 2018).
             Usual with norm=none and dropout=0.
 
@@ -109,11 +109,11 @@ class Discriminator(nn.Module):
                 nn.Dropout2d(dropout),
             ]
             if out > 16:
-                layers += normalisation(norm, out, batch_norm_eps)
+                layers += normalization(norm, out, batch_norm_eps)
             channels = out
         end = (image.height // 16) * (image.width // 16)
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * end, 1))
-        self.apply(_initialise)
+        self.apply(_initialize)
         if spectral_norm:
             self.apply(spectral)
 
@@ -141,7 +141,7 @@ def _check_eps(eps: float) -> None:
         )
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Conv2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):

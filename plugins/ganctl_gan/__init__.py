@@ -37,7 +37,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="gan",
-            summary="Fully connected GAN with batch normalisation, after PyTorch-GAN's gan.py",
+            summary="Fully connected GAN with batch normalization, after PyTorch-GAN's gan.py",
             generator=Spec("mlp", hidden=(128, 256, 512, 1024)),
             discriminator=Spec("mlp", hidden=(512, 256)),
             loss=Spec("bce"),

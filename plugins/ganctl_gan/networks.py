@@ -16,7 +16,7 @@ class Generator(nn.Module):
 
     Args:
         hidden: width of each hidden layer, from z to the image.
-        batch_norm: normalise every hidden layer but the first over the batch.
+        batch_norm: normalize every hidden layer but the first over the batch.
         batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
         slope: of the leaky ReLU for negative inputs.
 

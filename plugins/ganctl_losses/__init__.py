@@ -12,7 +12,7 @@ LOSSES = {
     ),
     "r1": (
         "cross_entropy:R1",
-        "Binary cross-entropy, zero-centred penalty at real images (Mescheder et al. 2018)",
+        "Binary cross-entropy, zero-centered penalty at real images (Mescheder et al. 2018)",
     ),
     "dragan": (
         "cross_entropy:DRAGAN",
@@ -31,7 +31,7 @@ LOSSES = {
     ),
     "r3gan": (
         "relativistic:R3GAN",
-        "Relativistic, zero-centred penalties at reals and fakes (Huang et al. 2024)",
+        "Relativistic, zero-centered penalties at reals and fakes (Huang et al. 2024)",
     ),
     "softmax": ("softmax:SoftmaxGAN", "One softmax over the batch (Lin 2017)"),
     "began": ("autoencoder:BEGAN", "Boundary equilibrium; D is an autoencoder (Berthelot et al. 2017)"),

@@ -14,7 +14,7 @@ from ganctl_losses.precision import full
 class BEGAN(Loss):
     """Berthelot et al. 2017 (arXiv:1703.10717). D(x, y) returns its reconstruction of x, N×C×H×W.
 
-    With L(x) = |x − D(x)|, the mean over pixels: D minimises E L(x) − k·E L(G(z)), G minimises E L(G(z)), and after
+    With L(x) = |x − D(x)|, the mean over pixels: D minimizes E L(x) − k·E L(G(z)), G minimizes E L(G(z)), and after
     each update of D k ← k + λ·(γ·E L(x) − E L(G(z))), kept within [0, 1] and begun at 0. Reported: ``D(x)`` and
     ``D(G(z))``, the two mean errors (low is real); ``k``; and ``convergence``, the paper's global measure
     E L(x) + |γ·E L(x) − E L(G(z))|, which falls as pictures get better.
@@ -62,8 +62,8 @@ class BEGAN(Loss):
 class EBGAN(Loss):
     """Zhao et al. 2017 (arXiv:1609.03126). D(x, y) returns its reconstruction of x, N×C×H×W, and its code S, N×E.
 
-    With the energy D(x) = (x − reconstruction)², the mean over pixels: D minimises E D(x) + E max(0, m − D(G(z))), G
-    minimises E D(G(z)) + λ·f(S), where f, the pulling-away term, is the mean of cos²(Sᵢ, Sⱼ) over all pairs of
+    With the energy D(x) = (x − reconstruction)², the mean over pixels: D minimizes E D(x) + E max(0, m − D(G(z))), G
+    minimizes E D(G(z)) + λ·f(S), where f, the pulling-away term, is the mean of cos²(Sᵢ, Sⱼ) over all pairs of
     different fakes (equation 4). ``D(x)`` and ``D(G(z))`` are reported as mean energies: low is real.
 
     Args:

@@ -15,7 +15,7 @@ from ganctl_losses.precision import full
 class ACGAN(Loss):
     """Odena et al. 2017 (arXiv:1610.09585), equations 2 and 3. D(x, y) returns logits N and class logits N×K.
 
-    D minimises −E log D(x) − E log(1 − D(G(z, y))) + λ·(CE(x, y) + CE(G(z, y), y)), G minimises
+    D minimizes −E log D(x) − E log(1 − D(G(z, y))) + λ·(CE(x, y) + CE(G(z, y), y)), G minimizes
     −E log D(G(z, y)) + λ·CE(G(z, y), y), with CE the cross-entropy of the class logits and the labels. Reported: mean
     probabilities; ``class`` and ``class(G)``, the cross-entropies on reals and on fakes.
 
@@ -66,7 +66,7 @@ def _needs_labels() -> GanctlError:
 class InfoGAN(Loss):
     """Chen et al. 2016 (arXiv:1606.03657), equation 6. D(x, y) returns logits N and its guess of the code, N×P.
 
-    D minimises −E log D(x) − E log(1 − D(G(z))) − L, G minimises −E log D(G(z)) − L. L is the weighted lower bound of
+    D minimizes −E log D(x) − E log(1 − D(G(z))) − L, G minimizes −E log D(G(z)) − L. L is the weighted lower bound of
     the mutual information of G(z) and its code, E log Q(c | G(z)), with Q in D's second head. −log Q is, for a
     categorical code, the cross-entropy of its logits; for a continuous one ½(u − μ)², a Gaussian of unit variance
     without its constant, or ½((u − μ)²/σ² + log σ²) if D guesses variances too. The guess holds the logits of each

@@ -17,7 +17,7 @@ from ganctl_losses.checks import at_least
 class BCE(Loss):
     """Goodfellow et al. 2014 (arXiv:1406.2661), with the G objective of its section 3.
 
-    D minimises −E log D(x) − E log(1 − D(G(z))), G minimises −E log D(G(z)). ``D(x)`` and ``D(G(z))`` are
+    D minimizes −E log D(x) − E log(1 − D(G(z))), G minimizes −E log D(G(z)). ``D(x)`` and ``D(G(z))`` are
     reported as mean probabilities.
 
     Args:
@@ -51,7 +51,7 @@ class BCE(Loss):
 class Minimax(BCE):
     """Goodfellow et al. 2014 (arXiv:1406.2661), equation 1, played as written.
 
-    D as in ``bce``; G minimises E log(1 − D(G(z))), whose gradient vanishes while D is sure of the fakes.
+    D as in ``bce``; G minimizes E log(1 − D(G(z))), whose gradient vanishes while D is sure of the fakes.
 
     Args:
         label_smoothing: D's target for reals is 1 less this; fakes keep theirs of 0.
@@ -64,7 +64,7 @@ class Minimax(BCE):
 class BoundarySeeking(BCE):
     """Hjelm et al. 2018 (arXiv:1702.08431), the form for images: G seeks the boundary, where D(G(z)) = ½.
 
-    D as in ``bce``; G minimises ½E(log D(G(z)) − log(1 − D(G(z))))², which is ½E d(G(z))² of the logit d.
+    D as in ``bce``; G minimizes ½E(log D(G(z)) − log(1 − D(G(z))))², which is ½E d(G(z))² of the logit d.
 
     Args:
         label_smoothing: D's target for reals is 1 less this; fakes keep theirs of 0.
@@ -77,14 +77,14 @@ class BoundarySeeking(BCE):
 class R1(Loss):
     """Mescheder et al. 2018 (arXiv:1801.04406), section 4.1: binary cross-entropy and a penalty on real images.
 
-    D minimises −E log D(x) − E log(1 − D(G(z))) + γ/2·E‖∇d(x)‖², of the logit d; G minimises −E log D(G(z)).
+    D minimizes −E log D(x) − E log(1 − D(G(z))) + γ/2·E‖∇d(x)‖², of the logit d; G minimizes −E log D(G(z)).
     Reported: mean probabilities, and ``r1``, E‖∇d(x)‖².
 
     Args:
         gamma: γ, weight of the penalty. What is right grows with the number of pixels; 10 is the paper's.
     """
 
-    penalises_gradient = True
+    penalizes_gradient = True
     gamma: Tensor
 
     def __init__(self, gamma: float = 10.0) -> None:
@@ -106,15 +106,15 @@ class R1(Loss):
 class DRAGAN(Loss):
     """Kodali et al. 2017 (arXiv:1705.07215): binary cross-entropy and a penalty around real images.
 
-    D minimises −E log D(x) − E log(1 − D(G(z))) + λ·E(‖∇d(x + δ)‖ − 1)², of the logit d, with Gaussian noise δ; G
-    minimises −E log D(G(z)). Reported: mean probabilities, and ``penalty`` without its λ.
+    D minimizes −E log D(x) − E log(1 − D(G(z))) + λ·E(‖∇d(x + δ)‖ − 1)², of the logit d, with Gaussian noise δ; G
+    minimizes −E log D(G(z)). Reported: mean probabilities, and ``penalty`` without its λ.
 
     Args:
         gp_weight: λ, weight of the gradient penalty.
         noise: standard deviation of δ, in units of the batch's own.
     """
 
-    penalises_gradient = True
+    penalizes_gradient = True
     gp_weight: Tensor
     noise: Tensor
 
@@ -126,7 +126,7 @@ class DRAGAN(Loss):
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = logits(D, real), logits(D, fake)
-        penalty = penalties.one_centred(D, penalties.around(real.x, self.noise), real.y)
+        penalty = penalties.one_centered(D, penalties.around(real.x, self.noise), real.y)
         loss = softplus(-on_real).mean() + softplus(on_fake).mean() + self.gp_weight * penalty
         return loss, {**probabilities(on_real, on_fake), "penalty": penalty}
 

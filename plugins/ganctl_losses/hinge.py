@@ -11,7 +11,7 @@ from ganctl import Batch, Critic, Loss, logits
 class Hinge(Loss):
     """Lim & Ye 2017, "Geometric GAN" (arXiv:1705.02894).
 
-    D minimises E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), G minimises −E D(G(z)). ``D(x)`` and ``D(G(z))``
+    D minimizes E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), G minimizes −E D(G(z)). ``D(x)`` and ``D(G(z))``
     are reported as D's mean output, which is no probability.
     """
 

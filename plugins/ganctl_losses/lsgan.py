@@ -10,7 +10,7 @@ from ganctl import Batch, Critic, Loss, logits
 class LSGAN(Loss):
     """Mao et al. 2017 (arXiv:1611.04076), equation 2.
 
-    D minimises ½E(D(x) − b)² + ½E(D(G(z)) − a)², G minimises ½E(D(G(z)) − c)². ``D(x)`` and ``D(G(z))`` are
+    D minimizes ½E(D(x) − b)² + ½E(D(G(z)) − a)², G minimizes ½E(D(G(z)) − c)². ``D(x)`` and ``D(G(z))`` are
     reported as D's mean output, which is no probability. The Pearson χ² variant is a=-1, b=1, c=0.
 
     Args:

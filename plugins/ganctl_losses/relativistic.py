@@ -16,7 +16,7 @@ from ganctl_losses.checks import at_least
 class Relativistic(Loss):
     """Jolicoeur-Martineau 2018 (arXiv:1807.00734), RSGAN: each real image against one fake.
 
-    D minimises −E log σ(d(x) − d(G(z))), G minimises −E log σ(d(G(z)) − d(x)). ``D(x)`` is reported as the mean
+    D minimizes −E log σ(d(x) − d(G(z))), G minimizes −E log σ(d(G(z)) − d(x)). ``D(x)`` is reported as the mean
     probability σ(d(x) − d(G(z))) that the real one is more real, ``D(G(z))`` as the rest to 1.
     """
 
@@ -31,7 +31,7 @@ class Relativistic(Loss):
 class RelativisticAverage(Loss):
     """Jolicoeur-Martineau 2018 (arXiv:1807.00734), RaSGAN: each image against the mean of the other kind.
 
-    With r = d(x) − E d(G(z)) and f = d(G(z)) − E d(x): D minimises −E log σ(r) − E log(1 − σ(f)), G minimises
+    With r = d(x) − E d(G(z)) and f = d(G(z)) − E d(x): D minimizes −E log σ(r) − E log(1 − σ(f)), G minimizes
     −E log σ(f) − E log(1 − σ(r)). ``D(x)`` and ``D(G(z))`` are reported as the means of σ(r) and σ(f).
     """
 
@@ -48,7 +48,7 @@ class RelativisticAverage(Loss):
 class R3GAN(Relativistic):
     """Huang et al. 2024 (arXiv:2501.05441), "The GAN is dead; long live the GAN!".
 
-    D minimises −E log σ(d(x) − d(G(z))) + γ/2·(R₁ + R₂), with R₁ = E‖∇d(x)‖² and R₂ = E‖∇d(G(z))‖²; G minimises
+    D minimizes −E log σ(d(x) − d(G(z))) + γ/2·(R₁ + R₂), with R₁ = E‖∇d(x)‖² and R₂ = E‖∇d(G(z))‖²; G minimizes
     −E log σ(d(G(z)) − d(x)). Reported as in ``relativistic``, and ``r1`` and ``r2`` without their γ/2.
 
     Args:
@@ -56,7 +56,7 @@ class R3GAN(Relativistic):
             during training.
     """
 
-    penalises_gradient = True
+    penalizes_gradient = True
     gamma: Tensor
 
     def __init__(self, gamma: float = 1.0) -> None:

@@ -11,8 +11,8 @@ from ganctl import Batch, Critic, Loss, logits
 class SoftmaxGAN(Loss):
     """Lin 2017 (arXiv:1704.06191): one softmax over all real and fake images of a step.
 
-    With log Z = log(Σ exp d(x) + Σ exp d(G(z))) over the N real and N fake images: D minimises −E d(x) + log Z, so that
-    each real image gets a share of 1/N and a fake none; G minimises −½E d(x) − ½E d(G(z)) + log Z, an equal share
+    With log Z = log(Σ exp d(x) + Σ exp d(G(z))) over the N real and N fake images: D minimizes −E d(x) + log Z, so that
+    each real image gets a share of 1/N and a fake none; G minimizes −½E d(x) − ½E d(G(z)) + log Z, an equal share
     of 1/(2N) for all. ``D(x)`` and ``D(G(z))`` are reported as the shares of all reals and of all fakes together.
     """
 

@@ -25,7 +25,7 @@ class Wasserstein(Loss):
 class WGAN(Wasserstein):
     """Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1.
 
-    D minimises E D(G(z)) − E D(x), and every one of its weights is clipped to ±clip after each update; G minimises
+    D minimizes E D(G(z)) − E D(x), and every one of its weights is clipped to ±clip after each update; G minimizes
     −E D(G(z)). −d_loss estimates the Wasserstein distance up to a factor. ``D(x)`` and ``D(G(z))`` are reported as
     D's mean output, which is no probability.
 
@@ -48,15 +48,15 @@ class WGAN(Wasserstein):
 class WGANGP(Wasserstein):
     """Gulrajani et al. 2017 (arXiv:1704.00028), equation 3.
 
-    D minimises E D(G(z)) − E D(x) + λ·E(‖∇D(x̂)‖ − 1)², x̂ uniform on the line from each real image to its fake; G
-    minimises −E D(G(z)). Reported: D's mean outputs, and ``penalty`` without its λ.
+    D minimizes E D(G(z)) − E D(x) + λ·E(‖∇D(x̂)‖ − 1)², x̂ uniform on the line from each real image to its fake; G
+    minimizes −E D(G(z)). Reported: D's mean outputs, and ``penalty`` without its λ.
 
     Args:
         gp_weight: λ, weight of the gradient penalty.
-        one_sided: penalise only gradients longer than 1.
+        one_sided: penalize only gradients longer than 1.
     """
 
-    penalises_gradient = True
+    penalizes_gradient = True
     gp_weight: Tensor
 
     def __init__(self, gp_weight: float = 10.0, one_sided: bool = False) -> None:
@@ -68,14 +68,14 @@ class WGANGP(Wasserstein):
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         distance, report = super().discriminator_loss(D, real, fake)
         points = penalties.between(real.x, fake.x)
-        penalty = penalties.one_centred(D, points, real.y, one_sided=self.one_sided)
+        penalty = penalties.one_centered(D, points, real.y, one_sided=self.one_sided)
         return distance + self.gp_weight * penalty, {**report, "penalty": penalty}
 
 
 class WGANDiv(Wasserstein):
     """Wu et al. 2018 (arXiv:1712.01026), the Wasserstein divergence.
 
-    D minimises E D(G(z)) − E D(x) + k·E‖∇D(x̂)‖ᵖ, x̂ uniform on the line from each real image to its fake; G minimises
+    D minimizes E D(G(z)) − E D(x) + k·E‖∇D(x̂)‖ᵖ, x̂ uniform on the line from each real image to its fake; G minimizes
     −E D(G(z)). D need not be 1-Lipschitz. With points=ends, as PyTorch-GAN has it, the penalty is
     k/2·(E‖∇D(x)‖ᵖ + E‖∇D(G(z))‖ᵖ), which also spares a pass through D. Reported: D's mean outputs, and
     ``penalty`` without its k.
@@ -86,7 +86,7 @@ class WGANDiv(Wasserstein):
         points: where the gradient is taken: between real and fake images, or at these ends.
     """
 
-    penalises_gradient = True
+    penalizes_gradient = True
     k: Tensor
 
     def __init__(

@@ -46,7 +46,7 @@ class SlicedWasserstein:
         return 1000 * sum(distances) / len(distances)
 
     def _descriptors(self, images: Tensor) -> list[Tensor]:
-        """Of uint8 N×C×H×W: the patches of each level, finest first, normalised: float32 (N·patches)×(C·49)."""
+        """Of uint8 N×C×H×W: the patches of each level, finest first, normalized: float32 (N·patches)×(C·49)."""
         random = torch.Generator().manual_seed(0)
         found: list[list[Tensor]] = []
         for batch in images.split(256):
@@ -54,7 +54,7 @@ class SlicedWasserstein:
                 if level == len(found):
                     found.append([])
                 found[level].append(self._patches(x, random))
-        return [_normalised(torch.cat(patches)) for patches in found]
+        return [_normalized(torch.cat(patches)) for patches in found]
 
     def _patches(self, x: Tensor, random: torch.Generator) -> Tensor:
         """Random patches of float N×C×H×W: (N·patches)×C×7×7."""
@@ -90,7 +90,7 @@ def _blurred(x: Tensor) -> Tensor:
     return conv2d(pad(x, (2, 2, 2, 2), mode="reflect"), kernel, groups=channels)
 
 
-def _normalised(patches: Tensor) -> Tensor:
+def _normalized(patches: Tensor) -> Tensor:
     """float N×C×h×w with mean 0 and standard deviation 1 in each channel, as rows."""
     mean = patches.mean(dim=(0, 2, 3), keepdim=True)
     deviation = patches.std(dim=(0, 2, 3), keepdim=True, correction=0)

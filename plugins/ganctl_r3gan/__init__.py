@@ -13,7 +13,7 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "r3gan",
         "ganctl_r3gan.factories:generator",
-        summary="Grouped residual blocks without normalisation; sides of 4 to 7 times a power of two",
+        summary="Grouped residual blocks without normalization; sides of 4 to 7 times a power of two",
     )
     register(
         "r3gan-conditional",
@@ -27,7 +27,7 @@ def register_discriminators(register: ganctl.Register) -> None:
     register(
         "r3gan",
         "ganctl_r3gan.factories:discriminator",
-        summary="Grouped residual blocks without normalisation; sides of 4 to 7 times a power of two",
+        summary="Grouped residual blocks without normalization; sides of 4 to 7 times a power of two",
     )
     register(
         "r3gan-conditional",

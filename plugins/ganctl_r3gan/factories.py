@@ -21,7 +21,7 @@ def generator(
 
     A learnt basis C×4×4 (up to 7 pixels, as the size asks) weighted by a linear map of z; then, a stage for each
     doubling, residual blocks of an inverted bottleneck (conv 1×1, grouped conv 3×3, conv 1×1, leaky ReLU 0.2), no
-    normalisation, Fixup-like initialisation; doubling by a bilinear filter; conv 1×1 to the image, without tanh:
+    normalization, Fixup-like initialization; doubling by a bilinear filter; conv 1×1 to the image, without tanh:
     nothing keeps x within [−1, 1] but D, and pictures are clipped. The defaults are small enough for a CPU; the paper's
     networks for CIFAR-10 have width=768 and max_width=768. ``G(z, y)`` takes z, float N×``latent.dim``, and returns
     float N×C×H×W.

@@ -1,4 +1,4 @@
-"""The networks of Huang et al. 2024, in plain PyTorch: residual, grouped, without normalisation."""
+"""The networks of Huang et al. 2024, in plain PyTorch: residual, grouped, without normalization."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CONVOLUTIONS = 3  # in a block
 class Block(nn.Module):
     """x + an inverted bottleneck: conv 1×1 to more channels, grouped conv 3×3, conv 1×1 back.
 
-    Biases and leaky ReLU 0.2 after the first two. Initialised as in Fixup (Zhang et al. 2019, arXiv:1901.09321): the
+    Biases and leaky ReLU 0.2 after the first two. Initialized as in Fixup (Zhang et al. 2019, arXiv:1901.09321): the
     last convolution is zero, the others are smaller by L^(−1/4) in a network of L = ``depth`` blocks, which then needs
-    no normalisation.
+    no normalization.
     """
 
     def __init__(self, channels: int, expansion: int, group_size: int, depth: int) -> None:
@@ -33,7 +33,7 @@ class Block(nn.Module):
         self.narrow = nn.Conv2d(inner, channels, 1, bias=False)
         gain = GAIN * depth ** (-1 / (2 * CONVOLUTIONS - 2))
         for layer in (self.widen, self.grouped):
-            _initialise(layer, gain)
+            _initialize(layer, gain)
         nn.init.zeros_(self.narrow.weight)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -73,14 +73,14 @@ class Generator(nn.Module):
             z_dim *= 2
         self.basis = nn.Parameter(torch.randn(widths[0], *start))
         self.weights = nn.Linear(z_dim, widths[0], bias=False)
-        _initialise(self.weights)
+        _initialize(self.weights)
         depth = blocks * len(widths)
         self.stages = nn.ModuleList(
             _blocks(channels, blocks, expansion, group_size, depth) for channels in widths
         )
         self.between = nn.ModuleList(_project(inputs, outputs) for inputs, outputs in pairwise(widths))
         self.to_image = nn.Conv2d(widths[-1], image.channels, 1, bias=False)
-        _initialise(self.to_image)
+        _initialize(self.to_image)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         if self.embedding is not None:
@@ -115,7 +115,7 @@ class Discriminator(nn.Module):
         end, widths = _plan(what, image, width, max_width, blocks, group_size, expansion)
         depth, last = blocks * len(widths), widths[-1]
         self.from_image = nn.Conv2d(image.channels, widths[0], 1, bias=False)
-        _initialise(self.from_image)
+        _initialize(self.from_image)
         self.stages = nn.ModuleList(
             _blocks(channels, blocks, expansion, group_size, depth) for channels in widths
         )
@@ -123,7 +123,7 @@ class Discriminator(nn.Module):
         self.basis = nn.Conv2d(last, last, end, groups=last, bias=False)
         self.to_logit = nn.Linear(last, 1 if num_classes is None else last, bias=False)
         for layer in (self.basis, self.to_logit):
-            _initialise(layer)
+            _initialize(layer)
         self.embedding = None
         if num_classes is not None:
             self.embedding = nn.Embedding(_classes(what, num_classes), last)
@@ -167,11 +167,11 @@ def _project(inputs: int, outputs: int) -> nn.Module:
     if inputs == outputs:
         return nn.Identity()
     layer = nn.Conv2d(inputs, outputs, 1, bias=False)
-    _initialise(layer)
+    _initialize(layer)
     return layer
 
 
-def _initialise(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
+def _initialize(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
     """Weights from N(0, gain²/inputs), biases 0."""
     nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
     if layer.bias is not None:

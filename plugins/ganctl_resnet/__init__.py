@@ -15,13 +15,13 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "resnet-cbn",
         "ganctl_resnet.resnet:conditional_generator",
-        summary=f"Residual blocks with conditional batch normalisation; needs labels; {sides}",
+        summary=f"Residual blocks with conditional batch normalization; needs labels; {sides}",
     )
     register("sagan", "ganctl_resnet.sagan:generator", summary=f"Residual blocks and self-attention; {sides}")
     register(
         "sagan-cbn",
         "ganctl_resnet.sagan:conditional_generator",
-        summary=f"As sagan, with conditional batch normalisation; needs labels; {sides}",
+        summary=f"As sagan, with conditional batch normalization; needs labels; {sides}",
     )
 
 
@@ -29,7 +29,7 @@ def register_generators(register: ganctl.Register) -> None:
 def register_discriminators(register: ganctl.Register) -> None:
     sides = "sides of 4 to 7 times a power of two"
     register(
-        "resnet", "ganctl_resnet.resnet:discriminator", summary=f"Residual blocks, no normalisation; {sides}"
+        "resnet", "ganctl_resnet.resnet:discriminator", summary=f"Residual blocks, no normalization; {sides}"
     )
     register(
         "resnet-projection",
@@ -52,7 +52,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="sngan",
-            summary="ResNets with a spectrally normalised discriminator, hinge loss",
+            summary="ResNets with a spectrally normalized discriminator, hinge loss",
             generator=Spec("resnet"),
             discriminator=Spec("resnet", spectral_norm=True, pool="sum"),
             loss=Spec("hinge"),
@@ -68,7 +68,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="cgan-pd",
-            summary="SNGAN with labels: conditional batch normalisation in G, a projection in D",
+            summary="SNGAN with labels: conditional batch normalization in G, a projection in D",
             generator=Spec("resnet-cbn"),
             discriminator=Spec("resnet-projection"),
             loss=Spec("hinge"),
@@ -84,7 +84,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="sagan",
-            summary="cGAN-PD with self-attention and spectral normalisation on both sides, two learning rates",
+            summary="cGAN-PD with self-attention and spectral normalization on both sides, two learning rates",
             generator=Spec("sagan-cbn"),
             discriminator=Spec("sagan-projection"),
             loss=Spec("hinge"),

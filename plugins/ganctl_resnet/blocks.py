@@ -13,7 +13,7 @@ class UpBlock(nn.Module):
     """Norm, ReLU, doubling, conv 3×3, norm, ReLU, conv 3×3; added to a doubled conv 1×1 of the input.
 
     Args:
-        norm: makes the normalisation of so many channels, which takes (x, y).
+        norm: makes the normalization of so many channels, which takes (x, y).
         blocks: how many blocks the network has; their branches begin smaller for it.
     """
 
@@ -23,7 +23,7 @@ class UpBlock(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
-        _initialise_block(self, blocks)
+        _initialize_block(self, blocks)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.conv1(_double(F.relu(self.norm1(x, y))))
@@ -43,7 +43,7 @@ class DownBlock(nn.Module):
         self.conv2 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1) if halve or inputs != outputs else nn.Identity()
         self.halve = halve
-        _initialise_block(self, blocks)
+        _initialize_block(self, blocks)
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.conv2(F.relu(self.conv1(F.relu(x)))) + self.shortcut(x)
@@ -58,14 +58,14 @@ class FirstBlock(nn.Module):
         self.conv1 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1)
         self.shortcut = nn.Conv2d(inputs, outputs, 1)
-        _initialise_block(self, blocks)
+        _initialize_block(self, blocks)
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.avg_pool2d(self.conv2(F.relu(self.conv1(x))), 2)
         return h + self.shortcut(F.avg_pool2d(x, 2))
 
 
-def initialise(layer: nn.Module, gain: float = 1.0) -> None:
+def initialize(layer: nn.Module, gain: float = 1.0) -> None:
     """Xavier weights, no bias; nothing for what is no layer with weights."""
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(layer.weight, gain)
@@ -73,23 +73,23 @@ def initialise(layer: nn.Module, gain: float = 1.0) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def _initialise_block(block: UpBlock | DownBlock | FirstBlock, blocks: int) -> None:
+def _initialize_block(block: UpBlock | DownBlock | FirstBlock, blocks: int) -> None:
     """Xavier; the branch's last convolution is smaller by √(2·``blocks``).
 
     All branches together then add no more variance than one: the sum stays where bfloat16, with its 8 bits,
     still tells a branch from what it is added to, and D's answers begin small.
     """
-    initialise(block.conv1, 2**0.5)
-    initialise(block.conv2, blocks**-0.5)
-    initialise(block.shortcut)
+    initialize(block.conv1, 2**0.5)
+    initialize(block.conv2, blocks**-0.5)
+    initialize(block.shortcut)
 
 
 def spectral(module: nn.Module) -> None:
-    """Normalises the weights of ``module`` by their largest singular value, if it has a matrix of weights."""
+    """Normalizes the weights of ``module`` by their largest singular value, if it has a matrix of weights."""
     if isinstance(module, nn.Conv2d | nn.Linear) or type(module) is nn.Embedding:
         parametrizations.spectral_norm(module)
 
 
 def _double(x: Tensor) -> Tensor:
-    # Nearest neighbour, as Miyato et al. have it: unlike that of bilinear, its gradient repeats exactly on a GPU.
+    # Nearest neighbor, as Miyato et al. have it: unlike that of bilinear, its gradient repeats exactly on a GPU.
     return F.interpolate(x, scale_factor=2.0, mode="nearest")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ganctl import DATA, GanctlError, ImageShape, sizes
 from ganctl_resnet.attention import SelfAttention
-from ganctl_resnet.blocks import DownBlock, FirstBlock, UpBlock, initialise, spectral
+from ganctl_resnet.blocks import DownBlock, FirstBlock, UpBlock, initialize, spectral
 from ganctl_resnet.norm import BatchNorm, ConditionalBatchNorm
 
 Pool = Literal["sum", "mean"]
@@ -57,7 +57,7 @@ class Generator(nn.Module):
         self.norm = BatchNorm(widths[-1])
         self.to_image = nn.Conv2d(widths[-1], image.channels, 3, padding=1)
         for layer in (self.project, self.to_image):
-            initialise(layer)
+            initialize(layer)
         if spectral_norm:
             self.apply(spectral)
 
@@ -69,7 +69,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Residual blocks without normalisation of activations, ReLU, a sum or mean over positions φ, w·φ + b.
+    """Residual blocks without normalization of activations, ReLU, a sum or mean over positions φ, w·φ + b.
 
     With ``num_classes`` the projection of Miyato & Koyama 2018 (arXiv:1802.05637), equation 4, is added: e_y·φ, with
     an embedding e of the classes. ``forward`` takes x, float N×C×H×W in [−1, 1], and with ``num_classes`` y,
@@ -107,7 +107,7 @@ class Discriminator(nn.Module):
                 self.layers.append(SelfAttention(widths[block]))
         self.pool = pool
         self.to_logit = nn.Linear(widths[-1], 1)
-        initialise(self.to_logit)
+        initialize(self.to_logit)
         self.embedding = None
         if num_classes is not None:
             self.embedding = nn.Embedding(_classes(what, num_classes), widths[-1])

@@ -1,4 +1,4 @@
-"""Batch normalisation, plain and conditional, with one signature."""
+"""Batch normalization, plain and conditional, with one signature."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from torch import Tensor, nn
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalisation that is handed the labels and does without."""
+    """Batch normalization that is handed the labels and does without."""
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return super().forward(x)
 
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch normalisation with a scale and a shift for each class (Dumoulin et al. 2017, arXiv:1610.07629).
+    """Batch normalization with a scale and a shift for each class (Dumoulin et al. 2017, arXiv:1610.07629).
 
     BN(x)·γ_y + β_y over N×C×H×W, with γ = 1 and β = 0 to begin with; statistics are over the whole batch,
     whatever its classes.

@@ -18,7 +18,7 @@ def generator(
 ) -> nn.Module:
     """Gulrajani et al. 2017 (arXiv:1704.00028) and Miyato et al. 2018 (arXiv:1802.05957, tables 3 to 5).
 
-    z, projected to a start of 4 to 7 pixels; one residual block a doubling (BN, ReLU, nearest neighbour ×2,
+    z, projected to a start of 4 to 7 pixels; one residual block a doubling (BN, ReLU, nearest neighbor ×2,
     conv 3×3, BN, ReLU, conv 3×3, plus the input through a 1×1 convolution); BN, ReLU, conv 3×3, tanh. At 32×32×3
     with 128 inputs: 4,276,739 parameters. ``G(z, y)`` takes z, float N×``latent.dim``, and returns float N×C×H×W
     in [−1, 1].
@@ -45,9 +45,9 @@ def conditional_generator(
     max_width: int | None = None,
     spectral_norm: bool = False,
 ) -> nn.Module:
-    """The ``resnet`` generator with conditional batch normalisation (Miyato & Koyama 2018, arXiv:1802.05637).
+    """The ``resnet`` generator with conditional batch normalization (Miyato & Koyama 2018, arXiv:1802.05637).
 
-    Each block's two normalisations, BN(x)·γ_y + β_y, have a scale and a shift for each class. ``G(z, y)`` takes z,
+    Each block's two normalizations, BN(x)·γ_y + β_y, have a scale and a shift for each class. ``G(z, y)`` takes z,
     float N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
 
     Args:
@@ -80,7 +80,7 @@ def discriminator(
 ) -> nn.Module:
     """The critic of Gulrajani et al. 2017 (arXiv:1704.00028) and, with other options, SNGAN's (arXiv:1802.05957).
 
-    Residual blocks of two convolutions 3×3 without normalisation of activations, halving by a mean over 2×2; ReLU,
+    Residual blocks of two convolutions 3×3 without normalization of activations, halving by a mean over 2×2; ReLU,
     pooling, one logit. Up to 32 pixels two halvings and two blocks that keep the size, above as many halvings
     as leave at most 4 pixels or an odd number, and one block that keeps it. At 32×32×3: 1,053,825 parameters.
     ``D(x, y)`` takes x, float N×C×H×W in [−1, 1], and returns float32 N.

@@ -1,4 +1,4 @@
-"""Residual networks with self-attention and spectral normalisation on both sides: SAGAN's."""
+"""Residual networks with self-attention and spectral normalization on both sides: SAGAN's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def generator(
 ) -> nn.Module:
     """Zhang et al. 2019 (arXiv:1805.08318), without classes: ``sagan-cbn`` is the paper's own.
 
-    The ``resnet`` generator with spectral normalisation and self-attention, y = γ·o + x, over one of its feature
+    The ``resnet`` generator with spectral normalization and self-attention, y = γ·o + x, over one of its feature
     maps; γ begins at 0. ``G(z, y)`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1].
 
     Args:
@@ -52,7 +52,7 @@ def conditional_generator(
     attention: int = 32,
     spectral_norm: bool = True,
 ) -> nn.Module:
-    """Zhang et al. 2019 (arXiv:1805.08318): the ``sagan`` generator with conditional batch normalisation.
+    """Zhang et al. 2019 (arXiv:1805.08318): the ``sagan`` generator with conditional batch normalization.
 
     ``G(z, y)`` takes z, float N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
 
@@ -89,7 +89,7 @@ def discriminator(
 ) -> nn.Module:
     """Zhang et al. 2019 (arXiv:1805.08318), without classes: ``sagan-projection`` is the paper's own.
 
-    The ``resnet`` discriminator with spectral normalisation, sum-pooling and self-attention over one of its feature
+    The ``resnet`` discriminator with spectral normalization, sum-pooling and self-attention over one of its feature
     maps. ``D(x, y)`` takes x, float N×C×H×W in [−1, 1], and returns float32 N.
 
     Args:

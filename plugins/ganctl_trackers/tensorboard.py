@@ -48,7 +48,7 @@ class TensorBoard(ganctl.Tracker):
         for name, value in values.items():
             self._write(Event(step=step, summary=summary.scalar(name, value)))
 
-    def picture(self, step: int, name: str, image: Image) -> None:
+    def image(self, step: int, name: str, image: Image) -> None:
         import numpy as np
         from tensorboard.compat.proto.event_pb2 import Event
         from torch.utils.tensorboard import summary

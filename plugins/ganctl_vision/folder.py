@@ -32,7 +32,7 @@ def folder(root: Path, path: str, channels: Literal[1, 3] | None = None) -> ganc
 
     Args:
         path: The folder, or a zip of one. "--data PATH" is short for this dataset with that path.
-        channels: 1 makes all pictures grey, 3 all coloured. By default 1 if every picture is grey, else 3.
+        channels: 1 makes all pictures gray, 3 all colored. By default 1 if every picture is gray, else 3.
     """
     given = Path(path).expanduser()
     if not given.exists() and (root / given).exists():
@@ -60,7 +60,7 @@ class Folder(ganctl.Dataset):
             digest.update(line.encode("utf-8", "surrogateescape"))
         return digest.hexdigest()
 
-    def read(self) -> ganctl.Pictures:
+    def read(self) -> ganctl.ImageFiles:
         notes: list[str] = []
         if self.path.is_dir():
             files, opener = list(_walk(self.path, notes)), partial(from_folder, folder=str(self.path))
@@ -79,7 +79,7 @@ class Folder(ganctl.Dataset):
         if others:
             notes.append(f"In {self.path} what is no picture was passed over: {_kinds(others)}.")
         labels, classes = _classes(names)
-        return ganctl.Pictures(
+        return ganctl.ImageFiles(
             names=names, open=opener, labels=labels, classes=classes, channels=self.channels, notes=notes
         )
 

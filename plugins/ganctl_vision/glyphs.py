@@ -37,14 +37,14 @@ class Glyphs(ganctl.Dataset):
         freetype = features.version("freetype2")
         return f"{self.identity()} version={VERSION} pillow={PIL.__version__} freetype={freetype}"
 
-    def read(self) -> ganctl.Pictures:
+    def read(self) -> ganctl.ImageFiles:
         if not features.check("freetype2"):
             raise ganctl.GanctlError(
                 f"glyphs needs a Pillow with FreeType; this one ({PIL.__version__}) was built without.",
                 "Install a ready-made one: pip install --force-reinstall --only-binary :all: pillow",
                 status=ganctl.DATA,
             )
-        return ganctl.Pictures(
+        return ganctl.ImageFiles(
             names=[str(index) for index in range(self.n)],
             open=partial(draw, seed=self.seed),
             labels=[index % 10 for index in range(self.n)],

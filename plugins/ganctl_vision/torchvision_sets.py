@@ -27,7 +27,7 @@ FALLBACK = "'--data glyphs' needs no download."
 
 
 def mnist(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
-    """Handwritten digits (LeCun et al. 1998), 28×28 grey, 10 classes: 60,000 to train, 10,000 to test.
+    """Handwritten digits (LeCun et al. 1998), 28×28 gray, 10 classes: 60,000 to train, 10,000 to test.
 
     Args:
         split: Which part.
@@ -39,7 +39,7 @@ def mnist(root: Path, split: Literal["train", "test"] = "train", download: bool 
 def fashion_mnist(
     root: Path, split: Literal["train", "test"] = "train", download: bool = True
 ) -> ganctl.Dataset:
-    """Pictures of clothes (Xiao et al. 2017), 28×28 grey, 10 classes: 60,000 to train, 10,000 to test.
+    """Pictures of clothes (Xiao et al. 2017), 28×28 gray, 10 classes: 60,000 to train, 10,000 to test.
 
     Args:
         split: Which part.
@@ -49,7 +49,7 @@ def fashion_mnist(
 
 
 def kmnist(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
-    """Cursive Japanese characters (Clanuwat et al. 2018), 28×28 grey, 10 classes: 60,000 and 10,000.
+    """Cursive Japanese characters (Clanuwat et al. 2018), 28×28 gray, 10 classes: 60,000 and 10,000.
 
     Args:
         split: Which part.
@@ -64,7 +64,7 @@ def emnist(
     split: Literal["train", "test"] = "train",
     download: bool = True,
 ) -> ganctl.Dataset:
-    """Handwritten letters and digits (Cohen et al. 2017), 28×28 grey, turned upright.
+    """Handwritten letters and digits (Cohen et al. 2017), 28×28 gray, turned upright.
 
     Args:
         part: Which of its six collections: 47 classes balanced, 62 byclass, 47 bymerge, 10 digits,
@@ -86,7 +86,7 @@ def emnist(
 
 
 def cifar10(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
-    """Animals and vehicles (Krizhevsky 2009), 32×32 colour, 10 classes: 50,000 to train, 10,000 to test.
+    """Animals and vehicles (Krizhevsky 2009), 32×32 color, 10 classes: 50,000 to train, 10,000 to test.
 
     Args:
         split: Which part.
@@ -97,7 +97,7 @@ def cifar10(root: Path, split: Literal["train", "test"] = "train", download: boo
 
 
 def cifar100(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
-    """Things and beings (Krizhevsky 2009), 32×32 colour, 100 classes: 50,000 to train, 10,000 to test.
+    """Things and beings (Krizhevsky 2009), 32×32 color, 100 classes: 50,000 to train, 10,000 to test.
 
     Args:
         split: Which part.
@@ -110,7 +110,7 @@ def cifar100(root: Path, split: Literal["train", "test"] = "train", download: bo
 def svhn(
     root: Path, split: Literal["train", "test", "extra"] = "train", download: bool = True
 ) -> ganctl.Dataset:
-    """House numbers (Netzer et al. 2011), 32×32 colour, 10 classes: 73,257, 26,032 to test, 531,131 extra.
+    """House numbers (Netzer et al. 2011), 32×32 color, 10 classes: 73,257, 26,032 to test, 531,131 extra.
 
     Args:
         split: Which part.
@@ -137,7 +137,7 @@ def stl10(
     split: Literal["unlabeled", "train", "test", "train+unlabeled"] = "unlabeled",
     download: bool = True,
 ) -> ganctl.Dataset:
-    """Animals and vehicles (Coates et al. 2011), 96×96 colour: 100,000 unlabeled, 5,000 and 8,000 in 10 classes.
+    """Animals and vehicles (Coates et al. 2011), 96×96 color: 100,000 unlabeled, 5,000 and 8,000 in 10 classes.
 
     Args:
         split: Which part; those with unlabeled pictures have no classes.
@@ -161,14 +161,14 @@ def stl10(
 def celeba(
     root: Path, split: Literal["train", "valid", "test", "all"] = "train", download: bool = True
 ) -> ganctl.Dataset:
-    """Faces of celebrities (Liu et al. 2015), aligned, 178×218 colour, no classes: 202,599 in all.
+    """Faces of celebrities (Liu et al. 2015), aligned, 178×218 color, no classes: 202,599 in all.
 
     Args:
         split: Which part; "all" needs the pictures only, not list_eval_partition.txt.
         download: Fetch it if it is not on disk (1.4 GB, needs gdown).
     """
 
-    def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Pictures:
+    def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.ImageFiles:
         if fetch:
             datasets.CelebA(folder, download=True)
         pictures = folder / "celeba" / "img_align_celeba"
@@ -178,7 +178,7 @@ def celeba(
             wanted = {"train": "0", "valid": "1", "test": "2"}[split]
             rows = (folder / "celeba" / "list_eval_partition.txt").read_text().splitlines()
             names = [name for name, part in (row.split() for row in rows if row.strip()) if part == wanted]
-        return ganctl.Pictures(names=names, open=partial(from_folder, folder=str(pictures)), channels=3)
+        return ganctl.ImageFiles(names=names, open=partial(from_folder, folder=str(pictures)), channels=3)
 
     files = [Path("celeba", "img_align_celeba")]
     if split != "all":
@@ -198,7 +198,7 @@ class TorchvisionSet(ganctl.Dataset):
     root: Path
     options: str
     files: Sequence[Path]
-    load: Callable[[Any, Path, bool], ganctl.Images | ganctl.Pictures]
+    load: Callable[[Any, Path, bool], ganctl.Images | ganctl.ImageFiles]
     download: bool
 
     def identity(self) -> str:
@@ -211,7 +211,7 @@ class TorchvisionSet(ganctl.Dataset):
         lines = [f"{file.as_posix()} {found.st_size} {found.st_mtime_ns}" for file, found in stats]
         return "\n".join([f"{self.name} {self.options} version={VERSION}", *lines])
 
-    def read(self) -> ganctl.Images | ganctl.Pictures:
+    def read(self) -> ganctl.Images | ganctl.ImageFiles:
         if self._missing():
             self._fetch()
         datasets = _torchvision_datasets()

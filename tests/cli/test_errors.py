@@ -15,8 +15,8 @@ import pytest
 from helpers.distributions import COMMAND, install
 
 from ganctl.cli import main
-from ganctl.diagnostics import failures
 from ganctl.errors import CHECKPOINT, FAILED, RESOURCES, USAGE, GanctlError
+from ganctl.plugin import failures
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -46,9 +46,9 @@ def test_parameters_are_those_of_the_reference() -> None:
 
 
 def test_parameters_follow_the_image_shape() -> None:
-    grey, colour = facts("gan"), facts("gan", "--channels", "3")
-    assert colour["model"]["image_shape"] == [3, 28, 28]
-    assert grey["model"]["parameters"]["generator"] < colour["model"]["parameters"]["generator"]  # type: ignore[index]
+    gray, color = facts("gan"), facts("gan", "--channels", "3")
+    assert color["model"]["image_shape"] == [3, 28, 28]
+    assert gray["model"]["parameters"]["generator"] < color["model"]["parameters"]["generator"]  # type: ignore[index]
 
 
 def test_a_size_that_a_network_cannot_serve_is_said_in_place_of_the_number() -> None:

@@ -75,7 +75,7 @@ def test_a_pipe_gets_one_line_a_row(ganctl: Run) -> None:
     assert len(on_terminal(60, "datasets").splitlines()) > 12
 
 
-def test_nothing_is_coloured(ganctl: Run) -> None:
+def test_nothing_is_colored(ganctl: Run) -> None:
     assert (
         "\x1b"
         not in on_terminal(80, "models") + on_terminal(80, "--help") + ganctl("doctor", "--help").stdout

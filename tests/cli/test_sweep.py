@@ -74,7 +74,7 @@ def test_every_combination_is_a_run_as_train_makes_it(capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as end:
         main(["train", "--config", str(entry.run.config_file), "--out", "alone", "-q"])
     assert not end.value.code
-    for name in ("metrics.jsonl", "config.toml", "real.png"):
+    for name in ("losses.jsonl", "config.toml", "real.png"):
         assert (entry.run.path / name).read_bytes() == Path("alone", name).read_bytes()
 
 

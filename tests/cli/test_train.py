@@ -89,7 +89,7 @@ def test_a_numbered_folder_is_made_and_named(capsys: pytest.CaptureFixture[str])
 def test_a_run_is_repeated_from_its_settings() -> None:
     assert train("--model", "gan", *DATA, "--steps", 3, "--seed", 5, "--out", "one") == 0
     assert train("--config", "one/config.toml", "--out", "two") == 0
-    assert Run("one").metrics_file.read_bytes() == Run("two").metrics_file.read_bytes()
+    assert Run("one").losses_file.read_bytes() == Run("two").losses_file.read_bytes()
 
 
 def test_the_command_line_is_over_the_file() -> None:
@@ -181,5 +181,5 @@ def test_a_failure_is_in_the_log_with_its_traceback(
 
 def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 4, "--log-every", 2) == 0
-    lines = Run("runs/00001-gan-glyphs").metrics_file.read_text().splitlines()
+    lines = Run("runs/00001-gan-glyphs").losses_file.read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 4]

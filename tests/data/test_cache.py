@@ -108,10 +108,10 @@ def test_the_fingerprint_is_of_the_pixels(faces: Faces, cache: Path, tmp_path: P
     faces.state = "touched"
     assert load(faces, cache).fingerprint == first.fingerprint
     assert load(faces, tmp_path / "elsewhere").fingerprint == first.fingerprint
-    faces.state, faces.fields = "labelled", {"labels": [0] * 80}
-    labelled = load(faces, cache).fingerprint
+    faces.state, faces.fields = "labeled", {"labels": [0] * 80}
+    labeled = load(faces, cache).fingerprint
     faces.state, faces.fields = "otherwise", {"labels": [1] * 80}
-    assert len({first.fingerprint, labelled, load(faces, cache).fingerprint}) == 3
+    assert len({first.fingerprint, labeled, load(faces, cache).fingerprint}) == 3
 
 
 def test_sizes_are_entries_of_their_own(faces: Faces, cache: Path) -> None:
@@ -133,17 +133,17 @@ def test_without_an_identity_nothing_is_dropped(faces: Faces, cache: Path) -> No
     assert faces.opened == 160
 
 
-@pytest.mark.parametrize("grey", [range(80), range(0, 80, 2), range(40), range(40, 80)])
-def test_grey_only_if_every_readable_picture_is(faces: Faces, cache: Path, grey: range) -> None:
-    for i in grey:
+@pytest.mark.parametrize("gray", [range(80), range(0, 80, 2), range(40), range(40, 80)])
+def test_gray_only_if_every_readable_picture_is(faces: Faces, cache: Path, gray: range) -> None:
+    for i in gray:
         Image.new("L", (6, 6), i).save(faces.folder / f"{i:02}.png")
     (faces.folder / "07.png").write_text("no picture")
     x = load(faces, cache).images.x
     expected = [i for i in range(80) if i != 7]
-    assert x.shape == (79, 1 if len(grey) == 80 else 3, 6, 6)
+    assert x.shape == (79, 1 if len(gray) == 80 else 3, 6, 6)
     assert x[:, 0, 3, 3].tolist() == expected
     if x.shape[1] == 3:
-        assert x[:, 1, 3, 3].tolist() == [i if i in grey else 2 for i in expected]
+        assert x[:, 1, 3, 3].tolist() == [i if i in gray else 2 for i in expected]
     assert len(files(cache)) == 2
 
 

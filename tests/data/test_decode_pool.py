@@ -28,7 +28,7 @@ def save(folder: Path, *names: str) -> list[str]:
 def run(
     opener: object, folder: Path, names: list[str], **options: object
 ) -> tuple[list[int], dict[str, str]]:
-    """The grey values in the order in which they came, and the reasons of the broken."""
+    """The gray values in the order in which they came, and the reasons of the broken."""
     values: list[int] = []
     broken: dict[str, str] = {}
     stream = decode_pool.decode(functools.partial(opener, folder=str(folder)), names, None, None, **options)  # type: ignore

@@ -24,19 +24,19 @@ def reopened(image: Image.Image, kind: str, **options: object) -> Image.Image:
     return Image.open(io.BytesIO(file.getvalue()))
 
 
-def test_grey_and_colour_keep_their_pixels() -> None:
-    grey = gradient()
-    assert np.array_equal(pixels(reopened(Image.fromarray(grey), "PNG"), 16), grey[None])
-    colour = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-    assert np.array_equal(pixels(reopened(Image.fromarray(colour), "PNG"), 16), colour.transpose(2, 0, 1))
-    assert np.array_equal(pixels(reopened(Image.fromarray(colour), "PNG"), None), colour.transpose(2, 0, 1))
+def test_gray_and_color_keep_their_pixels() -> None:
+    gray = gradient()
+    assert np.array_equal(pixels(reopened(Image.fromarray(gray), "PNG"), 16), gray[None])
+    color = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    assert np.array_equal(pixels(reopened(Image.fromarray(color), "PNG"), 16), color.transpose(2, 0, 1))
+    assert np.array_equal(pixels(reopened(Image.fromarray(color), "PNG"), None), color.transpose(2, 0, 1))
 
 
 def test_channels_can_be_asked_for() -> None:
-    grey = Image.fromarray(gradient())
-    assert np.array_equal(pixels(grey, 16, 3), np.stack([gradient()] * 3))
-    colour = Image.new("RGB", (4, 4), (255, 0, 0))
-    assert pixels(colour, None, 1).tolist() == [[[76] * 4] * 4]  # ITU-R 601: 0.299 × 255
+    gray = Image.fromarray(gradient())
+    assert np.array_equal(pixels(gray, 16, 3), np.stack([gradient()] * 3))
+    color = Image.new("RGB", (4, 4), (255, 0, 0))
+    assert pixels(color, None, 1).tolist() == [[[76] * 4] * 4]  # ITU-R 601: 0.299 × 255
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
@@ -72,18 +72,18 @@ def test_alpha_is_laid_on_white() -> None:
 
 
 def test_palettes() -> None:
-    colour = Image.new("RGB", (2, 1), (10, 200, 30))
-    assert pixels(reopened(colour.quantize(4), "PNG"), None)[:, 0, 0].tolist() == [10, 200, 30]
-    grey = Image.new("P", (2, 1))
-    grey.putpalette([0, 0, 0, 90, 90, 90])
-    grey.putpixel((1, 0), 1)
-    assert pixels(reopened(grey, "PNG"), None).tolist() == [[[0, 90]]]
-    see_through = reopened(grey, "PNG", transparency=1)
+    color = Image.new("RGB", (2, 1), (10, 200, 30))
+    assert pixels(reopened(color.quantize(4), "PNG"), None)[:, 0, 0].tolist() == [10, 200, 30]
+    gray = Image.new("P", (2, 1))
+    gray.putpalette([0, 0, 0, 90, 90, 90])
+    gray.putpixel((1, 0), 1)
+    assert pixels(reopened(gray, "PNG"), None).tolist() == [[[0, 90]]]
+    see_through = reopened(gray, "PNG", transparency=1)
     assert "transparency" in see_through.info
     assert pixels(see_through, None)[:, 0, 1].tolist() == [255, 255, 255]
 
 
-def test_one_colour_declared_transparent() -> None:
+def test_one_color_declared_transparent() -> None:
     image = reopened(Image.new("RGB", (1, 1), (1, 2, 3)), "PNG", transparency=(1, 2, 3))
     assert pixels(image, None)[:, 0, 0].tolist() == [255, 255, 255]
 
@@ -131,7 +131,7 @@ def test_resized_by_the_shorter_side_then_cropped() -> None:
 def test_downscaling_is_antialiased() -> None:
     checks = np.indices((64, 64)).sum(0) % 2 * 255
     out = pixels(Image.fromarray(checks.astype(np.uint8)), 8)
-    assert abs(out.astype(int) - 127).max() < 12  # grey, no pattern
+    assert abs(out.astype(int) - 127).max() < 12  # gray, no pattern
 
 
 def test_large_jpegs_decode_at_a_fraction_and_look_the_same() -> None:
@@ -180,8 +180,8 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path: Path) -> None:
 
 
 def test_a_block_takes_three_channels_if_one_picture_does() -> None:
-    pictures = {"grey": Image.new("L", (2, 2), 5), "red": Image.new("RGB", (2, 2), (9, 0, 0))}
-    block = decode(pictures.__getitem__, ["grey", "red"], None, None)
+    pictures = {"gray": Image.new("L", (2, 2), 5), "red": Image.new("RGB", (2, 2), (9, 0, 0))}
+    block = decode(pictures.__getitem__, ["gray", "red"], None, None)
     assert block.pixels is not None
     assert block.pixels[:, :, 0, 0].tolist() == [[5, 5, 5], [9, 0, 0]]
 

@@ -265,9 +265,9 @@ def test_python_api_md_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mon
     # The run that it made shows what docs/run-folder.md must list.
     described = sections(DOCS / "run-folder.md")
     files = {row[0].strip("`").rstrip("/") for row in rows(described["The files"])}
-    assert files - {"evaluation.jsonl"} == {path.name for path in names["run"].path.iterdir()}
-    columns = {row[0].strip("`") for row in rows(described["The columns of metrics.jsonl"])}
-    assert columns >= set(names["run"].metrics[0])
+    assert files - {"metrics.jsonl"} == {path.name for path in names["run"].path.iterdir()}
+    columns = {row[0].strip("`") for row in rows(described["The columns of losses.jsonl"])}
+    assert columns >= set(names["run"].losses[0])
     columns = {row[0].strip("`") for row in rows(described["The columns of timing.jsonl"])}
     import json
 

@@ -24,19 +24,19 @@ METRIC: dict[str, Any] = {"metrics": [{"name": "swd", "patches": 2, "directions"
 
 def test_a_number_an_epoch_and_one_at_the_end(tmp_path: Path) -> None:
     run = train("gan", tmp_path / "run", epochs=None, steps=16, **METRIC)  # epochs end in steps 7 and 13
-    assert [(r["step"], r["epoch"]) for r in run.evaluations] == [(7, 1), (13, 2), (16, 2.56)]
-    assert all(r["swd"] > 0 for r in run.evaluations)
-    assert len({r["swd"] for r in run.evaluations}) == 3
+    assert [(r["step"], r["epoch"]) for r in run.metrics] == [(7, 1), (13, 2), (16, 2.56)]
+    assert all(r["swd"] > 0 for r in run.metrics)
+    assert len({r["swd"] for r in run.metrics}) == 3
 
 
 @pytest.mark.parametrize("model", ["gan", "dcgan-upsample"])
 def test_it_leaves_the_training_alone(model: str, tmp_path: Path) -> None:
     with_it = train(model, tmp_path / "with", ema=100, **METRIC)
     without = train(model, tmp_path / "without", ema=100)
-    assert with_it.metrics_file.read_bytes() == without.metrics_file.read_bytes()
+    assert with_it.losses_file.read_bytes() == without.losses_file.read_bytes()
     assert [p.read_bytes() for p in with_it.samples] == [p.read_bytes() for p in without.samples]
-    assert without.evaluations == []
-    assert not without.evaluation_file.exists()
+    assert without.metrics == []
+    assert not without.metrics_file.exists()
 
 
 @pytest.mark.parametrize("step", [6, 7, 10])
@@ -50,16 +50,16 @@ def test_stopped_and_gone_on_has_the_same_numbers(
             train("gan", tmp_path / "cut", **METRIC)
     gone_on = ganctl.train(resume_from=tmp_path / "cut", quiet=True)
     assert_same_run(whole, gone_on)
-    assert whole.evaluation_file.read_bytes() == gone_on.evaluation_file.read_bytes()
+    assert whole.metrics_file.read_bytes() == gone_on.metrics_file.read_bytes()
 
 
 def test_a_longer_run_has_no_line_of_the_shorter_ones_end(tmp_path: Path) -> None:
     short = train("gan", tmp_path / "short", epochs=None, steps=10, **METRIC)
-    assert [r["step"] for r in short.evaluations] == [7, 10]
+    assert [r["step"] for r in short.metrics] == [7, 10]
     again = ganctl.train(resume_from=short.path, quiet=True)  # nothing to do: nothing changes
-    assert [r["step"] for r in again.evaluations] == [7, 10]
+    assert [r["step"] for r in again.metrics] == [7, 10]
     longer = ganctl.train(resume_from=short.path, steps=14, quiet=True)
-    assert [r["step"] for r in longer.evaluations] == [7, 13, 14]
+    assert [r["step"] for r in longer.metrics] == [7, 13, 14]
 
 
 def test_metrics_see_the_same_uint8_pictures_and_the_data() -> None:

@@ -348,7 +348,7 @@ def expected(sampler: ganctl.Sampler, z: torch.Tensor, y: list[int]) -> np.ndarr
 def test_the_picture_follows_the_sliders(page: Any, sampler: ganctl.Sampler) -> None:
     z = sampler.latents(1, seed=0)
     assert (drawn(page) == expected(sampler, z, [0])).all()
-    name, _ = sampler.telling()[0]
+    name, _ = sampler.rank_dimensions()[0]
     slider = page.locator(f"#dimension-{name}")
     for step in range(30):  # faster than pictures are drawn
         slider.evaluate("(s, v) => { s.value = v; s.dispatchEvent(new Event('input')) }", step / 10)

@@ -97,7 +97,7 @@ FAULTS = {
         "    def discriminator_loss(self, D, real, fake): return D(real.x, None)",
         use=("--loss", "mine"),
         says=(
-            "error: The loss Mine returned Tensor, not a scalar to minimise and a dict of what to report.",
+            "error: The loss Mine returned Tensor, not a scalar to minimize and a dict of what to report.",
             "hint: As in: return loss.mean(), {}",
         ),
     ),

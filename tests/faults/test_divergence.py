@@ -22,7 +22,7 @@ from ganctl.training.engine import Engine
 LOG_EVERY = 7
 
 
-class Penalised(Loss):
+class Penalized(Loss):
     """D(fake) − D(real) and a penalty that becomes ``value`` at D's ``at``-th update."""
 
     def __init__(self, at: int = 16, value: float = float("nan"), reported_only: bool = False) -> None:
@@ -42,18 +42,18 @@ class Penalised(Loss):
 
 
 @pytest.fixture
-def penalised(monkeypatch: pytest.MonkeyPatch) -> str:
+def penalized(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name under which that loss is registered, as a plugin's."""
     item = component(
-        "loss", "penalised", Penalised, "A test's.", plugin="test", distribution="test", version="1"
+        "loss", "penalized", Penalized, "A test's.", plugin="test", distribution="test", version="1"
     )
-    monkeypatch.setitem(discovery.registry()._tables["loss"], "penalised", [item])
-    return "penalised"
+    monkeypatch.setitem(discovery.registry()._tables["loss"], "penalized", [item])
+    return "penalized"
 
 
 def assert_stopped(run_: Run, result: Any, at: int) -> None:
     assert_clear(result, 5, "diverged", f"step {at}", "--lr")
-    lines = run_.metrics
+    lines = run_.losses
     assert at <= lines[-1]["step"] < at + LOG_EVERY  # within one logging interval
     for path in run_.checkpoints:
         state = checkpoint.load(path)
@@ -93,12 +93,12 @@ def test_a_penalty_becomes_nan(
     every: tuple[object, ...],
     reported_only: str,
     value: str,
-    penalised: str,
+    penalized: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     options = ("-o", f"loss.value={value}", "-o", f"loss.reported_only={reported_only}")
-    result = run(capsys, *training("gan"), "--loss", penalised, *options, *every, "--out", tmp_path / "run")
+    result = run(capsys, *training("gan"), "--loss", penalized, *options, *every, "--out", tmp_path / "run")
     assert_stopped(Run(tmp_path / "run"), result, at=16)
 
 

@@ -142,7 +142,7 @@ def to_dev_full(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> N
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
-    ("name", "after"), [("metrics.jsonl", 0), ("metrics.jsonl", 2), ("timing.jsonl", 0), ("log.txt", 0)]
+    ("name", "after"), [("losses.jsonl", 0), ("losses.jsonl", 2), ("timing.jsonl", 0), ("log.txt", 0)]
 )
 def test_no_room_for_a_line(
     name: str,

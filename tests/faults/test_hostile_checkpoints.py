@@ -151,5 +151,5 @@ def test_what_ganctl_wrote_itself_is_right(tiny_run: Run) -> None:
 def test_a_setting_of_a_later_ganctl_is_left_out(
     tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lie(tiny_run, path, "config/colour", "blue")
+    lie(tiny_run, path, "config/color", "blue")
     assert run(capsys, "sample", "--ckpt", path, "--n", 4).status == 0

@@ -36,7 +36,7 @@ def kill_9(child: Child) -> None:
 
 
 def traces(run: Run) -> int:
-    return len(run.metrics) + len(run.checkpoints) + len(run.samples)
+    return len(run.losses) + len(run.checkpoints) + len(run.samples)
 
 
 @pytest.mark.parametrize("seed", range(AT_RANDOM // CHAIN))

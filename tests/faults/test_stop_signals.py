@@ -55,7 +55,7 @@ def test_sigterm_at_a_random_moment(
     else:
         child = forks.start(*training(model), "--out", out, log=tmp_path / "log", no_curves=[])
         n = chance.randrange(10)
-        moment = lambda: run.config_file.exists() and len(run.metrics) + len(run.samples) >= n  # noqa: E731
+        moment = lambda: run.config_file.exists() and len(run.losses) + len(run.samples) >= n  # noqa: E731
     wait_until(lambda: moment() or child.poll() is not None, "that moment")
     delay = chance.uniform(0, 0.05)
     time.sleep(delay)

@@ -73,7 +73,7 @@ def workers_of(sweep: Sweep) -> Iterator[int]:
 
 
 def traces(sweep: Sweep) -> int:
-    return sum(len(entry.run.metrics) + len(entry.run.checkpoints) for entry in sweep)
+    return sum(len(entry.run.losses) + len(entry.run.checkpoints) for entry in sweep)
 
 
 def kill(pid: int) -> None:
@@ -156,7 +156,7 @@ def test_the_watch_notices_what_locks_prevent(forks: Forks, whole_sweep: Sweep, 
     wait_until((notes / "TWICE").exists, "two at one run")
     wait_until(lambda: sum(entry.end is not None for entry in sweep) == 3, "the second to do the others")
     assert sweep.entries[0].end is None
-    assert len(sweep.entries[0].run.metrics) <= 1  # it stands where the first halted
+    assert len(sweep.entries[0].run.losses) <= 1  # it stands where the first halted
     for keeper in (first, second):
         keeper.send(signal.SIGTERM)
     kill(at_work)

@@ -34,7 +34,7 @@ def assert_same_run(a: Run, b: Run) -> None:
     for state in (one, two):
         del state["seconds"]
     assert_same_state(one, two)
-    assert a.metrics_file.read_bytes() == b.metrics_file.read_bytes()
+    assert a.losses_file.read_bytes() == b.losses_file.read_bytes()
     assert [p.name for p in a.samples] == [p.name for p in b.samples]
     for x, y in zip([*a.samples, a.real_file], [*b.samples, b.real_file], strict=True):
         assert x.read_bytes() == y.read_bytes(), x.name

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from ganctl import Dataset, Images, Pictures
+from ganctl import Dataset, ImageFiles, Images
 from ganctl.data.cache import Loaded, load_images
 from helpers import openers
 
@@ -31,10 +31,10 @@ class Faces(Dataset):
     def fingerprint(self) -> str:
         return self.state
 
-    def read(self) -> Pictures:
+    def read(self) -> ImageFiles:
         names = sorted(os.listdir(self.folder))
         opener = functools.partial(self.opener, folder=str(self.folder))
-        return Pictures(names=names, open=opener, **self.fields)  # type: ignore[arg-type]
+        return ImageFiles(names=names, open=opener, **self.fields)  # type: ignore[arg-type]
 
     @property
     def opened(self) -> int:

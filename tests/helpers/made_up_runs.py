@@ -27,12 +27,27 @@ CONFIG: dict[str, Any] = {
     "g_optimizer": {"name": "adam", "lr": 2e-4},
     "d_optimizer": {"name": "adam", "lr": 2e-4},
 }
-STARTED = "2026-01-01 10:00:00  ganctl 0.1.0, torch 2.12.0, 1 threads\n"
-ABOUT = (
-    "2026-01-01 10:00:00  gan on 1,600 images 16×16×1 of glyphs; G has 1,234 parameters, D 567; cpu, fp32; "
-    "to step 100; runs/x\n"
-)
-DONE = "2026-01-01 10:01:00  Done: 100 steps in 1:00. Pictures: runs/x/samples\n"
+STATUS: dict[str, Any] = {
+    "state": "finished",
+    "step": 100,
+    "total": 100,
+    "images": 1600,
+    "image": [1, 16, 16],
+    "parameters": {"G": 1234, "D": 567},
+    "device": "cpu",
+    "precision": "fp32",
+    "grid": [4, 4],
+    "pid": 1,
+    "error": None,
+}
+DIVERGED: dict[str, Any] = {
+    "state": "diverged",
+    "error": {
+        "message": "Training diverged: a loss was not finite at step 61.",
+        "hint": "No checkpoint was saved. A lower --lr often helps.",
+        "status": 5,
+    },
+}
 
 
 def grid(seed: int, *, size: int = 16, n: int = 16, kinds: int | None = None, mode: str = "L") -> Image.Image:
@@ -57,15 +72,16 @@ def run(
     steps: Sequence[int] = range(5, 101, 5),
     epochs: int = 4,
     kinds: Sequence[int | None] = (),
-    log: str = STARTED + ABOUT + DONE,
+    log: str = "2026-01-01 10:00:00  Nothing reads this.\n",
     mode: str = "L",
-    evaluations: Sequence[dict[str, Any]] = (),
+    metrics: Sequence[dict[str, Any]] = (),
+    status: dict[str, Any] | None = None,
 ) -> Path:
     """A run of 25 steps an epoch.
 
     Args:
         config: what differs from CONFIG.
-        record: what differs in the line of ``metrics.jsonl`` after a step.
+        record: what differs in the line of ``losses.jsonl`` after a step.
         epochs: how many have a picture, besides the one before the first step. ``kinds``: of each, how many
             of its pictures are different.
     """
@@ -77,13 +93,14 @@ def run(
         {"step": s, "epoch": s / 25, "g_loss": 1.0, "d_loss": 0.7, "D(x)": 0.7, "D(G(z))": 0.3, **record(s)}
         for s in steps
     ]
-    write_lines(path / "metrics.jsonl", lines)
+    write_lines(path / "losses.jsonl", lines)
     write_lines(
         path / "timing.jsonl",
         [{"step": s, "seconds": s * 0.5, "images_per_second": 128.0} for s in steps],
     )
-    if evaluations:
-        write_lines(path / "evaluation.jsonl", evaluations)
+    if metrics:
+        write_lines(path / "metrics.jsonl", metrics)
+    (path / "status.json").write_text(json.dumps({**STATUS, **(status or {})}), encoding="utf-8")
     (path / "log.txt").write_text(log, encoding="utf-8")
     grid(99, mode=mode).save(path / "real.png")
     for epoch in range(epochs + 1):

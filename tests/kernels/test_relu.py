@@ -50,7 +50,7 @@ class Count(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def penalised(D: nn.Module, x: Tensor) -> tuple[list[Tensor], int]:
+def penalized(D: nn.Module, x: Tensor) -> tuple[list[Tensor], int]:
     D.zero_grad()
     with Count() as count:
         on_x, gradient = penalties.with_gradient(D, x)
@@ -62,9 +62,9 @@ def penalised(D: nn.Module, x: Tensor) -> tuple[list[Tensor], int]:
 def test_the_same_to_the_last_bit_for_less(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     D, x = Critic(ACTIVATIONS[name]), torch.randn(4, 2, 8, 8)
-    spared, fewer = penalised(D, x)
+    spared, fewer = penalized(D, x)
     monkeypatch.setattr(relu, "_BENT", {})
-    plain, more = penalised(D, x)
+    plain, more = penalized(D, x)
     assert len(spared) == len(plain) == 6
     for one, other in zip(spared, plain, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
@@ -80,7 +80,7 @@ def test_a_penalty_alone_takes_no_pass_of_zeros(name: str, monkeypatch: pytest.M
     def passes() -> int:
         D.zero_grad()
         with Count() as count:
-            penalties.zero_centred(D, x).backward()
+            penalties.zero_centered(D, x).backward()
         return count.backwards
 
     fewer = passes()

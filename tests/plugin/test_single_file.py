@@ -123,7 +123,7 @@ def test_from_an_idea_to_a_training_and_back(here: Path, ganctl: Run) -> None:
 
     again = ganctl("train", "--config", "run/config.toml", *files, "--out", "again")
     assert again.returncode == 0, again.stderr
-    assert (here / "again" / "metrics.jsonl").read_bytes() == (here / "run" / "metrics.jsonl").read_bytes()
+    assert (here / "again" / "losses.jsonl").read_bytes() == (here / "run" / "losses.jsonl").read_bytes()
     # G alone is needed to sample; a file may lie elsewhere by then.
     (here / "nets" / "my net.py").rename(here / "my net.py")
     sampled = ganctl("sample", "--ckpt", "run", "--n", 4, "--plugin", "my net.py", "--out", "grid.png")
@@ -206,7 +206,7 @@ def test_from_python_an_edited_file_is_read_again(here: Path, monkeypatch: pytes
     path.write_text(GENERATOR.replace("tanh", "sin"))
     second = ganctl.train("gan-basic", generator="plain", plugins=[path], out="two", quiet=True, **settings)
     assert first.config["plugins"] != second.config["plugins"]
-    assert first.metrics != second.metrics
+    assert first.losses != second.losses
     with pytest.raises(GanctlError, match="loaded only if you ask"):
         ganctl.load("two")
     assert ganctl.load("two", plugins=[path]).sample(2).shape == (2, 1, 28, 28)

@@ -42,7 +42,7 @@ def test_trains_and_goes_on(model: str, tmp_path: Path, monkeypatch: pytest.Monk
     settings = {**SETTINGS, **TINY[model]}
     whole = ganctl.train(model, out=tmp_path / "whole", steps=STEPS, quiet=True, **settings)
 
-    lines = whole.metrics
+    lines = whole.losses
     assert lines[-1]["step"] == STEPS
     assert all(math.isfinite(value) for line in lines for value in line.values())
     engine = checkpoint.load(whole.checkpoints[-1])["engine"]

@@ -186,8 +186,8 @@ def test_empty_policy_is_the_identity() -> None:
 
 
 def test_unknown_operation_is_named() -> None:
-    with pytest.raises(GanctlError, match="no operation 'colour'") as error:
-        make("diffaug", policy="translation,colour")
+    with pytest.raises(GanctlError, match="no operation 'color'") as error:
+        make("diffaug", policy="translation,color")
     assert error.value.status == USAGE
     assert "color, translation, cutout" in error.value.hint
 
@@ -241,7 +241,7 @@ def test_cutout_is_a_rectangle_of_half_the_side(side: int) -> None:
 
 
 def test_diffaug_color_has_the_papers_ranges() -> None:
-    # Light and dark pixels about 0, with one colour cast: brightness, contrast and saturation can be read off.
+    # Light and dark pixels about 0, with one color cast: brightness, contrast and saturation can be read off.
     x = torch.tensor([0.5, -0.5]).view(1, 1, 1, 2) + torch.tensor([0.3, -0.3, 0.0]).view(1, 3, 1, 1)
     y = make("diffaug", policy="color")(x.expand(4000, -1, -1, -1)).double()
     brightness = y.mean((1, 2, 3))
@@ -257,13 +257,13 @@ def test_diffaug_color_has_the_papers_ranges() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_color_of_grey_images_stays_grey(name: str) -> None:
+def test_color_of_gray_images_stays_gray(name: str) -> None:
     only_color: dict[str, Any] = {"policy": "color"} if name == "diffaug" else {"p": 1.0, **COLOR}
     augment = make(name, **only_color)
-    grey = pictures(32, 1)
-    as_colors = augment(grey.expand(-1, 3, -1, -1))
+    gray = pictures(32, 1)
+    as_colors = augment(gray.expand(-1, 3, -1, -1))
     assert torch.allclose(as_colors, as_colors[:, :1].expand_as(as_colors), atol=1e-5)
-    for image, after in zip(grey, augment(grey), strict=True):  # one line: a·x + b
+    for image, after in zip(gray, augment(gray), strict=True):  # one line: a·x + b
         slope = (after[0, 0, 1] - after[0, 0, 0]) / (image[0, 0, 1] - image[0, 0, 0])
         assert torch.allclose(after, slope * image + (after - slope * image).mean(), atol=1e-4)
 
@@ -366,11 +366,11 @@ def test_resampling_agrees_with_grid_sample() -> None:
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-# ada: colour
+# ada: color
 
 
 def color_maps(n: int, p: float) -> tuple[Tensor, Tensor]:
-    """The n affine maps of colours, matrices n×3×3 and offsets n×3, read off black and the three primaries."""
+    """The n affine maps of colors, matrices n×3×3 and offsets n×3, read off black and the three primaries."""
     corners = torch.cat([torch.zeros(3, 1), torch.eye(3)], 1).double().view(1, 3, 1, 4)
     y = make("ada", p=p, **COLOR)(corners.expand(n, -1, -1, -1)).squeeze(2)
     return y[:, :, 1:] - y[:, :, :1], y[:, :, 0]
@@ -379,14 +379,14 @@ def color_maps(n: int, p: float) -> tuple[Tensor, Tensor]:
 def test_color_has_the_papers_operations_and_spread() -> None:
     n = 4000
     matrix, offset = color_maps(n, p=1.0)
-    luma = matrix.sum((1, 2)) / 3  # grey to grey: contrast, negative for a luma flip
+    luma = matrix.sum((1, 2)) / 3  # gray to gray: contrast, negative for a luma flip
     assert torch.allclose(matrix.sum(1), luma.view(n, 1).expand(n, 3), atol=1e-5)
     assert torch.allclose(matrix.sum(2), luma.view(n, 1).expand(n, 3), atol=1e-5)
     assert share_is(luma < 0, 0.5)
     assert std_is(luma.abs().log2(), 0.5)
     assert torch.allclose(offset, offset[:, :1].expand(n, 3), atol=1e-5)
     assert std_is(offset[:, 0] / luma, 0.2)
-    # What is left at right angles to grey is a rotation, larger or smaller.
+    # What is left at right angles to gray is a rotation, larger or smaller.
     chroma = matrix - luma.view(n, 1, 1) / 3
     size = (chroma.square().sum((1, 2)) / 2).sqrt()
     assert std_is((size / luma.abs()).log2(), 1.0)
@@ -408,7 +408,7 @@ def test_color_is_drawn_per_image_with_probability_p() -> None:
     assert share_is(matrix.sum((1, 2)) < 0, p / 2)
 
 
-def test_grey_images_have_brightness_contrast_and_negative() -> None:
+def test_gray_images_have_brightness_contrast_and_negative() -> None:
     n = 4000
     corners = torch.tensor([0.0, 1.0], dtype=torch.float64).view(1, 1, 1, 2)
     y = make("ada", p=1.0, **COLOR)(corners.expand(n, -1, -1, -1)).flatten(1)

@@ -14,9 +14,9 @@ from ganctl.errors import USAGE
 
 
 @pytest.mark.parametrize("size", [8, 28, 32])
-@pytest.mark.parametrize("colours", [1, 3])
-def test_it_returns_an_image_like_its_input(size: int, colours: int) -> None:
-    image = ImageShape(colours, size, size)
+@pytest.mark.parametrize("colors", [1, 3])
+def test_it_returns_an_image_like_its_input(size: int, colors: int) -> None:
+    image = ImageShape(colors, size, size)
     D = make("discriminator", "autoencoder", image, {"width": 4})
     x = images(3, image)
     assert D(x).shape == x.shape

@@ -70,9 +70,9 @@ def test_cgan_serves_any_size(image: ImageShape) -> None:
 
 
 @pytest.mark.parametrize("size", [16, 32, 48])
-@pytest.mark.parametrize("colours", [1, 3])
-def test_acgan_shapes(size: int, colours: int) -> None:
-    image = ImageShape(colours, size, size)
+@pytest.mark.parametrize("colors", [1, 3])
+def test_acgan_shapes(size: int, colors: int) -> None:
+    image = ImageShape(colors, size, size)
     G, D = make("generator", "acgan", image), make("discriminator", "acgan", image)
     x = G(torch.randn(3, 12), Y)
     assert x.shape == (3, *image)

@@ -92,9 +92,9 @@ def test_dcgan_takes_as_many_blocks_as_the_size_asks(size: int, start: int, bloc
     [("dcgan", size) for size in (28, 32, 48, 64, 96, 128)]
     + [("dcgan-upsample", size) for size in (16, 32, 48, 64, 96, 128)],
 )
-@pytest.mark.parametrize("colours", [1, 3])
-def test_shapes_and_range(name: str, size: int, colours: int) -> None:
-    image = ImageShape(colours, size, size)
+@pytest.mark.parametrize("colors", [1, 3])
+def test_shapes_and_range(name: str, size: int, colors: int) -> None:
+    image = ImageShape(colors, size, size)
     given = SMALL if name == "dcgan" else {}
     G, D = make("generator", name, image, given, z_dim=7), make("discriminator", name, image, given)
     x = G(torch.randn(3, 7))
@@ -193,7 +193,7 @@ def test_initial_weights(kind: str, name: str) -> None:
     network = make(kind, name, ImageShape(3, 64, 64))
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            # Wide enough for the smallest layer; torch's own initialisation is off by far more.
+            # Wide enough for the smallest layer; torch's own initialization is off by far more.
             assert module.weight.std().item() == pytest.approx(0.02, rel=0.1)
             assert abs(module.weight.mean().item()) < 0.003
         elif isinstance(module, nn.BatchNorm2d):
@@ -220,7 +220,7 @@ def test_dcgan_upsample_eps(given: dict[str, str], eps: float) -> None:
         make("generator", "dcgan-upsample", image, given),
         make("discriminator", "dcgan-upsample", image, given),
     )
-    # The published generator's first normalisation keeps torch's own eps.
+    # The published generator's first normalization keeps torch's own eps.
     assert [m.eps for m in G.modules() if isinstance(m, nn.BatchNorm2d)] == [1e-5, eps, eps]
     assert [m.eps for m in D.modules() if isinstance(m, nn.BatchNorm2d)] == [eps] * 3
 

@@ -32,7 +32,7 @@ def test_only_the_loss_differs(name: str, base: str, loss: str) -> None:
     assert ours.loss.name == loss
     assert not ours.loss.options
     discriminator = ours.discriminator
-    if name == "dragan":  # whose penalty needs a D without batch normalisation
+    if name == "dragan":  # whose penalty needs a D without batch normalization
         assert dict(discriminator.options) == {"norm": "none"}
         discriminator = other.discriminator
     told = {"name": other.name, "summary": other.summary, "paper": other.paper, "loss": other.loss}

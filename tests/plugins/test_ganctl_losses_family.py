@@ -376,9 +376,9 @@ def test_a_fake_that_still_has_its_graph_gets_no_gradient_from_a_penalty(key: st
     assert gradient is None or gradient.abs().max() < 10
 
 
-def test_losses_that_penalise_a_gradient_say_so() -> None:
+def test_losses_that_penalize_a_gradient_say_so() -> None:
     for name, *_ in CASES.values():
-        assert make(name).penalises_gradient == (name in PENALISED), name
+        assert make(name).penalizes_gradient == (name in PENALISED), name
 
 
 def test_penalties_are_shared() -> None:
@@ -390,7 +390,7 @@ def test_penalties_are_shared() -> None:
     _, reported = loss.discriminator_loss(lambda x, y: logit(D, x, y), Batch(real), Batch(fake))
     torch.manual_seed(SEED)
     points = penalties.between(real, fake)
-    assert torch.equal(reported["penalty"], penalties.one_centred(lambda x, y: logit(D, x, y), points))
+    assert torch.equal(reported["penalty"], penalties.one_centered(lambda x, y: logit(D, x, y), points))
 
 
 # --- what single losses promise besides their equation ------------------------------------------------------------
@@ -661,9 +661,9 @@ def test_acgan_needs_labels_and_infogan_codes() -> None:
     with pytest.raises(GanctlError, match="needs labels") as caught:
         registry.get("loss", "acgan").load()(num_classes=0)
     assert caught.value.status == DATA
-    unlabelled = Batch(torch.zeros(2, 1))
+    unlabeled = Batch(torch.zeros(2, 1))
     with pytest.raises(GanctlError, match="needs labels"):
-        make("acgan").generator_loss(lambda x, y: (x.flatten(), torch.zeros(2, K)), unlabelled, unlabelled)
+        make("acgan").generator_loss(lambda x, y: (x.flatten(), torch.zeros(2, K)), unlabeled, unlabeled)
     with pytest.raises(GanctlError, match="latent with codes") as caught:
         registry.get("loss", "infogan").load()(latent=Normal(10))
     assert "--latent codes" in caught.value.hint

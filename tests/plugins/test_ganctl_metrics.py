@@ -45,12 +45,12 @@ def test_more_patches_bring_the_same_pictures_in_another_order_nearer_to_no_dist
 
 
 def test_in_one_dimension_it_is_the_mean_difference_of_sorted_values() -> None:
-    """1×1 pictures have one patch of one number: after normalising, 1-Wasserstein can be written down."""
+    """1×1 pictures have one patch of one number: after normalizing, 1-Wasserstein can be written down."""
     a = torch.tensor([0, 0, 0, 255], dtype=torch.uint8).view(4, 1, 1, 1)
     b = torch.tensor([0, 0, 255, 255], dtype=torch.uint8).view(4, 1, 1, 1)
-    normalised = [(t.double() - t.double().mean()) / t.double().std(correction=0) for t in (a, b)]
+    normalized = [(t.double() - t.double().mean()) / t.double().std(correction=0) for t in (a, b)]
     expected = (
-        1000 * (normalised[0].flatten().sort().values - normalised[1].flatten().sort().values).abs().mean()
+        1000 * (normalized[0].flatten().sort().values - normalized[1].flatten().sort().values).abs().mean()
     )
     assert distance(a, b, patches=1) == pytest.approx(float(expected), rel=1e-5)
 

@@ -42,9 +42,9 @@ def test_parameters_are_those_of_the_papers_networks_for_cifar() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [8, 28, 32, 48, 64])
-@pytest.mark.parametrize("colours", [1, 3])
-def test_shapes(name: str, size: int, colours: int) -> None:
-    image = ImageShape(colours, size, size)
+@pytest.mark.parametrize("colors", [1, 3])
+def test_shapes(name: str, size: int, colors: int) -> None:
+    image = ImageShape(colors, size, size)
     G, D = make("generator", name, image, SMALL), make("discriminator", name, image, SMALL)
     x = G(torch.randn(3, 12), Y)
     assert x.shape == (3, *image)
@@ -130,7 +130,7 @@ def test_a_block_is_the_identity_to_begin_with_and_still_learns() -> None:
 
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
-def test_neither_normalisation_nor_anything_compiled(kind: str) -> None:
+def test_neither_normalization_nor_anything_compiled(kind: str) -> None:
     network = make(kind, "r3gan", ImageShape(3, 32, 32))
     allowed = (nn.Conv2d, nn.Linear, nn.Identity)
     leaves = [m for m in network.modules() if not list(m.children())]

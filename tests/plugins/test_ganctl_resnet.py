@@ -1,4 +1,4 @@
-"""ganctl_resnet: residual networks, conditional batch normalisation, projection, self-attention."""
+"""ganctl_resnet: residual networks, conditional batch normalization, projection, self-attention."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_parameters_above_32_are_those_of_mimicry(size: int, widths: list[int], 
 
 @pytest.mark.parametrize("name", GENERATORS)
 @pytest.mark.parametrize("size", [8, 28, 32, 40, 48, 64, 96])
-@pytest.mark.parametrize("colours", [1, 3])
-def test_generators_shapes_and_range(name: str, size: int, colours: int) -> None:
-    image = ImageShape(colours, size, size)
+@pytest.mark.parametrize("colors", [1, 3])
+def test_generators_shapes_and_range(name: str, size: int, colors: int) -> None:
+    image = ImageShape(colors, size, size)
     G = make("generator", name, image, SMALL)
     x = G(torch.randn(3, 12), torch.tensor([0, 9, 4]))
     assert x.shape == (3, *image)
@@ -83,9 +83,9 @@ def test_generators_shapes_and_range(name: str, size: int, colours: int) -> None
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 @pytest.mark.parametrize("size", [8, 28, 32, 40, 48, 64, 96])
-@pytest.mark.parametrize("colours", [1, 4])
-def test_discriminators_shapes(name: str, size: int, colours: int) -> None:
-    image = ImageShape(colours, size, size)
+@pytest.mark.parametrize("colors", [1, 4])
+def test_discriminators_shapes(name: str, size: int, colors: int) -> None:
+    image = ImageShape(colors, size, size)
     D = make("discriminator", name, image, SMALL)
     logits = D(images(3, image), torch.tensor([0, 9, 4]))
     assert logits.shape == (3,)
@@ -289,7 +289,7 @@ def test_spectral_norm_reaches_every_matrix(name: str) -> None:
         assert top.item() == pytest.approx(1, rel=0.02)
 
 
-def test_the_generator_of_sagan_is_spectrally_normalised_and_that_of_resnet_is_not() -> None:
+def test_the_generator_of_sagan_is_spectrally_normalized_and_that_of_resnet_is_not() -> None:
     image = ImageShape(3, 32, 32)
     for name, expected in (("sagan", True), ("sagan-cbn", True), ("resnet", False), ("resnet-cbn", False)):
         G = make("generator", name, image, SMALL)
@@ -298,7 +298,7 @@ def test_the_generator_of_sagan_is_spectrally_normalised_and_that_of_resnet_is_n
 
 
 def test_a_critic_keeps_images_apart() -> None:
-    """No normalisation over the batch: a gradient penalty means what it says."""
+    """No normalization over the batch: a gradient penalty means what it says."""
     image = ImageShape(1, 16, 16)
     for name in DISCRIMINATORS:
         D = make("discriminator", name, image, SMALL)
@@ -314,7 +314,7 @@ def test_a_critic_keeps_images_apart() -> None:
     [("generator", n) for n in GENERATORS] + [("discriminator", n) for n in DISCRIMINATORS],
 )
 def test_copied_and_saved_whole(kind: str, name: str) -> None:
-    """With the vectors of spectral normalisation: what comes next is the same, bit for bit."""
+    """With the vectors of spectral normalization: what comes next is the same, bit for bit."""
     torch.manual_seed(0)
     image = ImageShape(1, 16, 16)
     network = make(kind, name, image, {**SMALL, "spectral_norm": True})

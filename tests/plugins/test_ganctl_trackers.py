@@ -21,8 +21,8 @@ def events(folder: Path) -> EventAccumulator:
 def test_scalars_and_pictures_are_there_before_it_is_closed(tmp_path: Path) -> None:
     board = TensorBoard(tmp_path, first_step=1, config={})
     board.scalars(5, {"d_loss": 0.5, "D(x)": 0.25})
-    board.picture(5, "samples", Image.new("RGB", (4, 3)))
-    board.picture(5, "grey", Image.new("L", (4, 3)))
+    board.image(5, "samples", Image.new("RGB", (4, 3)))
+    board.image(5, "gray", Image.new("L", (4, 3)))
     read = events(tmp_path)
     assert read.Tags()["scalars"] == ["d_loss", "D(x)"]
     assert [(e.step, e.value) for e in read.Scalars("D(x)")] == [(5, 0.25)]

@@ -16,7 +16,7 @@ import torch
 import torchvision.datasets
 from PIL import Image, features
 
-from ganctl import Dataset, GanctlError, Pictures
+from ganctl import Dataset, GanctlError, ImageFiles
 from ganctl.data.cache import Loaded, load_images
 from ganctl.plugin import discovery
 from ganctl_vision import drawing, torchvision_sets
@@ -122,9 +122,9 @@ def test_no_glyphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # --- folder
 
 
-def read(path: Path | str, root: Path = Path("/nowhere"), **options: Any) -> Pictures:
+def read(path: Path | str, root: Path = Path("/nowhere"), **options: Any) -> ImageFiles:
     pictures = folder(root, str(path), **options).read()
-    assert isinstance(pictures, Pictures)
+    assert isinstance(pictures, ImageFiles)
     return pictures
 
 

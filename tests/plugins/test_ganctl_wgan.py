@@ -34,7 +34,7 @@ def test_published_settings(suffix: str) -> None:
 @pytest.mark.parametrize(
     "name", ["wgan", "wgan-gp", "wgan-div", "wgan-dcgan", "wgan-gp-dcgan", "wgan-div-dcgan", "wgan-gp-resnet"]
 )
-def test_d_has_no_batch_normalisation_and_g_has(name: str) -> None:
+def test_d_has_no_batch_normalization_and_g_has(name: str) -> None:
     recipe, registry = model(name), discovery.registry()
     networks = []
     for kind, spec in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):

@@ -13,7 +13,7 @@ from ganctl import GanctlError
 from ganctl.rendering.animation import save_animation
 
 
-def grey(n: int, size: tuple[int, int] = (30, 20)) -> list[np.ndarray]:
+def gray(n: int, size: tuple[int, int] = (30, 20)) -> list[np.ndarray]:
     """A bright square that moves to the right."""
     frames = [np.full((*size, 1), 40, np.uint8) for _ in range(n)]
     for i, frame in enumerate(frames):
@@ -21,8 +21,8 @@ def grey(n: int, size: tuple[int, int] = (30, 20)) -> list[np.ndarray]:
     return frames
 
 
-def test_a_gif_of_grey_frames_is_exact_and_repeats(tmp_path: Path) -> None:
-    frames = grey(5)
+def test_a_gif_of_gray_frames_is_exact_and_repeats(tmp_path: Path) -> None:
+    frames = gray(5)
     save_animation(frames, tmp_path / "x.gif", fps=20)
     with Image.open(tmp_path / "x.gif") as gif:
         assert gif.info["loop"] == 0
@@ -31,8 +31,8 @@ def test_a_gif_of_grey_frames_is_exact_and_repeats(tmp_path: Path) -> None:
     assert [a.tolist() for a in shown] == [frame[..., 0].tolist() for frame in frames]
 
 
-def test_a_gif_in_colour_keeps_its_colours(tmp_path: Path) -> None:
-    frames = [np.concatenate([frame, frame // 2, 255 - frame], 2) for frame in grey(20)]
+def test_a_gif_in_color_keeps_its_colors(tmp_path: Path) -> None:
+    frames = [np.concatenate([frame, frame // 2, 255 - frame], 2) for frame in gray(20)]
     save_animation(frames, tmp_path / "x.gif")
     with Image.open(tmp_path / "x.gif") as gif:
         shown = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(gif)]
@@ -42,7 +42,7 @@ def test_a_gif_in_colour_keeps_its_colours(tmp_path: Path) -> None:
 
 def test_an_mp4_has_the_frames_and_the_rate(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
-    frames = grey(12, (31, 45))  # sides that are not even
+    frames = gray(12, (31, 45))  # sides that are not even
     save_animation(frames, tmp_path / "x.mp4", fps=12.5)
     with av.open(tmp_path / "x.mp4") as container:
         stream = container.streams.video[0]
@@ -57,15 +57,15 @@ def test_an_mp4_has_the_frames_and_the_rate(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GanctlError, match="no animation"):
-        save_animation(grey(2), tmp_path / "x.avi")
+        save_animation(gray(2), tmp_path / "x.avi")
     with pytest.raises(GanctlError, match="of one size"):
         save_animation([], tmp_path / "x.gif")
     with pytest.raises(GanctlError, match="of one size"):
-        save_animation([*grey(1), *grey(1, (8, 20))], tmp_path / "x.gif")
+        save_animation([*gray(1), *gray(1, (8, 20))], tmp_path / "x.gif")
     with pytest.raises(GanctlError, match="frames a second"):
-        save_animation(grey(2), tmp_path / "x.gif", fps=0)
+        save_animation(gray(2), tmp_path / "x.gif", fps=0)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(GanctlError, match="PyAV") as caught:
-        save_animation(grey(2), tmp_path / "x.mp4")
+        save_animation(gray(2), tmp_path / "x.mp4")
     assert "ganctl[video]" in caught.value.hint
     assert list(tmp_path.iterdir()) == []

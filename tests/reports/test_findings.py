@@ -64,7 +64,7 @@ def after(step: int, **values: Any) -> Callable[[int], dict[str, Any]]:
              "and were never many more."),
         ),
         ({"kinds": (1,), "epochs": 0}, GOOD),  # before the first step all are alike
-        ({"log": made_up_runs.STARTED + made_up_runs.ABOUT, "steps": range(5, 61, 5), "epochs": 2},
+        ({"status": {"state": "running"}, "steps": range(5, 61, 5), "epochs": 2},
          ("warn", "It broke off at step 60 of 100 without a word, as a kill or a power cut does.")),
     ],
 )  # fmt: skip

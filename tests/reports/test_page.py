@@ -89,22 +89,15 @@ def test_nothing_in_it_reaches_out(tmp_path: Path) -> None:
 
 def test_no_name_can_break_it(tmp_path: Path) -> None:
     nasty = {"data": {"name": "folder", "path": HOSTILE}, "model": HOSTILE}
-    failed = (
-        made_up_runs.STARTED
-        + made_up_runs.ABOUT
-        + "Traceback (most recent call last):\nValueError: "
-        + HOSTILE
-    )
+    failed = {"state": "failed", "error": {"message": f"ValueError: {HOSTILE}", "hint": HOSTILE, "status": 1}}
     paths = [
-        made_up_runs.run(
-            tmp_path / "a", nasty, log=made_up_runs.STARTED.replace("ganctl", HOSTILE) + made_up_runs.ABOUT
-        ),
+        made_up_runs.run(tmp_path / "a", nasty, status={"device": HOSTILE, "precision": HOSTILE}),
         made_up_runs.run(
             tmp_path / HOSTILE.replace("/", "∕"),
             {"loss": {"name": HOSTILE}},
-            evaluations=[{"step": 25, "epoch": 1, HOSTILE: 1.0}],
+            metrics=[{"step": 25, "epoch": 1, HOSTILE: 1.0}],
             record=lambda s: {HOSTILE: 1.0},
-            log=failed,
+            status=failed,
         ),
     ]
     made = report(*paths, title=HOSTILE)
@@ -204,7 +197,7 @@ def test_probabilities_and_raw_answers_are_never_on_one_scale(tmp_path: Path) ->
 def test_metrics_speed_and_what_differs_stand_in_the_tables(tmp_path: Path) -> None:
     scores = [{"step": 25 * e, "epoch": e, "swd": v} for e, v in ((1, 90.0), (2, 40.0), (3, 55.5))]
     paths = [
-        made_up_runs.run(tmp_path / "a", lr(1e-4), evaluations=scores),
+        made_up_runs.run(tmp_path / "a", lr(1e-4), metrics=scores),
         made_up_runs.run(tmp_path / "b", lr(3e-4)),
         made_up_runs.run(tmp_path / "c", lr(3e-4) | {"seed": 1}),
     ]
@@ -222,6 +215,7 @@ def test_whatever_state_runs_are_in(tmp_path: Path) -> None:
     for name in ("empty", "damaged"):
         (tmp_path / "runs" / name).mkdir()
         (tmp_path / "runs" / name / "config.toml").write_text("" if name == "empty" else "model = ")
+        (tmp_path / "runs" / name / "status.json").write_text('{"state": "waiting"}')
     for paths in ([tmp_path / "runs"], [tmp_path / "runs" / "empty"]):
         made = report(*paths)
         text = Page(made.html()).text
@@ -239,7 +233,9 @@ def test_a_sweep_has_its_own_settings_as_axes_and_tells_what_failed(tmp_path: Pa
         names.append(f"{values['batch_size']}-{values['lr']}")
         changed = {**lr(float(values["lr"])), "batch_size": int(values["batch_size"])}
         made_up_runs.run(
-            folder / names[-1], changed, **({"log": "", "epochs": 0, "steps": ()} if len(names) > 2 else {})
+            folder / names[-1],
+            changed,
+            **({"status": {"state": "waiting"}, "epochs": 0, "steps": ()} if len(names) > 2 else {}),
         )
     runs = [
         {"name": n, "values": v, "steps": 100, "images_per_step": 64}
@@ -289,8 +285,9 @@ def test_what_cannot_be(tmp_path: Path) -> None:
         made.write(tmp_path / "no" / "report.html")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "config.toml").write_text("")
+    (tmp_path / "empty" / "status.json").write_text('{"state": "waiting"}')
     with pytest.raises(GanctlError, match="There are no pictures yet"):
-        report(ganctl.Run(tmp_path / "empty")).picture()
+        report(ganctl.Run(tmp_path / "empty")).image()
     with pytest.raises(GanctlError, match="no figure format 'jpg'"):
         figures.write(made, tmp_path, "jpg")
 
@@ -305,11 +302,11 @@ def test_a_checkpoint_is_drawn_as_its_training_drew_it(tiny_run: ganctl.Run, tmp
     assert outside.history.frames[-1].drawn == tiny_run.samples[-1].read_bytes()
     assert len(inside.film.images) == len(tiny_run.samples)
     assert len(outside.film.images) == 1
-    assert inside.history.records == tiny_run.metrics
+    assert inside.history.losses == tiny_run.losses
     assert Page(made.html()).all("dialog")
 
     first = report(tiny_run.checkpoints[0]).entries[0].history
-    assert 0 < first.records[-1]["step"] <= first.frames[-1].step < tiny_run.metrics[-1]["step"]
+    assert 0 < first.losses[-1]["step"] <= first.frames[-1].step < tiny_run.losses[-1]["step"]
 
 
 def test_a_run_and_a_sampler_show_themselves_in_a_notebook(tiny_run: ganctl.Run) -> None:
@@ -327,6 +324,6 @@ def test_figures_for_print(tmp_path: Path, kind: str, begins: bytes) -> None:
     written = figures.write(made, tmp_path / "figures", kind)
     assert [p.stem for p in written] == ["g-loss", "d-loss", "answers", "pictures"]
     assert all(p.read_bytes().startswith(begins) for p in written)
-    assert made.picture(dpi=50).width > 300
+    assert made.image(dpi=50).width > 300
     first = written[0].read_bytes()
     assert figures.write(made, tmp_path / "figures", kind)[0].read_bytes() == first, "the same again"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -17,7 +19,7 @@ from ganctl.reports import watch as watching
 from ganctl.runs import history
 from ganctl.runs.folder import Run
 
-GOING = made_up_runs.STARTED + made_up_runs.ABOUT
+RUNNING = {"state": "running"}
 
 
 def terminal(width: int = 100, height: int = 30, color: str | None = "truecolor") -> Console:
@@ -57,7 +59,7 @@ def test_a_view_is_no_larger_than_the_terminal(tmp_path: Path, width: int, heigh
     assert all(sum(segment.cell_length for segment in line) <= width for line in lines)
 
 
-def test_a_picture_is_drawn_in_its_own_colours(tmp_path: Path) -> None:
+def test_a_picture_is_drawn_in_its_own_colors(tmp_path: Path) -> None:
     red = made_up_runs.grid(0, mode="RGB")
     red.paste((200, 0, 0), (2, 2, 18, 18))
     lines = watching.half_blocks(red, 16, 60, 20)
@@ -71,7 +73,7 @@ def test_a_picture_is_drawn_in_its_own_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("color", "drawn"), [("truecolor", True), ("256", True), ("standard", False), (None, False)]
 )
-def test_pictures_only_where_there_are_the_colours(tmp_path: Path, color: str | None, drawn: bool) -> None:
+def test_pictures_only_where_there_are_the_colors(tmp_path: Path, color: str | None, drawn: bool) -> None:
     h = history.read(made_up_runs.run(tmp_path / "a"))
     console = terminal(color=color)
     console.print(watching.view(h, console, True))
@@ -80,7 +82,7 @@ def test_pictures_only_where_there_are_the_colours(tmp_path: Path, color: str | 
 
 
 def test_time_left_comes_from_the_last_lines(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", log=GOING, steps=range(5, 61, 5), epochs=2)
+    path = made_up_runs.run(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
     assert watching.seconds_left(history.read(path)) is None, "it does not run"
     with Run(path).lock():
         assert watching.seconds_left(history.read(path)) == 40 * 0.5
@@ -88,48 +90,50 @@ def test_time_left_comes_from_the_last_lines(tmp_path: Path) -> None:
         assert watching.seconds_left(history.read(path)) is None
 
 
-def ends(path: Path, log: str) -> Callable[[float], None]:
+def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
     """A pause in which the run goes on and, in the second, ends."""
     pauses = []
 
     def pause(seconds: float) -> None:
         pauses.append(seconds)
-        with (path / "metrics.jsonl").open("a") as file:
+        with (path / "losses.jsonl").open("a") as file:
             file.write(f'{{"step": {60 + 5 * len(pauses)}, "epoch": 2.6, "g_loss": 9.5, "D(x)": 0.5}}\n')
         if len(pauses) == 2:
-            with (path / "log.txt").open("a") as file:
-                file.write(log)
+            (path / "status.json").write_text(json.dumps({**made_up_runs.STATUS, **status}), encoding="utf-8")
         assert len(pauses) < 3, "it must notice the end"
 
     return pause
 
 
-TRACE = "Traceback (most recent call last):\nganctl.errors.GanctlError: "
-
-
 @pytest.mark.parametrize(
-    ("log", "status", "word"),
+    ("status", "code", "word"),
     [
-        (made_up_runs.DONE, 0, "finished"),
-        (TRACE + "The training diverged: a loss.\n", 5, "The training diverged: a loss."),
-        (TRACE + "No space left.\n", 1, "No space left."),
+        ({"state": "finished"}, 0, "finished"),
+        (made_up_runs.DIVERGED, 5, "Training diverged: a loss was not finite"),
+        (
+            {"state": "failed", "error": {"message": "No space left.", "hint": "", "status": 1}},
+            1,
+            "No space left.",
+        ),
     ],
     ids=["finished", "diverged", "failed"],
 )
 @pytest.mark.parametrize("live", [True, False], ids=["terminal", "pipe"])
-def test_it_follows_a_run_to_its_end(tmp_path: Path, log: str, status: int, word: str, live: bool) -> None:
-    path = made_up_runs.run(tmp_path / "a", log=GOING, steps=range(5, 61, 5), epochs=2)
+def test_it_follows_a_run_to_its_end(
+    tmp_path: Path, status: dict[str, Any], code: int, word: str, live: bool
+) -> None:
+    path = made_up_runs.run(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
     console = terminal() if live else Console(file=io.StringIO(), width=80)
     with Run(path).lock():
-        assert watching.follow(path, console=console, seconds=7, pause=ends(path, log)) == status
+        assert watching.follow(path, console=console, seconds=7, pause=ends(path, status)) == code
     assert word in shown(console)
     assert "step 70 of 100" in shown(console)
     if not live:
-        assert len(shown(console).splitlines()) == 3 + (status > 0), "a line for each that is new"
+        assert len(shown(console).splitlines()) == 3 + (code > 0), "a line for each that is new"
 
 
 def test_ctrl_c_stops_looking_and_leaves_the_run_alone(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", log=GOING)
+    path = made_up_runs.run(tmp_path / "a", status=RUNNING)
 
     def pause(seconds: float) -> None:
         raise KeyboardInterrupt
@@ -140,7 +144,7 @@ def test_ctrl_c_stops_looking_and_leaves_the_run_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_that_broke_off_is_not_waited_for(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", log=GOING)
+    path = made_up_runs.run(tmp_path / "a", status=RUNNING)
     assert watching.follow(path, console=terminal(), pause=lambda s: pytest.fail("it waited")) == 1
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ganctl import GanctlError
+from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
 
 
@@ -74,6 +75,9 @@ def test_only_a_folder_with_settings_is_a_run(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match=r"no config\.toml"):
         Run.open(tmp_path)
     (tmp_path / "config.toml").touch()
+    with pytest.raises(GanctlError, match="an earlier ganctl made it"):
+        Run.open(tmp_path)
+    run_status.write(tmp_path / "status.json", run_status.Status("waiting"))
     assert Run.open(tmp_path).path == tmp_path
 
 
@@ -103,8 +107,8 @@ def test_checkpoints_and_samples_come_oldest_first(tmp_path: Path) -> None:
 def test_what_a_finished_run_tells(tiny_run: Run) -> None:
     assert tiny_run.config["model"] == "gan"
     assert tiny_run.config["data"] == {"name": "glyphs", "n": 100, "seed": 0}
-    assert [record["step"] for record in tiny_run.metrics] == [7, 13]
-    assert {"epoch", "d_loss", "g_loss", "D(x)", "D(G(z))"} < set(tiny_run.metrics[0])
+    assert [record["step"] for record in tiny_run.losses] == [7, 13]
+    assert {"epoch", "d_loss", "g_loss", "D(x)", "D(G(z))"} < set(tiny_run.losses[0])
     assert len(tiny_run.samples) == 3
     assert repr(tiny_run) == f"Run({str(tiny_run.path)!r})"
 
@@ -112,14 +116,14 @@ def test_what_a_finished_run_tells(tiny_run: Run) -> None:
 def test_its_name_is_the_folders_wherever_one_stands(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_run.path)
     assert Run(".").name == tiny_run.path.name
-    assert Run(os.curdir).metrics == tiny_run.metrics
+    assert Run(os.curdir).losses == tiny_run.losses
 
 
 def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run")
-    run.metrics_file.write_text('{"step": 7, "d_loss": "nan"}\n{"step": 14, "d_lo')
-    assert [record["step"] for record in run.metrics] == [7]
-    assert run.metrics[0]["d_loss"] != run.metrics[0]["d_loss"]
+    run.losses_file.write_text('{"step": 7, "d_loss": "nan"}\n{"step": 14, "d_lo')
+    assert [record["step"] for record in run.losses] == [7]
+    assert run.losses[0]["d_loss"] != run.losses[0]["d_loss"]
 
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import made_up_runs
 
 from ganctl import GanctlError
 from ganctl.runs import history
+from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
-
-AT = "2026-01-01 10:00:30  "
-DIVERGED = "The training diverged: a loss was not finite at step 61."
-BROKEN = AT + "Traceback (most recent call last):\n  File x, line 1\n"
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
@@ -27,29 +25,42 @@ def test_a_finished_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("log", "state", "note"),
+    ("status", "state", "note"),
     [
-        (made_up_runs.DONE, "finished", ""),
-        (AT + "runs/x is finished at step 100. To go on, give more --epochs or --steps.\n", "finished", ""),
+        ({}, "finished", ""),
+        ({"state": "stopped"}, "stopped", ""),
+        (made_up_runs.DIVERGED, "diverged", made_up_runs.DIVERGED["error"]["message"]),
         (
-            AT + "Stopped and saved at step 60. Go on: …\n" + BROKEN + "ganctl.system.signals.Interrupted\n",
-            "stopped",
-            "",
+            {"state": "failed", "error": {"message": "No space.", "hint": "Free some room.", "status": 6}},
+            "failed",
+            "No space.",
         ),
-        (BROKEN + f"ganctl.errors.GanctlError: {DIVERGED}\nhint\n", "diverged", DIVERGED),
-        (BROKEN + "ganctl.errors.GanctlError: No space.\nFree some room\n", "failed", "No space."),
-        (BROKEN + "ValueError: of a plugin\n", "failed", "ValueError: of a plugin"),
-        ("", "killed", ""),
-        (made_up_runs.DONE + made_up_runs.STARTED + made_up_runs.ABOUT, "killed", ""),  # gone on with, and then killed
+        ({"state": "running"}, "killed", ""),  # no process holds the folder
     ],
-)  # fmt: skip
-def test_how_it_ended(tmp_path: Path, log: str, state: str, note: str) -> None:
-    h = history.read(made_up_runs.run(tmp_path / "a", log=made_up_runs.STARTED + made_up_runs.ABOUT + log))
+)
+def test_state_is_what_status_json_says(
+    tmp_path: Path, status: dict[str, Any], state: str, note: str
+) -> None:
+    h = history.read(made_up_runs.run(tmp_path / "a", status=status))
     assert (h.state, h.note) == (state, note)
 
 
+def test_no_line_of_the_log_is_read(tmp_path: Path) -> None:
+    misleading = "Traceback (most recent call last):\nganctl.errors.GanctlError: Training diverged: x\n"
+    h = history.read(made_up_runs.run(tmp_path / "a", log=misleading))
+    assert (h.state, h.total, h.facts["images"]) == ("finished", 100, "1,600")
+
+
+def test_an_earlier_ganctls_run_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = made_up_runs.run(tmp_path / "a")
+    (path / "status.json").unlink()
+    with pytest.raises(GanctlError, match="an earlier ganctl made it") as refused:
+        history.read(path)
+    assert "--resume" in refused.value.hint
+
+
 def test_one_that_somebody_trains_in_is_running_and_asking_disturbs_nobody(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", log=made_up_runs.STARTED + made_up_runs.ABOUT)
+    path = made_up_runs.run(tmp_path / "a", status={"state": "running"})
     with Run(path).lock():
         assert history.read(path).state == "running"
     assert history.read(path).state == "killed"
@@ -61,12 +72,13 @@ def test_one_that_has_not_begun_and_files_that_are_missing_or_damaged(tmp_path: 
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "config.toml").write_text("model = 'gan'\n")
+    run_status.write(empty / "status.json", run_status.Status("waiting"))
     h = history.read(empty)
     assert (h.state, h.step, h.total, h.frames, h.real, h.seconds) == ("waiting", 0, None, [], None, 0.0)
     assert h.images_per_second is None
-    damaged = made_up_runs.run(tmp_path / "damaged", log="")
+    damaged = made_up_runs.run(tmp_path / "damaged")
     (damaged / "config.toml").write_text("model = ")
-    with (damaged / "metrics.jsonl").open("a") as file:
+    with (damaged / "losses.jsonl").open("a") as file:
         file.write('{"step": 105, "g_lo')
     h = history.read(damaged)
     assert h.config == {}
@@ -74,10 +86,13 @@ def test_one_that_has_not_begun_and_files_that_are_missing_or_damaged(tmp_path: 
     assert h.step == 100
 
 
-def test_how_long_it_is_to_be_without_a_log(tmp_path: Path) -> None:
-    assert history.read(made_up_runs.run(tmp_path / "a", {"epochs": 8}, log="")).total == 200
+def test_total_is_estimated_before_training_has_written_it(tmp_path: Path) -> None:
+    assert history.read(made_up_runs.run(tmp_path / "a", {"epochs": 8}, status={"total": None})).total == 200
     assert (
-        history.read(made_up_runs.run(tmp_path / "b", {"epochs": "none", "steps": 300}, log="")).total == 300
+        history.read(
+            made_up_runs.run(tmp_path / "b", {"epochs": "none", "steps": 300}, status={"total": None})
+        ).total
+        == 300
     )
 
 
@@ -113,5 +128,5 @@ def test_the_newest_run_is_the_one_written_to_last(tmp_path: Path) -> None:
 
     for name in ("a", "b"):
         made_up_runs.run(tmp_path / name)
-    os.utime(tmp_path / "a" / "metrics.jsonl", (4e9, 4e9))
+    os.utime(tmp_path / "a" / "losses.jsonl", (4e9, 4e9))
     assert history.newest(tmp_path).name == "a"

@@ -100,12 +100,12 @@ def test_auto_finds_what_changes_the_picture_most(
     strength = torch.zeros(100)
     strength[[11, 47]] = torch.tensor([0.3, 3.0])
     weight.data = weight.data * strength
-    found = sampler.telling(seed=1)
+    found = sampler.rank_dimensions(seed=1)
     assert [name for name, _ in found[:2]] == ["48", "12"]
     assert found[0][1] > found[1][1] > 0
     assert all(change == 0 for _, change in found[2:])
     assert len(found) == 100
-    assert found == sampler.telling(seed=1)  # the same for a seed
+    assert found == sampler.rank_dimensions(seed=1)  # the same for a seed
     assert [row.name for row in sampler.traverse("auto:2").rows] == ["48", "12"]
     assert len(sampler.traverse().rows) == 8
     with pytest.raises(GanctlError, match="auto:0"):
@@ -140,7 +140,7 @@ def test_codes_are_dimensions_too(coded: ganctl.Sampler) -> None:
     assert (latent.split(noise.z)[1][0].argmax(1) == 3).all()
     assert coded.traverse("u0").rows[0].values[0] == -1
     assert torch.equal(coded.traverse("c0").z, coded.traverse("c").z)
-    assert len(latent_walks.tell(coded, trials=1)) == 62 + 3
+    assert len(latent_walks.rank_dimensions(coded, trials=1)) == 62 + 3
     with pytest.raises(GanctlError, match="no dimension '63'") as caught:
         coded.traverse("63")
     assert caught.value.hint == "There are 1 to 62, and the codes c, u0, u1, c0."
@@ -232,15 +232,15 @@ def test_the_picture_has_every_picture_in_its_place(sampler: ganctl.Sampler) -> 
     plain = ink(walk.image(labels=False))
     assert plain.shape == (2 * 30 + 2, 3 * 30 + 2)
     assert (plain == ink(grid.grid(grid.to_uint8(walk.x), 3))).all()
-    labelled = ink(walk.image(scale=1))
-    below, right = labelled.shape[0] - 62 - 6, labelled.shape[1] - 92 - 6
-    cells = labelled[below:-6, right:-6]
+    labeled = ink(walk.image(scale=1))
+    below, right = labeled.shape[0] - 62 - 6, labeled.shape[1] - 92 - 6
+    cells = labeled[below:-6, right:-6]
     for row in range(2):
         for column in range(3):
             at = slice(2 + row * 30, 30 + row * 30), slice(2 + column * 30, 30 + column * 30)
             assert (cells[at] == plain[at]).all()
-    assert (labelled[:below, right:] < 128).any()  # captions above
-    assert (labelled[below:, :right] < 128).any()  # names at the left
+    assert (labeled[:below, right:] < 128).any()  # captions above
+    assert (labeled[below:, :right] < 128).any()  # names at the left
     last = plain[32:60, 62:90].repeat(3, 0).repeat(3, 1)
     assert (ink(walk.image())[-8 - 84 : -8, -8 - 84 : -8] == last).all()
 
@@ -361,5 +361,5 @@ def test_what_is_wrong_is_said(
 
 def test_walking_says_how_far_it_is(sampler: ganctl.Sampler) -> None:
     told: list[int] = []
-    latent_walks.tell(sampler, trials=1, advance=told.append)
+    latent_walks.rank_dimensions(sampler, trials=1, advance=told.append)
     assert sum(told) == len(dimensions(sampler.latent)) == 100

@@ -19,7 +19,7 @@ from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
 from ganctl.runs.folder import Run
 from ganctl.sampling.writers import draw
-from ganctl.system.progress import Quiet
+from ganctl.system.progress import NullReporter
 from ganctl.training.generate import draw_latents
 
 
@@ -139,7 +139,7 @@ def test_three_channels(tmp_path: Path) -> None:
     assert sampler.sample(5).shape == (5, 3, 16, 16)
     assert sampler.grid(5).mode == "RGB"
     for name in ("x.png", "x.npz", "folder"):
-        draw(sampler, 5, tmp_path / name, reporter=Quiet())
+        draw(sampler, 5, tmp_path / name, reporter=NullReporter())
     assert np.load(tmp_path / "x.npz")["images"].shape == (5, 16, 16, 3)
     one = np.asarray(Image.open(tmp_path / "folder" / "00004.png"))
     assert (one == np.load(tmp_path / "x.npz")["images"][4]).all()
@@ -157,7 +157,7 @@ def test_a_grid_has_as_many_columns_as_asked(sampler: ganctl.Sampler) -> None:
 
 def test_a_folder_and_an_array_hold_what_a_grid_shows(sampler: ganctl.Sampler, tmp_path: Path) -> None:
     for name in ("x.png", "x.npz", "folder"):
-        draw(sampler, 30, tmp_path / name, seed=2, batch_size=7, reporter=Quiet())
+        draw(sampler, 30, tmp_path / name, seed=2, batch_size=7, reporter=NullReporter())
     expected = uint8(sampler, 30, seed=2)
     archive = np.load(tmp_path / "x.npz")
     assert archive["images"].dtype == np.uint8
@@ -175,7 +175,7 @@ def test_a_folder_with_something_in_it_is_left_alone(sampler: ganctl.Sampler, tm
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").touch()
     with pytest.raises(GanctlError, match="is not empty"):
-        draw(sampler, 3, tmp_path / "mine", reporter=Quiet())
+        draw(sampler, 3, tmp_path / "mine", reporter=NullReporter())
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["a.txt"]
 
 

@@ -44,7 +44,7 @@ def make(path: Path, n: int = 6) -> Sweep:
             "D(x)": 0.875,
             "D(G(z))": 0.125,
         }
-        entry.run.metrics_file.write_text(json.dumps({"step": 1}) + "\n" + json.dumps(values) + "\n")
+        entry.run.losses_file.write_text(json.dumps({"step": 1}) + "\n" + json.dumps(values) + "\n")
         timing = {"step": step, "seconds": seconds, "images_per_second": 100.0}
         entry.run.timing_file.write_text(json.dumps(timing) + "\n")
     done.end_file.write_text('{"state": "done"}')
@@ -134,8 +134,8 @@ def test_what_is_left(tmp_path: Path) -> None:
 def test_what_has_ended_is_not_read_again(tmp_path: Path) -> None:
     sweep = make(tmp_path)
     known = {row.entry.name: row for row in rows(sweep)}
-    sweep.entries[0].run.metrics_file.unlink()
-    sweep.entries[2].run.metrics_file.unlink()
+    sweep.entries[0].run.losses_file.unlink()
+    sweep.entries[2].run.losses_file.unlink()
     again = rows(sweep, known)
     assert again[0] is known["lr=1e-4"]
     assert again[2].step == 50  # the timing has it

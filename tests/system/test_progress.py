@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from ganctl.system.progress import Bars, Lines, Quiet
+from ganctl.system.progress import BarReporter, LineReporter, Reporter
 
 
 class Closed:
@@ -24,8 +24,10 @@ class Closed:
         return True
 
 
-@pytest.mark.parametrize("make", [Bars, Lines])
-def test_a_stderr_that_is_gone_ends_no_training(make: type[Quiet], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("make", [BarReporter, LineReporter])
+def test_a_stderr_that_is_gone_ends_no_training(
+    make: type[Reporter], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "stderr", Closed())
     reporter, done = make(), 0
     reporter.say("begun")

@@ -191,7 +191,7 @@ class Counts(Right):
         return loss * self.calls, report
 
 
-class GreyOnly(Right):
+class GrayOnly(Right):
     def discriminator_loss(self, D: Any, real: Any, fake: Any) -> Any:
         real.x.view(len(real.x), 12, 12)
         return super().discriminator_loss(D, real, fake)
@@ -222,7 +222,7 @@ LOSSES = {
     NoPair: "not a scalar and a dict",
     Coarse: "is computed in bfloat16 in G's turn under autocast",
     Counts: "goes on differently after its state was saved and loaded",
-    GreyOnly: "raises RuntimeError for images of 3 channels (test_testing.py, line",
+    GrayOnly: "raises RuntimeError for images of 3 channels (test_testing.py, line",
     not_a_loss: "is a Identity, not a ganctl.Loss",
     demanding: "needs the option 'weight' (float)",
 }
@@ -403,12 +403,12 @@ def ignores_option(root: Path, n: int = 3) -> ganctl.Dataset:
 def pictures(opener: Any, labels: Any = None) -> Any:
     class Files(Stored):
         def read(self) -> Any:
-            return ganctl.Pictures(names=["a", "b"], open=opener, labels=labels, classes=("one",))
+            return ganctl.ImageFiles(names=["a", "b"], open=opener, labels=labels, classes=("one",))
 
     return lambda root: Files(torch.zeros(0), "files")
 
 
-def open_grey(name: str) -> Any:
+def open_gray(name: str) -> Any:
     from PIL import Image
 
     return Image.new("L", (8, 8), ord(name[0]))
@@ -416,7 +416,7 @@ def open_grey(name: str) -> Any:
 
 DATASETS = {
     "float": (lambda root: images(torch.zeros(6, 1, 8, 8)), "has x in float32: it should be uint8"),
-    "grey": (lambda root: images(torch.zeros(6, 8, 8, dtype=torch.uint8)), "it should be N×C×H×W"),
+    "gray": (lambda root: images(torch.zeros(6, 8, 8, dtype=torch.uint8)), "it should be N×C×H×W"),
     "channels last": (lambda root: images(torch.zeros(6, 8, 8, 3, dtype=torch.uint8)), "looks like N×H×W×C"),
     "labels": (
         lambda root: images(y=torch.full((6,), 2), classes=("one", "two")), "has labels from 2 to 2, but 2 classes",
@@ -430,8 +430,8 @@ DATASETS = {
         lambda root: Stored(images().x, random.random()), "has another fingerprint each time",
     ),
     "options": (ignores_option, "has the same fingerprint with n=3 and n=4, but other data"),
-    "lambda": (pictures(lambda name: open_grey(name)), "cannot be sent to worker processes"),
-    "picture labels": (pictures(open_grey, labels=[0, 1]), "has labels from 0 to 1, but 1 classes"),
+    "lambda": (pictures(lambda name: open_gray(name)), "cannot be sent to worker processes"),
+    "picture labels": (pictures(open_gray, labels=[0, 1]), "has labels from 0 to 1, but 1 classes"),
     "raises": (lambda root: 1 / 0, "raises ZeroDivisionError when it is read (test_testing.py, line"),
 }  # fmt: skip
 
@@ -444,7 +444,7 @@ def test_wrong_datasets(name: str) -> None:
 
 def test_right_datasets() -> None:
     assert testing.check_dataset(lambda root: images(y=torch.arange(6) % 2, classes=("a", "b"))) == []
-    assert testing.check_dataset(pictures(open_grey, labels=[0, 0])) == []
+    assert testing.check_dataset(pictures(open_gray, labels=[0, 0])) == []
 
     def not_there(root: Path) -> Images:
         raise GanctlError("No data here.", "Get some.", status=DATA)
@@ -626,7 +626,7 @@ def test_assert_raises_with_the_sentence() -> None:
 def test_the_fixtures(ganctl_kit: Any, ganctl_train: Any) -> None:
     assert ganctl_kit is testing
     run = ganctl_train(generator={"width": 8}, discriminator={"width": 8})
-    assert run.metrics[-1]["step"] == 2
+    assert run.losses[-1]["step"] == 2
 
 
 def test_pytest_starts_without_torch() -> None:

@@ -141,9 +141,9 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
         "epoch-0004-step-00000020.png",
         "epoch-0004-step-00000025.png",
     ]
-    assert [r["step"] for r in run.metrics] == [7, 14, 21, 25]
-    assert run.metrics[-1]["epoch"] == 4.0
-    assert set(run.metrics[0]) == {"step", "epoch", "d_loss", "g_loss", "D(x)", "D(G(z))"}
+    assert [r["step"] for r in run.losses] == [7, 14, 21, 25]
+    assert run.losses[-1]["epoch"] == 4.0
+    assert set(run.losses[0]) == {"step", "epoch", "d_loss", "g_loss", "D(x)", "D(G(z))"}
     assert [json.loads(line)["step"] for line in run.timing_file.read_text().splitlines()] == [7, 14, 21, 25]
     for path in (run.config_file, run.curves_file, run.real_file, run.log_file):
         assert path.stat().st_size > 0
@@ -153,8 +153,8 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
 
 
 def test_lines_are_means_over_their_steps(tmp_path: Path) -> None:
-    fine = train("gan", tmp_path / "fine", log_every=1).metrics
-    coarse = train("gan", tmp_path / "coarse").metrics
+    fine = train("gan", tmp_path / "fine", log_every=1).losses
+    coarse = train("gan", tmp_path / "coarse").losses
     for name in ("d_loss", "D(x)"):
         expected = sum(r[name] for r in fine[7:14]) / 7
         assert coarse[1][name] == pytest.approx(expected, rel=1e-6)
@@ -179,16 +179,16 @@ def test_lines_are_on_the_disk_before_the_checkpoint_that_counts_on_them(
     saves = [i for i, name in enumerate(names) if name.startswith(".step-")]
     assert len(saves) == len(run.checkpoints) > 1
     for before, save in zip([0, *saves], saves, strict=False):
-        assert "metrics.jsonl" in names[before:save]
-    lines = run.metrics_file.read_bytes().splitlines(keepends=True)
+        assert "losses.jsonl" in names[before:save]
+    lines = run.losses_file.read_bytes().splitlines(keepends=True)
     whole = [sum(map(len, lines[:n])) for n in range(len(lines) + 1)]
-    assert all(size in whole for name, size in synced if name == "metrics.jsonl")
+    assert all(size in whole for name, size in synced if name == "losses.jsonl")
 
 
 def test_pictures_do_not_change_the_training(tmp_path: Path) -> None:
     one = train("dcgan-upsample", tmp_path / "one", sample_every=1, samples=3)  # a D with dropout
     two = train("dcgan-upsample", tmp_path / "two")
-    assert one.metrics_file.read_bytes() == two.metrics_file.read_bytes()
+    assert one.losses_file.read_bytes() == two.losses_file.read_bytes()
 
 
 def test_the_callers_random_numbers_are_left_alone(tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_what_cannot_go_together_is_refused_before_a_folder_is_made(tmp_path: Pa
         ganctl.train("dcgan", loss="wgan-gp", **small)
     assert not (tmp_path / "run").exists()
     run = ganctl.train("dcgan", loss="wgan-gp", force=True, **SMALL["dcgan"], **small)
-    assert run.metrics[-1]["step"] == 1
+    assert run.losses[-1]["step"] == 1
 
 
 @pytest.mark.parametrize("where", ["G", "D"])
@@ -227,7 +227,7 @@ def test_nan_stops_within_a_line_and_no_such_checkpoint_is_kept(
     assert "step 16" in caught.value.message
     assert "step-00000013.pt" in caught.value.hint
     run = Run(tmp_path / "run")
-    assert run.metrics[-1]["step"] == 19  # the next save would have come here
+    assert run.losses[-1]["step"] == 19  # the next save would have come here
     for path in run.checkpoints:
         for network in ("G", "D"):
             assert all(t.isfinite().all() for t in checkpoint.load(path)["engine"][network].values())
@@ -239,8 +239,8 @@ def test_nan_ignored_goes_to_the_end_and_still_saves_nothing_bad(
     poison(monkeypatch, "D", at=16)
     run = ganctl.train("gan", out=tmp_path / "run", **{**SETTINGS, **SMALL["gan"]}, on_nan="ignore")
     assert capsys.readouterr().err.count("warning:") == 1
-    assert run.metrics[-1]["step"] == 25
-    assert run.metrics[-1]["d_loss"] != run.metrics[-1]["d_loss"]  # nan reads back as nan
+    assert run.losses[-1]["step"] == 25
+    assert run.losses[-1]["d_loss"] != run.losses[-1]["d_loss"]  # nan reads back as nan
     assert [p.name for p in run.checkpoints] == ["step-00000007.pt", "step-00000013.pt"]
 
 
@@ -249,5 +249,5 @@ def test_real_mnist_trains(data_root: Path, tmp_path: Path) -> None:
         "dcgan", "mnist", data_root=str(data_root), out=tmp_path / "run", steps=30, log_every=10, quiet=True,
         generator={"width": 8}, discriminator={"width": 8},
     )  # fmt: skip
-    assert run.metrics[-1]["d_loss"] < run.metrics[0]["d_loss"]
+    assert run.losses[-1]["d_loss"] < run.losses[0]["d_loss"]
     assert ganctl.load(run.path).sample(3).shape == (3, 1, 28, 28)

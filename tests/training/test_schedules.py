@@ -71,7 +71,7 @@ def test_a_run_follows_its_schedules_also_when_it_goes_on(tmp_path: Path) -> Non
     for path in again.checkpoints[1:]:
         path.unlink()
     ganctl.train(resume_from=again.path, quiet=True)
-    assert again.metrics_file.read_bytes() == whole.metrics_file.read_bytes()
+    assert again.losses_file.read_bytes() == whole.losses_file.read_bytes()
 
 
 def test_a_target_that_there_is_not_is_named(tmp_path: Path) -> None:

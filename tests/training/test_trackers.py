@@ -39,7 +39,7 @@ DIARY = """
         def scalars(self, step, values):
             print("scalars", step, sorted(values), file=self.file)
 
-        def picture(self, step, name, image):
+        def image(self, step, name, image):
             print("picture", step, name, image.size, file=self.file)
 
         def close(self):

@@ -23,7 +23,7 @@ def test_the_components_fulfil_ganctls_contracts(ganctl_kit):
 def test_it_trains(ganctl_train):
     small = {"generator": {"width": 8}, "discriminator": {"width": 8}}
     run = ganctl_train("example", data={"name": "example-waves", "n": 64}, **small)
-    assert math.isfinite(run.metrics[-1]["g_loss"])
+    assert math.isfinite(run.losses[-1]["g_loss"])
 
 
 def test_the_weight_is_that_of_the_fakes():

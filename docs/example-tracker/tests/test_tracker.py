@@ -49,7 +49,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
 
 def test_numbers_and_pictures_arrive_with_their_step(tmp_path: Path, runs: list[Run]) -> None:
     tracker = WandB(tmp_path / ".", CONFIG)
-    tracker.picture(0, "samples", Image.new("L", (3, 2)))
+    tracker.image(0, "samples", Image.new("L", (3, 2)))
     tracker.scalars(50, {"d_loss": 0.5, "g_loss": 1.5})
     tracker.close()
     (run,) = runs

@@ -170,7 +170,7 @@ class Tracer(TorchDispatchMode):
                 self.memory.add_generator(value)
             writes = argument.alias_info is not None and argument.alias_info.is_write
             for tensor in _tensors(value):
-                # Batch normalisation does not say that it writes: whatever holds floating-point numbers counts.
+                # Batch normalization does not say that it writes: whatever holds floating-point numbers counts.
                 if (writes or tensor.is_floating_point()) and _Place.of(tensor).storage not in self._made:
                     self.memory.add(tensor)
 

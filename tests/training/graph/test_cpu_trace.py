@@ -58,7 +58,7 @@ def test_a_training_step_with_a_gradient_of_a_gradient() -> None:
     hold(step, *net.parameters(), *memory)
 
 
-def test_what_batch_normalisation_does_not_say_that_it_writes_is_changed_back() -> None:
+def test_what_batch_normalization_does_not_say_that_it_writes_is_changed_back() -> None:
     net = nn.BatchNorm1d(3)
     hold(lambda: net(torch.randn(5, 3) * 2 + 1), net.running_mean, net.running_var, net.num_batches_tracked)
 

@@ -166,7 +166,7 @@ def test_a_run_that_goes_on_is_one_that_never_stopped(tmp_path: Path) -> None:
     whole = ganctl.train("dcgan", out=tmp_path / "whole", **settings)
     assert "CUDA graph from here on" in whole.log_file.read_text()
     eager = ganctl.train("dcgan", out=tmp_path / "eager", graph=False, **settings)
-    assert eager.metrics_file.read_bytes() == whole.metrics_file.read_bytes()
+    assert eager.losses_file.read_bytes() == whole.losses_file.read_bytes()
     (middle,) = (path for path in whole.checkpoints if path.name == "step-00000025.pt")
     gone_on: Run = ganctl.train(resume_from=middle, runs=tmp_path, quiet=True)
     assert_same_run(whole, gone_on)

@@ -161,7 +161,7 @@ def test_runs_with_a_graph_and_without_are_one_also_when_they_go_on(
         path.unlink()
     ganctl.train(resume_from=parts.path, quiet=True)  # after 3 eager steps of its own
     assert_same_run(whole, parts)
-    assert eager.metrics_file.read_bytes() == whole.metrics_file.read_bytes()
+    assert eager.losses_file.read_bytes() == whole.losses_file.read_bytes()
     for one, other in zip(eager.samples, whole.samples, strict=True):
         assert one.read_bytes() == other.read_bytes()
 

@@ -26,7 +26,7 @@ def register_generators(register: ganctl.Register) -> None:
 
 @ganctl.hookimpl
 def register_datasets(register: ganctl.Register) -> None:
-    register("example-waves", "ganctl_example.dataset:waves", summary="Sloping waves, grey, no download")
+    register("example-waves", "ganctl_example.dataset:waves", summary="Sloping waves, gray, no download")
 
 
 @ganctl.hookimpl

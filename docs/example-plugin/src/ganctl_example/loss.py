@@ -12,7 +12,7 @@ from ganctl import USAGE, Batch, Critic, GanctlError, Loss, logits
 class Logistic(Loss):
     """Goodfellow et al. 2014 (arXiv:1406.2661), with a weight w for what D says of fakes.
 
-    D minimises −E log D(x) − w·E log(1 − D(G(z))), G minimises −E log D(G(z)). Reported: mean probabilities.
+    D minimizes −E log D(x) − w·E log(1 − D(G(z))), G minimizes −E log D(G(z)). Reported: mean probabilities.
 
     Args:
         fake_weight: w; below 1 D is milder with fakes.

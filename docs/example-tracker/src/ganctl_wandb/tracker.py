@@ -50,7 +50,7 @@ class WandB(ganctl.Tracker):
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         self._run.log(dict(values), step=step)
 
-    def picture(self, step: int, name: str, image: Image) -> None:
+    def image(self, step: int, name: str, image: Image) -> None:
         self._run.log({name: self._wandb.Image(image)}, step=step)
 
     def close(self) -> None:

@@ -1,0 +1,108 @@
+"""``status.json``: the state of a run, written by training and read by every command that shows runs."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ganctl.errors import USAGE, GanctlError
+from ganctl.system.files import write_atomically
+
+#: ``waiting``: created, not started. ``stopped``: by a signal, after saving. ``killed`` is never written: it is
+#: ``running`` in a folder that no process holds.
+State = Literal["waiting", "running", "stopped", "finished", "diverged", "failed", "killed"]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The error that ended a run: the two lines that the user saw, and the exit status."""
+
+    message: str
+    hint: str
+    status: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of a run.
+
+    Attributes:
+        step: last step whose losses were read; ``total``: steps of the whole run, None before training starts.
+        images: number of images in the dataset; ``image``: their shape, C, H, W.
+        parameters: number of parameters of ``G`` and ``D``.
+        grid: columns and rows of the sample grids.
+        pid: process that wrote this.
+        error: set if the state is ``diverged`` or ``failed``.
+    """
+
+    state: State
+    step: int = 0
+    total: int | None = None
+    images: int | None = None
+    image: tuple[int, int, int] | None = None
+    parameters: dict[str, int] = field(default_factory=dict)
+    device: str = ""
+    precision: str = ""
+    grid: tuple[int, int] | None = None
+    pid: int | None = None
+    error: Failure | None = None
+
+
+def write(path: Path, status: Status, *, durable: bool = True) -> None:
+    """Replace the file at ``path``.
+
+    Args:
+        durable: wait until it is on the disk; not needed for the many updates of a running run.
+    """
+    write_atomically(path, (json.dumps(asdict(status), indent=1) + "\n").encode(), durable=durable)
+
+
+def read(path: Path) -> Status:
+    """The status in the file at ``path``.
+
+    Raises:
+        GanctlError: there is none, as in a folder of an earlier ganctl, or it is damaged.
+    """
+    try:
+        table = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GanctlError(
+            f"{path.parent} has no {path.name}: an earlier ganctl made it.",
+            "Sample from its checkpoints, or resume one of them in a new folder: "
+            f"ganctl train --resume {path.parent / 'checkpoints' / 'step-….pt'}",
+            status=USAGE,
+        ) from None
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+    try:
+        return _from_table(table)
+    except (TypeError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def age(path: Path) -> float:
+    """Seconds since the file at ``path`` was written; infinite if there is none."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return float("inf")
+
+
+def _from_table(table: dict[str, Any]) -> Status:
+    known = {name: table[name] for name in Status.__dataclass_fields__ if name in table}
+    if known.get("error") is not None:
+        known["error"] = Failure(**known["error"])
+    for name in ("image", "grid"):
+        if known.get(name) is not None:
+            known[name] = tuple(known[name])
+    return Status(**known)
+
+
+def _damaged(path: Path) -> GanctlError:
+    return GanctlError(
+        f"{path} is damaged.",
+        f"Resume the run, which writes it again: ganctl train --resume {path.parent}",
+    )
