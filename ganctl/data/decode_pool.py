@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from ganctl.data.decoding import Block, joined
 from ganctl.errors import DATA, RESOURCES, GanctlError
+from ganctl.system.processors import usable_processors
 
 CHUNK = 32  # pictures a request: far above the cost of a message, far below a second of decoding
 MAX_CRASHES = 20
@@ -53,7 +54,7 @@ def decode(
     except Exception as error:
         raise _not_portable(error) from error
     chunks = [list(names[start : start + CHUNK]) for start in range(0, len(names), CHUNK)]
-    crew = _Crew(setup, chunks, min(workers or _cpus(), len(chunks)))
+    crew = _Crew(setup, chunks, min(workers or usable_processors(), len(chunks)))
     try:
         yield from crew.blocks()
     finally:
@@ -254,9 +255,3 @@ def _not_portable(problem: object) -> GanctlError:
         "of one): not a lambda, not one of a notebook's.",
         status=DATA,
     )
-
-
-def _cpus() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,7 +7,6 @@ cache, from disk, and copied to the device on a stream of their own while it com
 from __future__ import annotations
 
 import collections
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ganctl.system.memory import free_memory, gib
+from ganctl.system.processors import usable_processors
 
 AHEAD = 4  # steps
 
@@ -164,4 +164,4 @@ class _Slot:
 
 def reading_threads() -> int:
     """For a disk: more than processors, as they mostly wait."""
-    return min(16, 2 * (os.cpu_count() or 1))
+    return min(16, 2 * usable_processors())

@@ -18,6 +18,7 @@ from typing import Any
 from ganctl.errors import GanctlError
 from ganctl.plugin import discovery
 from ganctl.system.memory import free_memory, gib
+from ganctl.system.processors import usable_processors
 from ganctl.version import __version__
 
 LIBRARIES = ("numpy", "pillow", "click", "pluggy", "rich", "filelock", "tensorboard", "matplotlib")
@@ -191,8 +192,10 @@ def _driver() -> str | None:
 
 
 def _processor(found: Examination) -> dict[str, Any]:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    facts: dict[str, Any] = {"model": _cpu_model(), "cores": f"{usable} usable of {os.cpu_count()}"}
+    facts: dict[str, Any] = {
+        "model": _cpu_model(),
+        "cores": f"{usable_processors()} usable of {os.cpu_count()}",
+    }
     if "torch" in sys.modules:
         facts["torch threads"] = sys.modules["torch"].get_num_threads()
     if hasattr(os, "sysconf"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ganctl.rendering import grid_images
 from ganctl.runs.history import Frame, History
+from ganctl.system.processors import usable_processors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -66,7 +66,7 @@ def make(histories: Sequence[History], *, epochs: Sequence[float] = (), megabyte
     left_out = []
     if len(stops) < len(every):
         left_out.append(f"{len(stops)} of {len(every)} epochs are shown")
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(usable_processors()) as threads:
         films = list(threads.map(lambda h: _film(h, stops, columns), histories))
     shown, all_of_them = _pictures_shown(histories, columns)
     if shown < all_of_them:

@@ -24,6 +24,7 @@ from ganctl.runs.folder import Run
 from ganctl.runs.history import History
 from ganctl.sweeps import folder
 from ganctl.sweeps.folder import Sweep
+from ganctl.system.files import require_parent, write_atomically
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -92,7 +93,6 @@ class Report:
         Raises:
             GanctlError: another suffix, or ``path`` cannot be written.
         """
-        from ganctl.system.files import write_atomically
 
         path = Path(path)
         check_suffix(path)
@@ -115,8 +115,7 @@ def check_suffix(path: Path) -> None:
         raise GanctlError(
             f"--out {path}: a report is .html or .md.", f"Try --out {path.with_suffix('.html')}", status=USAGE
         )
-    if not path.parent.is_dir():
-        raise GanctlError(f"There is no folder {path.parent}.", "Make it first.", status=USAGE)
+    require_parent(path)
 
 
 def report(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from ganctl.runs import status as run_status
 from ganctl.runs.status import Status
 from ganctl.system import toml
 from ganctl.system.jsonl import read_lines
+from ganctl.system.numbered_folder import create_numbered_folder
 
 
 class Run:
@@ -138,13 +138,8 @@ class Run:
     @classmethod
     def create_numbered(cls, runs: Path, name: str) -> Run:
         """A new folder ``runs/NNNNN-name`` with the next number; processes that start at once get one each."""
-        name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
         try:
-            runs.mkdir(parents=True, exist_ok=True)
-            with FileLock(runs / ".lock"):
-                taken = [int(match[1]) for p in runs.iterdir() if (match := re.match(r"(\d{5,})-", p.name))]
-                path = runs / f"{max(taken, default=0) + 1:05d}-{name}"
-                path.mkdir()
+            path = create_numbered_folder(runs, name, default="run")
         except OSError as error:
             raise _unwritable(runs, error) from error
         return cls(path)._with_folders()

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganctl.errors import DATA, USAGE, GanctlError
-from ganctl.system.files import write_atomically
+from ganctl.system.files import require_parent, write_atomically
 
 
 class Latents(NamedTuple):
@@ -97,8 +97,7 @@ def check_path(path: Path) -> None:
         raise GanctlError(
             f"Latents are written as .npz, not as {path}.", f"Try {path.with_suffix('.npz')}", status=USAGE
         )
-    if not path.parent.is_dir():
-        raise GanctlError(f"There is no folder {path.parent}.", "Make it first.", status=USAGE)
+    require_parent(path)
 
 
 def _unreadable(path: Path) -> GanctlError:

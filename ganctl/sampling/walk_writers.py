@@ -9,6 +9,7 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering import animation, grid
 from ganctl.sampling import latent_files, writers
 from ganctl.sampling.latent_walks import Walk
+from ganctl.system.files import require_parent
 
 
 def check(out: Path, *, animations: bool) -> None:
@@ -24,7 +25,7 @@ def check(out: Path, *, animations: bool) -> None:
             status=USAGE,
         )
     if suffix:
-        writers.need_folder(out)
+        require_parent(out)
 
 
 def write(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,8 @@ from ganctl.rendering import grid as pictures
 from ganctl.sampling import latent_files
 from ganctl.sampling.latent_files import Latents
 from ganctl.sampling.sampler import Sampler
-from ganctl.system.files import disk_error, write_atomically
+from ganctl.system.files import disk_error, require_parent, write_atomically
+from ganctl.system.processors import usable_processors
 from ganctl.system.progress import Reporter
 from ganctl.training.generate import rows_of_classes
 
@@ -51,7 +51,7 @@ def draw(
         GanctlError: the folder has something in it, or ``out`` cannot be written.
     """
     if out.suffix in (".png", ".npz"):
-        need_folder(out)
+        require_parent(out)
     if save_latents is not None:
         latent_files.check_path(save_latents)
     z, y = latents or Latents(sampler.latents(n, seed=seed, truncation=truncation))
@@ -90,12 +90,6 @@ def draw(
         reporter.say(f"Their latents in {save_latents}")
 
 
-def need_folder(file: Path) -> None:
-    """Raise a GanctlError if the folder that ``file`` is to be in is not there."""
-    if not file.parent.is_dir():
-        raise GanctlError(f"There is no folder {file.parent}.", "Make it first.", status=USAGE)
-
-
 def write_npz(x: Tensor, path: Path, *, seed: int) -> None:
     """uint8 N×C×H×W images as a NumPy archive: ``images`` N×H×W×C and ``seed``."""
     import io
@@ -126,7 +120,7 @@ def write_folder(
                 "Old pictures would mix with new ones: choose another.",
                 status=USAGE,
             )
-        with ThreadPoolExecutor(os.cpu_count()) as threads:  # zlib works without the interpreter's lock
+        with ThreadPoolExecutor(usable_processors()) as threads:  # zlib works without the interpreter's lock
             count = 0
             for batch in batches:
                 numbers = range(count, count + len(batch))

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from ganctl.errors import USAGE, GanctlError, status_of
 from ganctl.runs import status as run_status
@@ -20,6 +17,7 @@ from ganctl.runs.status import Status
 from ganctl.sweeps.folder import Sweep, is_sweep, read
 from ganctl.sweeps.plan import Planned, title, varying
 from ganctl.system import toml
+from ganctl.system.numbered_folder import create_numbered_folder
 
 
 def create(
@@ -49,8 +47,6 @@ def create(
     if out is not None and is_sweep(out):
         return _same(out, planned)
     parent = out.absolute().parent if out is not None else sweeps
-    name = title(planned)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "sweep"
     try:
         parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
@@ -61,11 +57,7 @@ def create(
             _fill(new, planned, steps, asked, command, threads)
             if out is not None:
                 return _moved(new, out, planned)
-            with FileLock(parent / ".lock"):
-                taken = [int(match[1]) for p in parent.iterdir() if (match := re.match(r"(\d{5,})-", p.name))]
-                path = parent / f"{max(taken, default=0) + 1:05d}-{name}"
-                os.rename(new, path)
-            return read(path)
+            return read(create_numbered_folder(parent, title(planned), new.rename, default="sweep"))
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:

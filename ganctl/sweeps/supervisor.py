@@ -16,6 +16,7 @@ from ganctl.sweeps import worker
 from ganctl.sweeps.claim import count_death
 from ganctl.sweeps.folder import Entry, Sweep, this_machine
 from ganctl.sweeps.status_table import Board
+from ganctl.system.processors import usable_processors
 from ganctl.system.signals import StopSignals
 
 SECONDS_BETWEEN_LOOKS = 0.25
@@ -174,7 +175,7 @@ def _wanted(left: Sequence[Entry], jobs: int | None, crew: Sequence[int]) -> int
         return jobs
     if not crew:
         return 1
-    if len(crew) >= processors():
+    if len(crew) >= usable_processors():
         return len(crew)
     about = [entry.worker for entry in left]
     ours = [
@@ -185,10 +186,3 @@ def _wanted(left: Sequence[Entry], jobs: int | None, crew: Sequence[int]) -> int
         return len(crew)
     room = min(each["free"] for each in measured) >= ROOM * max(each["memory"] for each in measured)
     return len(crew) + room
-
-
-def processors() -> int:
-    """How many this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from ganctl.errors import RESOURCES, GanctlError, status_of
+from ganctl.errors import RESOURCES, USAGE, GanctlError, status_of
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -51,6 +51,16 @@ def make_durable(path: Path) -> None:
         return
     except OSError as error:
         raise disk_error(path, error) from error
+
+
+def require_parent(path: Path) -> None:
+    """Check that the parent directory of ``path`` exists, before the work whose result is written to ``path``.
+
+    Raises:
+        GanctlError: the parent directory does not exist.
+    """
+    if not path.parent.is_dir():
+        raise GanctlError(f"There is no folder {path.parent}.", "Create it first.", status=USAGE)
 
 
 def disk_error(path: Path, error: OSError) -> GanctlError:

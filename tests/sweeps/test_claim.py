@@ -16,7 +16,7 @@ from ganctl.sweeps import claim, folder
 from ganctl.sweeps.folder import Entry, Sweep, read
 from ganctl.sweeps.plan import from_text
 from ganctl.sweeps.runner import asked_for, begin
-from ganctl.sweeps.supervisor import _wanted, processors
+from ganctl.sweeps.supervisor import _wanted
 
 
 @pytest.fixture
@@ -162,21 +162,22 @@ def test_as_many_as_there_is_room_for(
     sweep: Sweep,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("ganctl.sweeps.supervisor.processors", lambda: 16)
+    monkeypatch.setattr("ganctl.sweeps.supervisor.usable_processors", lambda: 16)
     for entry, (pid, memory, free) in zip(sweep, reports, strict=False):
         about = {"machine": folder.this_machine(), "pid": pid, "memory": memory, "free": free}
         entry.worker_file.write_text(json.dumps(about))
     assert _wanted(sweep.entries, None, crew) == wanted
     assert _wanted(sweep.entries, 5, crew) == 5
-    monkeypatch.setattr("ganctl.sweeps.supervisor.processors", lambda: 1)
+    monkeypatch.setattr("ganctl.sweeps.supervisor.usable_processors", lambda: 1)
     assert _wanted(sweep.entries, None, crew) == max(1, len(crew))
 
 
 def test_processors_and_memory_are_known() -> None:
     from ganctl.sweeps.worker import measured
     from ganctl.system.memory import free_memory
+    from ganctl.system.processors import usable_processors
 
-    assert processors() >= 1
+    assert usable_processors() >= 1
     assert measured(torch.device("cpu"))["memory"] > 50e6
     if Path("/proc/meminfo").exists():
         assert (free_memory() or 0) > 1e6
