@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.forks import Forks
+from helpers.fork_server import Forks
 
 from ganctl.api import train
 from ganctl.cli import main

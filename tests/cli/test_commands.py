@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers.distributions import COMMAND, install
+from helpers.plugin_distributions import COMMAND, install
 
 from ganctl import __version__
 from ganctl.cli import COMMANDS, cli

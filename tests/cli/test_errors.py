@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 import pytest
-from helpers.distributions import COMMAND, install
+from helpers.plugin_distributions import COMMAND, install
 
 from ganctl.cli import main
 from ganctl.errors import CHECKPOINT, FAILED, RESOURCES, USAGE, GanctlError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers.distributions import install
+from helpers.plugin_distributions import install
 
 from ganctl.cli.info import info
 from ganctl.cli.train import train

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.distributions import LOSS, install
+from helpers.plugin_distributions import LOSS, install
 
 import ganctl as package
 from ganctl.plugin.registry import KINDS

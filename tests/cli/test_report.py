@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers import made_up_runs
+from helpers import fake_runs
 
 from ganctl import GanctlError
 from ganctl.cli.report import report
@@ -23,7 +23,7 @@ main(sys.argv[1:])
 
 
 def test_it_needs_neither_torch_nor_matplotlib_nor_rich(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "runs" / "a")
+    path = fake_runs.make(tmp_path / "runs" / "a")
     words = [sys.executable, "-c", BLOCKED, "report", str(path)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
@@ -34,7 +34,7 @@ def test_it_needs_neither_torch_nor_matplotlib_nor_rich(tmp_path: Path) -> None:
 def test_where_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b"):
-        made_up_runs.run(tmp_path / "runs" / name, {"seed": ord(name)})
+        fake_runs.make(tmp_path / "runs" / name, {"seed": ord(name)})
     runner = CliRunner()
     for words, files in [
         (["runs"], ["runs/report.html"]),

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from helpers.inline_workers import workers_inline
+from helpers.in_process_workers import run_workers_in_process
 
 import ganctl
 from ganctl.cli import main
@@ -42,7 +42,7 @@ NAMES = [f"lr={lr},optimizer={optimizer}" for lr in ("1e-4", "2e-4") for optimiz
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    workers_inline(monkeypatch)
+    run_workers_in_process(monkeypatch)
 
 
 def sweep(*args: object) -> int:

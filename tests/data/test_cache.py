@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.faces import Faces, files, load
+from helpers.face_dataset import Faces, files, load
 from PIL import Image
 
 from ganctl import Dataset, GanctlError, Images
@@ -273,10 +273,10 @@ BUILDER = """
     import sys
     from pathlib import Path
     sys.path.insert(0, {here!r})
-    from helpers import openers
-    from helpers.faces import Faces, load
+    from helpers import image_openers
+    from helpers.face_dataset import Faces, load
     if __name__ == "__main__":
-        loaded = load(Faces(Path({folder!r}), openers.{opener}), Path({cache!r}), log=print)
+        loaded = load(Faces(Path({folder!r}), image_openers.{opener}), Path({cache!r}), log=print)
         print(loaded.fingerprint, int(loaded.images.x[:, 0].sum()))
 """
 
@@ -380,11 +380,11 @@ def test_a_disk_that_fills_up_on_the_way(faces: Faces, cache: Path, limit: int) 
         import resource, sys
         from pathlib import Path
         sys.path.insert(0, {str(HERE)!r})
-        from helpers import openers
-        from helpers.faces import Faces, files, load
+        from helpers import image_openers
+        from helpers.face_dataset import Faces, files, load
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
         lines = []
-        faces = Faces(Path({str(faces.folder)!r}), openers.plain, notes=["n" * 10_000])
+        faces = Faces(Path({str(faces.folder)!r}), image_openers.plain, notes=["n" * 10_000])
         loaded = load(faces, Path({str(cache)!r}), log=lines.append)
         assert loaded.images.x[:, 0, 0, 0].tolist() == list(range(80))
         print(len(lines), len(files(Path({str(cache)!r}))))

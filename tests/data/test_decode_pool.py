@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import openers
+from helpers import image_openers
 from PIL import Image
 
 from ganctl import GanctlError
@@ -55,18 +55,18 @@ def pids(folder: Path) -> set[int]:
 def test_order_is_kept_whatever_the_workers(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(200)))
     for count in (1, 3):
-        values, broken = run(openers.without_torch, tmp_path / "set", names, workers=count)
+        values, broken = run(image_openers.without_torch, tmp_path / "set", names, workers=count)
         assert values == list(range(200))
         assert not broken
 
 
 def test_no_pictures_no_workers() -> None:
-    assert list(decode_pool.decode(openers.plain, [], None, None)) == []  # type: ignore[arg-type]
+    assert list(decode_pool.decode(image_openers.plain, [], None, None)) == []  # type: ignore[arg-type]
 
 
 def test_a_picture_that_ends_the_worker_is_left_out_and_no_other(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{'crash' if i in (3, 4, 90) else ''}{i}.png" for i in range(100)))
-    values, broken = run(openers.crashing, tmp_path / "set", names, workers=2)
+    values, broken = run(image_openers.crashing, tmp_path / "set", names, workers=2)
     assert values == [i for i in range(100) if i not in (3, 4, 90)]
     assert list(broken) == ["crash3.png", "crash4.png", "crash90.png"]
     assert "SIGSEGV" in broken["crash3.png"]
@@ -75,7 +75,7 @@ def test_a_picture_that_ends_the_worker_is_left_out_and_no_other(tmp_path: Path)
 def test_workers_that_all_die_end_it(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(100)))
     with pytest.raises(GanctlError, match="SIGKILL") as error:
-        run(openers.always_crashing, tmp_path / "set", names, workers=2)
+        run(image_openers.always_crashing, tmp_path / "set", names, workers=2)
     assert error.value.status == 6
 
 
@@ -83,18 +83,18 @@ def test_what_libraries_print_does_not_get_among_the_answers(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(40)))
-    assert run(openers.chatty, tmp_path / "set", names)[0] == list(range(40))
+    assert run(image_openers.chatty, tmp_path / "set", names)[0] == list(range(40))
     assert capfd.readouterr() == ("", "")
 
 
 def test_a_function_that_no_worker_can_import_is_named() -> None:
     with pytest.raises(GanctlError, match="lambda"):
         list(decode_pool.decode(lambda name: Image.new("L", (1, 1)), ["a"], None, None))
-    vars(openers)["gone"] = gone = lambda name: None
+    vars(image_openers)["gone"] = gone = lambda name: None
     gone.__qualname__ = gone.__name__ = "gone"
-    gone.__module__ = "helpers.openers"
+    gone.__module__ = "helpers.image_openers"
     with pytest.raises(GanctlError, match="cannot be used in a worker process: AttributeError"):
-        list(decode_pool.decode(gone, ["a"], None, None))  # there is no openers.gone in a fresh process
+        list(decode_pool.decode(gone, ["a"], None, None))  # there is no image_openers.gone in a fresh process
 
 
 def test_a_worker_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_worker_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, 
 
 def test_closing_ends_the_workers(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(400)))
-    opener = functools.partial(openers.slow, folder=str(tmp_path / "set"))
+    opener = functools.partial(image_openers.slow, folder=str(tmp_path / "set"))
     with contextlib.closing(decode_pool.decode(opener, names, None, None, workers=2)) as stream:
         next(stream)
         running = pids(tmp_path / "set")
@@ -119,7 +119,7 @@ def test_closing_ends_the_workers(tmp_path: Path) -> None:
 
 def test_an_exception_from_a_signal_handler_ends_the_workers_at_once(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(400)))
-    opener = functools.partial(openers.slow, folder=str(tmp_path / "set"))
+    opener = functools.partial(image_openers.slow, folder=str(tmp_path / "set"))
     main = os.getpid()
 
     def interrupt() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from helpers.distributions import install
+from helpers.plugin_distributions import install
 
 from ganctl.cli.doctor import doctor as command
 from ganctl.diagnostics import doctor

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.environments import Environment, needs_pip
+from helpers.virtual_environments import Environment, needs_pip
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example-plugin"
 TINY = "--steps 2 --batch-size 16 -o data.n=64 -o generator.width=8 -o discriminator.width=8"

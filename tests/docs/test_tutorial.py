@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.environments import Environment, needs_pip
+from helpers.virtual_environments import Environment, needs_pip
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
 #: A file is announced by its name in a line of its own; a block of sh is run.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.comparisons import assert_same_run
+from helpers.bit_identical import assert_same_run
 from helpers.small_runs import stop_at, train
 from torch import Tensor
 

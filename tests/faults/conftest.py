@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.command_lines import training
-from helpers.forks import Forks
+from helpers.fork_server import Forks
+from helpers.train_commands import training
 
 from ganctl.runs.folder import Run
 

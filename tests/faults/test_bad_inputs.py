@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from helpers.commands import assert_clear, run
+from helpers.in_process_cli import assert_clear, run
 from PIL import Image
 
 from ganctl.runs import checkpoint

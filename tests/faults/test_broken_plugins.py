@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
-from helpers.distributions import install
+from helpers.plugin_distributions import install
 
 import ganctl as package
 from ganctl.runs.checkpoint import save

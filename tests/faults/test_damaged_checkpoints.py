@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.commands import assert_clear, run
+from helpers.in_process_cli import assert_clear, run
 from PIL import Image
 
 from ganctl import GanctlError

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.command_lines import training
-from helpers.commands import assert_clear, run
+from helpers.in_process_cli import assert_clear, run
 from helpers.small_runs import before_step, poison
+from helpers.train_commands import training
 from torch import Tensor
 
 from ganctl import Batch, Loss

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.command_lines import training
-from helpers.commands import Result, assert_clear, run
-from helpers.comparisons import assert_same_run
-from helpers.forks import Forks
+from helpers.bit_identical import assert_same_run
+from helpers.fork_server import Forks
+from helpers.in_process_cli import Result, assert_clear, run
+from helpers.train_commands import training
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.command_lines import assert_goes_on, training
-from helpers.forks import Child, Forks, wait_until
+from helpers.fork_server import Child, Forks, wait_until
+from helpers.train_commands import assert_goes_on, training
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run

@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
-from helpers.distributions import LOSS, install
+from helpers.plugin_distributions import LOSS, install
 
 import ganctl
 from ganctl.plugin import discovery

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.distributions import LOSS, install
+from helpers.plugin_distributions import LOSS, install
 
 from ganctl import GanctlError
 from ganctl.plugin import selection

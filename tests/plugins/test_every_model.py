@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.comparisons import assert_same_run
+from helpers.bit_identical import assert_same_run
 from helpers.tiny_models import TINY
 
 import ganctl

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import made_up_runs
+from helpers import fake_runs
 
 from ganctl.reports import findings, frames
 from ganctl.runs import history
 
 
 def said(path: Path, **made: Any) -> list[tuple[str, str]]:
-    h = history.read(made_up_runs.run(path, **made))
+    h = history.read(fake_runs.make(path, **made))
     return [(f.level, f.text) for f in findings.of(h, frames.make([h]).films[0])]
 
 
@@ -75,15 +75,15 @@ def test_what_is_said(tmp_path: Path, made: dict[str, Any], expected: tuple[str,
 def test_blank_pictures(tmp_path: Path) -> None:
     from PIL import Image
 
-    path = made_up_runs.run(tmp_path / "run")
-    Image.new("L", made_up_runs.grid(0).size).save(path / "samples" / "epoch-0004-step-00000100.png")
+    path = fake_runs.make(tmp_path / "run")
+    Image.new("L", fake_runs.grid(0).size).save(path / "samples" / "epoch-0004-step-00000100.png")
     h = history.read(path)
     assert findings.of(h, frames.make([h]).films[0])[0].text == "The pictures of epoch 4 are blank."
 
 
 def test_nothing_is_said_of_pictures_that_cannot_be_told_apart_from_reals(tmp_path: Path) -> None:
     """No reals, or a picture that is no grid: no judgement."""
-    path = made_up_runs.run(tmp_path / "run", kinds=(1, 1, 1, 1, 1))
+    path = fake_runs.make(tmp_path / "run", kinds=(1, 1, 1, 1, 1))
     (path / "real.png").unlink()
     h = history.read(path)
     assert [(f.level, f.text) for f in findings.of(h, frames.make([h]).films[0])] == [GOOD]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import made_up_runs
+from helpers import fake_runs
 from PIL import Image
 
 from ganctl.rendering import grid_images
@@ -16,7 +16,7 @@ from ganctl.runs.history import History
 
 
 def read(path: Path, **made: object) -> History:
-    return history.read(made_up_runs.run(path, **made))  # type: ignore[arg-type]
+    return history.read(fake_runs.make(path, **made))  # type: ignore[arg-type]
 
 
 def test_runs_of_unlike_length_share_the_stops_and_keep_their_last_picture(tmp_path: Path) -> None:
@@ -54,17 +54,17 @@ def test_thinning_keeps_the_ends_and_never_doubles(n: int, most: int) -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_an_encoded_picture_is_what_it_was_but_for_shades(mode: str) -> None:
-    image = made_up_runs.grid(3, mode=mode)
+    image = fake_runs.grid(3, mode=mode)
     shown = np.asarray(frames.decode(frames.encode(image)).convert(mode), dtype=int)
     assert np.abs(shown - np.asarray(image, dtype=int)).mean() < (5 if mode == "L" else 20)
     assert frames.decode(frames.encode(image)).size == image.size
 
 
 def test_of_large_pictures_fewer_are_shown_and_never_half_ones() -> None:
-    big = made_up_runs.grid(0, size=256)
+    big = fake_runs.grid(0, size=256)
     cropped = frames.crop(big, grid_images.layout(big, 16), None)
     assert cropped.size == (2 * 258 + 2,) * 2
-    huge = made_up_runs.grid(0, size=1024, n=4)
+    huge = fake_runs.grid(0, size=1024, n=4)
     assert frames.crop(huge, grid_images.layout(huge, 4), None).width == frames.WIDEST
 
 
@@ -72,22 +72,22 @@ def test_of_large_pictures_fewer_are_shown_and_never_half_ones() -> None:
     ("n", "columns", "rows"), [(64, 8, 8), (60, 8, 8), (16, 4, 4), (2, 2, 1), (1, 1, 1), (5, 3, 2)]
 )
 def test_the_layout_of_a_trainings_grid_is_found(n: int, columns: int, rows: int) -> None:
-    found = grid_images.layout(made_up_runs.grid(1, n=n), n)
+    found = grid_images.layout(fake_runs.grid(1, n=n), n)
     assert found == grid_images.Layout(columns, rows, 16, 16)
-    cut = grid_images.cut(made_up_runs.grid(1, n=n), found)
+    cut = grid_images.cut(fake_runs.grid(1, n=n), found)
     assert cut.shape == (rows, columns, 16, 16, 1)
-    assert np.array_equal(cut[0, 0, ..., 0], np.asarray(made_up_runs.grid(1, n=n))[2:18, 2:18])
+    assert np.array_equal(cut[0, 0, ..., 0], np.asarray(fake_runs.grid(1, n=n))[2:18, 2:18])
 
 
 def test_a_row_a_class_is_a_layout_too_and_any_picture_is_none() -> None:
     rows = Image.new("L", (6 * 18 + 2, 10 * 18 + 2))
-    rows.paste(made_up_runs.grid(0, n=36).crop((0, 0, 110, 110)))
+    rows.paste(fake_runs.grid(0, n=36).crop((0, 0, 110, 110)))
     assert grid_images.layout(rows, 64) == grid_images.Layout(6, 10, 16, 16)
     assert grid_images.layout(Image.new("L", (100, 77), 200), 64) is None
 
 
 def test_kinds_counts_different_pictures_and_speckle_makes_none() -> None:
-    reals = grid_images.cut(made_up_runs.grid(9), grid_images.Layout(4, 4, 16, 16)).reshape(16, 16, 16, 1)
+    reals = grid_images.cut(fake_runs.grid(9), grid_images.Layout(4, 4, 16, 16)).reshape(16, 16, 16, 1)
     alike = np.repeat(reals[:2], 8, axis=0)
     noisy = np.clip(alike.astype(int) + np.random.default_rng(0).integers(-15, 16, alike.shape), 0, 255)
     assert grid_images.kinds(reals, reals) == 16
@@ -95,7 +95,7 @@ def test_kinds_counts_different_pictures_and_speckle_makes_none() -> None:
 
 
 def test_a_damaged_picture_is_passed_over(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a")
+    path = fake_runs.make(tmp_path / "a")
     (path / "samples" / "epoch-0002-step-00000050.png").write_bytes(b"\x89PNG nothing")
     (path / "real.png").write_bytes(b"")
     made = frames.make([history.read(path)]).films[0]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import made_up_runs
+from helpers import fake_runs
 
 import ganctl
 from ganctl import GanctlError
@@ -64,7 +64,7 @@ def lr(value: float) -> dict[str, Any]:
 
 def sweep(path: Path, **made: Any) -> list[Path]:
     return [
-        made_up_runs.run(path / f"{rate}-{size}", {**lr(rate), "batch_size": size}, **made)
+        fake_runs.make(path / f"{rate}-{size}", {**lr(rate), "batch_size": size}, **made)
         for rate in (1e-4, 2e-4)
         for size in (64, 128, 256)
     ]
@@ -91,8 +91,8 @@ def test_no_name_can_break_it(tmp_path: Path) -> None:
     nasty = {"data": {"name": "folder", "path": HOSTILE}, "model": HOSTILE}
     failed = {"state": "failed", "error": {"message": f"ValueError: {HOSTILE}", "hint": HOSTILE, "status": 1}}
     paths = [
-        made_up_runs.run(tmp_path / "a", nasty, status={"device": HOSTILE, "precision": HOSTILE}),
-        made_up_runs.run(
+        fake_runs.make(tmp_path / "a", nasty, status={"device": HOSTILE, "precision": HOSTILE}),
+        fake_runs.make(
             tmp_path / HOSTILE.replace("/", "∕"),
             {"loss": {"name": HOSTILE}},
             metrics=[{"step": 25, "epoch": 1, HOSTILE: 1.0}],
@@ -137,7 +137,7 @@ def test_settings_make_rows_and_columns_and_every_picture_is_told_of(tmp_path: P
 def test_a_matrix_with_too_many_gaps_is_none(tmp_path: Path) -> None:
     pairs = [("a", 1), ("a", 2), ("b", 4), ("c", 8)]
     changes = [{"model": model, "batch_size": size} for model, size in pairs]
-    made = report(*(made_up_runs.run(tmp_path / f"{i}", change) for i, change in enumerate(changes)))
+    made = report(*(fake_runs.make(tmp_path / f"{i}", change) for i, change in enumerate(changes)))
     assert len(made.axes) == 2
     assert [e.label for e in made.entries][:2] == ["a · batch size 1", "a · batch size 2"]
     assert "matrix" not in [a.get("class") for a in Page(made.html()).all("table")]
@@ -145,9 +145,7 @@ def test_a_matrix_with_too_many_gaps_is_none(tmp_path: Path) -> None:
 
 def test_all_grids_have_their_pictures_at_every_stop(tmp_path: Path) -> None:
     page = Page(
-        report(
-            made_up_runs.run(tmp_path / "a"), made_up_runs.run(tmp_path / "b", {"seed": 1}, epochs=2)
-        ).html()
+        report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", {"seed": 1}, epochs=2)).html()
     )
     data = json.loads(page.scripts[0])
     assert data["stops"] == [0, 1, 2, 3, 4]
@@ -161,7 +159,7 @@ def test_all_grids_have_their_pictures_at_every_stop(tmp_path: Path) -> None:
 
 
 def test_curves_have_their_points_on_every_axis_and_a_gap_where_nothing_is_finite(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", record=lambda s: {"g_loss": "nan" if s == 10 else s / 10})
+    path = fake_runs.make(tmp_path / "a", record=lambda s: {"g_loss": "nan" if s == 10 else s / 10})
     data = json.loads(Page(report(path).html()).scripts[0])
     charts = {chart["title"]: chart for chart in data["charts"]}
     assert list(charts) == ["G loss", "D loss", "D(x) and D(G(z))"]
@@ -175,7 +173,7 @@ def test_curves_have_their_points_on_every_axis_and_a_gap_where_nothing_is_finit
 
 
 def test_a_long_run_has_few_points(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", steps=range(1, 5001))
+    path = fake_runs.make(tmp_path / "a", steps=range(1, 5001))
     data = json.loads(Page(report(path).html()).scripts[0])
     (curve,) = data["charts"][0]["curves"]
     assert 200 < len(curve["y"]) <= 400
@@ -183,10 +181,10 @@ def test_a_long_run_has_few_points(tmp_path: Path) -> None:
 
 
 def test_probabilities_and_raw_answers_are_never_on_one_scale(tmp_path: Path) -> None:
-    raw = made_up_runs.run(
+    raw = fake_runs.make(
         tmp_path / "b", {"loss": {"name": "wgan"}, "model": "wgan"}, record=lambda s: {"D(x)": 25.0}
     )
-    data = json.loads(Page(report(made_up_runs.run(tmp_path / "a"), raw).html()).scripts[0])
+    data = json.loads(Page(report(fake_runs.make(tmp_path / "a"), raw).html()).scripts[0])
     answers = [chart for chart in data["charts"] if chart["title"] == "D(x) and D(G(z))"]
     assert [(chart["unit"], {c["run"] for c in chart["curves"]}) for chart in answers] == [
         (True, {0}),
@@ -197,9 +195,9 @@ def test_probabilities_and_raw_answers_are_never_on_one_scale(tmp_path: Path) ->
 def test_metrics_speed_and_what_differs_stand_in_the_tables(tmp_path: Path) -> None:
     scores = [{"step": 25 * e, "epoch": e, "swd": v} for e, v in ((1, 90.0), (2, 40.0), (3, 55.5))]
     paths = [
-        made_up_runs.run(tmp_path / "a", lr(1e-4), metrics=scores),
-        made_up_runs.run(tmp_path / "b", lr(3e-4)),
-        made_up_runs.run(tmp_path / "c", lr(3e-4) | {"seed": 1}),
+        fake_runs.make(tmp_path / "a", lr(1e-4), metrics=scores),
+        fake_runs.make(tmp_path / "b", lr(3e-4)),
+        fake_runs.make(tmp_path / "c", lr(3e-4) | {"seed": 1}),
     ]
     html = report(*paths).html()
     text = Page(html).text
@@ -211,7 +209,7 @@ def test_metrics_speed_and_what_differs_stand_in_the_tables(tmp_path: Path) -> N
 
 
 def test_whatever_state_runs_are_in(tmp_path: Path) -> None:
-    made_up_runs.run(tmp_path / "runs" / "a")
+    fake_runs.make(tmp_path / "runs" / "a")
     for name in ("empty", "damaged"):
         (tmp_path / "runs" / name).mkdir()
         (tmp_path / "runs" / name / "config.toml").write_text("" if name == "empty" else "model = ")
@@ -232,7 +230,7 @@ def test_a_sweep_has_its_own_settings_as_axes_and_tells_what_failed(tmp_path: Pa
     for values in varied:
         names.append(f"{values['batch_size']}-{values['lr']}")
         changed = {**lr(float(values["lr"])), "batch_size": int(values["batch_size"])}
-        made_up_runs.run(
+        fake_runs.make(
             folder / names[-1],
             changed,
             **({"status": {"state": "waiting"}, "epochs": 0, "steps": ()} if len(names) > 2 else {}),
@@ -253,7 +251,7 @@ def test_a_sweep_has_its_own_settings_as_axes_and_tells_what_failed(tmp_path: Pa
 
 
 def test_one_run_twice_is_one_run(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "runs" / "a")
+    path = fake_runs.make(tmp_path / "runs" / "a")
     made = report(path, tmp_path / "runs")
     assert [e.label for e in made.entries] == ["a"]
     assert made.title == "a"
@@ -269,7 +267,7 @@ def test_the_same_runs_give_the_same_file(tmp_path: Path) -> None:
     [({"model": "wgan"}, "gan and wgan"), ({"batch_size": 8}, "batch size 64 and 8"), ({}, "2 runs")],
 )
 def test_the_title_says_what_is_compared(tmp_path: Path, change: dict[str, Any], title: str) -> None:
-    assert report(made_up_runs.run(tmp_path / "a"), made_up_runs.run(tmp_path / "b", change)).title == title
+    assert report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", change)).title == title
 
 
 def test_what_cannot_be(tmp_path: Path) -> None:
@@ -277,7 +275,7 @@ def test_what_cannot_be(tmp_path: Path) -> None:
         report()
     with pytest.raises(GanctlError, match="does not exist"):
         report(tmp_path / "nowhere")
-    made = report(made_up_runs.run(tmp_path / "a"))
+    made = report(fake_runs.make(tmp_path / "a"))
     assert isinstance(made, Report)
     with pytest.raises(GanctlError, match=r"a report is \.html or \.md"):
         made.write(tmp_path / "report.pdf")
@@ -320,7 +318,7 @@ def test_a_run_and_a_sampler_show_themselves_in_a_notebook(tiny_run: ganctl.Run)
 
 @pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("png", b"\x89PNG")])
 def test_figures_for_print(tmp_path: Path, kind: str, begins: bytes) -> None:
-    made = report(made_up_runs.run(tmp_path / "a"), made_up_runs.run(tmp_path / "b", {"model": "_$hidden"}))
+    made = report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", {"model": "_$hidden"}))
     written = figures.write(made, tmp_path / "figures", kind)
     assert [p.stem for p in written] == ["g-loss", "d-loss", "answers", "pictures"]
     assert all(p.read_bytes().startswith(begins) for p in written)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from helpers.made_up_runs import CONFIG
+from helpers.fake_runs import CONFIG
 
 from ganctl.reports import settings
 

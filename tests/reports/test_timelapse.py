@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import made_up_runs
+from helpers import fake_runs
 from PIL import Image
 
 from ganctl import GanctlError
@@ -16,7 +16,7 @@ from ganctl.reports import timelapse
 
 
 def test_every_epoch_is_a_frame_and_the_last_one_stays(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a")
+    path = fake_runs.make(tmp_path / "a")
     assert timelapse.make(path, tmp_path / "a.gif", fps=5, hold=1) == 5
     movie = Image.open(tmp_path / "a.gif")
     durations, first = [], np.asarray(movie.convert("L"))
@@ -24,14 +24,14 @@ def test_every_epoch_is_a_frame_and_the_last_one_stays(tmp_path: Path) -> None:
         movie.seek(i)
         durations.append(movie.info["duration"])
     assert sum(durations) == 200 * 5 + 1000
-    small = np.asarray(made_up_runs.grid(0))
+    small = np.asarray(fake_runs.grid(0))
     assert first.shape == tuple(side * round(480 / 74) for side in small.shape), "enlarged"
     assert np.abs(first[::6, ::6].astype(int) - small).max() < 3
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_captions_stand_below_the_picture(tmp_path: Path, mode: str) -> None:
-    path = made_up_runs.run(tmp_path / "a", mode=mode, epochs=2)
+    path = fake_runs.make(tmp_path / "a", mode=mode, epochs=2)
     timelapse.make(path, tmp_path / "a.gif", captions=True, scale=2)
     movie = Image.open(tmp_path / "a.gif")
     assert movie.size == (148, 148 + timelapse.CAPTION)
@@ -44,14 +44,14 @@ def test_captions_stand_below_the_picture(tmp_path: Path, mode: str) -> None:
 
 
 def test_by_default_it_lies_in_the_run_folder(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", epochs=1)
+    path = fake_runs.make(tmp_path / "a", epochs=1)
     done = CliRunner().invoke(command, [str(path), "--scale", "1"])
     assert done.exit_code == 0, done.output
     assert Image.open(path / "evolution.gif").size == (74, 74)
 
 
 def test_what_cannot_be(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a")
+    path = fake_runs.make(tmp_path / "a")
     with pytest.raises(GanctlError, match="names no animation"):
         timelapse.make(path, tmp_path / "a.webm")
     with pytest.raises(GanctlError, match="does not exist"):

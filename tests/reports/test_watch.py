@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from helpers import made_up_runs
+from helpers import fake_runs
 from rich.console import Console
 
 from ganctl.cli.watch import watch
@@ -52,7 +52,7 @@ def test_a_sparkline_goes_from_the_least_to_the_greatest() -> None:
 @pytest.mark.parametrize(("width", "height"), [(100, 40), (80, 24), (40, 12), (20, 5)])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_a_view_is_no_larger_than_the_terminal(tmp_path: Path, width: int, height: int, mode: str) -> None:
-    h = history.read(made_up_runs.run(tmp_path / "a-run-with-quite-a-long-name", mode=mode))
+    h = history.read(fake_runs.make(tmp_path / "a-run-with-quite-a-long-name", mode=mode))
     console = terminal(width, height)
     lines = console.render_lines(watching.view(h, console, True), pad=False)
     assert len(lines) <= max(height - 1, 7)
@@ -60,7 +60,7 @@ def test_a_view_is_no_larger_than_the_terminal(tmp_path: Path, width: int, heigh
 
 
 def test_a_picture_is_drawn_in_its_own_colors(tmp_path: Path) -> None:
-    red = made_up_runs.grid(0, mode="RGB")
+    red = fake_runs.grid(0, mode="RGB")
     red.paste((200, 0, 0), (2, 2, 18, 18))
     lines = watching.half_blocks(red, 16, 60, 20)
     assert {len(line) for line in lines} == {3 * 17 - 1}, "three pictures of sixteen pixels fit side by side"
@@ -74,7 +74,7 @@ def test_a_picture_is_drawn_in_its_own_colors(tmp_path: Path) -> None:
     ("color", "drawn"), [("truecolor", True), ("256", True), ("standard", False), (None, False)]
 )
 def test_pictures_only_where_there_are_the_colors(tmp_path: Path, color: str | None, drawn: bool) -> None:
-    h = history.read(made_up_runs.run(tmp_path / "a"))
+    h = history.read(fake_runs.make(tmp_path / "a"))
     console = terminal(color=color)
     console.print(watching.view(h, console, True))
     assert ("▀" in shown(console)) is drawn
@@ -82,7 +82,7 @@ def test_pictures_only_where_there_are_the_colors(tmp_path: Path, color: str | N
 
 
 def test_time_left_comes_from_the_last_lines(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
+    path = fake_runs.make(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
     assert watching.seconds_left(history.read(path)) is None, "it does not run"
     with Run(path).lock():
         assert watching.seconds_left(history.read(path)) == 40 * 0.5
@@ -99,7 +99,7 @@ def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
         with (path / "losses.jsonl").open("a") as file:
             file.write(f'{{"step": {60 + 5 * len(pauses)}, "epoch": 2.6, "g_loss": 9.5, "D(x)": 0.5}}\n')
         if len(pauses) == 2:
-            (path / "status.json").write_text(json.dumps({**made_up_runs.STATUS, **status}), encoding="utf-8")
+            (path / "status.json").write_text(json.dumps({**fake_runs.STATUS, **status}), encoding="utf-8")
         assert len(pauses) < 3, "it must notice the end"
 
     return pause
@@ -109,7 +109,7 @@ def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
     ("status", "code", "word"),
     [
         ({"state": "finished"}, 0, "finished"),
-        (made_up_runs.DIVERGED, 5, "Training diverged: a loss was not finite"),
+        (fake_runs.DIVERGED, 5, "Training diverged: a loss was not finite"),
         (
             {"state": "failed", "error": {"message": "No space left.", "hint": "", "status": 1}},
             1,
@@ -122,7 +122,7 @@ def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
 def test_it_follows_a_run_to_its_end(
     tmp_path: Path, status: dict[str, Any], code: int, word: str, live: bool
 ) -> None:
-    path = made_up_runs.run(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
+    path = fake_runs.make(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
     console = terminal() if live else Console(file=io.StringIO(), width=80)
     with Run(path).lock():
         assert watching.follow(path, console=console, seconds=7, pause=ends(path, status)) == code
@@ -133,7 +133,7 @@ def test_it_follows_a_run_to_its_end(
 
 
 def test_ctrl_c_stops_looking_and_leaves_the_run_alone(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", status=RUNNING)
+    path = fake_runs.make(tmp_path / "a", status=RUNNING)
 
     def pause(seconds: float) -> None:
         raise KeyboardInterrupt
@@ -144,7 +144,7 @@ def test_ctrl_c_stops_looking_and_leaves_the_run_alone(tmp_path: Path) -> None:
 
 
 def test_a_run_that_broke_off_is_not_waited_for(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", status=RUNNING)
+    path = fake_runs.make(tmp_path / "a", status=RUNNING)
     assert watching.follow(path, console=terminal(), pause=lambda s: pytest.fail("it waited")) == 1
 
 
@@ -152,7 +152,7 @@ def test_without_a_run_it_takes_the_newest(tmp_path: Path) -> None:
     import os
 
     for name in ("old", "new"):
-        made_up_runs.run(tmp_path / "runs" / name)
+        fake_runs.make(tmp_path / "runs" / name)
     os.utime(tmp_path / "runs" / "new" / "log.txt", (4e9, 4e9))
     for words in (["--runs", str(tmp_path / "runs")], [str(tmp_path / "runs")]):
         done = CliRunner().invoke(watch, [*words, "--once"])

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers import made_up_runs
+from helpers import fake_runs
 
 from ganctl import GanctlError
 from ganctl.runs import history
@@ -16,7 +16,7 @@ from ganctl.runs.folder import Run
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
-    h = history.read(made_up_runs.run(tmp_path / "a"))
+    h = history.read(fake_runs.make(tmp_path / "a"))
     assert (h.name, h.state, h.note, h.step, h.total, h.epoch) == ("a", "finished", "", 100, 100, 4.0)
     assert [(f.step, f.epoch) for f in h.frames] == [(0, 0), (25, 1), (50, 2), (75, 3), (100, 4)]
     assert (h.seconds, h.images_per_second) == (50.0, 128.0)
@@ -29,7 +29,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
     [
         ({}, "finished", ""),
         ({"state": "stopped"}, "stopped", ""),
-        (made_up_runs.DIVERGED, "diverged", made_up_runs.DIVERGED["error"]["message"]),
+        (fake_runs.DIVERGED, "diverged", fake_runs.DIVERGED["error"]["message"]),
         (
             {"state": "failed", "error": {"message": "No space.", "hint": "Free some room.", "status": 6}},
             "failed",
@@ -41,18 +41,18 @@ def test_a_finished_run(tmp_path: Path) -> None:
 def test_state_is_what_status_json_says(
     tmp_path: Path, status: dict[str, Any], state: str, note: str
 ) -> None:
-    h = history.read(made_up_runs.run(tmp_path / "a", status=status))
+    h = history.read(fake_runs.make(tmp_path / "a", status=status))
     assert (h.state, h.note) == (state, note)
 
 
 def test_no_line_of_the_log_is_read(tmp_path: Path) -> None:
     misleading = "Traceback (most recent call last):\nganctl.errors.GanctlError: Training diverged: x\n"
-    h = history.read(made_up_runs.run(tmp_path / "a", log=misleading))
+    h = history.read(fake_runs.make(tmp_path / "a", log=misleading))
     assert (h.state, h.total, h.facts["images"]) == ("finished", 100, "1,600")
 
 
 def test_an_earlier_ganctls_run_folder_is_refused_in_one_line(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a")
+    path = fake_runs.make(tmp_path / "a")
     (path / "status.json").unlink()
     with pytest.raises(GanctlError, match="an earlier ganctl made it") as refused:
         history.read(path)
@@ -60,7 +60,7 @@ def test_an_earlier_ganctls_run_folder_is_refused_in_one_line(tmp_path: Path) ->
 
 
 def test_one_that_somebody_trains_in_is_running_and_asking_disturbs_nobody(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a", status={"state": "running"})
+    path = fake_runs.make(tmp_path / "a", status={"state": "running"})
     with Run(path).lock():
         assert history.read(path).state == "running"
     assert history.read(path).state == "killed"
@@ -76,7 +76,7 @@ def test_one_that_has_not_begun_and_files_that_are_missing_or_damaged(tmp_path: 
     h = history.read(empty)
     assert (h.state, h.step, h.total, h.frames, h.real, h.seconds) == ("waiting", 0, None, [], None, 0.0)
     assert h.images_per_second is None
-    damaged = made_up_runs.run(tmp_path / "damaged")
+    damaged = fake_runs.make(tmp_path / "damaged")
     (damaged / "config.toml").write_text("model = ")
     with (damaged / "losses.jsonl").open("a") as file:
         file.write('{"step": 105, "g_lo')
@@ -87,24 +87,24 @@ def test_one_that_has_not_begun_and_files_that_are_missing_or_damaged(tmp_path: 
 
 
 def test_total_is_estimated_before_training_has_written_it(tmp_path: Path) -> None:
-    assert history.read(made_up_runs.run(tmp_path / "a", {"epochs": 8}, status={"total": None})).total == 200
+    assert history.read(fake_runs.make(tmp_path / "a", {"epochs": 8}, status={"total": None})).total == 200
     assert (
         history.read(
-            made_up_runs.run(tmp_path / "b", {"epochs": "none", "steps": 300}, status={"total": None})
+            fake_runs.make(tmp_path / "b", {"epochs": "none", "steps": 300}, status={"total": None})
         ).total
         == 300
     )
 
 
 def test_a_picture_in_the_midst_of_an_epoch_is_not_at_its_end(tmp_path: Path) -> None:
-    path = made_up_runs.run(tmp_path / "a")
-    made_up_runs.grid(1).save(path / "samples" / "epoch-0002-step-00000040.png")
+    path = fake_runs.make(tmp_path / "a")
+    fake_runs.grid(1).save(path / "samples" / "epoch-0002-step-00000040.png")
     (path / "samples" / "mine.png").write_bytes(b"")
     assert [f.epoch for f in history.read(path).frames] == [0, 1, 1.6, 2, 3, 4]
 
 
 def test_a_column_has_a_gap_where_a_value_is_missing(tmp_path: Path) -> None:
-    path = made_up_runs.run(
+    path = fake_runs.make(
         tmp_path / "a", record=lambda s: {"g_loss": "nan"} if s == 10 else {}, steps=(5, 10)
     )
     h = history.read(path)
@@ -114,7 +114,7 @@ def test_a_column_has_a_gap_where_a_value_is_missing(tmp_path: Path) -> None:
 
 def test_runs_are_found_in_folders_in_natural_order(tmp_path: Path) -> None:
     for name in ("runs/lr-10", "runs/lr-9", "runs/sweep/a"):
-        made_up_runs.run(tmp_path / name)
+        fake_runs.make(tmp_path / name)
     assert [p.name for p in history.find(tmp_path / "runs")] == ["lr-9", "lr-10", "a"]
     assert history.find(tmp_path / "runs" / "lr-9") == [tmp_path / "runs" / "lr-9"]
     with pytest.raises(GanctlError, match="has no run folders in it"):
@@ -127,6 +127,6 @@ def test_the_newest_run_is_the_one_written_to_last(tmp_path: Path) -> None:
     import os
 
     for name in ("a", "b"):
-        made_up_runs.run(tmp_path / name)
+        fake_runs.make(tmp_path / name)
     os.utime(tmp_path / "a" / "losses.jsonl", (4e9, 4e9))
     assert history.newest(tmp_path).name == "a"

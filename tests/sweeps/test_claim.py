@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.inline_workers import workers_inline
+from helpers.in_process_workers import run_workers_in_process
 
 from ganctl.errors import GanctlError
 from ganctl.sweeps import claim, folder
@@ -22,7 +22,7 @@ from ganctl.sweeps.supervisor import _wanted
 @pytest.fixture
 def sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     """Three runs, none begun."""
-    workers_inline(monkeypatch)
+    run_workers_in_process(monkeypatch)
     given = {"model": "gan", "data": {"name": "glyphs", "n": 20}, "batch_size": 10, "steps": 2}
     request = asked_for(None, from_text(grid=["lr=1e-4,2e-4,3e-4"]), {}, layer=given)
     return begin(request, jobs=1, command="", sweeps=tmp_path, out=None, quiet=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.comparisons import assert_same_run, assert_same_state
+from helpers.bit_identical import assert_same_run, assert_same_state
 from helpers.small_runs import DATA, MODELS, SETTINGS, SMALL, poison, stop_at, train
 
 import ganctl

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from helpers.distributions import install
+from helpers.plugin_distributions import install
 
 import ganctl
 from ganctl import GanctlError, Spec

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.comparisons import assert_same_run, assert_same_state
+from helpers.bit_identical import assert_same_run, assert_same_state
 from helpers.tiny_models import TINY
 
 import ganctl

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner
-from helpers.comparisons import assert_same_run, assert_same_state
+from helpers.bit_identical import assert_same_run, assert_same_state
 from helpers.tiny_models import TINY
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack

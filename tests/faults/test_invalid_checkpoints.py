@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.commands import assert_clear, run
+from helpers.in_process_cli import assert_clear, run
 
 from ganctl.runs import checkpoint, checkpoint_schema
 from ganctl.runs.folder import Run

@@ -64,7 +64,7 @@ def grid(seed: int, *, size: int = 16, n: int = 16, kinds: int | None = None, mo
     return Image.fromarray(sheet[..., 0] if mode == "L" else sheet)
 
 
-def run(
+def make(
     path: Path,
     config: dict[str, Any] | None = None,
     *,

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.command_lines import SMALL, assert_goes_on, training
-from helpers.forks import Child, Forks, wait_until
-from helpers.hooks import SAVE_STAGES
+from helpers.fault_injection import SAVE_STAGES
+from helpers.fork_server import Child, Forks, wait_until
+from helpers.train_commands import SMALL, assert_goes_on, training
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run

@@ -17,7 +17,7 @@ from typing import Any
 import numpy.testing
 import pytest
 import torch
-from helpers.commands import assert_clear, run
+from helpers.in_process_cli import assert_clear, run
 
 from ganctl import GanctlError
 from ganctl.runs import checkpoint

@@ -27,7 +27,7 @@ class Forks:
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "helpers.forks"],
+            [sys.executable, "-m", "helpers.fork_server"],
             cwd=Path(__file__).parents[1],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -51,7 +51,7 @@ class Forks:
         terminal: str | None = None,
         **hooks: Any,
     ) -> Child:
-        """``ganctl ARGS`` in a process of its own, with ``hooks`` of :mod:`hooks` in place.
+        """``ganctl ARGS`` in a process of its own, with ``hooks`` of :mod:`helpers.fault_injection` in place.
 
         Output goes to ``log``, that on stderr to ``errors`` if there is one; or all to the ``terminal`` of that
         path, which the process then belongs to. ``env`` is added to the environment.
@@ -171,10 +171,10 @@ def live(request: dict[str, Any]) -> None:
     sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     status: Any = 99
     try:
-        from helpers import hooks
+        from helpers import fault_injection
 
         for name, values in request["hooks"].items():
-            getattr(hooks, name)(*values)
+            getattr(fault_injection, name)(*values)
         from ganctl.cli import main
         from ganctl.plugin import discovery
 

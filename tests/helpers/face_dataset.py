@@ -11,14 +11,14 @@ from PIL import Image
 
 from ganctl import Dataset, ImageFiles, Images
 from ganctl.data.cache import Loaded, load_images
-from helpers import openers
+from helpers import image_openers
 
 
 class Faces(Dataset):
     """The pictures of a folder, counting how often they are opened."""
 
     def __init__(
-        self, folder: Path, opener: Callable[..., Image.Image] = openers.counted, **fields: object
+        self, folder: Path, opener: Callable[..., Image.Image] = image_openers.counted, **fields: object
     ) -> None:
         self.folder = folder
         self.opener = opener

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from ganctl.runs.folder import Run
-from helpers.comparisons import assert_same_run
-from helpers.forks import Forks
+from helpers.bit_identical import assert_same_run
+from helpers.fork_server import Forks
 
 #: As tests/test_training.py has them: 100 images in batches of 16, lines of 7 steps inside an epoch.
 COMMON = (

@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import pytest
-from helpers.command_lines import SMALL, training
-from helpers.commands import assert_clear, run
-from helpers.forks import Forks, wait_until
+from helpers.fork_server import Forks, wait_until
+from helpers.in_process_cli import assert_clear, run
+from helpers.train_commands import SMALL, training
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run

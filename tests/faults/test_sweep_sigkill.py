@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from helpers.comparisons import assert_same_run
-from helpers.forks import Child, Forks, wait_until
+from helpers.bit_identical import assert_same_run
+from helpers.fork_server import Child, Forks, wait_until
 
 from ganctl import report
 from ganctl.sweeps.folder import Sweep, read

@@ -40,7 +40,7 @@ class Inline:
         self._code = -9
 
 
-def workers_inline(monkeypatch: pytest.MonkeyPatch) -> None:
+def run_workers_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "start", Inline)
     monkeypatch.setattr(supervisor, "SECONDS_BETWEEN_LOOKS", 0.0)
     monkeypatch.setattr(
