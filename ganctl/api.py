@@ -40,8 +40,8 @@ def train(
         ganctl.load(run.path).grid(25)
 
     Args:
-        model: a model's name (``ganctl models``).
-        data: a dataset's name (``ganctl datasets``), or the path of a folder or zip of pictures.
+        model: a model's name (``ganctl list models``).
+        data: a dataset's name (``ganctl list datasets``), or the path of a folder or zip of pictures.
         config: a TOML file of settings, under those given here.
         runs: the folder in which a numbered run folder is made.
         out: the run folder itself, in place of a numbered one.

@@ -16,27 +16,29 @@ from ganctl.cli.evolution import evolution
 from ganctl.cli.explore import explore
 from ganctl.cli.info import info
 from ganctl.cli.interpolate import interpolate
-from ganctl.cli.listing import LISTINGS
-from ganctl.cli.output import degrade_gracefully
+from ganctl.cli.list_components import list_components
 from ganctl.cli.plugins import plugins as plugins_command
 from ganctl.cli.report import report
 from ganctl.cli.sample import sample
 from ganctl.cli.sweep import sweep
+from ganctl.cli.terminal_output import degrade_gracefully
 from ganctl.cli.train import train
 from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin import failures
 from ganctl.plugin.discovery import Plugin, discover, load
+from ganctl.plugin.registry import KINDS
 from ganctl.plugin.selection import NONE
 from ganctl.version import __version__
 
-#: What ``ganctl --help`` shows, in its order. Plugins' commands follow.
+#: The commands in the order of ``ganctl --help``, grouped by what users do. Commands of plugins follow.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
-    "Train and draw": (train, sweep, sample, traverse, interpolate, explore),
-    "Look and compare": (report, evolution, watch),
-    "What there is": (*LISTINGS, info),
-    "This installation": (plugins_command, doctor, bench, completion),
+    "Train": (train, sweep),
+    "Look": (sample, traverse, interpolate, explore, watch, evolution),
+    "Compare": (report,),
+    "Extend": (list_components, info, plugins_command),
+    "Check this installation": (doctor, bench, completion),
 }
 COMMANDS = {str(command.name): command for section in SECTIONS.values() for command in section}
 
@@ -67,20 +69,27 @@ class Ganctl(click.Group):
         name = args[0]
         if not name.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
             hint = f"{did_you_mean(name, self.list_commands(ctx))} See: ganctl --help"
+            if name in KINDS.values():
+                hint = f"See: ganctl list {name}"
             raise GanctlError(f"There is no command '{name}'.", hint, status=USAGE)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections = {title: {str(c.name): c for c in commands} for title, commands in SECTIONS.items()}
         sections["From plugins"] = {
-            name: found[0][1] for name, found in _plugin_commands(ctx).items() if len(found) == 1
+            name: found[0][1]
+            for name, found in _plugin_commands(ctx).items()
+            if len(found) == 1 and not found[0][1].hidden
         }
+        width = max(len(name) for commands in sections.values() for name in commands)
         for title, commands in sections.items():
-            visible = {name: command for name, command in commands.items() if not command.hidden}
-            if visible:
-                limit = formatter.width - 6 - max(map(len, COMMANDS))
+            if commands:
+                rows = [
+                    (name.ljust(width), command.get_short_help_str(formatter.width - width - 4))
+                    for name, command in commands.items()
+                ]
                 with formatter.section(title):
-                    formatter.write_dl([(name, c.get_short_help_str(limit)) for name, c in visible.items()])
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> None:
         super().invoke(ctx)  # what a command returns is no exit status

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from ganctl.cli.help import sectioned
-from ganctl.cli.params import model_and_data, options, plugin_option
+from ganctl.cli.help_sections import sectioned
+from ganctl.cli.shared_options import model_and_data, options, plugin_option
 from ganctl.cli.train import images, machine, parts
 
 EXAMPLES = """

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ganctl.cli.output import fold, print_json, terminal_width
-from ganctl.cli.params import json_option
+from ganctl.cli.shared_options import json_option
+from ganctl.cli.terminal_output import fold, print_json, terminal_width
 from ganctl.errors import FAILED
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from ganctl.cli.drawing import ckpt_option, machine_options
+from ganctl.cli.sampling_options import ckpt_option, machine_options
 
 EXAMPLES = """
 \b

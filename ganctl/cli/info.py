@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from ganctl.cli.listing import as_dict
-from ganctl.cli.output import fold, print_json, terminal_width
-from ganctl.cli.params import component, json_option, plugin_option
+from ganctl.cli.list_components import as_dict
+from ganctl.cli.shared_options import component, json_option, plugin_option
+from ganctl.cli.terminal_output import fold, print_json, terminal_width
 from ganctl.errors import FAILED, USAGE, GanctlError, did_you_mean
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import KINDS, Component, Registry

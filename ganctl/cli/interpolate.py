@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganctl.cli.drawing import (
+from ganctl.cli.sampling_options import (
     Numbers,
     batch_size_option,
     ckpt_option,

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from ganctl.cli.output import print_json, print_table
-from ganctl.cli.params import json_option
 from ganctl.cli.plugins_check import check
+from ganctl.cli.plugins_enable_disable import disable, enable
 from ganctl.cli.plugins_new import new
-from ganctl.cli.plugins_switch import disable, enable
+from ganctl.cli.shared_options import json_option
+from ganctl.cli.terminal_output import print_json, print_table
 from ganctl.plugin.discovery import Plugin, discover
 from ganctl.plugin.registry import KINDS
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganctl.cli.params import plugin_option
+from ganctl.cli.shared_options import plugin_option
 
 EXAMPLES = """
 \b

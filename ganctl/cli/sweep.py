@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from ganctl.cli.help import sectioned
-from ganctl.cli.output import print_table
-from ganctl.cli.params import model_and_data, options, plugin_option
+from ganctl.cli.help_sections import sectioned
+from ganctl.cli.shared_options import model_and_data, options, plugin_option
+from ganctl.cli.terminal_output import print_table
 from ganctl.cli.train import how_long, images, kept, machine, parts
 from ganctl.errors import USAGE, GanctlError
 

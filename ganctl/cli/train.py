@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from ganctl.cli.help import sectioned
-from ganctl.cli.params import component, model_and_data, options, plugin_option
+from ganctl.cli.help_sections import sectioned
+from ganctl.cli.shared_options import component, model_and_data, options, plugin_option
 from ganctl.errors import USAGE, GanctlError
 
 EXAMPLES = """
@@ -38,12 +38,12 @@ how_long = options(
     click.option("--steps", metavar="N", help="Generator updates, instead of epochs."),
 )
 parts = options(
-    click.option("--generator", metavar="NAME", type=component("generator"), help="See: ganctl generators."),
+    click.option("--generator", metavar="NAME", type=component("generator"), help="See: ganctl list generators."),
     click.option("--discriminator", metavar="NAME", type=component("discriminator"),
-                 help="See: ganctl discriminators."),
-    click.option("--loss", metavar="NAME", type=component("loss"), help="See: ganctl losses."),
+                 help="See: ganctl list discriminators."),
+    click.option("--loss", metavar="NAME", type=component("loss"), help="See: ganctl list losses."),
     click.option("--optimizer", metavar="NAME", type=component("optimizer"),
-                 help="Of both networks; see: ganctl optimizers. Keeps the learning rate."),
+                 help="Of both networks; see: ganctl list optimizers. Keeps the learning rate."),
     click.option("--g-optimizer", metavar="NAME", type=component("optimizer"), help="Of G alone."),
     click.option("--d-optimizer", metavar="NAME", type=component("optimizer"), help="Of D alone."),
     click.option("--lr", metavar="X", help="Learning rate of both networks."),
@@ -52,9 +52,9 @@ parts = options(
     click.option("--batch-size", metavar="N", help="Images in each update."),
     click.option("--n-critic", metavar="N", help="Updates of D per update of G."),
     click.option("--latent", metavar="NAME", type=component("latent"),
-                 help="Distribution of z; see: ganctl latents."),
+                 help="Distribution of z; see: ganctl list latents."),
     click.option("--augment", metavar="NAME", type=component("augmentation"),
-                 help="What D sees every picture through, as diffaug; see: ganctl augmentations."),
+                 help="What D sees every picture through, as diffaug; see: ganctl list augmentations."),
     click.option("--lr-schedule", metavar="TEXT",
                  help="Of both learning rates, as 'linear 0' or 'warmup 500, cosine 0'. Others, as loss.gamma or ema: "
                       "-o schedules.ema=TEXT."),
@@ -98,10 +98,10 @@ kept = options(
     click.option("--sample-every", metavar="N", help="A sample picture every N steps too, besides every epoch."),
     click.option("--samples", metavar="N", help="Pictures in each sample grid.  [default: 64]"),
     click.option("--metric", "metrics", metavar="NAME", type=component("metric"), multiple=True,
-                 help="A number for G's pictures after each epoch; several, if given again. See: ganctl metrics."),
+                 help="A number for G's pictures after each epoch; several, if given again. See: ganctl list metrics."),
     click.option("--metric-samples", metavar="N", help="Pictures that each is computed from.  [default: 2048]"),
     click.option("--tracker", "trackers", metavar="NAME|none", type=component("tracker"), multiple=True,
-                 help="Where numbers and pictures are shown; several, if given again. See: ganctl trackers.  "
+                 help="Where numbers and pictures are shown; several, if given again. See: ganctl list trackers.  "
                       "[default: tensorboard]"),
     click.option("--log-every", metavar="N", help="Steps between log lines, each a mean over them.  [default: 50]"),
     click.option("--checkpoint-every", metavar="N", help="Steps between checkpoints.  [default: an epoch]"),

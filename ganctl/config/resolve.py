@@ -49,7 +49,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Config:
     if not names:
         raise GanctlError(
             "No model was named.",
-            "Try: ganctl train --model dcgan --data mnist (see: ganctl models)",
+            "Try: ganctl train --model dcgan --data mnist (see: ganctl list models)",
             status=USAGE,
         )
     if len(set(names)) > 1 and any(COMPONENTS.keys() & layer.keys() - {"data"} for layer in expanded[:-1]):

@@ -236,7 +236,7 @@ def _build(name: str, dataset: Dataset, image_size: int | None, store: Store, pr
     if not isinstance(data, ImageFiles):
         raise GanctlError(
             f"The dataset '{name}' read {type(data).__name__}, not ganctl.Images or ganctl.ImageFiles.",
-            "That is an error of the plugin it comes from; see: ganctl datasets",
+            "That is an error of the plugin it comes from; see: ganctl list datasets",
         )
     notes = list(data.notes)
     decoded = _decode(name, data, image_size, store, progress)
@@ -339,7 +339,7 @@ def _check(name: str, images: Images) -> None:
     if wrong:
         raise GanctlError(
             f"The dataset '{name}' cannot be used: {wrong}.",
-            "That is an error of the plugin it comes from; see: ganctl datasets",
+            "That is an error of the plugin it comes from; see: ganctl list datasets",
             status=FAILED,
         )
 

@@ -15,7 +15,7 @@ from ganctl.plugin import discovery, single_file
 
 def show(error: BaseException) -> int:
     """Print ``error`` on stderr, with its traceback if ``GANCTL_DEBUG=1``, and return the exit status."""
-    if isinstance(error, BrokenPipeError):  # the reader, as in ``ganctl models | head``, has seen enough
+    if isinstance(error, BrokenPipeError):  # the reader, as in ``ganctl list models | head``, has seen enough
         return FAILED
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         cause = error.__cause__ if isinstance(error, click.Abort) else error

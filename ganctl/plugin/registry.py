@@ -11,7 +11,7 @@ from typing import Any
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.recipe import Model
 
-#: Kind of component → its plural, which is also the name of its hook and of its listing command.
+#: Kind of component → its plural, as in the names of hooks and in ``ganctl list models``.
 KINDS = {
     "model": "models",
     "generator": "generators",
@@ -79,7 +79,7 @@ def component(kind: str, name: object, target: object, summary: object, **origin
     elif not (isinstance(target, Model) or callable(target)):
         raise ValueError(f"{kind} '{name}': {type(target).__name__} is neither an address nor a callable")
     if not isinstance(summary, str) or not summary.strip():
-        raise ValueError(f"{kind} '{name}' has no summary: one line for 'ganctl {KINDS[kind]}'")
+        raise ValueError(f"{kind} '{name}' has no summary: one line for 'ganctl list {KINDS[kind]}'")
     return Component(kind, name, target, summary.strip(), **origin)
 
 
@@ -128,7 +128,7 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if not found:
-            hint = f"{did_you_mean(name, self.names(kind))} See: ganctl {KINDS[kind]}".strip()
+            hint = f"{did_you_mean(name, self.names(kind))} See: ganctl list {KINDS[kind]}".strip()
             if self.left_out:
                 hint += f" Plugins left out: {', '.join(self.left_out)}."
             raise GanctlError(f"There is no {kind} '{name}'.", hint, status=USAGE)

@@ -47,7 +47,7 @@ def make(distribution: str, kind: str, into: Path, registry: Registry) -> list[P
         why = f"{taken[0].origin} registers that" if taken else "that is no name for a component"
         raise GanctlError(
             f"The {kind} would be called '{name}', but {why}.",
-            f"Choose another name; those that are taken: ganctl {KINDS[kind]}",
+            f"Choose another name; those that are taken: ganctl list {KINDS[kind]}",
             status=USAGE,
         )
     folder = into / distribution

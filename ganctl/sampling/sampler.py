@@ -127,7 +127,7 @@ class Sampler:
         if not self.conditional:
             raise GanctlError(
                 f"The generator '{self.config.generator.name}' was not trained on classes.",
-                "Those of conditional models are, as cgan; see: ganctl models",
+                "Those of conditional models are, as cgan; see: ganctl list models",
                 status=USAGE,
             )
         if name in self.classes:

@@ -81,11 +81,12 @@ def test_a_bug_shows_its_traceback_only_when_asked(
 @pytest.mark.parametrize(
     ("args", "message", "hint"),
     [
-        (("modles",), "There is no command 'modles'.", "Did you mean 'models'? See: ganctl --help"),
-        (("xyzzy",), "There is no command 'xyzzy'.", "models"),
-        (("models", "--jsn"), "No such option", "See: ganctl models --help"),
+        (("smaple",), "There is no command 'smaple'.", "Did you mean 'sample'? See: ganctl --help"),
+        (("xyzzy",), "There is no command 'xyzzy'.", "There are: bench, "),
+        (("models",), "There is no command 'models'.", "See: ganctl list models"),
+        (("list", "--jsn"), "No such option", "See: ganctl list --help"),
         (("--jsn",), "No such option", "See: ganctl --help"),
-        (("models", "--debug"), "No such option", "before the command"),
+        (("list", "--debug"), "No such option", "before the command"),
         (("info",), "Missing argument 'NAME'", "See: ganctl info --help"),
         (("info", "dcgan", "--image-size", "0"), "--image-size", "See: ganctl info --help"),
         (("completion", "csh"), "'csh' is not one of", "See: ganctl completion --help"),
@@ -105,7 +106,7 @@ def test_usage(args: tuple[str, ...], message: str, hint: str, capsys: pytest.Ca
 
 def test_a_near_miss_of_an_option_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["models", "--jsn"])
+        main(["list", "--jsn"])
     assert "--json" in capsys.readouterr().err
 
 
@@ -159,7 +160,7 @@ def test_a_termination_keeps_its_own_status(ganctl: Run, tmp_path: Path) -> None
 @pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
 def test_a_reader_that_has_seen_enough_is_no_error(ganctl: Run, tmp_path: Path) -> None:
     environment = {**os.environ, **install_command(tmp_path, "print('line\\n' * 100_000)")}
-    for command in ("hello", "models"):
+    for command in ("hello", "list"):
         process = subprocess.Popen(
             [sys.executable, "-m", "ganctl", command],
             stdout=subprocess.PIPE,
@@ -177,7 +178,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(ganctl: Run, tmp_path: Path) 
 def test_a_full_disk_under_stdout(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         result = subprocess.run(
-            [sys.executable, "-m", "ganctl", "models"],
+            [sys.executable, "-m", "ganctl", "list"],
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,

@@ -205,7 +205,11 @@ def test_thirty_plugins_cost_help_less_than_as_much_again(site: Path) -> None:
         install(site, f"acme-{number}", source, requires="ganctl>=0.0.1")
     with_thirty, path = os.environ["PYTHONPATH"], os.environ["PYTHONPATH"].replace(str(site), "")
     counted = subprocess.run(
-        [sys.executable, "-m", "ganctl", "losses"], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-m", "ganctl", "list", "losses"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert counted.stdout.count("acme-") == 30
 

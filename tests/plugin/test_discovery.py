@@ -109,7 +109,7 @@ def test_a_broken_plugin_is_left_out_whole_and_says_why(site: Path, fault: str) 
 )
 def test_a_broken_plugin_costs_other_commands_one_line(site: Path, ganctl: Run, fault: str) -> None:
     install(site, "acme", BROKEN[fault][0])
-    listing = ganctl("losses")
+    listing = ganctl("list", "losses")
     assert listing.returncode == 0
     assert "hinge" in listing.stdout
     (warning,) = listing.stderr.splitlines()
@@ -125,13 +125,13 @@ def test_a_broken_plugin_costs_other_commands_one_line(site: Path, ganctl: Run, 
 def test_strict_makes_a_broken_plugin_an_error_that_keeps_its_cause(site: Path, ganctl: Run) -> None:
     install(site, "acme", BROKEN["raises half way"][0])
     strict = {"GANCTL_STRICT": "1"}
-    result = ganctl("losses", env=strict)
+    result = ganctl("list", "losses", env=strict)
     assert result.returncode == 1
     assert result.stdout == ""
     error, hint = result.stderr.splitlines()
     assert error == "error: Plugin 'acme' of acme 1.0 was left out: RuntimeError: half way"
     assert "GANCTL_STRICT" in hint
-    debug = ganctl("--debug", "losses", env=strict)
+    debug = ganctl("--debug", "list", "losses", env=strict)
     assert "acme.py" in debug.stderr  # where it happened
     assert ganctl("plugins", env=strict).returncode == 0  # where one looks for the cause
 
@@ -144,7 +144,7 @@ def test_missing_metadata_is_no_reason_to_fail(site: Path) -> None:
 
 def test_what_a_plugin_prints_stays_out_of_json(site: Path, ganctl: Run) -> None:
     install(site, "acme", "print('welcome')\n" + LOSS.format(module="acme").replace("\n    ", "\n"))
-    result = ganctl("losses", "--json")
+    result = ganctl("list", "losses", "--json")
     assert result.stdout.startswith("[")
     assert "my-loss" in result.stdout
     assert result.stderr.strip() == "welcome"
@@ -174,7 +174,7 @@ def test_one_name_of_two_distributions_is_an_error_only_when_asked_for(site: Pat
 def test_two_distributions_on_the_command_line(site: Path, ganctl: Run) -> None:
     install(site, "acme", LOSS.format(module="acme"))
     install(site, "other", LOSS.format(module="other"))
-    listing = ganctl("losses")
+    listing = ganctl("list", "losses")
     assert "acme:my-loss" in listing.stdout
     assert "other:my-loss" in listing.stdout
     assert listing.stderr == ""
@@ -286,7 +286,7 @@ def test_a_slow_plugin_is_named(site: Path, ganctl: Run) -> None:
     (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
     assert "losses: my-loss (slow: 1" in row
     assert "warning  The plugin 'acme' of acme 1.0 is slow: 1" in ganctl("doctor").stdout
-    assert ganctl("losses").stderr == "", "where one asks for it, and not with every command"
+    assert ganctl("list", "losses").stderr == "", "where one asks for it, and not with every command"
 
 
 @pytest.mark.parametrize("how", ["import torch", "from torch import nn", "from ganctl import Loss"])

@@ -19,14 +19,14 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(GanctlError) as caught:
         make("hinge").get("loss", "hinje")
     assert caught.value.message == "There is no loss 'hinje'."
-    assert caught.value.hint == "Did you mean 'hinge'? See: ganctl losses"
+    assert caught.value.hint == "Did you mean 'hinge'? See: ganctl list losses"
     assert caught.value.status == USAGE
 
 
 def test_an_unknown_name_that_is_near_to_nothing_lists_what_there_is() -> None:
     with pytest.raises(GanctlError, match="There are: hinge"):
         make("hinge").get("loss", "zzz")
-    with pytest.raises(GanctlError, match="ganctl models"):
+    with pytest.raises(GanctlError, match="ganctl list models"):
         make("hinge").get("model", "hinge")
 
 

@@ -36,7 +36,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def losses(ganctl: Run, *before: str, **env: str) -> set[str]:
-    result = ganctl(*before, "losses", "--json", env=env)
+    result = ganctl(*before, "list", "losses", "--json", env=env)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return {item["name"] for item in json.loads(result.stdout)}
@@ -56,7 +56,7 @@ def test_none_but_ganctls_own(two: Path, ganctl: Run) -> None:
 
 
 def test_a_name_that_nobody_has_is_told(two: Path, ganctl: Run) -> None:
-    result = ganctl("losses", env={"GANCTL_PLUGINS": "acme,acne"})
+    result = ganctl("list", "losses", env={"GANCTL_PLUGINS": "acme,acne"})
     assert result.stderr == "warning: GANCTL_PLUGINS names 'acne', which is not installed\n"
 
 
@@ -86,7 +86,7 @@ def test_disabled_until_enabled(two: Path, ganctl: Run) -> None:
 def test_ganctls_own_may_be_disabled_too_and_a_whole_distribution_at_once(two: Path, ganctl: Run) -> None:
     assert ganctl("plugins", "disable", "r3gan").returncode == 0
     assert ganctl("plugins", "disable", "zeta-lab").returncode == 0
-    models = ganctl("models").stdout
+    models = ganctl("list", "models").stdout
     assert "dcgan" in models
     assert "r3gan" not in models
     assert losses(ganctl) & {"my-loss", "zeta"} == {"my-loss"}
@@ -119,7 +119,7 @@ def test_what_was_written_down_is_there_whole_or_not_at_all(
 @pytest.mark.parametrize("text", ["disabled = 'acme'", "disabled = [1]", "disabled ="])
 def test_a_damaged_file_is_named(tmp_path: Path, ganctl: Run, text: str) -> None:
     (tmp_path / "plugins.toml").write_text(text)
-    result = ganctl("losses", env={"GANCTL_CONFIG": str(tmp_path)})
+    result = ganctl("list", "losses", env={"GANCTL_CONFIG": str(tmp_path)})
     assert result.returncode == 2
     assert str(tmp_path / "plugins.toml") in result.stderr
     assert len(result.stderr.splitlines()) == 2

@@ -69,11 +69,13 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 model_and_data = options(
-    click.option("--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl models."),
+    click.option(
+        "--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl list models."
+    ),
     click.option(
         "--data",
         metavar="NAME|PATH",
         type=component("dataset"),
-        help="A dataset (see: ganctl datasets), or a folder or zip of your own pictures.",
+        help="A dataset (see: ganctl list datasets), or a folder or zip of your own pictures.",
     ),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganctl.cli.params import plugin_option
+from ganctl.cli.shared_options import plugin_option
 
 if TYPE_CHECKING:
     from ganctl.sampling.latent_files import Latents

@@ -10,13 +10,13 @@ from collections.abc import Callable
 
 import pytest
 
-from ganctl.cli.output import print_table
+from ganctl.cli.terminal_output import print_table
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
-@pytest.mark.parametrize("args", [("models",), ("train", "--help"), ("datasets",)], ids=" ".join)
+@pytest.mark.parametrize("args", [("list", "models"), ("train", "--help"), ("list",)], ids=" ".join)
 def test_a_poor_encoding_is_no_crash(ganctl: Run, encoding: str, args: tuple[str, ...]) -> None:
     result = ganctl(*args, env={"PYTHONIOENCODING": encoding, "LC_ALL": "C"}, encoding="latin-1")
     assert result.returncode == 0
@@ -37,7 +37,7 @@ def test_errors_in_a_poor_encoding(ganctl: Run) -> None:
 
 
 def test_a_closed_stdout_is_no_crash(ganctl: Run) -> None:
-    code = "import sys; sys.stdout = None; from ganctl.cli import main; main(['models'])"
+    code = "import sys; sys.stdout = None; from ganctl.cli import main; main(['list'])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
 
@@ -61,7 +61,10 @@ def on_terminal(columns: int, *args: str) -> str:
 
 @pytest.mark.parametrize(
     ("columns", "args"),
-    [(60, ("datasets",)), (80, ("models",)), (80, ("plugins",)), (120, ("losses",)), (60, ("info", "adam"))],
+    [
+        *((60, ("list", "datasets")), (80, ("list", "models")), (120, ("list", "losses"))),
+        *((60, ("list",)), (80, ("plugins",)), (60, ("info", "adam"))),
+    ],
 )
 def test_lines_fit_the_terminal(columns: int, args: tuple[str, ...]) -> None:
     lines = on_terminal(columns, *args).splitlines()
@@ -70,15 +73,14 @@ def test_lines_fit_the_terminal(columns: int, args: tuple[str, ...]) -> None:
 
 
 def test_a_pipe_gets_one_line_a_row(ganctl: Run) -> None:
-    piped = ganctl("datasets", env={"COLUMNS": "40"}).stdout
+    piped = ganctl("list", "datasets", env={"COLUMNS": "40"}).stdout
     assert len(piped.splitlines()) == 1 + 11
-    assert len(on_terminal(60, "datasets").splitlines()) > 12
+    assert len(on_terminal(60, "list", "datasets").splitlines()) > 12
 
 
 def test_nothing_is_colored(ganctl: Run) -> None:
     assert (
-        "\x1b"
-        not in on_terminal(80, "models") + on_terminal(80, "--help") + ganctl("doctor", "--help").stdout
+        "\x1b" not in on_terminal(80, "list") + on_terminal(80, "--help") + ganctl("doctor", "--help").stdout
     )
 
 
