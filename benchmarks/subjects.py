@@ -43,7 +43,7 @@ class Setting:
         table: dict[str, Any] = {"model": self.model, "batch_size": self.batch_size, **data()}
         if self.image_size:
             table["image_size"] = self.image_size
-        return resolve(discovery.registry(), table, changes or {})
+        return resolve(discovery.registry(), table, changes or {}).config
 
 
 def data() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ganctl.sampling.sampler import load as load
 from ganctl.sweeps import runner
 from ganctl.sweeps.folder import Sweep, read
 from ganctl.system import toml
-from ganctl.system.progress import make_reporter
+from ganctl.system.progress import make_reporter, print_warnings
 from ganctl.system.signals import Interrupted, StopSignals
 from ganctl.training.loop import train as run_training
 
@@ -70,8 +70,10 @@ def train(
                 stop=stop,
             )
         layers = [toml.read(Path(config)), given] if config is not None else [given]
+        settings_of_run, warnings = resolve(registry, *layers)
+        print_warnings(warnings)
         return run_training(
-            resolve(registry, *layers),
+            settings_of_run,
             registry=registry,
             runs=Path(runs),
             out=Path(out) if out else None,

@@ -60,7 +60,7 @@ def bench(
     from ganctl.plugin import single_file
     from ganctl.system import toml
     from ganctl.system.files import write_atomically
-    from ganctl.system.progress import make_reporter
+    from ganctl.system.progress import make_reporter, print_warnings
     from ganctl.training.devices import choose_device
     from ganctl.training.graph.steps import graph_of
     from ganctl.training.setup import load_data
@@ -69,7 +69,8 @@ def bench(
     registry = single_file.registry_with(plugin_paths)
     given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
     layers = [toml.read(config_file)] if config_file else []
-    config = resolve(registry, *layers, with_options(given, component_options, registry))
+    config, warnings = resolve(registry, *layers, with_options(given, component_options, registry))
+    print_warnings(warnings)
     device = choose_device(config.device)
     loaded = load_data(registry, config, reporter)
     with conditions(config, device):

@@ -161,7 +161,7 @@ def train(
         from ganctl.plugin import single_file
         from ganctl.runs import resume as resuming
         from ganctl.system import toml
-        from ganctl.system.progress import make_reporter
+        from ganctl.system.progress import make_reporter, print_warnings
         from ganctl.training.loop import train as run_training
 
         stop.check()
@@ -182,7 +182,8 @@ def train(
         else:
             found = None
             layers = [toml.read(config_file)] if config_file else []
-            config = resolve(registry, *layers, with_options(given, component_options, registry))
+            config, warnings = resolve(registry, *layers, with_options(given, component_options, registry))
+            print_warnings(warnings)
         if verbose:
             reporter.say(config.to_toml())
         run_training(

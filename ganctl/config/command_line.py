@@ -1,12 +1,12 @@
-"""Settings as a command line gives them: ``-o PART.OPTION=VALUE`` as tables."""
+"""Convert the options ``-o PART.OPTION=VALUE`` of a command line to a layer of settings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from ganctl.config.resolve import data_spec
 from ganctl.config.settings import COMPONENTS, LISTS
+from ganctl.config.shorthands import data_table
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.registry import Registry
 
@@ -14,10 +14,15 @@ from ganctl.plugin.registry import Registry
 def with_options(
     given: dict[str, Any], component_options: Sequence[str], registry: Registry
 ) -> dict[str, Any]:
-    """A layer of settings from a command line: ``given`` with each ``part.option=value`` in its part's table.
+    """Return ``given`` as a layer of settings, with each ``part.option=value`` in the table of its part.
+
+    Args:
+        given: settings by name.
+        component_options: the texts of the options ``-o``.
+        registry: finds out whether ``data`` is the name of a dataset or a path.
 
     Raises:
-        GanctlError: one that is not of that form.
+        GanctlError: an option is not of the form ``part.option=value``, or there is no such part.
     """
     lists = {kind: name for name, kind in LISTS.items()}
     parts = [*COMPONENTS, "optimizer", "schedules", *lists]
@@ -28,7 +33,7 @@ def with_options(
         if not (equals and dot and option):
             raise GanctlError(
                 f"-o {text} is not of the form PART.OPTION=VALUE.",
-                "As in: -o generator.width=32",
+                "Example: -o generator.width=32",
                 status=USAGE,
             )
         if part not in parts:
@@ -45,21 +50,21 @@ def with_options(
         elif part == "schedules":
             given[part] = table
         elif part == "data" and name is not None:
-            given[part] = {**data_spec(registry, name), **table}
+            given[part] = {**data_table(registry, name), **table}
         else:
             given[part] = {**({"name": name} if name is not None else {}), **table}
     return given
 
 
 def _with_list_options(kind: str, names: tuple[str, ...], table: dict[str, Any]) -> list[dict[str, Any]]:
-    """The components ``names`` as tables, with the options that ``table`` has under ``name.option``."""
+    """Return the components ``names`` as tables, with the options in ``table``, whose keys are ``name.option``."""
     tables: dict[str, dict[str, Any]] = {name: {"name": name} for name in names}
     for key, value in table.items():
         name, _, option = key.rpartition(".")
         if name not in tables:
             raise GanctlError(
-                f"-o {kind}.{key}={value} is of no {kind} that is given here.",
-                f"As in: --{kind} NAME -o {kind}.NAME.OPTION=VALUE",
+                f"-o {kind}.{key}={value}: no --{kind} {name or 'NAME'} was given.",
+                f"Example: --{kind} NAME -o {kind}.NAME.OPTION=VALUE",
                 status=USAGE,
             )
         tables[name][option] = value

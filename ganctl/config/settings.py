@@ -1,4 +1,4 @@
-"""Every setting of a run: its name, type, default and help."""
+"""All settings of a run: names, types, defaults and help texts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal, get_type_hints
 from ganctl.recipe import Spec
 from ganctl.system import toml
 
-#: Setting → the kind of component that it names.
+#: Setting → kind of component that the setting names.
 COMPONENTS = {
     "data": "dataset",
     "generator": "generator",
@@ -21,12 +21,10 @@ COMPONENTS = {
     "augment": "augmentation",
 }
 
-
-#: Settings that name any number of components, of this kind.
+#: Setting → kind of component, for settings that list any number of components.
 LISTS = {"trackers": "tracker", "metrics": "metric"}
 
-
-#: Settings that stand for others: (component, its option), one or two of them.
+#: Shorthand → the (component, option) pairs that it sets.
 SHORTHANDS = {
     "lr": [("g_optimizer", "lr"), ("d_optimizer", "lr")],
     "g_lr": [("g_optimizer", "lr")],
@@ -34,10 +32,8 @@ SHORTHANDS = {
     "z_dim": [("latent", "z_dim")],
 }
 
-
-#: Components that a model may do without.
+#: Components that may be none.
 OPTIONAL = {"augment"}
-
 
 DEFAULT_EPOCHS = 20
 
@@ -48,66 +44,66 @@ def _setting(help: str, **default: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Every setting of a run, resolved: nothing is left to a default that a later version might change."""
+    """Every setting of a run, resolved: no value depends on a default that a later version might change."""
 
     # fmt: off
-    model: str = _setting("the recipe that the rest defaults to")
-    image_size: int | None = _setting("height and width to resize images to; none: their own", default=None)
-    batch_size: int = _setting("images in each update", default=128)
-    n_critic: int = _setting("discriminator updates per generator update", default=1)
-    ema: float | None = _setting("half-life of an averaged generator, in images; none: no average", default=None)
-    epochs: int | None = _setting("how long: times that the discriminator sees the dataset", default=None)
-    steps: int | None = _setting("how long, in generator updates, instead of epochs", default=None)
-    seed: int = _setting("of the weights, the latents and the order of the data", default=0)
-    device: str = _setting("auto, cpu, cuda, cuda:N or mps", default="auto")
-    precision: Literal["fp32", "tf32", "bf16"] = _setting("fp32, tf32 or bf16", default="fp32")
-    deterministic: bool = _setting("only kernels that give the same bits every time", default=False)
-    compile: bool = _setting("have torch.compile make kernels for G and D", default=False)
-    graph: bool = _setting("replay the step as a graph where that can be, without Python", default=True)
-    data_root: str = _setting("where datasets lie or are downloaded to", default="data")
-    log_every: int = _setting("steps between lines of losses.jsonl, each a mean over them", default=50)
-    sample_every: int | None = _setting("steps between sample pictures, besides one an epoch", default=None)
-    samples: int = _setting("pictures in each sample grid", default=64)
-    checkpoint_every: int | None = _setting("steps between checkpoints; none: one an epoch", default=None)
-    keep: int = _setting("newest checkpoints to keep; 0: all", default=3)
-    on_nan: Literal["stop", "ignore"] = _setting("when a loss is not finite: stop or ignore", default="stop")
-    force: bool = _setting("train what ganctl advises against", default=False)
-    metric_samples: int = _setting("pictures that each metric is computed from", default=2048)
-    trackers: tuple[Spec, ...] = _setting("where numbers and pictures are shown", default=(Spec("tensorboard"),))
-    metrics: tuple[Spec, ...] = _setting("what is computed of G's pictures after each epoch", default=())
-    data: Spec = _setting("the dataset")
-    generator: Spec = _setting("G")
-    discriminator: Spec = _setting("D")
-    loss: Spec = _setting("what G and D minimize")
-    latent: Spec = _setting("the distribution of z")
-    g_optimizer: Spec = _setting("of G")
-    d_optimizer: Spec = _setting("of D")
-    augment: Spec | None = _setting("what D sees every x through; none: x itself", default=None)
-    schedules: Mapping[str, str] = _setting("values that change while training, by name", default_factory=dict)
-    plugins: Mapping[str, str] = _setting("plugin files, and the start of their SHA-256", default_factory=dict)
+    model: str = _setting("Model, which provides the defaults of the other settings")
+    image_size: int | None = _setting("Height and width to resize images to; none: original size", default=None)
+    batch_size: int = _setting("Images per update", default=128)
+    n_critic: int = _setting("Updates of D per update of G", default=1)
+    ema: float | None = _setting("Half-life in images of the average of G's weights; none: no average", default=None)
+    epochs: int | None = _setting("Length of the run: how many times D sees the dataset", default=None)
+    steps: int | None = _setting("Length of the run in updates of G, instead of epochs", default=None)
+    seed: int = _setting("Seed for weights, latents and the order of the data", default=0)
+    device: str = _setting("Device: auto, cpu, cuda, cuda:N or mps", default="auto")
+    precision: Literal["fp32", "tf32", "bf16"] = _setting("Precision: fp32, tf32 or bf16", default="fp32")
+    deterministic: bool = _setting("Use only deterministic kernels", default=False)
+    compile: bool = _setting("Compile G and D with torch.compile", default=False)
+    graph: bool = _setting("Replay the step as a graph, without Python, where possible", default=True)
+    data_root: str = _setting("Folder that datasets are read from and downloaded to", default="data")
+    log_every: int = _setting("Steps per line of losses.jsonl; each line is their mean", default=50)
+    sample_every: int | None = _setting("Steps between sample grids, in addition to one per epoch", default=None)
+    samples: int = _setting("Samples in each sample grid", default=64)
+    checkpoint_every: int | None = _setting("Steps between checkpoints; none: one per epoch", default=None)
+    keep: int = _setting("Number of newest checkpoints to keep; 0: all", default=3)
+    on_nan: Literal["stop", "ignore"] = _setting("What to do if a loss is not finite: stop or ignore", default="stop")
+    force: bool = _setting("Train combinations that ganctl advises against", default=False)
+    metric_samples: int = _setting("Samples that each metric is computed from", default=2048)
+    trackers: tuple[Spec, ...] = _setting("Trackers that show losses and samples", default=(Spec("tensorboard"),))
+    metrics: tuple[Spec, ...] = _setting("Metrics of G's samples, computed after each epoch", default=())
+    data: Spec = _setting("Dataset")
+    generator: Spec = _setting("Generator G")
+    discriminator: Spec = _setting("Discriminator D")
+    loss: Spec = _setting("Loss that G and D minimize")
+    latent: Spec = _setting("Distribution of z")
+    g_optimizer: Spec = _setting("Optimizer of G")
+    d_optimizer: Spec = _setting("Optimizer of D")
+    augment: Spec | None = _setting("Augmentation of every image that D sees; none: no augmentation", default=None)
+    schedules: Mapping[str, str] = _setting("Values that change during training, by name", default_factory=dict)
+    plugins: Mapping[str, str] = _setting("Plugin files, each with the start of its SHA-256", default_factory=dict)
     # fmt: on
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values: components become ``{"name": …, option: …}``, tuples become lists."""
+        """Return plain values: components become ``{"name": …, option: …}``, tuples become lists."""
         table: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
             if isinstance(value, Spec):
-                value = _table(value)
+                value = _spec_table(value)
             elif item.name in LISTS:
-                value = [_table(spec) if spec.options else spec.name for spec in value]
+                value = [_spec_table(spec) if spec.options else spec.name for spec in value]
             elif isinstance(value, Mapping):
                 value = dict(value)
             table[item.name] = value
         return table
 
     def to_toml(self) -> str:
-        """As a commented TOML file that ``ganctl train --config`` repeats the run from."""
+        """Return a commented TOML file with which ``ganctl train --config`` repeats the run."""
         return toml.write(self.to_dict(), HELP)
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Config:
-        """The config that :meth:`to_dict` wrote down. Settings that this version lacks are left out."""
+        """Return the config that :meth:`to_dict` converted. Settings that this version lacks are ignored."""
         known: dict[str, Any] = {}
         for item in fields(cls):
             if item.name in table:
@@ -120,21 +116,18 @@ class Config:
         return cls(**known)
 
 
-def _table(spec: Spec) -> dict[str, Any]:
+def _spec_table(spec: Spec) -> dict[str, Any]:
     return {"name": spec.name, **{key: _plain(value) for key, value in spec.options.items()}}
 
 
 def to_spec(value: str | Mapping[str, Any]) -> Spec:
+    """Return the component with the name ``value``, or of the table ``{"name": …, option: …}``."""
     table = {"name": value} if isinstance(value, str) else value
     return Spec(table["name"], **{key: item for key, item in table.items() if key != "name"})
 
 
 HELP = {item.name: item.metadata["help"] for item in fields(Config)}
-
-
 DEFAULTS = {item.name: item.default for item in fields(Config) if item.default is not MISSING}
-
-
 TYPES = get_type_hints(Config)
 
 

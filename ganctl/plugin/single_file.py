@@ -85,16 +85,21 @@ def load(path: Path) -> discovery.Plugin:
     return plugin
 
 
-def check_recorded(registry: Registry, recorded: Mapping[str, str], *, exact: bool) -> None:
-    """See that the plugin files that a config or checkpoint records are loaded, and are what they were.
+def check_recorded(registry: Registry, recorded: Mapping[str, str], *, exact: bool) -> list[str]:
+    """Check that the plugin files that a config or checkpoint records are loaded and unchanged.
 
     Args:
+        registry: the registry that the plugin files were loaded into.
         recorded: digest by path, as in the setting ``plugins``.
-        exact: whether one that has changed is an error; else it is a warning.
+        exact: raise an error if a file has changed.
+
+    Returns:
+        A warning for each file that has changed.
 
     Raises:
-        GanctlError: one was not asked for, or has changed.
+        GanctlError: a file is not loaded, or has changed and ``exact`` is True.
     """
+    warnings = []
     loaded = {_name(path): digest for path, digest in registry.files.items()}
     for path, digest in recorded.items():
         if _name(path) not in loaded:
@@ -113,7 +118,8 @@ def check_recorded(registry: Registry, recorded: Mapping[str, str], *, exact: bo
                 "Put the old text back, or begin a new run with the settings of this one: --config RUN/config.toml",
                 status=CHECKPOINT,
             )
-        print(f"warning: {changed}", file=sys.stderr)
+        warnings.append(changed)
+    return warnings
 
 
 def _name(path: str) -> str:

@@ -28,11 +28,15 @@ def config_of(registry: Registry, state: dict[str, Any]) -> Config:
     return replace(config, **parts)
 
 
-def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> None:
-    """Raise a GanctlError that says what to install if the component of ``setting`` is not there."""
+def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> list[str]:
+    """Check that the component of ``setting`` is installed, and return warnings about changed plugin files.
+
+    Raises:
+        GanctlError: the component is not installed. The hint shows the command that installs it.
+    """
     component = state["components"].get(setting)
     if component is None:  # a latent in a checkpoint of before they were registered: one of ganctl's own
-        return
+        return []
     kind = COMPONENTS.get(setting, setting)  # a model is one
     named = state["config"][setting]
     recorded = state["config"].get("plugins", {})
@@ -41,7 +45,7 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> Non
         for p, digest in recorded.items()
         if single_file.distribution(p) == component["distribution"]
     }
-    single_file.check_recorded(registry, used, exact=False)
+    warnings = single_file.check_recorded(registry, used, exact=False)
     if not registry.find(kind, named if isinstance(named, str) else named["name"]):
         name, distribution, version = component["name"], component["distribution"], component["version"]
         raise GanctlError(
@@ -49,6 +53,7 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> Non
             f"Install it: pip install '{distribution}=={version}'  (see: ganctl plugins)",
             status=CHECKPOINT,
         )
+    return warnings
 
 
 def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:

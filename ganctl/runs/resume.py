@@ -62,7 +62,12 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
         run = Run.open(path)
         with run.lock():  # what another process trains in is not even read: its checkpoints come and go
             file, state = _newest_good(run, say)
-        saved = _config(state, file, registry) if state and file else resolve(registry, run.config)
+        if state and file:
+            saved = _config(state, file, registry)
+        else:
+            saved, warnings = resolve(registry, run.config)
+            for warning in warnings:
+                say(f"warning: {warning}")
         return Resume(_changed(saved, registry, given), state, run)
     state = checkpoint.load(path)
     config = _changed(_config(state, path, registry), registry, given)
@@ -113,9 +118,9 @@ def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Con
         return saved
     if "model" in given and given["model"] != saved.model:  # its parts would be another's
         raise _contradiction("model", saved.model, given["model"])
-    changed = resolve(registry, saved.to_dict(), given)
+    changed = resolve(registry, saved.to_dict(), given).config
     # Resolved once more as it is: a component may have gained an option since.
-    before, after = resolve(registry, saved.to_dict()).to_dict(), changed.to_dict()
+    before, after = resolve(registry, saved.to_dict()).config.to_dict(), changed.to_dict()
     for name in before:
         if before[name] != after[name] and name not in CHANGEABLE:
             raise _contradiction(name, before[name], after[name])

@@ -21,6 +21,7 @@ from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.provenance import check_origin, config_of
 from ganctl.sampling import latent_walks
 from ganctl.sampling.latent_walks import Walk
+from ganctl.system.progress import print_warnings
 from ganctl.training import components
 from ganctl.training.devices import choose_device
 from ganctl.training.generate import draw_latents, generate
@@ -44,8 +45,9 @@ class Sampler:
         self.num_classes: int = state["num_classes"]
         self.step: int = state["step"]
         self.device = device
-        for part in ("generator", "latent"):
-            check_origin(registry, state, part)
+        self.warnings = [
+            warning for part in ("generator", "latent") for warning in check_origin(registry, state, part)
+        ]
         self.latent = components.make_latent(registry, self.config.latent)
         self.conditional = components.is_conditional(registry, self.config)
         weights = state["engine"]["G_ema"] or state["engine"]["G"]
@@ -286,4 +288,6 @@ def load(path: Path | str, *, device: str = "auto", plugins: Sequence[Path | str
     file, chosen = find_checkpoint(Path(path)), choose_device(device)
     state = checkpoint.load(file)
     with checkpoint_errors(file):
-        return Sampler(state, registry, chosen)
+        sampler = Sampler(state, registry, chosen)
+    print_warnings(sampler.warnings)
+    return sampler

@@ -66,6 +66,7 @@ class Planned:
     name: str
     values: Values
     config: Config
+    warnings: Sequence[str] = ()
 
 
 def from_text(
@@ -220,7 +221,7 @@ def plan(
         layer = with_options({**given, **_lists(plain)}, [*component_options, *dotted], registry)
         name = _name(values, names)
         try:
-            config = resolve(registry, *layers, layer)
+            config, warnings = resolve(registry, *layers, layer)
         except GanctlError as error:
             raise of_run(name, error) from error
         text = config.to_toml()
@@ -229,7 +230,7 @@ def plan(
                 f"The runs {same[text]} and {name} would be the same.", "Leave one out.", status=USAGE
             )
         same[text] = name
-        planned.append(Planned(name, values, config))
+        planned.append(Planned(name, values, config, warnings))
     return planned
 
 

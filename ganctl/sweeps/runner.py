@@ -17,7 +17,7 @@ from ganctl.sweeps.folder import Sweep
 from ganctl.sweeps.plan import KEYS, Planned, Varied, plan, varied
 from ganctl.sweeps.status_table import make_board
 from ganctl.system import toml
-from ganctl.system.progress import make_reporter
+from ganctl.system.progress import make_reporter, print_warnings
 from ganctl.system.signals import StopSignals
 
 
@@ -58,6 +58,7 @@ def asked_for(
     layers = [each for each in (settings, layer) if each]
     wanted: Varied = varied({key: value for key, value in from_file.items() if key in KEYS}, vary)
     planned = plan(registry, wanted, layers, given, component_options)
+    print_warnings(dict.fromkeys(warning for each in planned for warning in each.warnings))
     asked: dict[str, Any] = {}
     for each in (*layers, with_options(dict(given), component_options, registry)):
         asked = _merged(asked, each)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 SECONDS_BETWEEN_LINES = 10.0
 Advance = Callable[[int], None]
+
+
+def print_warnings(messages: Iterable[str]) -> None:
+    """Print ``messages`` on stderr, also with ``--quiet``."""
+    for message in messages:
+        print(f"warning: {message}", file=_Stderr(sys.stderr), flush=True)
 
 
 class Reporter(Protocol):

@@ -36,7 +36,7 @@ def check(
     if isinstance(model, Model):
         registry = _with(registry, model)
     with findings.during("when its parts are put together"):
-        config = resolve(registry, {"model": name, "data": "glyphs", "batch_size": BATCH}, settings)
+        config = resolve(registry, {"model": name, "data": "glyphs", "batch_size": BATCH}, settings).config
         image = image or ImageShape(1, *[config.image_size or 32] * 2)
         torch.manual_seed(0)
         images = Images(

@@ -97,8 +97,8 @@ def test_the_defaults_of_a_model_are_what_train_would_be_told(name: str) -> None
     ]
     given = train.make_context("train", ["--model", "blank", "--data", "glyphs", *words]).params
     settings = {k: v for k, v in given.items() if v not in (None, ()) and k in SETTINGS}
-    told = resolve(registry, with_options(settings, given["component_options"], registry))
-    wanted = resolve(registry, {"model": name, "data": "glyphs"})
+    told = resolve(registry, with_options(settings, given["component_options"], registry)).config
+    wanted = resolve(registry, {"model": name, "data": "glyphs"}).config
     assert replace(told, model=name) == wanted
 
 

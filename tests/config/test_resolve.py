@@ -14,7 +14,7 @@ BASE = {"model": "dcgan", "data": "glyphs"}
 
 
 def config(*layers: dict[str, object]) -> Config:
-    return resolve(discovery.registry(), BASE, *layers)
+    return resolve(discovery.registry(), BASE, *layers).config
 
 
 def error(*layers: dict[str, object]) -> GanctlError:
@@ -80,8 +80,8 @@ def test_toml_and_plain_values_bring_back_the_same_config(
     resolved = config(settings)
     file = tmp_path / "config.toml"
     file.write_text(resolved.to_toml(), encoding="utf-8")
-    assert resolve(discovery.registry(), toml.read(file)) == resolved
-    assert resolve(discovery.registry(), resolved.to_dict()) == resolved
+    assert resolve(discovery.registry(), toml.read(file)).config == resolved
+    assert resolve(discovery.registry(), resolved.to_dict()).config == resolved
     assert Config.from_dict(resolved.to_dict()).to_dict() == resolved.to_dict()
 
 
@@ -125,7 +125,7 @@ def test_bad_settings_say_what_where_and_what_to_do(layer: dict[str, object], wo
 
 
 def test_another_model_over_the_parts_of_one_would_be_neither() -> None:
-    with pytest.raises(GanctlError, match="parts of the model 'dcgan'"):
+    with pytest.raises(GanctlError, match="components of the model 'dcgan'"):
         config(config().to_dict(), {"model": "gan"})
     assert config({"model": "gan"}).generator.name == "mlp"
 

@@ -24,7 +24,7 @@ def make(**settings: object) -> Loop:
     config = resolve(
         discovery.registry(),
         {"model": "gan", "data": "glyphs", "batch_size": 4, "log_every": 3, **mlp, **settings},
-    )
+    ).config
     return Loop(
         discovery.registry(),
         config,

@@ -150,7 +150,7 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
         return
     config = resolve(
         discovery.registry(), with_options(settings, given.get("component_options", ()), discovery.registry())
-    )
+    ).config
     for text in config.schedules.values():
         schedules.parse(text, per_step=1)
 

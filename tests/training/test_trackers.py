@@ -130,9 +130,9 @@ def test_an_unknown_tracker_or_option_is_told_before_anything_begins(tmp_path: P
         ),
         (
             ("-o", "tracker.tensorboard.x=1"),
-            "-o tracker.tensorboard.x=1 is of no tracker that is given here.",
+            "-o tracker.tensorboard.x=1: no --tracker tensorboard was given.",
         ),
-        (("--tracker", "tensorboard", "--tracker", "tensorboard"), "trackers has 'tensorboard' twice."),
+        (("--tracker", "tensorboard", "--tracker", "tensorboard"), "trackers contains 'tensorboard' twice."),
     ]:
         done = ganctl("train", "--model", "gan", "--data", "glyphs", *words)
         assert (done.returncode, done.stderr.splitlines()[0]) == (2, f"error: {error}")

@@ -48,7 +48,7 @@ def trained(
         "log_every": steps,
         **settings,
     }
-    config = resolve(discovery.registry(), given)
+    config = resolve(discovery.registry(), given).config
     said: list[str] = []
     with conditions(config, CUDA):
         make_graph = graph_of(CUDA) if graph else None

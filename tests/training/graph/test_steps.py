@@ -43,7 +43,7 @@ class Training:
         self, graph: bool, change: Callable[[Engine], None] = lambda engine: None, **settings: Any
     ) -> None:
         settings = {"data": "glyphs", "batch_size": BATCH, "log_every": STEPS, "ema": 20.0, **settings}
-        config = resolve(discovery.registry(), settings)
+        config = resolve(discovery.registry(), settings).config
         torch.manual_seed(0)
         size = config.image_size or 28
         x = torch.randint(256, (11, 1, size, size), dtype=torch.uint8)  # epochs end within steps
