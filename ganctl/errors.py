@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 from collections.abc import Iterable
 
@@ -45,6 +44,8 @@ def status_of(error: OSError) -> int:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``"Did you mean 'dcgan'?"`` for a near miss, else the names there are, else nothing."""
+    import difflib
+
     names = sorted(set(known))
     near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if near:

@@ -26,7 +26,6 @@ from ganctl.cli.train import train
 from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.plugin import failures
 from ganctl.plugin.discovery import Plugin, discover, load
 from ganctl.plugin.registry import KINDS
 from ganctl.plugin.selection import NONE
@@ -156,6 +155,8 @@ def main(args: Sequence[str] | None = None) -> None:
         status: Any = cli.main(args, prog_name="ganctl", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
+        from ganctl.plugin import failures
+
         status = failures.show(error)
         try:
             sys.stdout.flush()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ganctl.cli.help_sections import sectioned
+from ganctl.cli.help_sections import command_with_sections
 from ganctl.cli.shared_options import model_and_data, options, plugin_option
 from ganctl.cli.train import images, machine, parts
 
@@ -33,16 +32,10 @@ what = options(
 )  # fmt: skip
 
 
-@click.command(
-    cls=sectioned(
-        {"What": what, "Parts (each defaults to the model's)": parts, "Images": images, "Machine": machine}
-    ),
+@command_with_sections(
+    {"What": what, "Parts (each defaults to the model's)": parts, "Images": images, "Machine": machine},
     epilog=EXAMPLES,
 )
-@what
-@parts
-@images
-@machine
 def bench(
     config_file: Path | None,
     seconds: float,
@@ -52,6 +45,8 @@ def bench(
     **settings: str | tuple[str, ...] | None,
 ) -> None:
     """Measure how fast a model trains here, and how far that is from what the machine could do."""
+    import json
+
     import torch
 
     from ganctl.config.command_line import with_options

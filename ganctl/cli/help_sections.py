@@ -1,21 +1,25 @@
-"""Help pages whose options stand in sections, so that a long list can be read."""
+"""Commands whose ``--help`` shows options in titled sections."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 
-def sectioned(sections: Mapping[str, Callable[[Any], Any]]) -> type[click.Command]:
-    """A command class for options that come as one decorator a section, named as ``sections`` has them."""
-    titles: dict[str, str] = {}
-    for title, decorate in sections.items():
-        probe = decorate(lambda: None)
-        titles.update((option.name, title) for option in probe.__click_params__)
+def command_with_sections(
+    sections: dict[str, Callable[[Any], Any]], **attributes: Any
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """Return a decorator like ``click.command(**attributes)`` that adds the options of each section.
 
-    class Sectioned(click.Command):
+    Args:
+        sections: the title of each section and the decorator that adds its options, in the order of ``--help``.
+        attributes: keyword arguments of ``click.command``.
+    """
+    titles: dict[str, str] = {}
+
+    class CommandWithSections(click.Command):
         def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
             rows: dict[str, list[tuple[str, str]]] = {}
             for parameter in self.get_params(ctx):
@@ -26,4 +30,11 @@ def sectioned(sections: Mapping[str, Callable[[Any], Any]]) -> type[click.Comman
                 with formatter.section(title):
                     formatter.write_dl(records, col_max=28)
 
-    return Sectioned
+    def decorate(function: Any) -> click.Command:
+        for title, add_options in reversed(sections.items()):
+            number_before = len(getattr(function, "__click_params__", []))
+            function = add_options(function)
+            titles.update((option.name, title) for option in function.__click_params__[number_before:])
+        return click.command(cls=CommandWithSections, **attributes)(function)
+
+    return decorate

@@ -11,7 +11,6 @@ from ganctl.cli.list_components import as_dict
 from ganctl.cli.shared_options import component, json_option, plugin_option
 from ganctl.cli.terminal_output import fold, print_json, terminal_width
 from ganctl.errors import FAILED, USAGE, GanctlError, did_you_mean
-from ganctl.plugin import single_file
 from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import ImageShape, Model
 
@@ -47,6 +46,8 @@ def info(
 
     One name may be a model, a generator and a discriminator; all of them are shown.
     """
+    from ganctl.plugin import single_file
+
     registry = single_file.registry_with(plugin_paths)
     facts = [_facts(registry, item, image_size, channels) for item in _find(registry, name, kind)]
     if as_json:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from ganctl.cli.shared_options import json_option
 from ganctl.cli.terminal_output import print_json, print_table
@@ -14,6 +13,9 @@ from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import Model
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 EXAMPLES = """
 \b
@@ -39,6 +41,8 @@ class KindName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         return [CompletionItem(plural) for plural in KINDS.values() if plural.startswith(incomplete)]
 
 

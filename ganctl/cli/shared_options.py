@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import KINDS
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 
 class ComponentName(click.ParamType):
@@ -24,6 +26,8 @@ class ComponentName(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
+        from click.shell_completion import CompletionItem
+
         # Not plugins.load(): its warnings would end up in the line that is being typed.
         registry = discovery.discover().registry
         kinds = [self.kind] if self.kind else list(KINDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from ganctl.cli.help_sections import sectioned
+from ganctl.cli.help_sections import command_with_sections
 from ganctl.cli.shared_options import model_and_data, options, plugin_option
 from ganctl.cli.terminal_output import print_table
 from ganctl.cli.train import how_long, images, kept, machine, parts
@@ -57,29 +56,19 @@ work = options(
 )  # fmt: skip
 
 
-@click.command(
-    cls=sectioned(
-        {
-            "What": what,
-            "What varies": varies,
-            "Work": work,
-            "How long": how_long,
-            "Parts (each defaults to the model's)": parts,
-            "Images": images,
-            "Machine": machine,
-            "Run folders": kept,
-        }
-    ),
+@command_with_sections(
+    {
+        "What": what,
+        "What varies": varies,
+        "Work": work,
+        "How long": how_long,
+        "Parts (each defaults to the model's)": parts,
+        "Images": images,
+        "Machine": machine,
+        "Run folders": kept,
+    },
     epilog=EXAMPLES,
 )
-@what
-@varies
-@work
-@how_long
-@parts
-@images
-@machine
-@kept
 def sweep(
     config_file: Path | None,
     resume: Path | None,
@@ -146,6 +135,8 @@ def sweep(
                 steps = checked(request, quiet=quiet)
                 _list([(each.values, n, "") for each, n in zip(request.planned, steps, strict=True)])
                 return
+            import shlex
+
             command = shlex.join(["ganctl", *sys.argv[1:]])
             found = begin(request, jobs=at_a_time, command=command, sweeps=sweeps, out=out, quiet=quiet)
         carry_out(

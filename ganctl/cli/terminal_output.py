@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 import shutil
 import sys
 from collections.abc import Sequence
@@ -49,6 +48,8 @@ def _degrade(error: UnicodeError) -> tuple[str, int]:
 
 
 def print_json(value: Any) -> None:
+    import json
+
     print(json.dumps(value, indent=2))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from ganctl.cli.help_sections import sectioned
+from ganctl.cli.help_sections import command_with_sections
 from ganctl.cli.shared_options import component, model_and_data, options, plugin_option
 from ganctl.errors import USAGE, GanctlError
 
@@ -119,25 +119,17 @@ folder = options(
 )  # fmt: skip
 
 
-@click.command(
-    cls=sectioned(
-        {
-            "What": what,
-            "How long": how_long,
-            "Parts (each defaults to the model's)": parts,
-            "Images": images,
-            "Machine": machine,
-            "Run folder": folder,
-        }
-    ),
+@command_with_sections(
+    {
+        "What": what,
+        "How long": how_long,
+        "Parts (each defaults to the model's)": parts,
+        "Images": images,
+        "Machine": machine,
+        "Run folder": folder,
+    },
     epilog=EXAMPLES,
 )
-@what
-@how_long
-@parts
-@images
-@machine
-@folder
 def train(
     config_file: Path | None,
     resume: Path | None,

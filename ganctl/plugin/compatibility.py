@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import EntryPoint
+from functools import lru_cache
+from importlib.metadata import Distribution, EntryPoint
 
 from ganctl.errors import GanctlError
 from ganctl.version import __version__
@@ -11,7 +12,7 @@ from ganctl.version import __version__
 
 def check(point: EntryPoint, distribution: str) -> None:
     """Raise a GanctlError if the distribution of ``point`` asks for another ganctl than this one."""
-    for text in _about_ganctl(point):
+    for text in _about_ganctl(point.dist):
         from packaging.requirements import InvalidRequirement, Requirement  # only now: most ask for any
 
         try:
@@ -27,10 +28,11 @@ def check(point: EntryPoint, distribution: str) -> None:
             )
 
 
-def _about_ganctl(point: EntryPoint) -> list[str]:
+@lru_cache(maxsize=64)  # a distribution may have many plugins, and parsing its metadata takes a millisecond
+def _about_ganctl(distribution: Distribution | None) -> list[str]:
     """The requirements on ganctl that name a version; none where the metadata is damaged."""
     try:
-        requires = point.dist.requires or []  # type: ignore[union-attr]
+        requires = distribution.requires or []  # type: ignore[union-attr]
     except Exception:
         return []
     return [

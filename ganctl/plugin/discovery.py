@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -109,7 +109,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
     """
     found, wanted = Plugins([], Registry()), selection.read()
     points = entry_points(group=GROUP) if points is None else points
-    origins = [(*_origin(point), point) for point in points]
+    origins = [(*_origin(point.dist), point) for point in points]
     for distribution, version, point in sorted(origins, key=lambda origin: (origin[0], origin[2].name)):
         plugin = Plugin(name=point.name, module=point.value, distribution=distribution, version=version)
         plugin.left_out = wanted.why_not(distribution, point.name)
@@ -153,10 +153,11 @@ def _imports_torch(new: set[str]) -> bool:
     return any(isinstance(v, ModuleType) and v.__name__.partition(".")[0] == "torch" for v in values)
 
 
-def _origin(point: EntryPoint) -> tuple[str, str]:
+@lru_cache(maxsize=64)  # a distribution may have many plugins, and parsing its metadata takes a millisecond
+def _origin(dist: Distribution | None) -> tuple[str, str]:
     """Distribution and version; an interrupted installation leaves entry points without METADATA."""
     try:
-        name, version = point.dist.name, point.dist.version  # type: ignore[union-attr]
+        name, version = dist.name, dist.version  # type: ignore[union-attr]
     except Exception:
         name = version = None
     return name or "unknown", version or "0"

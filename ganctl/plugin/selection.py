@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.system import toml
-from ganctl.system.files import disk_error, write_atomically
 
 OWN = "ganctl"
 NONE = "none"  # GANCTL_PLUGINS=none: only ganctl's own
@@ -63,6 +61,8 @@ def read_disabled() -> list[str]:
     """The names that are switched off, as they were written down."""
     if not file().exists():
         return []
+    from ganctl.system import toml
+
     names = toml.read(file()).get("disabled", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise GanctlError(
@@ -73,6 +73,9 @@ def read_disabled() -> list[str]:
 
 def write_disabled(names: Collection[str]) -> None:
     """Remember ``names`` and no others as switched off."""
+    from ganctl.system import toml
+    from ganctl.system.files import disk_error, write_atomically
+
     path = file()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,49 @@
+"""Time ``ganctl --help`` and ``ganctl list`` against importing click and pluggy.
+
+Run ``python benchmarks/startup.py [ROUNDS]`` on a quiet machine. The processes are interleaved, so that a change of
+the machine's speed affects all of them.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+COMMANDS = {
+    "import click, pluggy": ["-c", "import click, pluggy"],
+    "ganctl --help": ["-m", "ganctl", "--help"],
+    "ganctl list": ["-m", "ganctl", "list"],
+}
+
+
+def seconds(arguments: list[str]) -> float:
+    """Return the wall-clock time of one Python process."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+def measure(rounds: int) -> dict[str, list[float]]:
+    """Return ``rounds`` times for each of ``COMMANDS``, after one untimed round that fills the disk cache."""
+    times: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for number in range(rounds + 1):
+        for name, arguments in COMMANDS.items():
+            duration = seconds(arguments)
+            if number:
+                times[name].append(duration)
+    return times
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+    medians = {name: statistics.median(times) for name, times in measure(rounds).items()}
+    baseline = medians["import click, pluggy"]
+    print(f"medians of {rounds} rounds")
+    for name, median in medians.items():
+        print(f"{name:22} {median:.3f} s  {median - baseline:+.3f} s")
+
+
+if __name__ == "__main__":
+    main()
