@@ -115,7 +115,7 @@ def test_a_failed_run_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str])
     wild = ("--grid", "lr=1e30,1e-4", "-q", "--optimizer", "sgd")
     assert sweep(*SMALL, *wild) == 1
     err = capsys.readouterr().err
-    assert err.startswith("error: 1 of 2 runs failed: lr=1e30: The training diverged: ")
+    assert err.startswith("error: 1 of 2 runs failed: lr=1e30: Training diverged: ")
     assert "hint: Try them again: ganctl sweep --resume sweeps/00001-gan-glyphs --retry-failed" in err
     found = read("sweeps/00001-gan-glyphs")
     assert [entry.state for entry in found] == ["failed", "done"]

@@ -164,7 +164,7 @@ def toml_in(text: str) -> dict[str, Any]:
 def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 2, "--quiet") == 0
     assert capsys.readouterr() == ("", "")
-    assert "Done: 2 steps" in Run("runs/00001-gan-glyphs").log_file.read_text()
+    assert "Finished: 2 steps" in Run("runs/00001-gan-glyphs").log_file.read_text()
 
 
 def test_a_failure_is_in_the_log_with_its_traceback(

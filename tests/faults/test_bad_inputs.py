@@ -240,7 +240,7 @@ BAD: dict[str, Bad] = {
     "of other data": Bad(
         ("train", "--resume", "@x.pt"),
         DATA,
-        ("not the one that this run began with",),
+        ("not the one that this run started with",),
         changed(data="0" * 32),
     ),
     # sampling

@@ -159,7 +159,7 @@ def test_a_broken_plugin_says_so_in_two_lines_and_harms_nobody_else(
     # DCGAN names its loss bce: where another plugin claims that name, it means its own package's.
     beside = ganctl(*DCGAN, "-o", "generator.width=4", "--out", "beside")
     assert beside.returncode == 0, beside.stderr
-    assert "Done: 1 steps" in beside.stderr
+    assert "Finished: 1 steps" in beside.stderr
     complaints = spoken(beside.stderr)
     assert len(complaints) == bool(broken.always)
     assert all(broken.always in line for line in complaints)

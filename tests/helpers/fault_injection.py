@@ -99,9 +99,9 @@ def in_making_the_folder(mark: str, seconds: float) -> None:
 
 def in_sampling(nth: int, mark: str, seconds: float) -> None:
     """In the ``nth`` sampling pass of a training, make the file ``mark`` and take ``seconds``."""
-    from ganctl.training import loop
+    from ganctl.training import artifacts
 
-    count, generate = 0, loop.generate
+    count, generate = 0, artifacts.generate
 
     def slow(*args: Any) -> Any:
         nonlocal count
@@ -110,7 +110,7 @@ def in_sampling(nth: int, mark: str, seconds: float) -> None:
             _dwell(mark, seconds)
         return generate(*args)
 
-    loop.generate = slow
+    artifacts.generate = slow
 
 
 def _dwell(mark: str, seconds: float) -> None:

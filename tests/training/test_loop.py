@@ -43,7 +43,7 @@ def test_the_control_without_random_state_differs(tmp_path: Path, monkeypatch: p
     stop_at(monkeypatch, 10)
     with pytest.raises(Interrupted):
         train("dcgan", tmp_path / "parts")
-    monkeypatch.setattr("ganctl.training.loop.set_rng_state", lambda state, device: None)
+    monkeypatch.setattr("ganctl.training.checkpointing.set_rng_state", lambda state, device: None)
     parts = ganctl.train(resume_from=tmp_path / "parts", quiet=True)
     one, two = (checkpoint.load(r.checkpoints[-1])["engine"]["G"] for r in (whole, parts))
     assert not all(torch.equal(one[name], two[name]) for name in one)
@@ -116,7 +116,7 @@ def test_a_finished_run_has_nothing_to_do(tmp_path: Path, capsys: pytest.Capture
 
 def test_other_data_is_refused_on_resume(tmp_path: Path) -> None:
     run = train("gan", tmp_path / "run", epochs=1)
-    with pytest.raises(GanctlError, match="not the one that this run began with"):
+    with pytest.raises(GanctlError, match="not the one that this run started with"):
         ganctl.train(resume_from=run.path, epochs=2, data={"name": "glyphs", "seed": 1}, quiet=True)
 
 
@@ -148,7 +148,7 @@ def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
     for path in (run.config_file, run.curves_file, run.real_file, run.log_file):
         assert path.stat().st_size > 0
     assert list(run.tensorboard_dir.glob("events*"))
-    assert "Done: 25 steps" in run.log_file.read_text()
+    assert "Finished: 25 steps" in run.log_file.read_text()
     assert not list(run.path.rglob("*.tmp"))
 
 

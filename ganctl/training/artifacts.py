@@ -1,0 +1,154 @@
+"""What people look at in a run folder: sample grids, real images, curves, and metrics of samples.
+
+Nothing here changes the training: samples use random numbers of their own, and an error other than a full disk costs
+one warning.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ganctl.errors import GanctlError
+from ganctl.evaluation.metrics import Metrics
+from ganctl.rendering import curves, grid
+from ganctl.system.jsonl import write_line
+from ganctl.training.components import is_conditional
+from ganctl.training.devices import preserve_rng
+from ganctl.training.generate import draw_latents, generate, rows_of_classes
+from ganctl.training.setup import count_classes
+from ganctl.training.state import Training
+
+SECONDS_BETWEEN_CURVES = 10.0
+MOST_CLASSES = 10  # rows of the sample grid of a conditional model
+
+
+class Artifacts:
+    """Draws the samples, curves and metrics of a run."""
+
+    def __init__(self, t: Training) -> None:
+        self._t = t
+        self._metrics = Metrics(t.registry, t.config.metrics, t.reporter.say)
+        z, y, self._columns = _grid_inputs(t)
+        self._z, self._y = z.to(t.engine.device), None if y is None else y.to(t.engine.device)
+        self._curves_drawn = time.monotonic()
+        self._failed: set[str] = set()
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Columns and rows of the sample grids."""
+        return self._columns, math.ceil(len(self._z) / self._columns)
+
+    def draw_due(self) -> None:
+        """Draw what is due after the last step and does not exist yet.
+
+        A checkpoint is saved before its samples are drawn. If the process is killed in between, the next session draws
+        the samples, so that the run folder is the same as without the kill.
+        """
+        t = self._t
+        if not t.run.real_file.exists():
+            self._attempt("real.png", self._draw_reals)
+        if t.samples_due and not self._samples_file().exists():
+            self._attempt("samples", self._draw_samples)
+        if t.metrics_due and self._metrics and all(line.get("step") != t.step for line in t.run.metrics):
+            self._attempt("metrics", self._evaluate)
+        if time.monotonic() - self._curves_drawn > SECONDS_BETWEEN_CURVES:
+            self.draw_curves()
+
+    def draw_curves(self) -> None:
+        t = self._t
+        self._attempt("curves.png", lambda: curves.draw(t.run.losses, t.run.curves_file, t.run.name))
+        self._curves_drawn = time.monotonic()
+
+    def _samples_file(self) -> Path:
+        """File of the grid after the last step. Its name has the epoch that the step belongs to."""
+        t = self._t
+        epoch = t.epochs_completed(t.step) if t.epoch_ended else t.epochs_begun(t.step)
+        return t.run.samples_dir / f"epoch-{epoch:04d}-step-{t.step:08d}.png"
+
+    def _draw_samples(self) -> None:
+        t = self._t
+        with _sampling(t) as G:
+            x = torch.cat(list(generate(G, self._z, self._y, t.config.batch_size)))
+        image = grid.grid(grid.to_uint8(x), self._columns)
+        _ensure_folder(t, t.run.samples_dir)
+        grid.save_png(image, self._samples_file())
+        t.trackers.image(t.step, "samples", image)
+
+    def _draw_reals(self) -> None:
+        t = self._t
+        generator = torch.Generator().manual_seed(t.config.seed)
+        chosen = torch.randperm(len(t.images.x), generator=generator)[: t.config.samples]
+        image = grid.grid(t.images.x[chosen])
+        grid.save_png(image, t.run.real_file)
+        t.trackers.image(0, "reals", image)
+
+    def _evaluate(self) -> None:
+        """Compute metrics of samples from the same latents every time."""
+        t = self._t
+        z = draw_latents(t.engine.latent, t.config.metric_samples, seed=t.config.seed).to(t.engine.device)
+        y = None
+        if is_conditional(t.registry, t.config):
+            y = torch.arange(len(z), device=z.device) % count_classes(t.images)
+        with _sampling(t) as G:
+
+            def fakes() -> Iterator[Tensor]:
+                return (grid.to_uint8(x) for x in generate(G, z, y, t.config.batch_size))
+
+            values = self._metrics(fakes, t.images)
+        if not values:
+            return
+        epoch = t.epochs_completed(t.step) if t.epoch_ended else t.epoch
+        write_line(t.run.metrics_file, {"step": t.step, "epoch": epoch, **values})
+        t.trackers.scalars(t.step, values)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
+        t.reporter.say(f"step {t.step}: {shown}")
+
+    def _attempt(self, name: str, draw: Callable[[], None]) -> None:
+        try:
+            draw()
+        except (GanctlError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if name not in self._failed:
+                self._failed.add(name)
+                reason = " ".join(str(error).split()) or type(error).__name__
+                self._t.reporter.say(f"warning: {name} could not be drawn ({reason}); training continues.")
+
+
+def _grid_inputs(t: Training) -> tuple[Tensor, Tensor | None, int]:
+    """Latents, labels and columns of the sample grid. A conditional model has one row per class, of equal latents."""
+    latent, config = t.engine.latent, t.config
+    if not is_conditional(t.registry, config):
+        return (
+            draw_latents(latent, config.samples, seed=config.seed),
+            None,
+            math.ceil(math.sqrt(config.samples)),
+        )
+    rows = min(count_classes(t.images), MOST_CLASSES, config.samples)
+    columns = config.samples // rows
+    z, y = rows_of_classes(draw_latents(latent, columns, seed=config.seed), list(range(rows)))
+    return z, y, columns
+
+
+@contextmanager
+def _sampling(t: Training) -> Iterator[nn.Module]:
+    """G, or its average if there is one, in evaluation mode. Training's random numbers are restored afterwards."""
+    G = t.engine.sampler
+    training = G.training
+    with preserve_rng(t.engine.device), torch.no_grad():
+        torch.manual_seed(t.config.seed)
+        yield G.eval()
+    G.train(training)
+
+
+def _ensure_folder(t: Training, folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        t.reporter.say(f"warning: {folder} was removed during training; it was recreated.")

@@ -1,0 +1,92 @@
+"""Save and restore a training run: what a checkpoint contains, and in which order it is put back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ganctl.config.settings import Config
+from ganctl.errors import CHECKPOINT, DATA, GanctlError
+from ganctl.runs import checkpoint
+from ganctl.runs.resume import truncate_logs
+from ganctl.system.files import make_durable
+from ganctl.training.devices import rng_state, set_rng_state
+from ganctl.training.engine import Engine
+from ganctl.training.run_log import RunLog
+from ganctl.training.setup import count_classes
+from ganctl.training.state import Training
+from ganctl.version import __version__
+
+
+def save(t: Training, log: RunLog) -> None:
+    """Save a checkpoint of the last step if all of its values are finite, then remove the oldest beyond ``keep``.
+
+    Raises:
+        GanctlError: training diverged, or the disk is full.
+    """
+    if t.config.on_nan == "stop" and t.recorder.count and t.recorder.first_bad() is not None:
+        log.finish_all()  # raises, after the line that shows the value
+    if not t.engine.is_finite():
+        log.diverged(f"a weight or the optimizer's state was not finite at step {t.step}")
+        return
+    for lines in (t.run.losses_file, t.run.timing_file, t.run.metrics_file):
+        make_durable(lines)  # a resumed run continues these files at the checkpoint's step
+    if not t.run.checkpoints_dir.is_dir():
+        t.run.checkpoints_dir.mkdir(parents=True)
+        t.reporter.say(f"warning: {t.run.checkpoints_dir} was removed during training; it was recreated.")
+    path = t.run.checkpoint_file(t.step)
+    checkpoint.save(path, _state(t))
+    t.last_checkpoint = path
+    if t.config.keep:
+        for old in t.run.checkpoints[: -t.config.keep]:
+            old.unlink()
+
+
+def restore(t: Training, state: dict[str, Any]) -> None:
+    """Restore everything but the engine, and cut the run's logs back to the step of ``state``."""
+    t.recorder.load_state_dict(state["recorder"])
+    t.step, t.seconds = state["step"], state["seconds"]
+    truncate_logs(t.run, t.step, t.config.log_every)
+    set_rng_state(state["rng"], t.engine.device)  # last: nothing may draw random numbers afterwards
+
+
+def restore_engine(engine: Engine, state: dict[str, Any], config: Config, fingerprint: str) -> None:
+    """Restore networks, loss and optimizers.
+
+    Raises:
+        GanctlError: ``fingerprint`` is not that of the data in ``state``, or the weights do not fit ``engine``.
+    """
+    if state["data"] != fingerprint:
+        raise GanctlError(
+            f"The dataset '{config.data.name}' is not the one that this run started with.",
+            "Its files have changed. Restore them, or start a new run.",
+            status=DATA,
+        )
+    try:
+        engine.load_state_dict(state["engine"])
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        made_by = sorted({f"{o['distribution']} {o['version']}" for o in state["components"].values()})
+        raise GanctlError(
+            "The checkpoint's weights do not fit its own networks, loss or optimizers.",
+            f"It was made with {', '.join(made_by)}. See what is installed: ganctl plugins",
+            status=CHECKPOINT,
+        ) from error
+
+
+def _state(t: Training) -> dict[str, Any]:
+    return {
+        "ganctl": __version__,
+        "torch": str(torch.__version__),
+        "step": t.step,
+        "seconds": t.seconds,
+        "config": t.config.to_dict(),
+        "components": t.origins,
+        "image": list(t.images.shape),
+        "classes": list(t.images.classes),
+        "num_classes": count_classes(t.images),
+        "data": t.fingerprint,
+        "engine": t.engine.state_dict(),
+        "recorder": t.recorder.state_dict(),
+        "rng": rng_state(t.engine.device),
+    }
