@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -153,6 +154,9 @@ class Run:
             raise _taken(self.path) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
+        except GanctlError:  # the disk is full: leave no folder that is not a run
+            shutil.rmtree(self.path, ignore_errors=True)
+            raise
         return self
 
 
