@@ -6,10 +6,15 @@ the machine's speed affects all of them.
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
 
 COMMANDS = {
     "import click, pluggy": ["-c", "import click, pluggy"],
@@ -18,21 +23,29 @@ COMMANDS = {
 }
 
 
-def seconds(arguments: list[str]) -> float:
+def seconds(arguments: list[str], environment: dict[str, str]) -> float:
     """Return the wall-clock time of one Python process."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment, cwd=ROOT
+    )
     return time.perf_counter() - start
 
 
 def measure(rounds: int) -> dict[str, list[float]]:
-    """Return ``rounds`` times for each of ``COMMANDS``, after one untimed round that fills the disk cache."""
+    """Return ``rounds`` times for each of ``COMMANDS``.
+
+    One untimed round before them compiles all modules, as an installation does.
+    """
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
-    for number in range(rounds + 1):
-        for name, arguments in COMMANDS.items():
-            duration = seconds(arguments)
-            if number:
-                times[name].append(duration)
+    with tempfile.TemporaryDirectory() as bytecode:
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        for number in range(rounds + 1):
+            for name, arguments in COMMANDS.items():
+                duration = seconds(arguments, environment)
+                if number:
+                    times[name].append(duration)
     return times
 
 
