@@ -1,4 +1,4 @@
-"""The same as the command line, from Python: ``ganctl.train(...)`` and ``ganctl.load("x.pt").sample(25)``."""
+"""The commands as Python functions: ``train(...)``, ``sweep(...)``, ``load("x.pt").sample(25)``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def train(
     plugins: Sequence[Path | str] = (),
     **settings: Any,
 ) -> Run:
-    """Train and return the finished run.
+    """Train a GAN and return the finished run.
 
     ::
 
@@ -40,40 +40,40 @@ def train(
         ganctl.load(run.path).grid(25)
 
     Args:
-        model: a model's name (``ganctl list models``).
-        data: a dataset's name (``ganctl list datasets``), or the path of a folder or zip of pictures.
-        config: a TOML file of settings, under those given here.
-        runs: the folder in which a numbered run folder is made.
-        out: the run folder itself, in place of a numbered one.
-        resume_from: a run folder or checkpoint to go on from; only settings such as ``epochs`` may be given.
-        quiet: show no progress.
-        plugins: Python files with hooks, to be loaded besides the installed plugins, as ``--plugin``.
+        model: name of a model (``ganctl list models``).
+        data: name of a dataset (``ganctl list datasets``), or path of a folder or zip file of images.
+        config: TOML file with settings. Arguments take precedence over the file.
+        runs: parent directory for the new numbered run folder.
+        out: the run folder, used instead of a numbered folder.
+        resume_from: run folder or checkpoint to resume. Only settings such as ``epochs`` may be given in addition.
+        quiet: do not show progress.
+        plugins: Python files with hooks that are loaded in addition to the installed plugins, as ``--plugin``.
         **settings: any setting of ``config.toml``, and the short forms ``optimizer``, ``lr``, ``g_lr``, ``d_lr``,
-            ``lr_schedule``, ``z_dim``. A component is its name or a dict ``{"name": …, option: …}``.
+            ``lr_schedule`` and ``z_dim``. A component is given as its name or as ``{"name": …, option: …}``.
 
     Raises:
-        GanctlError: anything wrong with the settings, the data or the machine, in words.
-        KeyboardInterrupt: stopped by Ctrl-C; the state is saved, and ``resume_from`` goes on.
+        GanctlError: the settings or the data are invalid, or training failed.
+        KeyboardInterrupt: stopped by Ctrl-C. The run is saved; ``resume_from`` resumes it.
     """
-    given = {**settings, **{k: v for k, v in {"model": model, "data": data}.items() if v is not None}}
+    given = _with_names(settings, model, data)
     reporter = make_reporter(quiet=quiet)
     registry = single_file.registry_with(plugins)
     with StopSignals() as stop:
         if resume_from is not None:
-            going_on = resume.find(Path(resume_from), registry, given, reporter.say)
+            found = resume.find(Path(resume_from), registry, given, reporter.say)
             return run_training(
-                going_on.config,
+                found.config,
                 registry=registry,
-                resume=going_on,
+                resume=found,
                 runs=Path(runs),
                 reporter=reporter,
                 stop=stop,
             )
         layers = [toml.read(Path(config)), given] if config is not None else [given]
-        settings_of_run, warnings = resolve(registry, *layers)
+        resolved, warnings = resolve(registry, *layers)
         print_warnings(warnings)
         return run_training(
-            settings_of_run,
+            resolved,
             registry=registry,
             runs=Path(runs),
             out=Path(out) if out else None,
@@ -109,45 +109,45 @@ def sweep(
             print(entry.values, entry.run.losses[-1])
 
     Args:
-        model: a model's name, as for :func:`train`.
-        data: a dataset's name or a path.
-        grid: values by setting, of which every combination is a run; a setting of a part as ``"generator.width"``.
-        zip: values by setting that go side by side.
-        ranges: what random draws come from, by setting, as ``"1e-5..1e-3"``.
-        random: how many draws.
-        seeds: how often each of all that, with a seed of its own.
-        config: a TOML file of settings and of what varies, under those given here.
-        sweeps: the folder in which a numbered sweep folder is made.
-        out: the sweep folder itself, in place of a numbered one; the same sweep there goes on.
-        resume_from: a sweep folder to go on with, or to help with; nothing else but ``jobs``, ``plugins`` and the
-            settings ``device`` and ``data_root`` may be given.
-        jobs: processes at a time; None for as many as there is room for.
-        quiet: show no progress.
+        model: name of a model, as for :func:`train`.
+        data: name or path of a dataset, as for :func:`train`.
+        grid: values by setting. Every combination is a run. An option of a part is written as ``"generator.width"``.
+        zip: values by setting that are combined one to one.
+        ranges: ranges for random draws, by setting, for example ``"1e-5..1e-3"``.
+        random: number of random draws.
+        seeds: number of seeds with which every combination is repeated.
+        config: TOML file with settings and variations. Arguments take precedence over the file.
+        sweeps: parent directory for the new numbered sweep folder.
+        out: the sweep folder, used instead of a numbered folder. If it contains the same sweep, that sweep is resumed.
+        resume_from: sweep folder to resume or to help with. Only ``jobs``, ``plugins`` and the settings ``device`` and
+            ``data_root`` may be given in addition.
+        jobs: number of simultaneous runs; None: as many as memory and CPUs allow.
+        quiet: do not show progress.
         plugins: Python files with hooks, as ``--plugin``.
-        **settings: settings of every run, as for :func:`train`.
+        **settings: settings of all runs, as for :func:`train`.
 
     Raises:
-        GanctlError: anything wrong with the settings or the data, before anything is trained; or runs failed.
-        KeyboardInterrupt: stopped by Ctrl-C; the runs are saved, and ``resume_from`` goes on.
+        GanctlError: the settings or the data are invalid (raised before training starts), or runs failed.
+        KeyboardInterrupt: stopped by Ctrl-C. The runs are saved; ``resume_from`` resumes them.
     """
-    given = {**settings, **{k: v for k, v in {"model": model, "data": data}.items() if v is not None}}
+    given = _with_names(settings, model, data)
     vary: dict[str, Any] = {"grid": grid, "zip": zip, "range": ranges, "random": random}
     vary = {name: value for name, value in vary.items() if value} | ({"seeds": seeds} if seeds != 1 else {})
     with StopSignals() as stop:
         if resume_from is not None:
             if contradicting := [*(given.keys() - {"device", "data_root"}), *vary]:
                 raise GanctlError(
-                    f"A sweep goes on as it is; {contradicting[0]} contradicts that.",
-                    "Besides resume_from, only jobs, plugins, device and data_root may be given.",
+                    f"A sweep is resumed with its own settings; {contradicting[0]} contradicts them.",
+                    "Give only jobs, plugins, device and data_root in addition to resume_from.",
                     status=USAGE,
                 )
             found, changed = read(resume_from), given
         else:
-            request = runner.asked_for(
+            request = runner.make_request(
                 Path(config) if config is not None else None, vary, {}, layer=given, plugins=plugins
             )
             found, changed = (
-                runner.begin(
+                runner.create_sweep(
                     request,
                     jobs=jobs,
                     command="ganctl.sweep(…)",
@@ -157,8 +157,13 @@ def sweep(
                 ),
                 {},
             )
-        runner.carry_out(found, jobs=jobs, stop=stop, plugins=plugins, given=changed, quiet=quiet)
+        runner.run_sweep(found, jobs=jobs, stop=stop, plugins=plugins, given=changed, quiet=quiet)
     return found
+
+
+def _with_names(settings: Mapping[str, Any], model: str | None, data: str | None) -> dict[str, Any]:
+    names = {"model": model, "data": data}
+    return {**settings, **{key: value for key, value in names.items() if value is not None}}
 
 
 __all__ = ["Interrupted", "load", "sweep", "train"]

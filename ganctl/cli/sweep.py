@@ -95,12 +95,12 @@ def sweep(
     from ganctl.system.signals import StopSignals
 
     with StopSignals() as stop:  # before torch is imported: a signal during that must count too
-        from ganctl.sweeps import plan as planning
-        from ganctl.sweeps.runner import asked_for, begin, carry_out, checked
+        from ganctl.sweeps.runner import check_runs, create_sweep, make_request, run_sweep
+        from ganctl.sweeps.variation import parse_options
 
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
         at_a_time = _jobs(jobs)
-        vary = planning.from_text(grid, pairs, ranges, random=draws, seeds=seeds)
+        vary = parse_options(grid, pairs, ranges, random=draws, seeds=seeds)
         if resume is not None:
             from ganctl.sweeps.folder import read
 
@@ -130,16 +130,18 @@ def sweep(
                 raise GanctlError(
                     "--retry-failed is for --resume SWEEP.", "A new sweep has no failed runs.", status=USAGE
                 )
-            request = asked_for(config_file, vary, given, component_options, plugins=plugin_paths)
+            request = make_request(config_file, vary, given, component_options, plugins=plugin_paths)
             if dry_run:
-                steps = checked(request, quiet=quiet)
+                steps = check_runs(request, quiet=quiet)
                 _list([(each.values, n, "") for each, n in zip(request.planned, steps, strict=True)])
                 return
             import shlex
 
             command = shlex.join(["ganctl", *sys.argv[1:]])
-            found = begin(request, jobs=at_a_time, command=command, sweeps=sweeps, out=out, quiet=quiet)
-        carry_out(
+            found = create_sweep(
+                request, jobs=at_a_time, command=command, sweeps=sweeps, out=out, quiet=quiet
+            )
+        run_sweep(
             found,
             jobs=at_a_time,
             stop=stop,

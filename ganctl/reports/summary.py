@@ -188,10 +188,4 @@ def _hashable(value: object) -> object:
 
 def _of_sweep(entry: folder.Entry) -> History:
     h = history.read(entry.run.path)
-    state = entry.state
-    h = replace(h, total=h.total or entry.steps)
-    if state == "failed" and h.state not in ("diverged", "failed"):
-        return replace(h, state="failed", note=entry.reason or h.note)
-    if state in ("running", "waiting"):
-        return replace(h, state=state)
-    return h
+    return replace(h, total=h.total or entry.steps, state=entry.state, note=entry.reason or h.note)

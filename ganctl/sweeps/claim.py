@@ -1,12 +1,13 @@
-"""Who works on what: each run of a sweep is taken by one process at a time, on however many machines.
+"""Claim runs: each run of a sweep is trained by one process at a time, on any number of machines.
 
-What keeps two from the same run is the kernel's lock on ``queue/NAME.lock``, held by the process that trains for as
-long as it lives (filelock: flock on POSIX, LockFileEx on Windows). It needs no clock and no list that could be damaged,
-and a ``kill -9`` frees it at once. Network file systems pass such locks on to other machines (NFSv4, NFSv3 with lockd,
-SMB, CephFS, Lustre with ``flock``), and free those of a machine that went down. Some do not, and say nothing: so
-whoever gets the lock of a run that another machine left without a word first looks whether that machine is still at it.
+The kernel's lock on ``queue/NAME.lock`` prevents two processes from taking the same run. The process that trains holds
+the lock as long as it lives (filelock: flock on POSIX, LockFileEx on Windows). No timeout has to expire, no record can
+be damaged, and a ``kill -9`` frees the lock immediately. Network file systems share such locks between machines (NFSv4,
+NFSv3 with lockd, SMB, CephFS, Lustre with ``flock``) and free the locks of a machine that went down. Some file systems
+do not share locks and report no error. A process that takes a run which another machine did not release therefore
+first checks whether the other machine still sends heartbeats.
 
-docs/sweeps.md compares this with the journals and leases that other libraries have.
+docs/sweeps.md compares this with the journals and leases of other libraries.
 """
 
 from __future__ import annotations
@@ -23,42 +24,49 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from ganctl.errors import GanctlError, status_of
-from ganctl.sweeps.folder import SECONDS_BETWEEN_BEATS, SECONDS_UNTIL_GONE, Entry, Sweep, this_machine
+from ganctl.sweeps.folder import (
+    FAILURES,
+    HEARTBEAT_INTERVAL,
+    HEARTBEAT_TIMEOUT,
+    Entry,
+    Sweep,
+    this_machine,
+)
 from ganctl.system.files import write_atomically
 
-DEATHS = 3  # in a row, without getting on: then it is the run's fault
+MAX_CRASHES = 3  # consecutive crashes at the same checkpoint after which the run counts as failed
 
 
 class Claim:
-    """A run that this process has taken. Give it back with :meth:`done`, :meth:`failed` or :meth:`released`."""
+    """A run that this process has taken. End the claim with :meth:`finish`, :meth:`fail` or :meth:`release`."""
 
     def __init__(self, entry: Entry, lock: Any) -> None:
         self.entry, self._lock = entry, lock
         self._stop, self._writing = threading.Event(), threading.Lock()
-        self._about: dict[str, Any] = {
+        self._worker: dict[str, Any] = {
             "machine": this_machine(),
             "host": platform.node(),
             "pid": os.getpid(),
-            "beat": 0,
+            "heartbeat": 0,
         }
         self._write()
-        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread = threading.Thread(target=self._send_heartbeats, daemon=True)
         self._thread.start()
 
-    def add(self, **values: Any) -> None:
-        """Tell more about this worker, in its file."""
+    def update(self, **values: Any) -> None:
+        """Add ``values`` to the worker's file."""
         self._write(**values)
 
-    def done(self) -> None:
-        self._end({"state": "done"})
+    def finish(self) -> None:
+        """Record that the run finished, and release it."""
+        self._end({"state": "finished"})
 
-    def failed(self, message: str, hint: str, status: int) -> None:
-        self._end(
-            {"state": "failed", "message": message, "hint": hint, "status": status, "host": platform.node()}
-        )
+    def fail(self, message: str, hint: str, status: int) -> None:
+        """Record that the run failed, and release it."""
+        self._end(_failure(message, hint, status))
 
-    def released(self) -> None:
-        """The run is not finished: somebody may go on with it."""
+    def release(self) -> None:
+        """Release a run that has not ended, so that another worker may resume it."""
         self._end(None)
 
     def _end(self, record: dict[str, Any] | None) -> None:
@@ -71,132 +79,148 @@ class Claim:
         finally:
             self._lock.release()
 
-    def _beat(self) -> None:
-        while not self._stop.wait(SECONDS_BETWEEN_BEATS):
-            with suppress(OSError):  # a network that is away for a while
-                self._write(beat=self._about["beat"] + 1)
+    def _send_heartbeats(self) -> None:
+        while not self._stop.wait(HEARTBEAT_INTERVAL):
+            with suppress(OSError):  # the network may be unavailable for a while
+                self._write(heartbeat=self._worker["heartbeat"] + 1)
 
     def _write(self, **values: Any) -> None:
-        # Renamed into place, that a reader on another machine opens the new file and is not shown a cached one.
+        # The file is replaced: a reader on another machine then opens the new file and does not see a cached one.
         temporary = self.entry.worker_file.with_name(f".{self.entry.name}.worker.tmp")
         with self._writing:
-            self._about.update(values)
-            temporary.write_text(json.dumps(self._about), encoding="utf-8")
+            self._worker.update(values)
+            temporary.write_text(json.dumps(self._worker), encoding="utf-8")
             os.replace(temporary, self.entry.worker_file)
 
 
-def take(
+def claim_next(
     sweep: Sweep, *, skip: Collection[str] = (), check: Callable[[], None] = lambda: None
 ) -> Claim | None:
-    """The first run that is neither ended nor in anybody's hands, taken; or None.
+    """Claim the first run that has not ended and that no process holds. Return None if there is no such run.
 
     Args:
-        skip: names of runs to leave alone.
-        check: called now and then while waiting; may raise.
+        skip: names of runs not to take.
+        check: called regularly while waiting; may raise.
 
     Raises:
-        GanctlError: the folder cannot be written, or does not pass locks on to another machine that works in it.
+        GanctlError: the folder is not writable, or its file system does not share locks with another machine that
+            works on the sweep.
     """
     for entry in sweep:
         if entry.name in skip or entry.end is not None:
             continue
-        lock = locked(entry)
+        lock = acquire_lock(entry)
         if lock is None:
             continue
         try:
-            if entry.end is not None:  # since we looked
+            if entry.end is not None:  # the run may have ended before the lock was acquired
                 lock.release()
                 continue
-            _see_that_locks_are_shared(entry, check)
+            _check_locks_are_shared(entry, check)
             return Claim(entry, lock)
         except OSError as error:
             lock.release()
-            raise _unwritable(entry, error) from error
+            raise _not_writable(entry, error) from error
         except BaseException:
             lock.release()
             raise
     return None
 
 
-def locked(entry: Entry) -> Any:
-    """The lock of ``entry``, acquired; None if another process has it."""
+def acquire_lock(entry: Entry) -> Any:
+    """Acquire and return the lock of ``entry``, or return None if another process holds it."""
     lock = FileLock(entry.lock_file)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         return None
     except OSError as error:
-        raise _unwritable(entry, error) from error
+        raise _not_writable(entry, error) from error
     return lock
 
 
 def write_end(entry: Entry, record: dict[str, Any]) -> None:
-    """Write down how a run ended. Its lock is held."""
+    """Write how a run ended. The caller holds the lock of ``entry``."""
     write_atomically(entry.end_file, json.dumps(record, ensure_ascii=False).encode())
 
 
-def forget_failures(sweep: Sweep) -> None:
-    """Let every failed run be tried again."""
+def reset_failed_runs(sweep: Sweep) -> None:
+    """Delete the records of all failures, so that workers try these runs again."""
     for entry in sweep:
-        if entry.state == "failed" and (lock := locked(entry)) is not None:
+        if entry.state in FAILURES and (lock := acquire_lock(entry)) is not None:
             try:
-                if entry.state == "failed":
-                    entry.deaths_file.unlink(missing_ok=True)
+                if entry.state in FAILURES:
+                    entry.crashes_file.unlink(missing_ok=True)
                     entry.end_file.unlink(missing_ok=True)
             finally:
                 lock.release()
 
 
-def count_death(entry: Entry, how: str) -> None:
-    """Its process ended by itself. If that happens again and again at one place, the run has failed."""
-    lock = locked(entry)
-    if lock is None:  # somebody is at it already
+def count_crash(entry: Entry, description: str) -> None:
+    """Count a process that died while it trained ``entry``.
+
+    After :data:`MAX_CRASHES` crashes without a new checkpoint in between, the run counts as failed.
+
+    Args:
+        description: how the process ended, for example ``"ended with status 1"``.
+    """
+    lock = acquire_lock(entry)
+    if lock is None:  # another process already resumed the run
         return
     try:
         newest = entry.run.checkpoints[-1:]
-        place = newest[0].name if newest else ""
-        before = json.loads(entry.deaths_file.read_text()) if entry.deaths_file.exists() else {}
-        count = before.get("count", 0) + 1 if before.get("place") == place else 1
-        write_atomically(entry.deaths_file, json.dumps({"count": count, "place": place}).encode())
-        if count >= DEATHS:
-            where = f"after {place}" if place else "before its first checkpoint"
+        checkpoint = newest[0].name if newest else ""
+        before = json.loads(entry.crashes_file.read_text()) if entry.crashes_file.exists() else {}
+        count = before.get("count", 0) + 1 if before.get("checkpoint") == checkpoint else 1
+        write_atomically(entry.crashes_file, json.dumps({"count": count, "checkpoint": checkpoint}).encode())
+        if count >= MAX_CRASHES:
+            where = f"after {checkpoint}" if checkpoint else "before its first checkpoint"
             write_end(
                 entry,
-                {
-                    "state": "failed",
-                    "message": f"Its process {how}, {count} times {where}.",
-                    "hint": "If memory is short, give fewer --jobs or a smaller --batch-size.",
-                    "status": 6,
-                    "host": platform.node(),
-                },
+                _failure(
+                    f"Its process {description}, {count} times {where}.",
+                    "If memory is short, reduce --jobs or --batch-size.",
+                    6,
+                ),
             )
     finally:
         lock.release()
 
 
-def _see_that_locks_are_shared(entry: Entry, check: Callable[[], None]) -> None:
-    """We have its lock, so nobody works on it. If it seems that somebody on another machine does, locks are in vain."""
+def _failure(message: str, hint: str, status: int) -> dict[str, Any]:
+    return {
+        "state": "failed",
+        "message": message,
+        "hint": hint,
+        "status": status,
+        "host": platform.node(),
+    }
+
+
+def _check_locks_are_shared(entry: Entry, check: Callable[[], None]) -> None:
+    """Raise if another machine still trains ``entry`` although this process holds its lock."""
     worker = entry.worker
     if worker is None or worker.get("machine") == this_machine():
         return
-    until = time.monotonic() + SECONDS_UNTIL_GONE
+    until = time.monotonic() + HEARTBEAT_TIMEOUT
     while time.monotonic() < until:
         check()
         now = entry.worker
-        if now is None:  # ended, between our looks
+        if now is None:  # the other machine ended its claim in the meantime
             return
-        if now.get("beat") != worker.get("beat") or now.get("pid") != worker.get("pid"):
+        if now.get("heartbeat") != worker.get("heartbeat") or now.get("pid") != worker.get("pid"):
             raise GanctlError(
-                f"{worker.get('host')} is at work on {entry.run.path}, yet its lock could be taken here: this file "
-                "system does not pass locks on from machine to machine.",
-                "Let one machine at a time work on this sweep, or put it on a file system that does, as NFS version 4.",
+                f"{worker.get('host')} is training {entry.run.path}, but its lock could be acquired here: this file "
+                "system does not share locks between machines.",
+                "Work on this sweep from one machine at a time, or move it to a file system with shared locks, for "
+                "example NFS version 4.",
             )
         time.sleep(0.5)
 
 
-def _unwritable(entry: Entry, error: OSError) -> GanctlError:
+def _not_writable(entry: Entry, error: OSError) -> GanctlError:
     return GanctlError(
-        f"Cannot write in {entry.queue}: {error.strerror or error}.",
-        "Whoever works on a sweep must be allowed to write there.",
+        f"Cannot write to {entry.queue}: {error.strerror or error}.",
+        "Give the user who works on this sweep write access to that folder.",
         status=status_of(error),
     )

@@ -1,4 +1,4 @@
-"""Making the sweep folder: it appears whole, with a run folder for every run, or not at all."""
+"""Create a sweep folder with a run folder for every run, completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,64 +15,64 @@ from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
 from ganctl.runs.status import Status
 from ganctl.sweeps.folder import Sweep, is_sweep, read
-from ganctl.sweeps.plan import Planned, title, varying
+from ganctl.sweeps.naming import sweep_name
+from ganctl.sweeps.plan import PlannedRun, distinct_values
 from ganctl.system import toml
 from ganctl.system.numbered_folder import create_numbered_folder
 
 
-def create(
-    planned: Sequence[Planned],
+def create_folder(
+    planned: Sequence[PlannedRun],
     steps: Sequence[int],
-    asked: Mapping[str, Any],
+    settings: Mapping[str, Any],
     *,
     command: str,
     threads: int,
     sweeps: Path,
     out: Path | None,
 ) -> Sweep:
-    """A new sweep of the runs ``planned``: ``sweeps/NNNNN-name``, or exactly ``out``.
+    """Create the sweep folder ``sweeps/NNNNN-name``, or ``out``.
 
-    If ``out`` is a sweep of the same runs already, it is that one: so the same command, given again or on another
-    machine, goes on with it.
+    If ``out`` already contains a sweep with the same runs, return that sweep. The same command, repeated or started on
+    another machine, therefore resumes the sweep.
 
     Args:
-        steps: how many each run has to take.
-        asked: what ``sweep.toml`` says.
-        command: the command line that asked for it, for whoever reads that file.
-        threads: of the processor, for each run.
+        steps: total number of steps of each run.
+        settings: contents of ``sweep.toml``.
+        command: command line that requested the sweep, for a comment in ``sweep.toml``.
+        threads: number of CPU threads of each run.
 
     Raises:
-        GanctlError: ``out`` is something else, or the folder cannot be made.
+        GanctlError: ``out`` contains something else, or the folder cannot be created.
     """
     if out is not None and is_sweep(out):
-        return _same(out, planned)
+        return _read_same(out, planned)
     parent = out.absolute().parent if out is not None else sweeps
     try:
         parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
         try:
-            new.chmod(
-                0o777 & ~_umask()
-            )  # mkdtemp keeps others out, and other machines' workers may be others
-            _fill(new, planned, steps, asked, command, threads)
+            # mkdtemp denies access to other users, but workers on other machines may be other users.
+            new.chmod(0o777 & ~_umask())
+            _write_files(new, planned, steps, settings, command, threads)
             if out is not None:
-                return _moved(new, out, planned)
-            return read(create_numbered_folder(parent, title(planned), new.rename, default="sweep"))
+                return _move(new, out, planned)
+            return read(create_numbered_folder(parent, sweep_name(planned), new.rename, default="sweep"))
         finally:
             shutil.rmtree(new, ignore_errors=True)
     except OSError as error:
         raise GanctlError(
-            f"Cannot make a sweep folder in {parent}: {error.strerror or error}.",
-            "Choose another place with --sweeps DIR.",
+            f"Cannot create a sweep folder in {parent}: {error.strerror or error}.",
+            "Choose another folder with --sweeps DIR.",
             status=status_of(error),
         ) from error
 
 
-def _fill(
+def _write_files(
     folder: Path,
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedRun],
     steps: Sequence[int],
-    asked: Mapping[str, Any],
+    settings: Mapping[str, Any],
     command: str,
     threads: int,
 ) -> None:
@@ -84,22 +84,22 @@ def _fill(
         run_status.write(run.status_file, Status("waiting", total=count))
         per_step = each.config.batch_size * each.config.n_critic
         runs.append({"name": each.name, "values": each.values, "steps": count, "images_per_step": per_step})
-    text = f"# {command}\n\n{toml.write(asked, {})}"
+    text = f"# {command}\n\n{toml.write(settings, {})}"
     (folder / "sweep.toml").write_text(text, encoding="utf-8")
-    index = {"varying": varying([each.values for each in planned]), "threads": threads, "runs": runs}
+    index = {"varying": distinct_values([each.values for each in planned]), "threads": threads, "runs": runs}
     (folder / "runs.json").write_text(
         json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
 
 
-def _moved(new: Path, out: Path, planned: Sequence[Planned]) -> Sweep:
+def _move(new: Path, out: Path, planned: Sequence[PlannedRun]) -> Sweep:
     try:
         if out.is_dir() and not any(out.iterdir()):
             out.rmdir()
-        os.rename(new, out)  # fails if it is there by now, with something in it
+        os.rename(new, out)  # fails if ``out`` is not empty
     except OSError:
-        if is_sweep(out):  # another start was quicker
-            return _same(out, planned)
+        if is_sweep(out):  # another process created it in the meantime
+            return _read_same(out, planned)
         if out.exists():
             raise GanctlError(
                 f"{out} already exists and is not empty.", "Choose another folder.", status=USAGE
@@ -108,32 +108,28 @@ def _moved(new: Path, out: Path, planned: Sequence[Planned]) -> Sweep:
     return read(out)
 
 
-def _same(out: Path, planned: Sequence[Planned]) -> Sweep:
-    """The sweep at ``out``, if its runs are those ``planned``."""
+def _read_same(out: Path, planned: Sequence[PlannedRun]) -> Sweep:
+    """Return the sweep at ``out`` if its runs are those of ``planned``, otherwise raise a GanctlError."""
     sweep = read(out)
-    theirs = {entry.name: entry.run.config for entry in sweep}
-    ours = {each.name: toml.parse(each.config.to_toml()) for each in planned}
-    if theirs.keys() != ours.keys():
-        other = sorted(theirs.keys() ^ ours.keys())[0]
-        raise GanctlError(
-            f"{out} is another sweep: {'it has' if other in theirs else 'it lacks'} the run {other}.",
-            f"Go on with it as it is: ganctl sweep --resume {out}  Or choose another folder.",
-            status=USAGE,
-        )
-    for name, config in ours.items():
-        # Where a worker runs and finds the data is its own affair.
-        differ = [
-            key
-            for key in config
-            if key not in ("device", "data_root") and config[key] != theirs[name].get(key)
-        ]
-        if differ:
-            raise GanctlError(
-                f"{out} is another sweep: its run {name} has another {differ[0]}.",
-                f"Go on with it as it is: ganctl sweep --resume {out}  Or choose another folder.",
-                status=USAGE,
-            )
+    existing = {entry.name: entry.run.config for entry in sweep}
+    requested = {each.name: toml.parse(each.config.to_toml()) for each in planned}
+    if existing.keys() != requested.keys():
+        name = sorted(existing.keys() ^ requested.keys())[0]
+        raise _different(out, f"it {'has' if name in existing else 'lacks'} the run {name}")
+    for name, config in requested.items():
+        for key, value in config.items():
+            # Each worker may have its own device and its own folder of datasets.
+            if key not in ("device", "data_root") and value != existing[name].get(key):
+                raise _different(out, f"its run {name} has another {key}")
     return sweep
+
+
+def _different(out: Path, difference: str) -> GanctlError:
+    return GanctlError(
+        f"{out} contains a different sweep: {difference}.",
+        f"Resume that sweep with: ganctl sweep --resume {out}  Or choose another folder.",
+        status=USAGE,
+    )
 
 
 def _umask() -> int:

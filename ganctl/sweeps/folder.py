@@ -1,8 +1,7 @@
-"""The sweep folder, and what it says about its runs. Read without torch, and without any lock.
+"""Read a sweep folder and the states of its runs, without torch and without taking a lock.
 
-``sweep.toml`` what was asked; ``runs.json`` the runs in their order; a run folder each, from the beginning, so that a
-run which nobody has begun is one that was stopped before its first checkpoint; ``queue/`` who works on what, and how
-each run ended.
+``sweep.toml`` contains the settings of the sweep and ``runs.json`` its runs in order. Each run has a run folder, which
+is created with the sweep. ``queue/`` contains what only the workers know: who trains which run, and which runs ended.
 """
 
 from __future__ import annotations
@@ -15,16 +14,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
+from ganctl.runs.history import in_use
+from ganctl.runs.status import State, Status
 from ganctl.system import toml
 
-State = Literal["waiting", "running", "stopped", "done", "failed"]
+FAILURES: tuple[State, ...] = ("failed", "diverged")
+ENDED: tuple[State, ...] = ("finished", *FAILURES)
 
-SECONDS_BETWEEN_BEATS = 10.0  # a worker says that it is alive
-SECONDS_UNTIL_GONE = 45.0  # without a beat, on another machine
+HEARTBEAT_INTERVAL = 10.0  # seconds between two updates of a worker's file
+HEARTBEAT_TIMEOUT = 45.0  # seconds without an update after which a worker on another machine counts as dead
 
 
 @dataclass(frozen=True)
@@ -32,13 +35,13 @@ class Entry:
     """One run of a sweep.
 
     Attributes:
-        name: of its folder, made of what differs, as ``lr=1e-4,batch-size=128``.
-        values: the settings in which this run differs from others, as text, by name: those of
-            :attr:`Sweep.varying`, in that order. Names are as in ``config.toml``: ``lr``, ``batch_size``,
+        name: name of the run folder, made of the settings that vary, for example ``lr=1e-4,batch-size=128``.
+        values: values of the settings that vary, as text, by name. The names and their order are those of
+            :attr:`Sweep.varying`. Names are written as in ``config.toml``: ``lr``, ``batch_size``,
             ``generator.width``, ``seed``.
-        run: its folder, a run folder like any other.
-        steps: how many it has to take.
-        images_per_step: real images that D sees in each.
+        run: the run folder.
+        steps: total number of steps of the run.
+        images_per_step: number of real images that D sees in each step.
         queue: the folder ``queue`` of the sweep.
     """
 
@@ -62,38 +65,60 @@ class Entry:
         return self.queue / f"{self.name}.end"
 
     @property
-    def deaths_file(self) -> Path:
-        return self.queue / f"{self.name}.deaths"
+    def crashes_file(self) -> Path:
+        return self.queue / f"{self.name}.crashes"
 
     @property
     def end(self) -> dict[str, Any] | None:
-        """How it ended: ``{"state": "done"}``, or ``"failed"`` with ``message``, ``hint`` and ``status``; or None."""
+        """The record of how the run ended, or None if workers may still take the run.
+
+        ``state`` is ``"finished"``, or ``"failed"`` with ``message``, ``hint`` and ``status``.
+        """
         return read_json(self.end_file)
 
     @property
     def worker(self) -> dict[str, Any] | None:
-        """Who works on it: ``machine``, ``host``, ``pid``, …; or None. It may have died since."""
+        """The worker that took the run last (``machine``, ``host``, ``pid``, …), or None. It may have died."""
         return read_json(self.worker_file)
 
     @property
+    def status(self) -> Status:
+        """The run's ``status.json``; ``waiting`` if it cannot be read."""
+        try:
+            return run_status.read(self.run.status_file)
+        except GanctlError:
+            return Status("waiting")
+
+    @property
     def state(self) -> State:
-        """``waiting``: nobody began it; ``running``; ``stopped``: begun, and nobody is at it; ``done``; ``failed``."""
-        end = self.end
+        """The state of the run, as in its ``status.json``.
+
+        The queue adds what ``status.json`` cannot contain: a living worker, a run whose process crashed repeatedly or
+        never started, and a failed run that is going to be tried again.
+        """
+        status, end = self.status, self.end
         if end is not None:
-            return "failed" if end.get("state") == "failed" else "done"
+            return status.state if status.state in ENDED else end.get("state", "finished")
         worker = self.worker
         if worker is not None and _is_alive(worker, self.worker_file):
             return "running"
-        return "stopped" if self.run.samples else "waiting"
+        if status.state == "running":
+            return "running" if in_use(self.run) else "killed"
+        if status.state in FAILURES:
+            return "stopped" if status.step else "waiting"
+        return status.state
 
     @property
     def reason(self) -> str:
-        """Why it failed, or nothing."""
-        return str((self.end or {}).get("message", ""))
+        """The error message if the run failed, otherwise an empty string."""
+        if self.state not in FAILURES:
+            return ""
+        error = self.status.error
+        return error.message if error else str((self.end or {}).get("message", ""))
 
     @property
     def last(self) -> dict[str, Any]:
-        """The last line of ``losses.jsonl``, with those of ``timing.jsonl`` for the same step; empty before one."""
+        """The last record of ``losses.jsonl`` merged with the last one of ``timing.jsonl``; empty if there is none."""
         return {**last_record(self.run.timing_file), **last_record(self.run.losses_file)}
 
 
@@ -103,15 +128,15 @@ class Sweep:
 
     Attributes:
         path: the folder.
-        asked: ``sweep.toml``: the settings of all runs, and in the tables ``grid``, ``zip`` and ``range`` those that
-            vary.
-        varying: the settings that vary, by name, each with its different values as text, in the order asked for.
-        entries: the runs in their order.
-        threads: of the processor, for each run.
+        settings: contents of ``sweep.toml``: the settings of all runs, and the tables ``grid``, ``zip`` and ``range``
+            with the settings that vary.
+        varying: distinct values of each setting that varies, as text, in the requested order.
+        entries: the runs, in order.
+        threads: number of CPU threads of each run.
     """
 
     path: Path
-    asked: dict[str, Any]
+    settings: dict[str, Any]
     varying: dict[str, list[str]]
     entries: list[Entry]
     threads: int
@@ -122,7 +147,7 @@ class Sweep:
 
     @property
     def runs(self) -> list[Run]:
-        """The runs in their order."""
+        """The run folders, in order."""
         return [entry.run for entry in self.entries]
 
     def __iter__(self) -> Iterator[Entry]:
@@ -133,20 +158,20 @@ class Sweep:
 
 
 def is_sweep(path: Path | str) -> bool:
-    """Whether ``path`` is a sweep folder."""
+    """Return whether ``path`` is a sweep folder."""
     return (Path(path) / "runs.json").is_file()
 
 
 def read(path: Path | str) -> Sweep:
-    """The sweep folder at ``path``. What changes while it runs, such as ``entry.state``, is read when asked for.
+    """Return the sweep in the folder ``path``. Properties that change, such as ``entry.state``, are read on access.
 
     Raises:
-        GanctlError: there is none, or its files are damaged.
+        GanctlError: ``path`` is not a sweep folder, or its files are damaged.
     """
     path = Path(path)
     if not is_sweep(path):
         what = "is not a sweep folder: it has no runs.json" if path.is_dir() else "does not exist"
-        raise GanctlError(f"{path} {what}.", "Sweeps lie in the folder sweeps/.", status=USAGE)
+        raise GanctlError(f"{path} {what}.", "By default, sweep folders are in sweeps/.", status=USAGE)
     try:
         index = json.loads((path / "runs.json").read_text(encoding="utf-8"))
         entries = [
@@ -165,13 +190,13 @@ def read(path: Path | str) -> Sweep:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GanctlError(
             f"{path / 'runs.json'} cannot be read: {error}.",
-            "It lists the runs of the sweep; the runs themselves are folders beside it.",
+            "This file lists the runs of the sweep. The run folders are still intact: ganctl train --resume RUN",
         ) from error
     return Sweep(path, toml.read(path / "sweep.toml"), varying, entries, threads)
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """The object in ``path``; None if there is no such file, or none that is whole."""
+    """Return the JSON object in ``path``, or None if the file does not exist or is incomplete."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -180,7 +205,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def last_record(path: Path) -> dict[str, Any]:
-    """The last whole line of a file of JSON lines, however long the file; empty without one."""
+    """Return the last complete record of a file of JSON lines; empty if there is none. Reads only the file's end."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -201,7 +226,10 @@ def last_record(path: Path) -> dict[str, Any]:
 
 @cache
 def this_machine() -> str:
-    """What two processes share exactly if one kernel keeps the locks of both: the boot, else the machine's name."""
+    """Return an identifier of this machine: the kernel's boot ID, or the host name where there is no boot ID.
+
+    Two processes have the same boot ID exactly if the same kernel manages their locks.
+    """
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -214,10 +242,10 @@ def _is_alive(worker: dict[str, Any], file: Path) -> bool:
             os.kill(int(worker["pid"]), 0)
         except (ProcessLookupError, KeyError, ValueError, TypeError):
             return False
-        except OSError:  # another user's
+        except OSError:  # the process belongs to another user
             return True
         return True
     try:
-        return time.time() - file.stat().st_mtime < SECONDS_UNTIL_GONE
+        return time.time() - file.stat().st_mtime < HEARTBEAT_TIMEOUT
     except OSError:
         return False

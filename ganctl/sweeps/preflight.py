@@ -1,4 +1,4 @@
-"""What can be known of every run before the first is trained: its data, its networks, its steps."""
+"""Check the data, the networks and the number of steps of every run before the first run is trained."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ganctl.config.settings import Config
 from ganctl.dataset import Images
 from ganctl.errors import GanctlError
 from ganctl.plugin.registry import Registry
-from ganctl.sweeps.plan import Planned, of_run
+from ganctl.sweeps.plan import PlannedRun, in_run
 from ganctl.system.progress import Reporter
 from ganctl.training.devices import rng_state, set_rng_state
 from ganctl.training.loop import total_steps
 from ganctl.training.setup import load_data, make_engine
 
-#: Settings on which neither the data nor the networks depend.
-_OF_NO_MATTER = (
+#: Settings that affect neither the data nor the networks.
+_IRRELEVANT = (
     "seed",
     "epochs",
     "steps",
@@ -30,11 +30,14 @@ _OF_NO_MATTER = (
 )
 
 
-def check(registry: Registry, planned: Sequence[Planned], reporter: Reporter) -> list[int]:
-    """Decode the data and build the networks of every run once, on the CPU; how many steps each has to take.
+def check_runs(registry: Registry, planned: Sequence[PlannedRun], reporter: Reporter) -> list[int]:
+    """Decode the data and build the networks of all runs on the CPU, each combination once.
+
+    Returns:
+        The total number of steps of each run.
 
     Raises:
-        GanctlError: one of them cannot be trained; the run is named.
+        GanctlError: a run cannot be trained; the message contains its name.
     """
     data: dict[str, Images] = {}
     built: set[str] = set()
@@ -49,11 +52,11 @@ def check(registry: Registry, planned: Sequence[Planned], reporter: Reporter) ->
                     data[key] = load_data(registry, config, reporter).images
                 images = data[key]
                 try:
-                    if (needed := _needed(config)) not in built:
+                    if (relevant := _relevant_settings(config)) not in built:
                         make_engine(registry, config, images, torch.device("cpu"))
-                        built.add(needed)
+                        built.add(relevant)
                 except GanctlError as error:
-                    raise of_run(each.name, error) from error
+                    raise in_run(each.name, error) from error
                 steps.append(total_steps(config, len(images.x)))
                 advance(1)
     finally:
@@ -61,14 +64,14 @@ def check(registry: Registry, planned: Sequence[Planned], reporter: Reporter) ->
     return steps
 
 
-def threads_for(jobs: int | None) -> int:
-    """Of the processor, for each of ``jobs`` runs at a time; for as many as there is room for, one."""
+def threads_per_run(jobs: int | None) -> int:
+    """Return the number of CPU threads of each run, given ``jobs`` simultaneous runs (None: automatic)."""
     return 1 if jobs is None else max(1, torch.get_num_threads() // jobs)
 
 
-def _needed(config: Config) -> str:
-    """What the networks depend on: two learning rates need not be built for both."""
-    table = {name: value for name, value in config.to_dict().items() if name not in _OF_NO_MATTER}
+def _relevant_settings(config: Config) -> str:
+    """Return the settings that affect the networks, as text. The learning rate is not among them."""
+    table = {name: value for name, value in config.to_dict().items() if name not in _IRRELEVANT}
     for name in ("g_optimizer", "d_optimizer"):
         table[name] = {option: value for option, value in table[name].items() if option != "lr"}
     return json.dumps(table, sort_keys=True, default=str)

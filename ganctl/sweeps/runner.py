@@ -1,4 +1,4 @@
-"""A sweep from what was asked to its end: plan, check, make the folder, work, and say how it went."""
+"""Run a sweep from the request to the end: resolve the settings, check the runs, create the folder, and train."""
 
 from __future__ import annotations
 
@@ -11,26 +11,27 @@ from ganctl.config.command_line import with_options
 from ganctl.errors import FAILED, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
-from ganctl.sweeps import supervisor
-from ganctl.sweeps.claim import forget_failures
-from ganctl.sweeps.folder import Sweep
-from ganctl.sweeps.plan import KEYS, Planned, Varied, plan, varied
-from ganctl.sweeps.status_table import make_board
+from ganctl.sweeps.claim import reset_failed_runs
+from ganctl.sweeps.folder import FAILURES, Sweep
+from ganctl.sweeps.plan import PlannedRun, plan
+from ganctl.sweeps.status_display import make_display
+from ganctl.sweeps.supervisor import Supervisor
+from ganctl.sweeps.variation import KEYS, merge_variations
 from ganctl.system import toml
 from ganctl.system.progress import make_reporter, print_warnings
 from ganctl.system.signals import StopSignals
 
 
 @dataclass(frozen=True)
-class Request:
-    """The runs that were asked for, and what ``sweep.toml`` will say."""
+class SweepRequest:
+    """The runs of a new sweep, and the settings for its ``sweep.toml``."""
 
     registry: Registry
-    planned: list[Planned]
-    asked: dict[str, Any]
+    planned: list[PlannedRun]
+    settings: dict[str, Any]
 
 
-def asked_for(
+def make_request(
     config_file: Path | None,
     vary: Mapping[str, Any],
     given: Mapping[str, Any],
@@ -38,48 +39,47 @@ def asked_for(
     *,
     layer: Mapping[str, Any] | None = None,
     plugins: Sequence[Path | str] = (),
-) -> Request:
-    """Every run, with its settings resolved.
+) -> SweepRequest:
+    """Resolve the settings of every run.
 
     Args:
-        config_file: a TOML file of settings and of what varies.
-        vary: what varies besides, and over it; see :func:`ganctl.sweeps.plan.from_text`.
-        given: settings of all runs, over the file's.
-        component_options: the same, as ``part.option=value``.
-        layer: settings of all runs between the file's and those.
-        plugins: files, as ``--plugin``.
+        config_file: TOML file with settings and variations.
+        vary: variations that take precedence over the file's; see :func:`ganctl.sweeps.variation.parse_options`.
+        given: settings of all runs that take precedence over ``layer`` and the file.
+        component_options: more such settings, as ``part.option=value``.
+        layer: settings of all runs that take precedence over the file.
+        plugins: plugin files, as ``--plugin``.
 
     Raises:
-        GanctlError: something of that cannot be.
+        GanctlError: a setting or a variation is invalid.
     """
     registry = single_file.registry_with(plugins)
     from_file = toml.read(config_file) if config_file else {}
     settings = {key: value for key, value in from_file.items() if key not in KEYS}
     layers = [each for each in (settings, layer) if each]
-    wanted: Varied = varied({key: value for key, value in from_file.items() if key in KEYS}, vary)
-    planned = plan(registry, wanted, layers, given, component_options)
+    variation = merge_variations({key: value for key, value in from_file.items() if key in KEYS}, vary)
+    planned = plan(registry, variation, layers, given, component_options)
     print_warnings(dict.fromkeys(warning for each in planned for warning in each.warnings))
-    asked: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for each in (*layers, with_options(dict(given), component_options, registry)):
-        asked = _merged(asked, each)
-    return Request(
-        registry, planned, {**{key: _number(value) for key, value in asked.items()}, **wanted.table()}
-    )
+        merged = _merge(merged, each)
+    numbers = {key: _as_number(value) for key, value in merged.items()}
+    return SweepRequest(registry, planned, {**numbers, **variation.to_dict()})
 
 
-def checked(request: Request, *, quiet: bool) -> list[int]:
-    """The steps that each run has to take, once it is known that each can be trained.
+def check_runs(request: SweepRequest, *, quiet: bool) -> list[int]:
+    """Check that every run can be trained, and return the number of steps of each run.
 
     Raises:
-        GanctlError: one cannot; it is named.
+        GanctlError: a run cannot be trained; the message contains its name.
     """
-    from ganctl.sweeps.preflight import check
+    from ganctl.sweeps import preflight
 
-    return check(request.registry, request.planned, make_reporter(quiet=quiet))
+    return preflight.check_runs(request.registry, request.planned, make_reporter(quiet=quiet))
 
 
-def begin(
-    request: Request,
+def create_sweep(
+    request: SweepRequest,
     *,
     jobs: int | None,
     command: str,
@@ -87,22 +87,27 @@ def begin(
     out: Path | None,
     quiet: bool,
 ) -> Sweep:
-    """The folder of a new sweep, or that of the same sweep at ``out``.
+    """Check all runs and create the sweep folder, or return the same sweep if it already exists at ``out``.
 
     Raises:
-        GanctlError: a run could not be trained, or the folder not be made.
+        GanctlError: a run cannot be trained, or the folder cannot be created.
     """
-    from ganctl.sweeps.create import create
-    from ganctl.sweeps.preflight import threads_for
+    from ganctl.sweeps import create
+    from ganctl.sweeps.preflight import threads_per_run
 
-    steps = checked(request, quiet=quiet)
-    threads = threads_for(jobs)
-    return create(
-        request.planned, steps, request.asked, command=command, threads=threads, sweeps=sweeps, out=out
+    steps = check_runs(request, quiet=quiet)
+    return create.create_folder(
+        request.planned,
+        steps,
+        request.settings,
+        command=command,
+        threads=threads_per_run(jobs),
+        sweeps=sweeps,
+        out=out,
     )
 
 
-def carry_out(
+def run_sweep(
     sweep: Sweep,
     *,
     jobs: int | None,
@@ -112,28 +117,34 @@ def carry_out(
     retry_failed: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Work on ``sweep`` until all its runs have ended.
+    """Train the runs of ``sweep`` until all of them have ended.
+
+    Args:
+        jobs: number of simultaneous runs; None: as many as memory and CPUs allow.
+        plugins: plugin files, as ``--plugin``.
+        given: settings for the processes of this machine, such as ``device``.
+        retry_failed: try failed runs again.
 
     Raises:
-        GanctlError: with status ``FAILED`` if some of them failed.
-        Interrupted: a signal came; what was being trained is saved.
+        GanctlError: with status ``FAILED`` if runs failed.
+        Interrupted: a signal arrived; all runs are saved.
     """
     registry = single_file.registry_with(plugins)
     single_file.check_recorded(registry, sweep.entries[0].run.config.get("plugins", {}), exact=True)
-    board = make_board(quiet=quiet)
+    display = make_display(quiet=quiet)
     if retry_failed:
-        forget_failures(sweep)
-    left = sum(entry.end is None for entry in sweep)
-    at_a_time = "as many at a time as there is room for" if jobs is None else f"{jobs} at a time"
-    ended = f", {len(sweep) - left} of them ended before" if left < len(sweep) else ""
-    board.say(f"{len(sweep)} runs{ended}, {at_a_time}; {sweep.path}")
+        reset_failed_runs(sweep)
+    ended = sum(entry.end is not None for entry in sweep)
+    already = f" ({ended} already ended)" if ended else ""
+    at_a_time = "as many at a time as memory and CPUs allow" if jobs is None else f"{jobs} at a time"
+    display.say(f"{len(sweep)} runs{already}, {at_a_time}, in {sweep.path}")
     files = [str(path) for path in plugins]
-    with board.shown(sweep):
-        supervisor.run(sweep, jobs=jobs, board=board, stop=stop, plugins=files, given=given)
+    with display.showing(sweep):
+        Supervisor(sweep, jobs=jobs, display=display, stop=stop, plugins=files, given=given).run()
     if stop.requested:
-        board.say(f"Stopped and saved. Go on: ganctl sweep --resume {sweep.path}")
+        display.say(f"Stopped and saved. Resume: ganctl sweep --resume {sweep.path}")
         stop.check(said=True)
-    failed = [entry for entry in sweep if entry.state == "failed"]
+    failed = [entry for entry in sweep if entry.state in FAILURES]
     if failed:
         raise GanctlError(
             f"{len(failed)} of {len(sweep)} runs failed: "
@@ -142,11 +153,11 @@ def carry_out(
             f"Try them again: ganctl sweep --resume {sweep.path} --retry-failed",
             status=FAILED,
         )
-    board.say(f"Done: {len(sweep)} runs. Compare them: ganctl report {sweep.path}")
+    display.say(f"All {len(sweep)} runs finished. Compare them: ganctl report {sweep.path}")
 
 
-def _number(value: Any) -> Any:
-    """Text that is a number, as that number: so a person writes it in TOML."""
+def _as_number(value: Any) -> Any:
+    """Convert text to a number if possible, because TOML files contain numbers."""
     for kind in (int, float):
         try:
             return kind(value) if isinstance(value, str) else value
@@ -155,8 +166,8 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _merged(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Two layers of settings as one, to be read: tables key by key, the rest whole."""
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge two layers of settings: tables key by key, other values as a whole."""
     merged = {str(key).replace("-", "_"): value for key, value in under.items()}
     for key, value in over.items():
         before = merged.get(key)

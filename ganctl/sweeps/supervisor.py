@@ -1,4 +1,4 @@
-"""The processes that work on a sweep, started and looked after; whoever dies is replaced."""
+"""Start the worker processes of a sweep, watch them, and replace those that die."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from typing import Any, Protocol
 
 from ganctl.errors import GanctlError
 from ganctl.sweeps import worker
-from ganctl.sweeps.claim import count_death
+from ganctl.sweeps.claim import count_crash
 from ganctl.sweeps.folder import Entry, Sweep, this_machine
-from ganctl.sweeps.status_table import Board
+from ganctl.sweeps.status_display import Display
 from ganctl.system.processors import usable_processors
 from ganctl.system.signals import StopSignals
 
-SECONDS_BETWEEN_LOOKS = 0.25
-MOST_FAILED_STARTS = 5
-#: Of what the largest run takes, as much must be free before another is put beside it.
-ROOM = 1.25
+POLL_INTERVAL = 0.25  # seconds
+MAX_FAILED_STARTS = 5  # in a row
+#: Another worker is started if this multiple of the largest run's memory is free.
+MEMORY_MARGIN = 1.25
 
 
 class Process(Protocol):
-    """What is asked of a worker process; subprocess.Popen has it."""
+    """The part of subprocess.Popen that the supervisor uses."""
 
     pid: int
 
@@ -37,37 +37,42 @@ class Process(Protocol):
 
 
 def start(request: Mapping[str, Any], threads: int, errors: Any) -> Process:
-    """A worker process. It ends, and saves, when this process does."""
+    """Start a worker process. It saves its run and exits when this process exits.
+
+    Args:
+        request: argument of :func:`ganctl.sweeps.worker.main`.
+        threads: number of CPU threads.
+        errors: file for the output of the process.
+    """
     return subprocess.Popen(
         worker.command(request),
         stdin=subprocess.PIPE,
         stdout=errors,
         stderr=errors,
         env={**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
-        start_new_session=True,  # out of reach of the terminal's Ctrl-C, which we pass on
+        start_new_session=True,  # the terminal must not send Ctrl-C to it; the supervisor forwards the signal
     )
 
 
-class _Member:
+class _Worker:
+    """A worker process and its output."""
+
     def __init__(self, request: Mapping[str, Any], threads: int) -> None:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = start(request, threads, self._errors)
 
-    def how_it_ended(self, code: int) -> str:
-        """In words, with the last thing that it said."""
+    def describe_exit(self, code: int) -> str:
+        """Describe how the process ended, with the last line of its output."""
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        said = f": {lines[-1].strip()}" if lines else ""
+        last = f": {lines[-1].strip()}" if lines else ""
         if code < 0:
-            return (
-                f"was ended by {signal.Signals(-code).name}"
-                + (" (out of memory?)" if code == -9 else "")
-                + said
-            )
-        return f"ended with status {code}{said}"
+            memory = " (out of memory?)" if code == -9 else ""
+            return f"was ended by {signal.Signals(-code).name}{memory}{last}"
+        return f"ended with status {code}{last}"
 
     def error(self) -> GanctlError:
-        """The error that it left with."""
+        """Return the error with which the process ended."""
         self._errors.seek(0)
         return GanctlError(**json.loads(self._errors.read().splitlines()[-1]))
 
@@ -75,93 +80,105 @@ class _Member:
         self._errors.close()
 
 
-def run(
-    sweep: Sweep,
-    *,
-    jobs: int | None,
-    board: Board,
-    stop: StopSignals,
-    plugins: Sequence[str] = (),
-    given: Mapping[str, Any] | None = None,
-) -> None:
-    """Work on ``sweep`` with ``jobs`` processes until every run has ended, or a signal came and all are saved.
+class Supervisor:
+    """Works on a sweep with several processes.
 
     Args:
-        jobs: None for as many as there is room for.
-        plugins: files, as ``--plugin``.
-        given: settings for the processes here, such as their device.
-
-    Raises:
-        GanctlError: worker processes do not start, or cannot work here.
-        Interrupted: a second signal came, and they were ended at once.
+        jobs: number of worker processes; None: as many as memory and CPUs allow.
+        display: shows messages and the state of the sweep.
+        plugins: plugin files, as ``--plugin``.
+        given: settings for the processes of this machine, such as ``device``.
     """
-    request = {
-        "folder": str(sweep.path),
-        "plugins": [str(path) for path in plugins],
-        "given": dict(given or {}),
-    }
-    crew: list[_Member] = []
-    left = list(sweep)
-    failed_starts = 0
-    stop.deferring = True
-    try:
-        while True:
-            for member in list(crew):
-                code = member.process.poll()
-                if code is None:
-                    continue
-                crew.remove(member)
-                if code == worker.HOPELESS:
-                    raise member.error()
-                held = _held_by(left, member.process.pid)
-                if held is not None:
-                    how = member.how_it_ended(code)
-                    board.say(f"{held.name}: its process {how}")
-                    count_death(held, how)
-                # Above 128: a signal of somebody's, after saving.
-                if held is not None or code in (0, worker.REPLACE) or code > 128 or stop.requested:
-                    failed_starts = 0
-                else:
-                    failed_starts += 1
-                    if failed_starts == MOST_FAILED_STARTS:
-                        raise GanctlError(
-                            f"A process to train runs {member.how_it_ended(code)}.",
-                            f"See what a single one says: ganctl train --resume {sweep.entries[0].run.path}",
-                        )
-                member.close()
-            board.update()
-            left = [entry for entry in left if entry.end is None]
-            if not left and not crew:
-                return
-            if stop.signum is not None:
-                _end(crew, stop.signum, board)
-                return
-            if len(crew) < min(len(left), _wanted(left, jobs, [member.process.pid for member in crew])):
-                crew.append(_Member(request, sweep.threads))
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-    finally:
-        for member in crew:  # only after an error, or a second signal
-            member.process.kill()
-        for member in crew:
-            member.process.wait()
-            member.close()
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        *,
+        jobs: int | None,
+        display: Display,
+        stop: StopSignals,
+        plugins: Sequence[str] = (),
+        given: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._sweep, self._jobs, self._display, self._stop = sweep, jobs, display, stop
+        self._request = {
+            "folder": str(sweep.path),
+            "plugins": [str(path) for path in plugins],
+            "given": dict(given or {}),
+        }
+        self._workers: list[_Worker] = []
+        self._failed_starts = 0
+
+    def run(self) -> None:
+        """Work on the sweep until all runs have ended, or until a signal arrives and all runs are saved.
+
+        Raises:
+            GanctlError: worker processes do not start, or cannot work on this sweep.
+            Interrupted: a second signal arrived; the worker processes were killed.
+        """
+        self._stop.deferring = True
+        left = list(self._sweep)
+        try:
+            while True:
+                self._handle_exits(left)
+                self._display.update()
+                left = [entry for entry in left if entry.end is None]
+                if not left and not self._workers:
+                    return
+                if self._stop.signum is not None:
+                    self._stop_workers(self._stop.signum)
+                    return
+                pids = [each.process.pid for each in self._workers]
+                if len(pids) < min(len(left), target_workers(left, self._jobs, pids)):
+                    self._workers.append(_Worker(self._request, self._sweep.threads))
+                time.sleep(POLL_INTERVAL)
+        finally:
+            for each in self._workers:  # empty except after an error or a second signal
+                each.process.kill()
+            for each in self._workers:
+                each.process.wait()
+                each.close()
+
+    def _handle_exits(self, left: Sequence[Entry]) -> None:
+        for each in list(self._workers):
+            code = each.process.poll()
+            if code is not None:
+                self._workers.remove(each)
+                self._handle_exit(each, code, left)
+                each.close()
+
+    def _handle_exit(self, ended: _Worker, code: int, left: Sequence[Entry]) -> None:
+        if code == worker.CANNOT_WORK:
+            raise ended.error()
+        entry = _claimed_by(left, ended.process.pid)
+        if entry is not None:
+            description = ended.describe_exit(code)
+            self._display.say(f"{entry.name}: its process {description}")
+            count_crash(entry, description)
+        # A status above 128 means that a signal ended the process after it saved its run.
+        started = entry is not None or code in (0, worker.REPLACE) or code > 128 or self._stop.requested
+        self._failed_starts = 0 if started else self._failed_starts + 1
+        if self._failed_starts == MAX_FAILED_STARTS:
+            raise GanctlError(
+                f"A worker process {ended.describe_exit(code)}.",
+                f"Train a single run to see the cause: ganctl train --resume {self._sweep.entries[0].run.path}",
+            )
+
+    def _stop_workers(self, signum: int) -> None:
+        """Forward the signal, and wait until every process has saved its run."""
+        for each in self._workers:
+            each.process.send_signal(signum)
+        while self._workers:
+            for each in list(self._workers):
+                if each.process.poll() is not None:
+                    self._workers.remove(each)
+                    each.close()
+            self._display.update()
+            time.sleep(0.05)
 
 
-def _end(crew: list[_Member], signum: int, board: Board) -> None:
-    """Let every process save and end."""
-    for member in crew:
-        member.process.send_signal(signum)
-    while crew:
-        for member in list(crew):
-            if member.process.poll() is not None:
-                crew.remove(member)
-                member.close()
-        board.update()
-        time.sleep(0.05)
-
-
-def _held_by(entries: Sequence[Entry], pid: int) -> Entry | None:
-    """The run that the process ``pid`` of this machine had in its hands."""
+def _claimed_by(entries: Sequence[Entry], pid: int) -> Entry | None:
+    """Return the run that the process ``pid`` of this machine had claimed, if any."""
     for entry in entries:
         about = entry.worker
         if about and about.get("pid") == pid and about.get("machine") == this_machine():
@@ -169,20 +186,27 @@ def _held_by(entries: Sequence[Entry], pid: int) -> Entry | None:
     return None
 
 
-def _wanted(left: Sequence[Entry], jobs: int | None, crew: Sequence[int]) -> int:
-    """How many processes there should be. Unless told, another one if there is room for it beside those there are."""
+def target_workers(left: Sequence[Entry], jobs: int | None, pids: Sequence[int]) -> int:
+    """Return how many worker processes there should be.
+
+    Args:
+        left: runs that have not ended.
+        jobs: the requested number; None: one more than now if there is enough free memory and a CPU.
+        pids: the current worker processes.
+    """
     if jobs is not None:
         return jobs
-    if not crew:
+    if not pids:
         return 1
-    if len(crew) >= usable_processors():
-        return len(crew)
-    about = [entry.worker for entry in left]
-    ours = [
-        each for each in about if each and each.get("pid") in crew and each.get("machine") == this_machine()
+    if len(pids) >= usable_processors():
+        return len(pids)
+    workers = [entry.worker for entry in left]
+    own = [
+        each for each in workers if each and each.get("pid") in pids and each.get("machine") == this_machine()
     ]
-    measured = [each for each in ours if each.get("memory") and each.get("free") is not None]
-    if len(measured) < len(crew):  # one is still starting
-        return len(crew)
-    room = min(each["free"] for each in measured) >= ROOM * max(each["memory"] for each in measured)
-    return len(crew) + room
+    measured = [each for each in own if each.get("memory") and each.get("free") is not None]
+    if len(measured) < len(pids):  # a process is still starting
+        return len(pids)
+    largest = max(each["memory"] for each in measured)
+    enough = min(each["free"] for each in measured) >= MEMORY_MARGIN * largest
+    return len(pids) + enough

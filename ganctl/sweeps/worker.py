@@ -1,4 +1,4 @@
-"""A process that takes one run of a sweep after the other and trains it, until none is left."""
+"""A worker process: claims one run of a sweep after another and trains it, until all runs have ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import GanctlError, InUseError
-from ganctl.sweeps.claim import Claim, take
+from ganctl.sweeps.claim import Claim, claim_next
 from ganctl.sweeps.folder import Sweep, read
 from ganctl.system.memory import free_memory
 from ganctl.system.progress import NullReporter
@@ -22,26 +22,29 @@ from ganctl.system.signals import Interrupted, StopSignals
 if TYPE_CHECKING:
     import torch
 
-#: Exit status: a run failed in a way after which a fresh process is safer, as out of memory.
+#: Exit status: a run failed with an unexpected error, such as out of memory. A new process is safer for the next run.
 REPLACE = 75
-#: Exit status: nothing can be done here at all; the last line on stderr is JSON and says why.
-HOPELESS = 76
-SECONDS_BETWEEN_LOOKS = 1.0
-SECONDS_BETWEEN_MEASUREMENTS = 10.0
+#: Exit status: no run can be trained on this machine. The last line on stderr is the error, as JSON.
+CANNOT_WORK = 76
+POLL_INTERVAL = 1.0  # seconds
+MEMORY_INTERVAL = 10.0  # seconds between two measurements
+CUDA_CONTEXT = 600 * 2**20  # bytes that each process takes on the GPU in addition to torch's memory
 
 
 def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given: Mapping[str, Any]) -> int:
-    """Train runs of ``sweep`` until every one has ended. Those that others work on are waited for: they may die.
+    """Train runs of ``sweep`` until all runs have ended.
+
+    Runs of other workers are waited for, because these workers may die.
 
     Args:
-        plugins: files, as ``--plugin``.
-        given: settings for this process, such as its device; only those that may change when a run goes on.
+        plugins: plugin files, as ``--plugin``.
+        given: settings for this process, such as ``device``. Only settings that may change on resume are allowed.
 
     Returns:
-        0, or :data:`REPLACE`.
+        0 or :data:`REPLACE`.
 
     Raises:
-        Interrupted: a signal came; the run is saved.
+        Interrupted: a signal arrived; the run is saved.
     """
     import torch
 
@@ -49,11 +52,11 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
 
     torch.set_num_threads(sweep.threads)
     registry = single_file.registry_with(plugins)
-    in_use: set[str] = set()  # by somebody who came by another road
+    in_use: set[str] = set()  # runs that are trained outside the sweep, with ganctl train --resume
     while True:
         stop.deferring = True
         stop.check()
-        claim = take(sweep, skip=in_use, check=stop.check)
+        claim = claim_next(sweep, skip=in_use, check=stop.check)
         if claim is None:
             if all(entry.end is not None for entry in sweep):
                 return 0
@@ -61,24 +64,24 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
             _wait(stop)
             continue
         try:
-            stop.deferring = False  # the training says from when on
+            stop.deferring = False  # training defers signals once there is something to save
             _train(claim, registry, given, stop)
         except InUseError:
             in_use.add(claim.entry.name)
-            claim.released()
+            claim.release()
         except KeyboardInterrupt:
             stop.deferring = True
-            claim.released()
+            claim.release()
             raise
         except Exception as error:
             stop.deferring = True
             from ganctl.plugin.failures import explain
 
-            claim.failed(*explain(error))
+            claim.fail(*explain(error))
             if not isinstance(error, GanctlError):
                 return REPLACE
         else:
-            claim.done()
+            claim.finish()
 
 
 def _train(claim: Claim, registry: Any, given: Mapping[str, Any], stop: StopSignals) -> None:
@@ -90,34 +93,37 @@ def _train(claim: Claim, registry: Any, given: Mapping[str, Any], stop: StopSign
 
     found = resume.find(claim.entry.run.path, registry, given, lambda text: None)
     device = choose_device(found.config.device)
-    if device.type == "cuda":  # what the run before has left must not count as this one's
+    if device.type == "cuda":  # memory of the previous run must not be counted for this run
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
-    train(found.config, registry=registry, resume=found, reporter=_Memory(claim, device), stop=stop)
+    train(found.config, registry=registry, resume=found, reporter=_MemoryReporter(claim, device), stop=stop)
 
 
 def _wait(stop: StopSignals) -> None:
-    until = time.monotonic() + SECONDS_BETWEEN_LOOKS
+    until = time.monotonic() + POLL_INTERVAL
     while time.monotonic() < until:
         stop.check()
         time.sleep(0.05)
 
 
-class _Memory(NullReporter):
-    """Says nothing, and tells in the worker's file how much memory the run takes."""
+class _MemoryReporter(NullReporter):
+    """Prints nothing, and writes the memory that the run takes to the worker's file."""
 
     def __init__(self, claim: Claim, device: torch.device) -> None:
         self._claim, self._device, self._due = claim, device, 0.0
 
     def show(self, values: Mapping[str, str]) -> None:
         if time.monotonic() >= self._due:
-            self._due = time.monotonic() + SECONDS_BETWEEN_MEASUREMENTS
-            self._claim.add(**measured(self._device))
+            self._due = time.monotonic() + MEMORY_INTERVAL
+            self._claim.update(**measure_memory(self._device))
 
 
-def measured(device: torch.device) -> dict[str, int]:
-    """Bytes that this process takes at most, and that are free where it takes them: on the GPU, or in the machine."""
+def measure_memory(device: torch.device) -> dict[str, int]:
+    """Return the peak memory of this process and the free memory of ``device``, in bytes.
+
+    The keys are ``memory`` and ``free``. A key is missing where the system does not report the number.
+    """
     if device.type == "cuda":
         import torch
 
@@ -133,20 +139,17 @@ def measured(device: torch.device) -> dict[str, int]:
     return taken if available is None else {**taken, "free": available}
 
 
-CUDA_CONTEXT = 600 * 2**20  # of each process, outside what torch counts
-
-
-def main(text: str, *, leave_with_parent: bool = True) -> int:
-    """The life of a worker process: its exit status.
+def main(text: str, *, exit_with_parent: bool = True) -> int:
+    """Run a worker process, and return its exit status.
 
     Args:
-        text: JSON of what :func:`work` takes, with ``folder``.
-        leave_with_parent: stop, and save, when stdin ends; who started us holds the other end.
+        text: the arguments of :func:`work` as JSON, with the sweep's path as ``folder``.
+        exit_with_parent: save and exit when stdin is closed. The parent process holds the other end of stdin.
     """
     with StopSignals() as stop:
         stop.deferring = True
-        if leave_with_parent:
-            threading.Thread(target=_leave_with_parent, daemon=True).start()
+        if exit_with_parent:
+            threading.Thread(target=_exit_with_parent, daemon=True).start()
         request = json.loads(text)
         try:
             sweep = read(request["folder"])
@@ -154,12 +157,12 @@ def main(text: str, *, leave_with_parent: bool = True) -> int:
         except Interrupted as error:
             return error.status
         except GanctlError as error:
-            said = {"message": error.message, "hint": error.hint, "status": error.status}
-            print(json.dumps(said), file=sys.stderr)
-            return HOPELESS
+            record = {"message": error.message, "hint": error.hint, "status": error.status}
+            print(json.dumps(record), file=sys.stderr)
+            return CANNOT_WORK
 
 
-def _leave_with_parent() -> None:
+def _exit_with_parent() -> None:
     try:
         while os.read(0, 4096):
             pass
@@ -169,6 +172,6 @@ def _leave_with_parent() -> None:
 
 
 def command(request: Mapping[str, Any]) -> list[str]:
-    """The command line of a worker process; the parent's path, so that what it can import can be imported there."""
+    """Return the command line of a worker process, which imports modules from the same ``sys.path``."""
     start = f"import sys; sys.path[:] = {sys.path!r}; from ganctl.sweeps.worker import main"
     return [sys.executable, "-c", f"{start}; sys.exit(main(sys.argv[1]))", json.dumps(request)]

@@ -1,4 +1,4 @@
-"""``ganctl sweep``, as it is typed; its worker processes are played by this one."""
+"""Tests of ``ganctl sweep``. The workers run in the test process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import ganctl
 from ganctl.cli import main
 from ganctl.config import settings
 from ganctl.runs.folder import Run
-from ganctl.sweeps.claim import locked
+from ganctl.sweeps.claim import acquire_lock
 from ganctl.sweeps.folder import read
 
 SMALL = (
@@ -51,20 +51,20 @@ def sweep(*args: object) -> int:
     return int(end.value.code or 0)
 
 
-def test_every_combination_is_a_run_as_train_makes_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_run_equals_a_run_of_train(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep(*SMALL, *GRID, "-o", "g_optimizer.weight_decay=0.1") == 0
     lines = capsys.readouterr().err.splitlines()
-    assert "4 runs, 1 at a time; sweeps/00001-gan-glyphs" in lines
-    assert lines[-1] == "Done: 4 runs. Compare them: ganctl report sweeps/00001-gan-glyphs"
-    assert sum("  done  epoch 1.33  g loss 0." in line for line in lines) == 4
+    assert "4 runs, 1 at a time, in sweeps/00001-gan-glyphs" in lines
+    assert lines[-1] == "All 4 runs finished. Compare them: ganctl report sweeps/00001-gan-glyphs"
+    assert sum("  finished  epoch 1.33  g loss 0." in line for line in lines) == 4
 
     found = read("sweeps/00001-gan-glyphs")
     assert [entry.name for entry in found] == NAMES
     assert found.varying == {"lr": ["1e-4", "2e-4"], "optimizer": ["adam", "sgd"]}
-    assert {entry.state for entry in found} == {"done"}
-    assert found.asked["steps"] == 4
-    assert found.asked["grid"] == {"lr": ["1e-4", "2e-4"], "optimizer": ["adam", "sgd"]}
-    assert (found.path / "sweep.toml").read_text().startswith("# ganctl")  # and what was typed
+    assert {entry.state for entry in found} == {"finished"}
+    assert found.settings["steps"] == 4
+    assert found.settings["grid"] == {"lr": ["1e-4", "2e-4"], "optimizer": ["adam", "sgd"]}
+    assert (found.path / "sweep.toml").read_text().startswith("# ganctl")  # a comment with the command
     entry = found.entries[3]
     assert entry.values == {"lr": "2e-4", "optimizer": "sgd"}
     assert entry.run.config["g_optimizer"]["lr"] == 2e-4
@@ -72,13 +72,13 @@ def test_every_combination_is_a_run_as_train_makes_it(capsys: pytest.CaptureFixt
     assert entry.last["images_per_second"] > 0
 
     with pytest.raises(SystemExit) as end:
-        main(["train", "--config", str(entry.run.config_file), "--out", "alone", "-q"])
+        main(["train", "--config", str(entry.run.config_file), "--out", "single", "-q"])
     assert not end.value.code
     for name in ("losses.jsonl", "config.toml", "real.png"):
-        assert (entry.run.path / name).read_bytes() == Path("alone", name).read_bytes()
+        assert (entry.run.path / name).read_bytes() == Path("single", name).read_bytes()
 
 
-def test_numbered_and_described(capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_lists_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep(*SMALL, *GRID, "--dry-run") == 0
     out = capsys.readouterr().out.splitlines()
     assert out[:2] == ["lr    optimizer  steps", "1e-4  adam       4"]
@@ -100,7 +100,7 @@ def test_numbered_and_described(capsys: pytest.CaptureFixture[str]) -> None:
         (("--grid", "epochs=1,2", "--steps", 4), ["Both epochs and steps"]),
     ],
 )
-def test_all_is_checked_before_anything_is_made(
+def test_all_runs_are_checked_before_the_folder_is_created(
     args: tuple[object, ...], words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     batch = () if "batch-size" in str(args) else ("--batch-size", 20)
@@ -111,26 +111,26 @@ def test_all_is_checked_before_anything_is_made(
     assert not Path("sweeps").exists()
 
 
-def test_a_failed_run_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_run_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
     wild = ("--grid", "lr=1e30,1e-4", "-q", "--optimizer", "sgd")
     assert sweep(*SMALL, *wild) == 1
     err = capsys.readouterr().err
     assert err.startswith("error: 1 of 2 runs failed: lr=1e30: Training diverged: ")
     assert "hint: Try them again: ganctl sweep --resume sweeps/00001-gan-glyphs --retry-failed" in err
     found = read("sweeps/00001-gan-glyphs")
-    assert [entry.state for entry in found] == ["failed", "done"]
+    assert [entry.state for entry in found] == ["diverged", "finished"]
     assert "diverged" in found.entries[0].reason
     assert found.entries[0].end
     assert found.entries[0].end["status"] == 5
 
     before = found.entries[0].run.log_file.read_text()
-    assert sweep("--resume", found.path, "-q") == 1  # it stands
+    assert sweep("--resume", found.path, "-q") == 1  # not tried again
     assert found.entries[0].run.log_file.read_text() == before
     assert sweep("--resume", found.path, "-q", "--retry-failed") == 1  # it fails again
     assert found.entries[0].run.log_file.read_text() != before
 
 
-def test_a_bug_is_no_end_of_the_sweep(
+def test_unexpected_error_does_not_stop_the_others(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ganctl.training import loop
@@ -148,23 +148,23 @@ def test_a_bug_is_no_end_of_the_sweep(
     assert sweep(*SMALL, *GRID) == 1
     assert "failed: Out of memory: 42 GiB" in capsys.readouterr().err
     found = read("sweeps/00001-gan-glyphs")
-    assert [entry.state for entry in found] == ["failed", "done", "done", "done"]
+    assert [entry.state for entry in found] == ["failed", "finished", "finished", "finished"]
     assert sweep("--resume", found.path, "--retry-failed") == 0
-    assert {entry.state for entry in found} == {"done"}
+    assert {entry.state for entry in found} == {"finished"}
 
 
-def test_the_same_command_with_out_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_same_command_with_out_resumes(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep(*SMALL, *GRID, "--out", "mine") == 0
     capsys.readouterr()
     log = Path("mine", NAMES[0], "log.txt").read_text()
     assert sweep(*SMALL, *GRID, "--out", "mine", "--jobs", 2) == 0
-    assert "4 runs, 4 of them ended before, 2 at a time; mine" in capsys.readouterr().err
+    assert "4 runs (4 already ended), 2 at a time, in mine" in capsys.readouterr().err
     assert Path("mine", NAMES[0], "log.txt").read_text() == log
     assert not Path("sweeps").exists()
     assert sorted(path.name for path in Path().iterdir()) == ["mine"]
 
     assert sweep(*SMALL, "--grid", "lr=1e-4", "--out", "mine") == 2
-    assert "mine is another sweep" in capsys.readouterr().err
+    assert "mine contains a different sweep" in capsys.readouterr().err
     assert sweep(*SMALL, *GRID, "--n-critic", 2, "--out", "mine") == 2
     assert f"its run {NAMES[0]} has another n_critic" in capsys.readouterr().err
     Path("full").mkdir()
@@ -174,7 +174,7 @@ def test_the_same_command_with_out_goes_on(capsys: pytest.CaptureFixture[str]) -
     assert sorted(path.name for path in Path().iterdir()) == ["full", "mine"]
 
 
-def test_going_on_is_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_refuses_other_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("--resume", "nowhere") == 2
     assert "nowhere does not exist" in capsys.readouterr().err
     assert sweep("--resume", ".") == 2
@@ -185,7 +185,7 @@ def test_going_on_is_as_it_was(capsys: pytest.CaptureFixture[str]) -> None:
         assert sweep("--resume", "sweeps/00001-gan-glyphs", *args) == 2
         assert f"{args[0]} contradicts it" in capsys.readouterr().err
     assert sweep("--resume", "sweeps/00001-gan-glyphs", "--dry-run") == 0
-    assert re.search(r"1e-4  adam +4 +done", capsys.readouterr().out)
+    assert re.search(r"1e-4  adam +4 +finished", capsys.readouterr().out)
     assert sweep("--resume", "sweeps/00001-gan-glyphs", "--device", "cpu", "--data-root", "x") == 0
 
 
@@ -199,7 +199,7 @@ def register_losses(register):
 """
 
 
-def test_plugin_files_hold_for_every_worker(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plugin_files_are_loaded_in_every_worker(capsys: pytest.CaptureFixture[str]) -> None:
     Path("mine.py").write_text(LOSS)
     assert sweep(*SMALL, "--plugin", "mine.py", "--grid", "loss=mine,lsgan") == 0
     found = read("sweeps/00001-gan-glyphs")
@@ -210,18 +210,18 @@ def test_plugin_files_hold_for_every_worker(capsys: pytest.CaptureFixture[str]) 
     assert sweep("--resume", found.path, "--plugin", "mine.py") == 0
 
 
-def test_what_is_wrong_with_the_folder_ends_it_at_once(
+def test_unusable_folder_stops_the_sweep(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: object, **options: object) -> None:
         raise ganctl.GanctlError("No locks here.", "Go elsewhere.", status=6)
 
-    monkeypatch.setattr("ganctl.sweeps.worker.take", refuse)
+    monkeypatch.setattr("ganctl.sweeps.worker.claim_next", refuse)
     assert sweep(*SMALL, *GRID) == 6
     assert capsys.readouterr().err.endswith("error: No locks here.\nhint: Go elsewhere.\n")
 
 
-def test_a_worker_that_never_starts_is_not_tried_for_ever(
+def test_repeated_failures_to_start_stop_the_sweep(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: object, **options: object) -> int:
@@ -231,31 +231,34 @@ def test_a_worker_that_never_starts_is_not_tried_for_ever(
     monkeypatch.setattr("ganctl.sweeps.worker.main", broken)
     assert sweep(*SMALL, *GRID) == 1
     err = capsys.readouterr().err
-    assert "error: A process to train runs ended with status 1: ImportError: no libfoo." in err
-    assert "hint: See what a single one says: ganctl train --resume sweeps/00001-gan-glyphs/lr=1e-4" in err
+    assert "error: A worker process ended with status 1: ImportError: no libfoo." in err
+    assert (
+        "hint: Train a single run to see the cause: ganctl train --resume sweeps/00001-gan-glyphs/lr=1e-4"
+        in err
+    )
 
 
-def test_the_page_shows_what_works(
+def test_examples_of_the_docs_page(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(settings.DEFAULTS, "trackers", ())  # importing TensorBoard takes seconds
     page = (Path(ganctl.__file__).parents[1] / "docs" / "sweeps.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     exec(compile(code, "docs/sweeps.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("{'lr': '1e-4'} done 0.")
+    assert capsys.readouterr().out.startswith("{'lr': '1e-4'} finished 0.")
     described = set(re.findall(r"^\| `([\w.]+)/?`", page, re.MULTILINE))
     assert described == {"sweep.toml", "runs.json", "queue"}
     assert described <= {path.name for path in Path("sweeps/00001-gan-glyphs").iterdir()}
 
 
-def test_a_run_that_somebody_trains_by_hand_is_left_to_them(
+def test_run_that_is_trained_by_another_command_is_skipped(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ganctl.sweeps import runner, worker
 
     with monkeypatch.context() as patch:
-        patch.setattr(runner.supervisor, "run", lambda *args, **options: None)
-        assert sweep(*SMALL, *GRID) == 0  # the folder alone
+        patch.setattr(runner.Supervisor, "run", lambda self: None)
+        assert sweep(*SMALL, *GRID) == 0  # creates only the folder
     found = read("sweeps/00001-gan-glyphs")
     assert {entry.state for entry in found} == {"waiting"}
     lock = found.entries[0].run.lock()
@@ -266,18 +269,18 @@ def test_a_run_that_somebody_trains_by_hand_is_left_to_them(
         nonlocal waits
         waits += 1
         states = [entry.state for entry in found]
-        assert states == ["waiting", "done", "done", "done"]
-        assert locked(found.entries[0])  # taken, found to be in use, and given back
+        assert states == ["waiting", "finished", "finished", "finished"]
+        assert acquire_lock(found.entries[0])  # claimed and released, because it is in use
         if waits == 2:
             lock.__exit__(None, None, None)
 
     monkeypatch.setattr(worker, "_wait", wait)
     assert sweep("--resume", found.path) == 0
     assert waits == 2
-    assert {entry.state for entry in found} == {"done"}
+    assert {entry.state for entry in found} == {"finished"}
 
 
-def test_from_python(capsys: pytest.CaptureFixture[str]) -> None:
+def test_python_function(capsys: pytest.CaptureFixture[str]) -> None:
     small = {"batch_size": 20, "steps": 2, "samples": 4, "trackers": "none", "quiet": True, "device": "cpu"}
     found = ganctl.sweep(
         "gan", {"name": "glyphs", "n": 60}, grid={"lr": [1e-4, 2e-4]}, zip={"generator.hidden": [[8], [4, 8]]}, **small

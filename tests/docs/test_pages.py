@@ -21,8 +21,8 @@ from ganctl.config.settings import DEFAULT_EPOCHS, DEFAULTS, HELP, LISTS, SHORTH
 from ganctl.plugin import discovery
 from ganctl.recipe import Model
 from ganctl.runs.resume import CHANGEABLE
-from ganctl.sweeps.plan import from_text
-from ganctl.sweeps.runner import asked_for
+from ganctl.sweeps.runner import make_request
+from ganctl.sweeps.variation import parse_options
 from ganctl.training import schedules
 
 if sys.version_info >= (3, 11):
@@ -139,14 +139,14 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
     known = {*HELP, *SHORTHANDS, "optimizer", "lr_schedule"}
     settings = {name: value for name, value in given.items() if name in known}
     if command.name == "sweep":
-        vary = from_text(
+        vary = parse_options(
             given.get("grid", ()),
             given.get("pairs", ()),
             given.get("ranges", ()),
             random=given.get("draws"),
             seeds=given.get("seeds"),
         )
-        assert len(asked_for(None, vary, settings, given.get("component_options", ())).planned) > 1
+        assert len(make_request(None, vary, settings, given.get("component_options", ())).planned) > 1
         return
     config = resolve(
         discovery.registry(), with_options(settings, given.get("component_options", ()), discovery.registry())
@@ -245,7 +245,7 @@ def test_configuration_md_names_what_may_change_on_resume() -> None:
 def test_every_toml_file_of_a_sweep_can_be_swept(tmp_path: Path) -> None:
     (text,) = blocks(DOCS / "sweeps.md", "toml")
     (tmp_path / "sweep.toml").write_text(text)
-    assert len(asked_for(tmp_path / "sweep.toml", {}, {}).planned) == 8
+    assert len(make_request(tmp_path / "sweep.toml", {}, {}).planned) == 8
 
 
 @pytest.mark.parametrize("page", [DOCS / "configuration.md", DOCS / "quickstart.md"], ids=label)

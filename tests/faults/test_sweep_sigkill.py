@@ -18,6 +18,8 @@ from helpers.bit_identical import assert_same_run
 from helpers.fork_server import Child, Forks, wait_until
 
 from ganctl import report
+from ganctl.runs import status as run_status
+from ganctl.runs.status import Status
 from ganctl.sweeps.folder import Sweep, read
 
 #: Four runs of 24 steps, with a line, a checkpoint and a picture every 6.
@@ -52,6 +54,7 @@ def fresh(whole_sweep: Sweep, path: Path) -> Sweep:
             left.unlink()
         for left in (entry.run.real_file, entry.run.log_file, entry.run.path / ".lock"):
             left.unlink(missing_ok=True)
+        run_status.write(entry.run.status_file, Status("waiting", total=entry.steps))
     assert {entry.state for entry in read(path)} == {"waiting"}
     return read(path)
 
@@ -60,7 +63,7 @@ def assert_same_sweep(whole: Sweep, hurt: Sweep) -> None:
     """Weights, metrics and pictures of every run are the same, byte for byte."""
     assert [entry.name for entry in whole] == [entry.name for entry in hurt]
     for one, other in zip(whole, hurt, strict=True):
-        assert other.state == "done"
+        assert other.state == "finished"
         assert_same_run(one.run, other.run)
         assert not list(other.run.path.rglob("*.tmp"))
 
@@ -172,10 +175,10 @@ def test_stopped_and_gone_on_with(forks: Forks, whole_sweep: Sweep, tmp_path: Pa
     pids = list(workers_of(sweep))
     child.send(signal.SIGINT)
     assert child.wait() == 130, child.output
-    assert f"Go on: ganctl sweep --resume {sweep.path}" in child.output
+    assert f"Resume: ganctl sweep --resume {sweep.path}" in child.output
     assert "Traceback" not in child.output
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
-    assert {entry.state for entry in sweep} <= {"waiting", "stopped", "done"}
+    assert {entry.state for entry in sweep} <= {"waiting", "stopped", "finished"}
     for entry in sweep:
         if entry.state == "stopped":  # saved where it stood
             assert entry.run.checkpoints

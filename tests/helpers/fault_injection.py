@@ -138,7 +138,7 @@ def fork_workers() -> None:
     from ganctl.sweeps import supervisor
 
     supervisor.start = _Forked  # type: ignore[assignment]
-    supervisor.SECONDS_BETWEEN_LOOKS = 0.02
+    supervisor.POLL_INTERVAL = 0.02
 
 
 class _Forked:
@@ -190,7 +190,7 @@ def watch_runs(notes: str) -> None:
     """
     from ganctl.sweeps import claim, worker
 
-    claim.DEATHS = 10_000  # kills out of the blue are not the run's fault
+    claim.MAX_CRASHES = 10_000  # kills out of the blue are not the run's fault
     train = worker._train
 
     def watched(mine: Any, *args: Any) -> None:
@@ -231,4 +231,4 @@ def without_locks() -> None:
     class Nothing:
         def release(self) -> None: ...
 
-    claim.locked = lambda entry: Nothing()
+    claim.acquire_lock = lambda entry: Nothing()

@@ -26,7 +26,7 @@ class Inline:
         if self._code is None:
             said = io.StringIO()
             with contextlib.redirect_stderr(said):
-                self._code = worker.main(self._request, leave_with_parent=False)
+                self._code = worker.main(self._request, exit_with_parent=False)
             self._errors.write(said.getvalue().encode())
         return self._code
 
@@ -42,7 +42,7 @@ class Inline:
 
 def run_workers_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "start", Inline)
-    monkeypatch.setattr(supervisor, "SECONDS_BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(supervisor, "POLL_INTERVAL", 0.0)
     monkeypatch.setattr(
         "ganctl.rendering.curves.draw", lambda *args: None
     )  # it takes longer than a tiny training

@@ -1,0 +1,94 @@
+"""The progress of a sweep: state, step and speed of every run, and the remaining time. Read from the sweep folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ganctl.runs.status import State
+from ganctl.sweeps.folder import ENDED, FAILURES, Entry, Sweep
+from ganctl.system.progress import clock
+
+
+@dataclass(frozen=True)
+class Row:
+    """The state of a run at one moment."""
+
+    entry: Entry
+    state: State
+    step: int = 0
+    last: Mapping[str, Any] = field(default_factory=dict)  # last records of losses.jsonl and timing.jsonl
+
+    @property
+    def images_left(self) -> int:
+        """Number of real images that D has yet to see; 0 if the run ended."""
+        if self.state in ENDED:
+            return 0
+        return max(0, self.entry.steps - self.step) * self.entry.images_per_step
+
+    @property
+    def speed(self) -> float | None:
+        """Real images per second: the current speed of a running run, otherwise the average of the run."""
+        now = self.last.get("images_per_second")
+        if self.state == "running" and isinstance(now, (int, float)) and now > 0:
+            return float(now)
+        seconds = self.last.get("seconds")
+        if isinstance(seconds, (int, float)) and seconds > 0:
+            return self.step * self.entry.images_per_step / seconds
+        return None
+
+
+def read_rows(sweep: Sweep, known: Mapping[str, Row] | None = None) -> list[Row]:
+    """Return the current state of all runs. Runs that have ended according to ``known`` are not read again."""
+    known = known or {}
+    return [
+        known[entry.name] if entry.name in known and known[entry.name].state in ENDED else _read_row(entry)
+        for entry in sweep
+    ]
+
+
+def _read_row(entry: Entry) -> Row:
+    state = entry.state
+    if state == "waiting":
+        return Row(entry, state)
+    last = entry.last
+    return Row(entry, state, entry.steps if state == "finished" else last.get("step", 0), last)
+
+
+def seconds_left(rows: Sequence[Row]) -> float | None:
+    """Estimate the remaining time; None if no run has a speed yet.
+
+    Assumes that as many runs remain active as now. Runs without a speed are assumed to have the harmonic mean of the
+    others.
+    """
+    speeds = [row.speed for row in rows if row.speed]
+    if not speeds:
+        return None
+    mean = len(speeds) / sum(1 / speed for speed in speeds)
+    seconds = [row.images_left / (row.speed or mean) for row in rows]
+    active = sum(row.state == "running" for row in rows)
+    return max(sum(seconds) / max(active, 1), max(seconds, default=0.0))
+
+
+def summarize(rows: Sequence[Row]) -> str:
+    """Return, for example, ``"3 of 18 finished, 1 failed, 2 running, 12:03 left"``."""
+    count = {state: sum(row.state == state for row in rows) for state in (*ENDED, "running")}
+    parts = [f"{count['finished']} of {len(rows)} finished"]
+    parts += [f"{count[state]} {state}" for state in (*FAILURES, "running") if count[state]]
+    left = seconds_left(rows)
+    if left and any(row.state not in ENDED for row in rows):
+        parts.append(f"{clock(left)} left")
+    return ", ".join(parts)
+
+
+def format_values(row: Row) -> dict[str, str]:
+    """Return the last value of each column as text; empty if there is none."""
+    names = {"epoch": "epoch", "g loss": "g_loss", "d loss": "d_loss", "D(x)": "D(x)", "D(G(z))": "D(G(z))"}
+    shown = {}
+    for title, name in names.items():
+        value = row.last.get(name)
+        digits = 2 if name == "epoch" else 3
+        shown[title] = f"{value:.{digits}f}" if isinstance(value, (int, float)) else str(value or "")
+    speed = row.speed
+    return {**shown, "images/s": f"{speed:,.0f}" if speed else ""}
