@@ -155,9 +155,9 @@ def main(args: Sequence[str] | None = None) -> None:
         status: Any = cli.main(args, prog_name="ganctl", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
-        from ganctl.plugin import failures
+        from ganctl.plugin import error_messages
 
-        status = failures.show(error)
+        status = error_messages.show(error)
         try:
             sys.stdout.flush()
         except OSError:  # no reader, full disk: Python would try again at exit, and complain

@@ -46,7 +46,7 @@ def as_dict(plugin: Plugin) -> dict[str, Any]:
         "registers": _by_kind(plugin),
         "load_ms": round(plugin.seconds * 1000, 2),
         "imports_torch": plugin.imports_torch,
-        "left_out": plugin.left_out or None,
+        "left_out": plugin.skipped or None,
         "error": plugin.error or None,
     }
 
@@ -54,10 +54,10 @@ def as_dict(plugin: Plugin) -> dict[str, Any]:
 def _state(plugin: Plugin) -> str:
     if plugin.error:
         return f"BROKEN: {plugin.error}"
-    if plugin.left_out:
-        return f"LEFT OUT: {plugin.left_out}"
+    if plugin.skipped:
+        return f"LEFT OUT: {plugin.skipped}"
     registered = "; ".join(f"{plural}: {', '.join(names)}" for plural, names in _by_kind(plugin).items())
-    return " ".join([registered, *(f"({fault})" for fault in plugin.faults)])
+    return " ".join([registered, *(f"({reason})" for reason in plugin.slowdowns)])
 
 
 def _by_kind(plugin: Plugin) -> dict[str, list[str]]:

@@ -12,27 +12,27 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.discovery import Plugins, discover
 
 if TYPE_CHECKING:
-    from ganctl.testing import Checked
+    from ganctl.testing import CheckResult
 
 
 @click.command("check")
 @click.argument("target", metavar="NAME|PATH")
 @click.pass_context
 def check(ctx: click.Context, target: str) -> None:
-    """Try whether a plugin does all that ganctl relies on.
+    """Check that a plugin meets the contracts that ganctl relies on.
 
-    NAME is an installed plugin, a distribution, or one component. PATH is the source tree of a plugin, which need not
-    be installed, or a single .py file. The exit status is 1 if anything failed.
+    NAME is an installed plugin, a distribution, or a component. PATH is the source tree of a plugin, which need not be
+    installed, or a single .py file. The exit status is 1 if a check fails.
     """
     single_file = target.endswith(".py")
     name, found = _find(target)
-    print("Checking …", flush=True)  # torch takes its time
+    print("Checking …", flush=True)  # importing torch takes a while
     from ganctl import testing
 
-    done = testing.checks_of(name, found=found, single_file=single_file, progress=_show)
-    failures = sum(len(checked.failures) for checked in done)
-    looked_at = sum(not checked.note for checked in done)
-    print(f"{looked_at} checked, {failures or 'no'} failure{'s' * (failures != 1)}.")
+    results = testing.run_checks(name, found=found, single_file=single_file, progress=_show)
+    failures = sum(len(result.failures) for result in results)
+    checked = sum(not result.skipped for result in results)
+    print(f"{checked} checked, {failures or 'no'} failure{'s' * (failures != 1)}.")
     if failures:
         ctx.exit(1)
 
@@ -46,15 +46,15 @@ def _find(target: str) -> tuple[str, Plugins]:
         raise GanctlError(
             f"There is no {target}.", "Give a source tree, a .py file, or the name of a plugin.", status=USAGE
         )
-    from ganctl.plugin import source_tree
+    from ganctl.plugin import single_file, source_tree
 
-    return source_tree.discover_tree(path) if path.is_dir() else source_tree.discover_file(path)
+    return source_tree.discover_with(path) if path.is_dir() else single_file.discover_with(path)
 
 
-def _show(checked: Checked) -> None:
-    if checked.note:
-        print(f"passed over  {checked.what}: {checked.note}", flush=True)
+def _show(result: CheckResult) -> None:
+    if result.skipped:
+        print(f"skipped      {result.subject}: {result.skipped}", flush=True)
         return
-    print(f"{'FAILED' if checked.failures else 'ok':<12} {checked.what}", flush=True)
-    for failure in checked.failures:
+    print(f"{'FAILED' if result.failures else 'ok':<12} {result.subject}", flush=True)
+    for failure in result.failures:
         print(f"    {failure}")

@@ -7,6 +7,7 @@ import click
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin import selection
 from ganctl.plugin.discovery import discover
+from ganctl.plugin.names import normalize
 
 
 @click.command()
@@ -17,11 +18,11 @@ def disable(name: str) -> None:
     NAME is a plugin, or a distribution for all of its plugins, as 'ganctl plugins' lists them.
     """
     found = discover().all
-    known = {spelt: p for p in found for spelt in selection.names_of(p.distribution, p.name)}
-    if selection.normalize(name) not in known:
+    known = {spelt: p for p in found for spelt in selection.aliases(p.distribution, p.name)}
+    if normalize(name) not in known:
         names = {other for p in found for other in (p.name, p.distribution)}
         raise GanctlError(f"There is no plugin '{name}'.", did_you_mean(name, names), status=USAGE)
-    selection.write_disabled({*selection.read_disabled(), selection.normalize(name)})
+    selection.write_disabled({*selection.read_disabled(), normalize(name)})
     print(f"{name} is disabled. To have it again: ganctl plugins enable {name}")
 
 
@@ -30,8 +31,8 @@ def disable(name: str) -> None:
 def enable(name: str) -> None:
     """Load the plugin NAME again."""
     disabled = set(selection.read_disabled())
-    if selection.normalize(name) not in disabled:
+    if normalize(name) not in disabled:
         hint = did_you_mean(name, disabled) or "None is; see: ganctl plugins"
         raise GanctlError(f"'{name}' is not disabled.", hint, status=USAGE)
-    selection.write_disabled(disabled - {selection.normalize(name)})
+    selection.write_disabled(disabled - {normalize(name)})
     print(f"{name} is enabled.")

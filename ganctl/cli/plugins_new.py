@@ -7,11 +7,14 @@ from pathlib import Path
 import click
 
 from ganctl.plugin import discovery, scaffold
+from ganctl.plugin.names import component_name
 
 
 @click.command("new")
 @click.argument("name")
-@click.option("--kind", required=True, type=click.Choice(list(scaffold.USES)), help="What it adds to ganctl.")
+@click.option(
+    "--kind", required=True, type=click.Choice(list(scaffold.TRAIN_OPTIONS)), help="What it adds to ganctl."
+)
 @click.option(
     "--into",
     default=".",
@@ -24,10 +27,10 @@ def new(name: str, kind: str, into: Path) -> None:
 
     NAME is the distribution's, as in ganctl-soft-hinge. Its component is called the same, without ganctl-.
     """
-    made = scaffold.make(name, kind, into, discovery.discover().registry)
+    made = scaffold.create(name, kind, into, discovery.discover().registry)
     folder = into / name
     for path in made:
         print(path)
-    component = scaffold.component_name(name)
+    component = component_name(name)
     print(f"\nNext:\n  cd {folder}\n  pip install -e '.[test]'\n  pytest")
-    print(f"  ganctl train {scaffold.USES[kind].format(name=component)}")
+    print(f"  ganctl train {scaffold.TRAIN_OPTIONS[kind].format(name=component)}")

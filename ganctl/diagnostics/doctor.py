@@ -245,7 +245,7 @@ def _plugins(found: Examination, loaded: list[discovery.Plugin]) -> dict[str, An
     for plugin in loaded:
         count = len(plugin.components) + len(plugin.commands)
         state = f"BROKEN: {plugin.error}" if plugin.error else f"{count} names"
-        facts[plugin.name] = f"{plugin.origin}, {plugin.left_out or state}"
+        facts[plugin.name] = f"{plugin.origin}, {plugin.skipped or state}"
         if plugin.error:
             found.problems.append(
                 Problem(
@@ -254,12 +254,12 @@ def _plugins(found: Examination, loaded: list[discovery.Plugin]) -> dict[str, An
                     essential=plugin.distribution == "ganctl",
                 )
             )
-        for fault in plugin.faults:
+        for reason in plugin.slowdowns:
             found.problems.append(
                 Problem(
-                    f"The plugin '{plugin.name}' of {plugin.origin} is {fault}."
-                    if fault.startswith("slow")
-                    else f"The plugin '{plugin.name}' of {plugin.origin} {fault}.",
+                    f"The plugin '{plugin.name}' of {plugin.origin} is {reason}."
+                    if reason.startswith("slow")
+                    else f"The plugin '{plugin.name}' of {plugin.origin} {reason}.",
                     f"Every command waits for it. Tell its authors, or: ganctl plugins disable {plugin.name}",
                     essential=False,
                 )

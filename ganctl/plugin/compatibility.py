@@ -1,4 +1,4 @@
-"""Whether a plugin is made for this ganctl: the range in its distribution's ``Requires-Dist: ganctl…``."""
+"""Check that a plugin supports this version of ganctl: the ranges in its distribution's ``Requires-Dist``."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from ganctl.version import __version__
 
 
 def check(point: EntryPoint, distribution: str) -> None:
-    """Raise a GanctlError if the distribution of ``point`` asks for another ganctl than this one."""
-    for text in _about_ganctl(point.dist):
-        from packaging.requirements import InvalidRequirement, Requirement  # only now: most ask for any
+    """Raise a GanctlError if the distribution of ``point`` requires another version of ganctl."""
+    for text in _ganctl_requirements(point.dist):
+        # Imported here because most plugins accept any version of ganctl.
+        from packaging.requirements import InvalidRequirement, Requirement
 
         try:
             requirement = Requirement(text)
@@ -23,14 +24,14 @@ def check(point: EntryPoint, distribution: str) -> None:
             continue
         if not requirement.specifier.contains(__version__, prereleases=True):
             raise GanctlError(
-                f"it needs ganctl {requirement.specifier}, and this is ganctl {__version__}: "
+                f"it requires ganctl {requirement.specifier}, but this is ganctl {__version__}: "
                 f"pip install -U ganctl {distribution}"
             )
 
 
-@lru_cache(maxsize=64)  # a distribution may have many plugins, and parsing its metadata takes a millisecond
-def _about_ganctl(distribution: Distribution | None) -> list[str]:
-    """The requirements on ganctl that name a version; none where the metadata is damaged."""
+@lru_cache(maxsize=64)  # parsing metadata takes a millisecond, and a distribution may have many plugins
+def _ganctl_requirements(distribution: Distribution | None) -> list[str]:
+    """Return the requirements that restrict ganctl's version, or an empty list if the metadata is damaged."""
     try:
         requires = distribution.requires or []  # type: ignore[union-attr]
     except Exception:

@@ -1,4 +1,4 @@
-"""Discover plugins, keep a broken one from breaking the rest, and remember who registered what."""
+"""Discover plugins: load each entry point separately, so that a broken plugin cannot break the others."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     import click
 
 GROUP = "ganctl"
-SLOW = 0.1  # seconds that a plugin may take before it is named for it
+SLOW = 0.1  # seconds; a plugin that takes longer to register is reported as slow
 
 
 @dataclass
 class Plugin:
-    """One entry point: where it came from, what it registered, how long that took, what went wrong.
+    """One entry point: its origin, its components and commands, the time it took and its error.
 
-    ``left_out``: why it was not even loaded, if somebody wanted it so; ``imports_torch``: while registering.
+    ``skipped`` is the reason if the user excluded the plugin, otherwise empty. ``imports_torch`` is True if registering
+    the plugin imported torch.
     """
 
     name: str
@@ -42,7 +43,7 @@ class Plugin:
     commands: list[click.Command] = field(default_factory=list)
     seconds: float = 0.0
     error: str = ""
-    left_out: str = ""
+    skipped: str = ""
     imports_torch: bool = False
     exception: BaseException | None = field(default=None, repr=False)
 
@@ -51,23 +52,23 @@ class Plugin:
         return f"{self.distribution} {self.version}"
 
     @property
-    def faults(self) -> list[str]:
-        """What makes every command slower than it need be, in words."""
-        faults = []
+    def slowdowns(self) -> list[str]:
+        """Reasons why this plugin slows down every command, as text."""
+        reasons = []
         if self.seconds > SLOW:
-            faults.append(f"slow: {self.seconds * 1000:.0f} ms at every start")
+            reasons.append(f"slow: {self.seconds * 1000:.0f} ms at every start")
         if self.imports_torch:
-            faults.append("imports torch when it registers; an address 'module:attribute' would not")
-        return faults
+            reasons.append("imports torch when it registers; an address 'module:attribute' would not")
+        return reasons
 
 
 @dataclass
 class Plugins:
-    """All plugins of this environment and the registry that they filled."""
+    """All plugins of this environment, and the registry of their components."""
 
     all: list[Plugin]
     registry: Registry
-    missing: list[str] = field(default_factory=list)  # named by GANCTL_PLUGINS, but not installed
+    missing: list[str] = field(default_factory=list)  # in GANCTL_PLUGINS, but not installed
 
     @property
     def broken(self) -> list[Plugin]:
@@ -76,17 +77,17 @@ class Plugins:
 
 @lru_cache(maxsize=1)
 def load() -> Plugins:
-    """The installed plugins, discovered once a process; broken ones are named on stderr.
+    """Return the installed plugins, discovered once per process, and warn about broken ones on stderr.
 
     Raises:
-        GanctlError: a plugin is broken and ``GANCTL_STRICT=1`` is set.
+        GanctlError: A plugin is broken and ``GANCTL_STRICT=1`` is set.
     """
     plugins = discover()
     for plugin in plugins.broken:
-        message = f"plugin '{plugin.name}' of {plugin.origin} was left out: {plugin.error}"
+        message = f"plugin '{plugin.name}' of {plugin.origin} cannot be loaded: {plugin.error}"
         if os.environ.get("GANCTL_STRICT") == "1":
             raise GanctlError(
-                message[0].upper() + message[1:], "GANCTL_STRICT=1 makes this an error."
+                message[0].upper() + message[1:], "Fix or uninstall it, or unset GANCTL_STRICT."
             ) from plugin.exception
         print(f"warning: {message} (see: ganctl plugins)", file=sys.stderr)
     for name in plugins.missing:
@@ -95,33 +96,33 @@ def load() -> Plugins:
 
 
 def registry() -> Registry:
-    """The registry of the installed plugins."""
+    """Return the registry of the installed plugins."""
     return load().registry
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
-    """Load each entry point, the installed ones by default, on its own.
+    """Load each entry point separately. By default, load all installed ones.
 
-    Nothing that a plugin does here raises: it ends in ``Plugin.error``.
+    An exception in a plugin is stored in ``Plugin.error`` and not raised.
 
     Raises:
-        GanctlError: what ``ganctl plugins disable`` wrote down cannot be read.
+        GanctlError: The file of disabled plugins cannot be read.
     """
-    found, wanted = Plugins([], Registry()), selection.read()
+    found, selected = Plugins([], Registry()), selection.read()
     points = entry_points(group=GROUP) if points is None else points
     origins = [(*_origin(point.dist), point) for point in points]
     for distribution, version, point in sorted(origins, key=lambda origin: (origin[0], origin[2].name)):
         plugin = Plugin(name=point.name, module=point.value, distribution=distribution, version=version)
-        plugin.left_out = wanted.why_not(distribution, point.name)
-        if not plugin.left_out:
+        plugin.skipped = selected.reason_to_skip(distribution, point.name)
+        if not plugin.skipped:
             _load(plugin, point)
         for item in plugin.components:
             found.registry.add(item)
-        if plugin.left_out or plugin.error:
-            found.registry.left_out.append(f"{plugin.name} ({plugin.left_out or 'broken; ganctl plugins'})")
+        if plugin.skipped or plugin.error:
+            found.registry.not_loaded.append(f"{plugin.name} ({plugin.skipped or 'broken; ganctl plugins'})")
         found.all.append(plugin)
-    found.missing = wanted.unknown(
-        set().union(*(selection.names_of(p.distribution, p.name) for p in found.all))
+    found.missing = selected.missing(
+        set().union(*(selection.aliases(p.distribution, p.name) for p in found.all))
     )
     return found
 
@@ -130,15 +131,15 @@ def _load(plugin: Plugin, point: EntryPoint) -> None:
     started, before = time.perf_counter(), set(sys.modules)
     try:
         compatibility.check(point, plugin.distribution)
-        # What a plugin prints must not get into the output of a --json.
+        # The output of a plugin must not mix with that of --json.
         with contextlib.redirect_stdout(sys.stderr):
             register(plugin, point.load())
-    # SystemExit too: a module that calls sys.exit() must not end ganctl.
+    # Includes SystemExit, because a module that calls sys.exit() must not end ganctl.
     except (Exception, SystemExit) as error:
         kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "
         plugin.error = " ".join(f"{kind}{error}".split()).removesuffix(":")
         plugin.exception = error
-        # All or nothing: half a plugin would fail later and far from its cause.
+        # Drop everything, because half a plugin would fail later, far from the cause.
         plugin.components.clear()
         plugin.commands.clear()
     plugin.seconds = time.perf_counter() - started
@@ -146,16 +147,16 @@ def _load(plugin: Plugin, point: EntryPoint) -> None:
 
 
 def _imports_torch(new: set[str]) -> bool:
-    """Whether the modules that are ``new`` brought torch in, or use it where it was there before."""
+    """Return True if the modules ``new`` imported torch, even if it had been imported before."""
     if "torch" in new or "torch" not in sys.modules:
         return "torch" in new
     values = [value for name in new for value in getattr(sys.modules.get(name), "__dict__", {}).values()]
     return any(isinstance(v, ModuleType) and v.__name__.partition(".")[0] == "torch" for v in values)
 
 
-@lru_cache(maxsize=64)  # a distribution may have many plugins, and parsing its metadata takes a millisecond
+@lru_cache(maxsize=64)  # parsing metadata takes a millisecond, and a distribution may have many plugins
 def _origin(dist: Distribution | None) -> tuple[str, str]:
-    """Distribution and version; an interrupted installation leaves entry points without METADATA."""
+    """Return the distribution and its version, or placeholders if an interrupted installation has no METADATA."""
     try:
         name, version = dist.name, dist.version  # type: ignore[union-attr]
     except Exception:
@@ -164,18 +165,20 @@ def _origin(dist: Distribution | None) -> tuple[str, str]:
 
 
 def register(plugin: Plugin, module: object) -> None:
-    """Call the hooks of ``module``; what they register is in ``plugin`` then.
+    """Call the hooks of ``module`` and store what they register in ``plugin``.
 
     Raises:
-        GanctlError: no hook, or one that is misspelt; besides whatever the hooks raise.
+        GanctlError: There is no hook, or its name is misspelled. Exceptions of the hooks pass through.
     """
-    # A manager a plugin: one failing implementation would abort a hook call that others share.
+    # Each plugin has its own manager, because a failing implementation would abort a hook call shared with others.
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(module, name=plugin.name)
     implemented = manager.get_hookcallers(module) or []
     if not implemented:
-        raise GanctlError(f"module '{plugin.module}' implements no hook; mark them with @ganctl.hookimpl")
+        raise GanctlError(
+            f"module '{plugin.module}' implements no hook; mark its hooks with @ganctl.hookimpl"
+        )
     for caller in implemented:
         if not caller.has_spec():
             raise GanctlError(f"there is no hook '{caller.name}'. {did_you_mean(caller.name, _hook_names())}")

@@ -1,20 +1,20 @@
-"""What a plugin may register.
+"""The hooks that a plugin may implement.
 
-A plugin is a module behind an entry point of the group ``ganctl``. It implements any of these hooks; each
-is handed ``register``, bound to the plugin that is being loaded::
+A plugin is a module that an entry point of the group ``ganctl`` names. It implements any of these hooks. Each hook
+receives a function ``register`` that is bound to the plugin being loaded::
 
     import ganctl
 
     @ganctl.hookimpl
     def register_losses(register):
-        register("my-loss", "my_package.losses:MyLoss", summary="What it does, in one line")
+        register("my-loss", "my_package.losses:MyLoss", summary="A description in one line")
 
-The second argument is the component's *address*, ``"module:attribute"``, imported only when somebody uses
-the component, or the callable itself. Prefer the address: ``ganctl --help`` then never waits for torch.
-``register`` may get further arguments in later versions, by keyword alone.
+The second argument is the component's *address*, ``"module:attribute"``, or the callable itself. An address is
+imported only when the component is used. Prefer an address, because then ``ganctl --help`` does not import torch.
+Later versions may add further arguments to ``register``, as keyword arguments only.
 
-A component's options are the parameters of that callable, save those that ganctl fills in by name (named
-with each hook below); their types, defaults and ``Args:`` descriptions are what ``ganctl info`` shows.
+A component's options are the parameters of that callable, except for those that ganctl fills in by name (listed with
+each hook below). ``ganctl info`` shows their types, their defaults and their descriptions under ``Args:``.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ hookimpl = pluggy.HookimplMarker("ganctl")
 
 
 class Register(Protocol):
-    """``register(name, target, summary="…")``: ``target`` is ``"module:attribute"`` or a callable."""
+    """A function ``register(name, target, summary="…")``. ``target`` is ``"module:attribute"`` or a callable."""
 
     def __call__(self, name: str, target: str | Callable[..., Any], *, summary: str) -> None: ...
 
@@ -45,9 +45,9 @@ class Register(Protocol):
 def register_generators(register: Register) -> None:
     """Generators: ``factory(image, latent, num_classes, **options) -> nn.Module`` with ``G(z, y) -> x``.
 
-    Filled in by name, if the factory has a parameter of that name: ``image`` (:class:`ganctl.ImageShape`),
-    ``latent`` (:class:`ganctl.Latent`; ``latent.dim`` is z's length), ``num_classes`` (int, 0 without
-    labels). ``z`` is float N×dim, ``y`` int64 N or None, ``x`` float N×C×H×W in [−1, 1].
+    The factory's parameters of these names are filled in: ``image`` (:class:`ganctl.ImageShape`), ``latent``
+    (:class:`ganctl.Latent`; ``latent.dim`` is the length of z), ``num_classes`` (int, 0 without labels). ``z`` is
+    float N×dim, ``y`` int64 N or None, ``x`` float N×C×H×W in [−1, 1].
     """
 
 
@@ -55,14 +55,14 @@ def register_generators(register: Register) -> None:
 def register_discriminators(register: Register) -> None:
     """Discriminators: ``factory(image, num_classes, **options) -> nn.Module`` with ``D(x, y) -> N logits``.
 
-    ``latent`` is filled in, too, for one that guesses what was in z. A few answer with something else than
-    logits; what, is between them and their loss.
+    ``latent`` is also filled in, for a discriminator that predicts a part of z. A discriminator may have another
+    output than logits if its loss expects that output.
     """
 
 
 @hookspec
 def register_losses(register: Register) -> None:
-    """Losses: a :class:`ganctl.Loss` subclass, or a factory of one. ``num_classes``, ``latent`` are filled in."""
+    """Losses: a :class:`ganctl.Loss` subclass, or a factory of one. ``num_classes`` and ``latent`` are filled in."""
 
 
 @hookspec
@@ -82,10 +82,10 @@ def register_optimizers(register: Register) -> None:
 def register_augmentations(register: Register) -> None:
     """Augmentations of what D sees: ``factory(image, **options) -> nn.Module`` with ``A(x) -> x``.
 
-    ``image`` is filled in. ``A`` keeps shape and dtype of x, float N×C×H×W in [−1, 1], and is differentiable:
-    every x, real or fake, reaches D through it, and so does G's gradient. If it has a method
-    ``observe(logits)``, that is called without gradient with D's N logits on each real batch, to adapt;
-    the loss must then call D on the reals by themselves.
+    ``image`` is filled in. ``A`` keeps the shape and dtype of x, float N×C×H×W in [−1, 1]. It is differentiable,
+    because D sees every real and fake x through it, and G's gradient passes through it. If it has a method
+    ``observe(logits)``, this method is called without gradients with D's N logits for each real batch, so that the
+    augmentation can adapt. The loss must then call D with the reals separately.
     """
 
 
@@ -93,7 +93,7 @@ def register_augmentations(register: Register) -> None:
 def register_latents(register: Register) -> None:
     """Latents: a :class:`ganctl.Latent` subclass, or a factory of one; ``sample(n, device, generator)`` draws z.
 
-    Its option for z's length is called ``z_dim``.
+    The option for the length of z must be called ``z_dim``.
     """
 
 
@@ -101,8 +101,8 @@ def register_latents(register: Register) -> None:
 def register_trackers(register: Register) -> None:
     """Trackers: ``factory(folder, first_step, config, **options)`` returning a :class:`ganctl.Tracker`.
 
-    Filled in: ``folder`` (:class:`pathlib.Path`, the run folder), ``first_step`` (int: whatever an earlier session
-    showed from that step on is void), ``config`` (a dict: every setting of the run).
+    These parameters are filled in: ``folder`` (:class:`pathlib.Path`, the run folder), ``first_step`` (int; values that
+    an earlier session showed for this step or later are obsolete), ``config`` (a dict of all settings of the run).
     """
 
 
@@ -110,13 +110,13 @@ def register_trackers(register: Register) -> None:
 def register_metrics(register: Register) -> None:
     """Metrics: ``factory(**options)`` returning ``metric(fakes, reals) -> float``, a :class:`ganctl.Metric`.
 
-    ``fakes`` is an iterator of uint8 N×C×H×W batches on the CPU, ``reals`` the :class:`ganctl.Images` trained on.
+    ``fakes`` is an iterator of uint8 N×C×H×W batches on the CPU, ``reals`` the training data, a :class:`ganctl.Images`.
     """
 
 
 @hookspec
 def register_models(register: Callable[[Model], None]) -> None:
-    """Models: ``register(ganctl.Model(name=…, …))``, a recipe of registered components."""
+    """Models: ``register(ganctl.Model(name=…, …))`` adds a recipe of registered components."""
 
 
 @hookspec

@@ -1,4 +1,4 @@
-"""The options of a component: read from its signature, checked and converted before anything is built."""
+"""Options of components: read them from a signature, check them and convert them before a component is built."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 
-#: Parameters that ganctl fills in by name; everything else in a factory's signature is an option.
+#: Parameters that ganctl fills in by name. Every other parameter of a factory is an option.
 FILLED_IN = frozenset({"image", "latent", "num_classes", "root", "params", "folder", "first_step", "config"})
 MISSING = inspect.Parameter.empty
 
 
 @dataclass(frozen=True)
 class Option:
+    """A parameter of a factory that users can set."""
+
     name: str
-    type: Any  # an annotation; Any when there is none
-    default: Any  # MISSING when it must be given
+    type: Any  # the annotation; Any if there is no annotation
+    default: Any  # MISSING if the option is required
     help: str = ""
 
     @property
@@ -30,7 +32,7 @@ class Option:
 
 
 def of(factory: Callable[..., Any]) -> list[Option]:
-    """The options that ``factory`` has, in its own order, with the help of its docstring's ``Args:``."""
+    """Return the options of ``factory`` in the order of its signature, with the help texts of its ``Args:`` section."""
     hints = _type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     help_texts = _argument_help(factory)
     options = []
@@ -42,31 +44,31 @@ def of(factory: Callable[..., Any]) -> list[Option]:
 
 
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations by parameter. One that only a type checker can resolve is left out, not all of them."""
+    """Return the annotations by parameter, without those that only a type checker can resolve."""
     try:
         return typing.get_type_hints(function)
     except Exception:
         hints = {}
         for name, annotation in getattr(function, "__annotations__", {}).items():
-            alone = types.SimpleNamespace(__annotations__={name: annotation})
+            single = types.SimpleNamespace(__annotations__={name: annotation})
             try:
-                hints.update(typing.get_type_hints(alone, globalns=getattr(function, "__globals__", {})))
+                hints.update(typing.get_type_hints(single, globalns=getattr(function, "__globals__", {})))
             except Exception:
                 continue
         return hints
 
 
 def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """All options of ``factory``: those ``given``, converted to their type, and the defaults of the rest.
+    """Return all options of ``factory``: the ``given`` values converted to their types, and defaults for the rest.
 
     Raises:
-        GanctlError: an option that ``what`` does not have, one of the wrong type, or one that is missing.
+        GanctlError: An option is unknown, has the wrong type, or is required and missing. The message names ``what``.
     """
     known = {option.name: option for option in of(factory)}
     for name in given:
         if name not in known:
-            there_are = ", ".join(f"{o.name} ({o.type_name})" for o in known.values()) or "none"
-            hint = f"Its options: {there_are}."
+            available = ", ".join(f"{o.name} ({o.type_name})" for o in known.values()) or "none"
+            hint = f"Available options: {available}."
             near = did_you_mean(name, known)
             if near.startswith("Did you"):
                 hint = f"{near} {hint}"
@@ -79,11 +81,11 @@ def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) ->
             raise GanctlError(
                 f"{what} needs the option '{name}' ({option.type_name}).",
                 option.help
-                or f"ganctl fills in {', '.join(sorted(FILLED_IN))}; give it with -o PART.{name}=VALUE.",
+                or f"Set it with -o PART.{name}=VALUE. ganctl fills in only {', '.join(sorted(FILLED_IN))}.",
                 status=USAGE,
             )
         else:
-            try:  # torch writes weight_decay: float = 0; written down and read back it is 0.0
+            try:  # convert defaults too: weight_decay: float = 0 in torch is 0.0 when read from a config
                 resolved[name] = _convert(option.default, option.type)
             except (ValueError, TypeError):
                 resolved[name] = option.default
@@ -91,16 +93,16 @@ def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) ->
 
 
 def call(factory: Callable[..., Any], options: Mapping[str, Any], **filled_in: Any) -> Any:
-    """``factory`` with its options and those of ``filled_in`` that it has a parameter for."""
-    wanted = inspect.signature(factory).parameters
-    return factory(**{name: value for name, value in filled_in.items() if name in wanted}, **options)
+    """Call ``factory`` with ``options`` and with those values of ``filled_in`` that it has a parameter for."""
+    parameters = inspect.signature(factory).parameters
+    return factory(**{name: value for name, value in filled_in.items() if name in parameters}, **options)
 
 
 def convert(what: str, value: Any, annotation: Any, default: Any = MISSING) -> Any:
-    """``value`` as the type of ``annotation``. Text, as a command line gives it, is read as that type.
+    """Convert ``value`` to the type ``annotation``. Text, as from a command line, is parsed as this type.
 
     Raises:
-        GanctlError: it is of another type; says of which it should be.
+        GanctlError: The value has another type. The message names the expected type.
     """
     if annotation is Any and default is not MISSING and default is not None:
         annotation = type(default)
@@ -119,7 +121,7 @@ def _convert(value: Any, annotation: Any) -> Any:
     if origin in (Union, types.UnionType):
         if type(None) in args and (value is None or value in ("none", "None")):
             return None
-        # bool before int before float before str, or "1" would become text and True a 1.
+        # Try bool, int, float and str in this order. Otherwise "1" would become text and True would become 1.
         for kind in sorted((a for a in args if a is not type(None)), key=_precedence):
             try:
                 return _convert(value, kind)
@@ -159,7 +161,7 @@ def _convert(value: Any, annotation: Any) -> Any:
         return value
     if annotation is Any:
         return value
-    if isinstance(annotation, type):  # torch.Tensor and the like: no way to write one down
+    if isinstance(annotation, type):  # a type such as torch.Tensor, which has no text form
         if isinstance(value, annotation):
             return value
         raise ValueError(value)
@@ -205,7 +207,7 @@ def _describe(annotation: Any) -> str:
 
 
 def _argument_help(factory: Callable[..., Any]) -> dict[str, str]:
-    """The ``Args:`` section of a Google-style docstring, of the callable or of its class's ``__init__``."""
+    """Return the help texts in the ``Args:`` section of the docstring of ``factory`` or of its ``__init__``."""
     found: dict[str, str] = {}
     sources = [factory.__doc__, factory.__init__.__doc__ if inspect.isclass(factory) else None]
     for docstring in sources:
@@ -226,7 +228,7 @@ def _argument_help(factory: Callable[..., Any]) -> dict[str, str]:
 
 
 def _plain(text: str) -> str:
-    """``text`` without reStructuredText's marks, and without the default, which a listing shows anyway."""
+    """Return ``text`` without reStructuredText markup and without the default, which listings show separately."""
     text = re.sub(r"\s*\(default: ((?:\([^)]*\)|[^()])*)\)", "", text)
     text = re.sub(r":\w+:`~?([^`<]*?)\s*(?:<[^`]*>)?`", r"\1", text)
     return re.sub(r"(`+)([^`]+)\1_{0,2}", r"\2", text)

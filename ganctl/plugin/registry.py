@@ -1,4 +1,4 @@
-"""Named tables of components: who registered what, and which one a name means."""
+"""The registry: components by kind and name, with the distribution that registered each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.plugin.names import normalize
 from ganctl.recipe import Model
 
-#: Kind of component → its plural, as in the names of hooks and in ``ganctl list models``.
+#: Kind of component → plural, as in the hook ``register_PLURAL`` and in ``ganctl list PLURAL``.
 KINDS = {
     "model": "models",
     "generator": "generators",
@@ -29,7 +30,7 @@ NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
 @dataclass(frozen=True)
 class Component:
-    """One registered name, with the distribution that it came from."""
+    """A registered component, with the plugin and distribution that registered it."""
 
     kind: str
     name: str
@@ -44,10 +45,10 @@ class Component:
         return f"{self.distribution} {self.version}"
 
     def load(self) -> Any:
-        """The callable (or :class:`Model`) behind the name; its module is imported now.
+        """Import the component's module and return its callable (or its :class:`Model`).
 
         Raises:
-            GanctlError: the address leads nowhere, or importing it fails.
+            GanctlError: The address does not exist, or the import fails.
         """
         if not isinstance(self.target, str):
             return self.target
@@ -66,10 +67,10 @@ class Component:
 
 
 def component(kind: str, name: object, target: object, summary: object, **origin: str) -> Component:
-    """A checked :class:`Component`.
+    """Return a :class:`Component` whose name, target and summary have been checked.
 
     Raises:
-        ValueError: a name, target or summary that no user could work with; the text says which.
+        ValueError: The name, the target or the summary is invalid.
     """
     if not isinstance(name, str) or not NAME.fullmatch(name):
         raise ValueError(f"{kind} name {name!r}: use lower-case letters, digits and hyphens, as in 'wgan-gp'")
@@ -79,25 +80,25 @@ def component(kind: str, name: object, target: object, summary: object, **origin
     elif not (isinstance(target, Model) or callable(target)):
         raise ValueError(f"{kind} '{name}': {type(target).__name__} is neither an address nor a callable")
     if not isinstance(summary, str) or not summary.strip():
-        raise ValueError(f"{kind} '{name}' has no summary: one line for 'ganctl list {KINDS[kind]}'")
+        raise ValueError(f"{kind} '{name}' has no summary: add one line for 'ganctl list {KINDS[kind]}'")
     return Component(kind, name, target, summary.strip(), **origin)
 
 
 class Registry:
-    """All components by kind and name. Two of one name stand side by side until that name is asked for."""
+    """All components by kind and name. Two components may share a name until that name is looked up."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, list[Component]]] = {kind: {} for kind in KINDS}
-        self.files: dict[str, str] = {}  # plugin files by path: the digest of their text
-        # Plugins that are not in the tables, and why, for whoever misses a name.
-        self.left_out: list[str] = []
+        self.files: dict[str, str] = {}  # path of each plugin file → digest of its text
+        # Plugins that were not loaded, each with the reason, for the hint of an unknown name.
+        self.not_loaded: list[str] = []
 
     def copy(self) -> Registry:
-        """One that may be added to without changing this."""
+        """Return a copy. Adding components to the copy does not change this registry."""
         other = Registry()
         for kind, table in self._tables.items():
             other._tables[kind] = {name: list(items) for name, items in table.items()}
-        other.files, other.left_out = dict(self.files), list(self.left_out)
+        other.files, other.not_loaded = dict(self.files), list(self.not_loaded)
         return other
 
     def add(self, item: Component) -> None:
@@ -107,30 +108,30 @@ class Registry:
         return sorted(self._tables[kind])
 
     def all(self, kind: str) -> list[Component]:
-        """Every component of ``kind``, by name; duplicates included."""
+        """Return every component of ``kind`` in the order of names, including duplicates."""
         return [item for name in self.names(kind) for item in self._tables[kind][name]]
 
     def find(self, kind: str, name: str) -> list[Component]:
-        """Components that ``name`` or ``distribution:name`` may mean; empty when there is none."""
+        """Return the components that ``name`` or ``distribution:name`` matches."""
         distribution, _, short = name.rpartition(":")
         found = self._tables[kind].get(short, [])
         if distribution:
-            return [item for item in found if _normalize(item.distribution) == _normalize(distribution)]
+            return [item for item in found if normalize(item.distribution) == normalize(distribution)]
         return found
 
     def get(self, kind: str, name: str) -> Component:
-        """The component that ``name`` means.
+        """Return the component that ``name`` or ``distribution:name`` matches.
 
         Raises:
-            GanctlError: no such name (the nearest is suggested), or several distributions claim it.
+            GanctlError: There is no such component (the nearest name is suggested), or there are several.
         """
         found = self.find(kind, name)
         if len(found) == 1:
             return found[0]
         if not found:
             hint = f"{did_you_mean(name, self.names(kind))} See: ganctl list {KINDS[kind]}".strip()
-            if self.left_out:
-                hint += f" Plugins left out: {', '.join(self.left_out)}."
+            if self.not_loaded:
+                hint += f" Plugins that are not loaded: {', '.join(self.not_loaded)}."
             raise GanctlError(f"There is no {kind} '{name}'.", hint, status=USAGE)
         claims = ", ".join(f"{item.origin} (plugin '{item.plugin}')" for item in found)
         choices = sorted({f"{item.distribution}:{item.name}" for item in found})
@@ -139,7 +140,3 @@ class Registry:
         else:
             hint = f"Ask the authors of {found[0].distribution} to rename one."
         raise GanctlError(f"Several plugins register the {kind} '{name}': {claims}.", hint, status=USAGE)
-
-
-def _normalize(distribution: str) -> str:
-    return re.sub(r"[-_.]+", "-", distribution).lower()

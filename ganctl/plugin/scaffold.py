@@ -1,4 +1,4 @@
-"""A new plugin's distribution, made of the files in ``templates/``: what ``ganctl plugins new`` writes."""
+"""Create the distribution of a new plugin from the files in ``templates/``, for ``ganctl plugins new``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.plugin.names import component_name, identifier, package_name
 from ganctl.plugin.registry import KINDS, NAME, Registry
 from ganctl.system.files import disk_error
 from ganctl.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
-#: Kind → what ``ganctl train`` is told to use the component.
-USES = {
+#: Kind → options of ``ganctl train`` that use the component.
+TRAIN_OPTIONS = {
     "loss": "--model dcgan --data glyphs --loss {name}",
     "generator": "--model dcgan --data glyphs --generator {name}",
     "discriminator": "--model dcgan --data glyphs --discriminator {name}",
@@ -24,30 +25,31 @@ USES = {
     "augmentation": "--model dcgan --data glyphs --augment {name}",
     "model": "--model {name} --data glyphs",
 }
-#: What a distribution's name is (PEP 508), short enough for any file system.
+#: Valid names of distributions (PEP 508) that are short enough for any file system.
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 
 
-def make(distribution: str, kind: str, into: Path, registry: Registry) -> list[Path]:
+def create(distribution: str, kind: str, into: Path, registry: Registry) -> list[Path]:
     """Write a distribution with a working component of ``kind`` to the folder ``into/distribution``.
 
-    The component is called as the distribution, without a leading ``ganctl-``; the package too, with underscores.
+    The component is named after the distribution, without a leading ``ganctl-``. The package is also named after the
+    distribution, with underscores.
 
     Returns:
         The files that were written.
 
     Raises:
-        GanctlError: a name that cannot be, or is taken; a folder that is there already, or cannot be written.
+        GanctlError: The name is invalid or taken, or the folder exists or cannot be written.
     """
-    package = re.sub(r"[.-]", "_", distribution)
+    package = package_name(distribution)
     _check_name(distribution, package)
     name = component_name(distribution)
     if not NAME.fullmatch(name) or registry.find(kind, name):
         taken = registry.find(kind, name)
-        why = f"{taken[0].origin} registers that" if taken else "that is no name for a component"
+        reason = f"{taken[0].origin} already registers this name" if taken else "this name is invalid"
         raise GanctlError(
-            f"The {kind} would be called '{name}', but {why}.",
-            f"Choose another name; those that are taken: ganctl list {KINDS[kind]}",
+            f"The {kind} would be called '{name}', but {reason}.",
+            f"Choose another name. To list the names in use: ganctl list {KINDS[kind]}",
             status=USAGE,
         )
     folder = into / distribution
@@ -59,11 +61,11 @@ def make(distribution: str, kind: str, into: Path, registry: Registry) -> list[P
         "article": "an" if kind[0] in "aeiou" else "a",
         "version": __version__,
         "Class": "".join(word.capitalize() for word in name.split("-")),
-        "function": name.replace("-", "_"),
-        "use": USES[kind].format(name=name),
-        "where": f"`src/{package}/{kind}.py` is the {kind} itself."
+        "function": identifier(name),
+        "use": TRAIN_OPTIONS[kind].format(name=name),
+        "where": f"`src/{package}/{kind}.py` contains the {kind}."
         if kind != "model"
-        else "The model is a recipe: it names registered components and their options.",
+        else "The model is a recipe that names registered components and their options.",
     }
     texts = {folder / path: _fill(template, values) for path, template in _files(kind, package).items()}
     try:
@@ -73,8 +75,8 @@ def make(distribution: str, kind: str, into: Path, registry: Registry) -> list[P
             path.write_text(text, encoding="utf-8")
     except FileExistsError as error:
         raise GanctlError(
-            f"{folder} is there already; nothing was written.",
-            "Choose another name, or another folder with --into.",
+            f"{folder} already exists; nothing was written.",
+            "Choose another name, or another parent directory with --into.",
             status=USAGE,
         ) from error
     except OSError as error:
@@ -82,13 +84,8 @@ def make(distribution: str, kind: str, into: Path, registry: Registry) -> list[P
     return list(texts)
 
 
-def component_name(distribution: str) -> str:
-    """What the component of a new distribution is called: ``"soft-hinge"`` of ``"ganctl-soft-hinge"``."""
-    return re.sub(r"[._]", "-", distribution.lower()).removeprefix("ganctl-")
-
-
 def _files(kind: str, package: str) -> dict[str, str]:
-    """Path in the distribution → template."""
+    """Return the template of each file, by its path in the distribution."""
     files = {
         "pyproject.toml": "common/pyproject.toml.in",
         "README.md": "common/README.md.in",
@@ -108,11 +105,16 @@ def _fill(template: str, values: dict[str, str]) -> str:
 
 def _check_name(distribution: str, package: str) -> None:
     if not DISTRIBUTION.fullmatch(distribution):
-        why = "a distribution's name has letters, digits, hyphens, dots and underscores, and ends in a letter or digit"
+        reason = (
+            "the name of a distribution consists of letters, digits, hyphens, dots and underscores, "
+            "and begins and ends with a letter or digit"
+        )
     elif not package.isidentifier() or keyword.iskeyword(package.lower()):
-        why = f"its package '{package}' could not be imported: begin with a letter, and avoid Python's own words"
+        reason = f"Python cannot import a package '{package}'"
     elif package.lower() in sys.stdlib_module_names or importlib.util.find_spec(package) is not None:
-        why = f"a module '{package}' is there already, and Python would import that one"
+        reason = f"a module '{package}' already exists"
     else:
         return
-    raise GanctlError(f"'{distribution}' cannot be used: {why}.", "As in: ganctl-soft-hinge", status=USAGE)
+    raise GanctlError(
+        f"'{distribution}' cannot be used: {reason}.", "Use a name such as ganctl-soft-hinge.", status=USAGE
+    )

@@ -1,64 +1,60 @@
-"""Which plugins are to be loaded: what ``ganctl plugins disable`` wrote down, and ``GANCTL_PLUGINS``."""
+"""Select the plugins to load: those that ``ganctl plugins disable`` excluded, and the variable ``GANCTL_PLUGINS``."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.plugin.names import normalize
 
 OWN = "ganctl"
-NONE = "none"  # GANCTL_PLUGINS=none: only ganctl's own
+NONE = "none"  # with GANCTL_PLUGINS=none, only ganctl's own plugins are loaded
 
 
 @dataclass(frozen=True)
-class Switches:
-    """``only``: the plugins named by ``GANCTL_PLUGINS`` (None: it is not set); ``disabled``: those switched off.
+class Selection:
+    """The plugins that the user selected or disabled, by normalized name.
 
-    A plugin is meant by its own name, by its distribution's, or by ``distribution:plugin``.
+    Each name is that of a plugin, that of a distribution, or ``distribution:plugin``. ``only`` contains the names in
+    ``GANCTL_PLUGINS``; it is None if the variable is not set.
     """
 
     only: frozenset[str] | None = None
     disabled: frozenset[str] = frozenset()
 
-    def why_not(self, distribution: str, plugin: str) -> str:
-        """Why this plugin is to be left out, in a few words; empty if it is not."""
-        means = names_of(distribution, plugin)
+    def reason_to_skip(self, distribution: str, plugin: str) -> str:
+        """Return why this plugin must not be loaded, as a short text; empty if it must be loaded."""
+        names = aliases(distribution, plugin)
         if self.only is not None and distribution != OWN:
-            return "" if means & self.only else "not in GANCTL_PLUGINS"
-        return f"disabled; ganctl plugins enable {plugin}" if means & self.disabled else ""
+            return "" if names & self.only else "not in GANCTL_PLUGINS"
+        return f"disabled; ganctl plugins enable {plugin}" if names & self.disabled else ""
 
-    def unknown(self, there_are: Collection[str]) -> list[str]:
-        """What ``GANCTL_PLUGINS`` names though it is not among the names ``there_are``."""
-        return sorted((self.only or frozenset()) - {NONE} - set(there_are))
+    def missing(self, installed: Collection[str]) -> list[str]:
+        """Return the names in ``GANCTL_PLUGINS`` that are not among the names ``installed``."""
+        return sorted((self.only or frozenset()) - {NONE} - set(installed))
 
 
-def names_of(distribution: str, plugin: str) -> set[str]:
-    """All that a plugin may be called, normalized."""
+def aliases(distribution: str, plugin: str) -> set[str]:
+    """Return all names that select a plugin, normalized."""
     return {normalize(name) for name in (distribution, plugin, f"{distribution}:{plugin}")}
 
 
-def normalize(name: str) -> str:
-    """One spelling of a distribution's name, which may be written with capitals, dots and underscores."""
-    return re.sub(r"[-_.]+", "-", name.strip()).lower()
-
-
-def read() -> Switches:
-    """What holds now.
+def read() -> Selection:
+    """Read the current selection.
 
     Raises:
-        GanctlError: the file of disabled plugins cannot be read.
+        GanctlError: The file of disabled plugins cannot be read.
     """
     text = os.environ.get("GANCTL_PLUGINS", "")
     only = frozenset(normalize(name) for name in text.split(",") if name.strip()) if text.strip() else None
-    return Switches(only, frozenset(read_disabled()))
+    return Selection(only, frozenset(read_disabled()))
 
 
 def read_disabled() -> list[str]:
-    """The names that are switched off, as they were written down."""
+    """Read the names of the disabled plugins, normalized."""
     if not file().exists():
         return []
     from ganctl.system import toml
@@ -66,13 +62,13 @@ def read_disabled() -> list[str]:
     names = toml.read(file()).get("disabled", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise GanctlError(
-            f"{file()}: 'disabled' is not a list of names.", "Mend it or delete it.", status=USAGE
+            f"{file()}: 'disabled' is not a list of names.", "Fix the file or delete it.", status=USAGE
         )
     return [normalize(name) for name in names]
 
 
 def write_disabled(names: Collection[str]) -> None:
-    """Remember ``names`` and no others as switched off."""
+    """Replace the names of the disabled plugins by ``names``."""
     from ganctl.system import toml
     from ganctl.system.files import disk_error, write_atomically
 
@@ -86,7 +82,7 @@ def write_disabled(names: Collection[str]) -> None:
 
 
 def file() -> Path:
-    """Where it is remembered: in ``$GANCTL_CONFIG``, or where this system keeps settings of programs."""
+    """Return the path of the file of disabled plugins, in ``$GANCTL_CONFIG`` or the system's folder for settings."""
     import click
 
     return Path(os.environ.get("GANCTL_CONFIG") or click.get_app_dir("ganctl")) / "plugins.toml"

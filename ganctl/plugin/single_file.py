@@ -1,7 +1,7 @@
-"""A plugin without packaging: one Python file with hooks, loaded only because somebody names its path now.
+"""Plugins in a single Python file, loaded only if the user gives the path of the file.
 
-What a config or a checkpoint records of it is its path and the digest of its text. That never loads it: settings
-that one shares must not run code.
+A config or a checkpoint records the path of such a file and the digest of its text. Reading the config or checkpoint
+does not load the file, because settings from another person must not run code.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from types import ModuleType
 
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.plugin import discovery
+from ganctl.plugin.names import identifier
 from ganctl.plugin.registry import Registry
 
-NAMESPACE = "ganctl_files"  # of the modules that the files become
-SCHEME = "file:"  # what their distributions are called
+NAMESPACE = "ganctl_files"  # prefix of the names of the loaded modules
+SCHEME = "file:"  # prefix of the names of their distributions
 
 
 def registry_with(files: Sequence[Path | str]) -> Registry:
-    """The registry of the installed plugins, and with it what each of ``files`` registers.
+    """Return the registry of the installed plugins, extended by the components that ``files`` register.
 
     Raises:
-        GanctlError: a file cannot be read or is broken, or two have the same name.
+        GanctlError: A file cannot be read or is broken, or two files have the same name.
     """
     registry = discovery.registry()
     if not files:
@@ -37,7 +38,7 @@ def registry_with(files: Sequence[Path | str]) -> Registry:
         if path.name in map(_name, registry.files):
             raise GanctlError(
                 f"Two plugin files are called {path.name}.",
-                "Rename one of them: that is their name.",
+                "Rename one of them, because a plugin file is identified by its name.",
                 status=USAGE,
             )
         plugin = load(path)
@@ -48,10 +49,10 @@ def registry_with(files: Sequence[Path | str]) -> Registry:
 
 
 def load(path: Path) -> discovery.Plugin:
-    """What ``path`` registers. Its version is the start of the SHA-256 of its text.
+    """Load the plugin in the file ``path``. Its version is the beginning of the SHA-256 of its text.
 
     Raises:
-        GanctlError: it cannot be read, or running it or its hooks fails; the line is named.
+        GanctlError: The file cannot be read, or the file or a hook raises an exception. The message names the line.
     """
     try:
         source = path.read_bytes()
@@ -62,11 +63,11 @@ def load(path: Path) -> discovery.Plugin:
             status=USAGE,
         ) from error
     digest = hashlib.sha256(source).hexdigest()[:12]
-    name = f"{NAMESPACE}.{re.sub(r'[^A-Za-z0-9_]', '_', path.stem)}_{digest}"
-    plugin = discovery.Plugin(path.stem, name, distribution(path.name), digest)
+    name = f"{NAMESPACE}.{identifier(path.stem)}_{digest}"
+    plugin = discovery.Plugin(path.stem, name, distribution_name(path.name), digest)
     module = ModuleType(name)
     module.__file__ = str(path.absolute())
-    sys.modules[name] = module  # where typing, dataclasses and pickle look names up
+    sys.modules[name] = module  # typing, dataclasses and pickle look names up there
     try:
         exec(compile(source, str(path.absolute()), "exec"), vars(module))
         discovery.register(plugin, module)
@@ -75,47 +76,62 @@ def load(path: Path) -> discovery.Plugin:
         kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "
         raise GanctlError(
             f"The plugin file {path} cannot be used: {kind}{error}{_line_of(error, path)}",
-            "Mend it; 'ganctl --debug …' shows the traceback. What such a file holds: docs/plugins.md",
+            "Fix the file; 'ganctl --debug …' shows the traceback. For an example, see docs/plugins.md.",
         ) from error
     if plugin.commands:
         raise GanctlError(
-            f"The plugin file {path} registers a command, which only an installed plugin can.",
-            "Leave register_commands out, or make it a package: ganctl plugins new NAME",
+            f"The plugin file {path} registers a command, which only an installed plugin can do.",
+            "Remove register_commands, or create a package: ganctl plugins new NAME",
         )
     return plugin
+
+
+def discover_with(path: Path) -> tuple[str, discovery.Plugins]:
+    """Return the name of the plugin in the file ``path``, and all plugins including this plugin.
+
+    Raises:
+        GanctlError: The file cannot be read or is broken.
+    """
+    plugin, found = load(path), discovery.discover()
+    for component in plugin.components:
+        found.registry.add(component)
+    found.all.append(plugin)
+    return f"{plugin.distribution}:{plugin.name}", found
 
 
 def check_recorded(registry: Registry, recorded: Mapping[str, str], *, exact: bool) -> list[str]:
     """Check that the plugin files that a config or checkpoint records are loaded and unchanged.
 
     Args:
-        registry: the registry that the plugin files were loaded into.
-        recorded: digest by path, as in the setting ``plugins``.
-        exact: raise an error if a file has changed.
+        registry: The registry that the plugin files were loaded into.
+        recorded: Digest of each file by path, as in the setting ``plugins``.
+        exact: If True, raise an error if a file has changed.
 
     Returns:
         A warning for each file that has changed.
 
     Raises:
-        GanctlError: a file is not loaded, or has changed and ``exact`` is True.
+        GanctlError: A file is not loaded, or has changed and ``exact`` is True.
     """
     warnings = []
     loaded = {_name(path): digest for path, digest in registry.files.items()}
     for path, digest in recorded.items():
         if _name(path) not in loaded:
             raise GanctlError(
-                f"This was made with the plugin file {path}, which is loaded only if you ask for it.",
-                f"It would run as a program. If you trust it, add: --plugin {shlex.quote(path)}  "
+                f"This requires the plugin file {path}, which is loaded only if you name it.",
+                f"Loading the file runs its code. If you trust it, add: --plugin {shlex.quote(path)}  "
                 f"(from Python: plugins=[{path!r}])",
                 status=USAGE,
             )
         if loaded[_name(path)] == digest:
             continue
-        changed = f"the plugin file {_name(path)} has changed: {loaded[_name(path)]} now, {digest} then"
+        changed = (
+            f"the plugin file {_name(path)} has changed: its digest was {digest} and is {loaded[_name(path)]}"
+        )
         if exact:
             raise GanctlError(
-                f"A run goes on as it began, but {changed}.",
-                "Put the old text back, or begin a new run with the settings of this one: --config RUN/config.toml",
+                f"A run cannot be resumed with other code, but {changed}.",
+                "Restore the old file, or start a new run with the same settings: --config RUN/config.toml",
                 status=CHECKPOINT,
             )
         warnings.append(changed)
@@ -126,8 +142,8 @@ def _name(path: str) -> str:
     return re.split(r"[/\\]", path)[-1]
 
 
-def distribution(path: str) -> str:
-    """What stands for a package's name where a component of the file ``path`` is named."""
+def distribution_name(path: str) -> str:
+    """Return the name that components of the file ``path`` have in place of a distribution's name."""
     return SCHEME + re.sub(r"[^\w.+-]", "-", _name(path), flags=re.ASCII)
 
 
@@ -136,5 +152,5 @@ def _line_of(error: BaseException, path: Path) -> str:
         f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path.absolute())
     ]
     if isinstance(error, SyntaxError):
-        return ""  # its text has it
+        return ""  # the message of a SyntaxError contains the line
     return f" (line {lines[-1]})" if lines else ""

@@ -1,4 +1,4 @@
-"""Plugins that are not installed: the source tree of a distribution, seen as if it were."""
+"""Plugins in a source tree: load a distribution that is not installed as if it were installed."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.plugin import single_file
 from ganctl.plugin.discovery import GROUP, Plugins, discover
-from ganctl.plugin.selection import normalize
+from ganctl.plugin.names import normalize
 from ganctl.system.toml import read
 
 
 class SourceTree(Distribution):
-    """What ``pyproject.toml`` says, in the form of an installed distribution's metadata."""
+    """A distribution whose metadata is read from ``pyproject.toml``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -24,8 +23,8 @@ class SourceTree(Distribution):
         points: Any = project.get("entry-points", {}).get(GROUP) if isinstance(project, dict) else None
         if not points:
             raise GanctlError(
-                f"{folder / 'pyproject.toml'} makes no plugin: it has no [project.entry-points.{GROUP}].",
-                f'Add the module with the hooks: [project.entry-points.{GROUP}], then my-name = "my_package".',
+                f"{folder / 'pyproject.toml'} defines no plugin: it has no [project.entry-points.{GROUP}].",
+                f'Add the table [project.entry-points.{GROUP}] with an entry such as my-name = "my_package".',
                 status=USAGE,
             )
         name, version = str(project.get("name", "unknown")), str(project.get("version", "0"))
@@ -43,31 +42,19 @@ class SourceTree(Distribution):
         return self._folder / path
 
 
-def discover_file(file: Path) -> tuple[str, Plugins]:
-    """The name of the plugin in ``file``, as ``--plugin`` loads it, and all plugins with it.
+def discover_with(folder: Path) -> tuple[str, Plugins]:
+    """Return the name of the distribution in ``folder``, and all plugins including those of this distribution.
+
+    If the distribution is installed too, its installed plugins are replaced. The folder, or its subfolder ``src`` if
+    there is one, is added to ``sys.path``.
 
     Raises:
-        GanctlError: it cannot be read or used; the line is named.
-    """
-    plugin, found = single_file.load(file), discover()
-    for component in plugin.components:
-        found.registry.add(component)
-    found.all.append(plugin)
-    return f"{plugin.distribution}:{plugin.name}", found
-
-
-def discover_tree(folder: Path) -> tuple[str, Plugins]:
-    """The name of the distribution in ``folder``, and all plugins, with those of ``folder`` in place of installed ones.
-
-    Its modules are put on ``sys.path``, from ``src`` if it has that.
-
-    Raises:
-        GanctlError: there is no ``pyproject.toml`` that makes a plugin.
+        GanctlError: The folder has no ``pyproject.toml`` that defines a plugin.
     """
     if not (folder / "pyproject.toml").is_file():
         raise GanctlError(
-            f"{folder} is no source tree of a plugin: it has no pyproject.toml.",
-            "Give the folder with the pyproject.toml, a .py file with hooks, or the name of what is installed.",
+            f"{folder} is not the source tree of a plugin: it has no pyproject.toml.",
+            "Give the folder that contains pyproject.toml, a .py file with hooks, or the name of an installed plugin.",
             status=USAGE,
         )
     tree = SourceTree(folder)
@@ -76,11 +63,11 @@ def discover_tree(folder: Path) -> tuple[str, Plugins]:
     for module in {point.value.partition(":")[0].partition(".")[0] for point in tree.entry_points}:
         for loaded in [name for name in sys.modules if re.match(rf"{re.escape(module)}(\.|$)", name)]:
             del sys.modules[loaded]
-    points = [p for p in entry_points(group=GROUP) if not _is_of(p, tree.metadata["Name"])]
+    points = [p for p in entry_points(group=GROUP) if not _belongs_to(p, tree.metadata["Name"])]
     return tree.metadata["Name"], discover([*points, *tree.entry_points])
 
 
-def _is_of(point: EntryPoint, distribution: str) -> bool:
+def _belongs_to(point: EntryPoint, distribution: str) -> bool:
     try:
         return normalize(point.dist.name) == normalize(distribution)  # type: ignore[union-attr]
     except Exception:

@@ -43,7 +43,7 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
     used = {
         p: digest
         for p, digest in recorded.items()
-        if single_file.distribution(p) == component["distribution"]
+        if single_file.distribution_name(p) == component["distribution"]
     }
     warnings = single_file.check_recorded(registry, used, exact=False)
     if not registry.find(kind, named if isinstance(named, str) else named["name"]):

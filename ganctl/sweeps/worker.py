@@ -75,7 +75,7 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
             raise
         except Exception as error:
             stop.deferring = True
-            from ganctl.plugin.failures import explain
+            from ganctl.plugin.error_messages import explain
 
             claim.fail(*explain(error))
             if not isinstance(error, GanctlError):

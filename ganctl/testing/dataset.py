@@ -1,8 +1,9 @@
-"""What every dataset must fulfil."""
+"""Check a dataset."""
 
 from __future__ import annotations
 
 import dataclasses
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -14,37 +15,56 @@ from ganctl.data.decoding import decode
 from ganctl.dataset import Dataset, ImageFiles, Images
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.plugin import options
-from ganctl.testing.findings import Broken, Findings, NotHere, Subject
+from ganctl.plugin.registry import Registry
+from ganctl.testing.findings import Broken, Failure, Findings, Unavailable
+from ganctl.testing.subject import Subject, Target, run_check, target_name
 
-PICTURES = 32  # of a long list, so many are opened
-ORDER = "Read in one order, as by sorted(), and draw random numbers from a generator of a fixed seed."
+OPENED = 32  # number of images that are opened from a list of files
+ORDER = "Read in a fixed order, as from sorted(), and draw random numbers from a generator with a fixed seed."
 
 
-def check(subject: Subject, findings: Findings, root: Path) -> None:
-    """Say in ``findings`` what ``subject`` does not fulfil.
+def check_dataset(
+    dataset: Target, /, *, root: Path | str | None = None, registry: Registry | None = None, **options: Any
+) -> list[Failure]:
+    """Check a dataset: uint8 N×C×H×W, valid labels, a reproducible order, a fingerprint that depends on the data.
 
-    Raises:
-        NotHere: the data does not lie below ``root``, or the dataset has an option that must be given.
+    Args:
+        dataset: Its registered name or its factory.
+        root: The data root. By default, ``$GANCTL_DATA_ROOT`` or ``data``.
+        registry: Where names are looked up. By default, the registry of the installed plugins.
+        **options: Options of the dataset. Use them to make the dataset small.
     """
     try:
-        _needs(subject)
-        first = subject.make(root=root)
-        if isinstance(first, Dataset):
-            first.fingerprint()
-            first.read()
-    except GanctlError as error:
-        if error.status == DATA:
-            raise NotHere(str(error).replace("\n", " ")) from error
-    except NotHere:
-        raise
-    except Exception:
-        pass  # told below, with its line
-    with findings.during("when it is read"):
+        return check_if_available(dataset, root=root, registry=registry, **options)
+    except Unavailable as error:
+        remedy = "Give the dataset's options, or root= with the folder that contains the data."
+        return [
+            Failure(f"dataset '{target_name(dataset)}'", f"cannot be read on this machine: {error}", remedy)
+        ]
+
+
+def check_if_available(
+    dataset: Target, /, *, root: Path | str | None = None, registry: Registry | None = None, **options: Any
+) -> list[Failure]:
+    """Check a dataset as :func:`check_dataset` does.
+
+    Raises:
+        Unavailable: The data is not in ``root``, or a required option of the dataset is missing.
+    """
+    folder = Path(root or os.environ.get("GANCTL_DATA_ROOT", "data"))
+    return run_check(
+        "dataset", dataset, options, registry, lambda subject, findings, _: _check(subject, findings, folder)
+    )
+
+
+def _check(subject: Subject, findings: Findings, root: Path) -> None:
+    _check_available(subject, root)
+    with findings.collect("when it is read"):
         dataset = subject.make(root=root)
         if isinstance(dataset, Images):
             _check_images(findings, dataset)
             if not findings.failures and not _same(dataset, subject.make(root=root)):
-                raise Broken("is in another order, or another, each time it is read.", ORDER)
+                raise Broken("returns other images, or another order, each time it is read.", ORDER)
             return
         if not isinstance(dataset, Dataset):
             raise Broken(
@@ -52,38 +72,48 @@ def check(subject: Subject, findings: Findings, root: Path) -> None:
                 "Return ganctl.Images(x, y, classes), or an object of a class derived from ganctl.Dataset.",
             )
         _check_fingerprint(dataset, subject.make(root=root))
-        content, again = dataset.read(), subject.make(root=root).read()
+        content, repeated = dataset.read(), subject.make(root=root).read()
         if isinstance(content, Images):
             _check_images(findings, content)
         elif isinstance(content, ImageFiles):
-            _check_pictures(findings, content)
+            _check_files(findings, content)
         else:
             raise Broken(
                 f"reads a {type(content).__name__}, not ganctl.Images or ganctl.ImageFiles.",
-                "Return one of them from read().",
+                "Return one of these two from read().",
             )
-        if not findings.failures and not _same(content, again):
-            raise Broken("is in another order, or another, each time it is read.", ORDER)
+        if not findings.failures and not _same(content, repeated):
+            raise Broken("returns other images, or another order, each time it is read.", ORDER)
     if not findings.failures and isinstance(dataset, Dataset):
-        with findings.during("with other options"):
+        with findings.collect("with other options"):
             _check_options(subject, dataset, root)
 
 
-def _needs(subject: Subject) -> None:
+def _check_available(subject: Subject, root: Path) -> None:
     for option in options.of(subject.factory):
         if option.default is options.MISSING and option.name not in subject.options:
-            raise NotHere(f"It needs the option '{option.name}' ({option.type_name}).")
+            raise Unavailable(f"The option '{option.name}' ({option.type_name}) is required.")
+    try:
+        first = subject.make(root=root)
+        if isinstance(first, Dataset):
+            first.fingerprint()
+            first.read()
+    except GanctlError as error:
+        if error.status == DATA:
+            raise Unavailable(str(error).replace("\n", " ")) from error
+    except Exception:
+        pass  # reported later, with its line
 
 
 def _check_fingerprint(first: Dataset, second: Dataset) -> None:
     for method in ("fingerprint", "identity"):
-        one, other = getattr(first, method)(), getattr(second, method)()
-        if not isinstance(one, str) or not one:
-            raise Broken(f"has a {method} that is {one!r}, not text.", f"Return a str from {method}().")
-        if one != other:
+        value, repeated = getattr(first, method)(), getattr(second, method)()
+        if not isinstance(value, str) or not value:
+            raise Broken(f"has a {method} that is {value!r}, not text.", f"Return a str from {method}().")
+        if value != repeated:
             raise Broken(
-                f"has another {method} each time, so that the cache never finds it.",
-                "Make it of what the data depends on: options, file sizes and times; not of id(), hash() or the time.",
+                f"has another {method} each time, so that its cached images are never found.",
+                "Compute it from options, file sizes and file times, not from id(), hash() or the current time.",
             )
 
 
@@ -92,18 +122,18 @@ def _check_images(findings: Findings, images: Images) -> None:
     if not isinstance(x, Tensor):
         raise Broken(f"has an x that is a {type(x).__name__}, not a tensor.", "Use torch.from_numpy(x).")
     if x.dtype != torch.uint8:
-        findings.say(
-            f"has x in {str(x.dtype).removeprefix('torch.')}: it should be uint8, 0 to 255.",
-            "For x from 0 to 1: x.mul(255).round().to(torch.uint8). ganctl itself scales it to [−1, 1].",
+        findings.add(
+            f"has x in {str(x.dtype).removeprefix('torch.')} instead of uint8 from 0 to 255.",
+            "For x from 0 to 1, use x.mul(255).round().to(torch.uint8). ganctl scales it to [−1, 1].",
         )
     if x.ndim != 4 or 0 in x.shape:
-        findings.say(
-            f"has x of shape {tuple(x.shape)}: it should be N×C×H×W.",
-            "Gray images N×H×W need x.unsqueeze(1).",
+        findings.add(
+            f"has x of shape {tuple(x.shape)} instead of N×C×H×W.",
+            "For gray images N×H×W, use x.unsqueeze(1).",
         )
     elif x.shape[1] > 4 and x.shape[3] <= 4:
-        findings.say(
-            f"has x of shape {tuple(x.shape)}, which looks like N×H×W×C: it should be N×C×H×W.",
+        findings.add(
+            f"has x of shape {tuple(x.shape)}, which looks like N×H×W×C instead of N×C×H×W.",
             "Use x.permute(0, 3, 1, 2).contiguous().",
         )
     if y is None:
@@ -114,54 +144,51 @@ def _check_images(findings: Findings, images: Images) -> None:
             if isinstance(y, Tensor)
             else type(y).__name__
         )
-        findings.say(
-            f"has labels that are {what}: they should be int64, one an image.", "Use y.to(torch.int64)."
-        )
+        findings.add(f"has labels of type {what} instead of one int64 per image.", "Use y.to(torch.int64).")
         return
     _check_labels(findings, int(y.min()), int(y.max()), images.classes)
 
 
 def _check_labels(findings: Findings, low: int, high: int, classes: Any) -> None:
     if low < 0 or (classes and high >= len(classes)):
-        findings.say(
-            f"has labels from {low} to {high}, but {len(classes) or 'no'} classes: "
-            f"they should lie from 0 to {len(classes) - 1 if classes else 'the number of classes less 1'}.",
-            "Number the classes from 0, and name each in 'classes', in that order.",
+        findings.add(
+            f"has labels from {low} to {high}, but {len(classes) or 'no'} classes.",
+            "Number the classes from 0, and list their names in 'classes' in this order.",
         )
 
 
-def _check_pictures(findings: Findings, pictures: ImageFiles) -> None:
-    if len(pictures.names) == 0:
+def _check_files(findings: Findings, files: ImageFiles) -> None:
+    if len(files.names) == 0:
         raise Broken(
-            "names no picture.", "Raise ganctl.GanctlError(…, status=ganctl.DATA) saying where it looked."
+            "lists no images.", "Raise ganctl.GanctlError(…, status=ganctl.DATA) that names the folder."
         )
-    if pictures.labels is not None:
-        if len(pictures.labels) != len(pictures.names):
+    if files.labels is not None:
+        if len(files.labels) != len(files.names):
             raise Broken(
-                f"has {len(pictures.labels)} labels for {len(pictures.names)} pictures.",
-                "Give one label a name.",
+                f"has {len(files.labels)} labels for {len(files.names)} images.",
+                "Give one label for each name.",
             )
-        _check_labels(findings, min(pictures.labels), max(pictures.labels), pictures.classes)
-    if pictures.channels not in (None, 1, 3):
-        findings.say(f"has channels={pictures.channels}.", "Give 1, 3 or None.")
+        _check_labels(findings, min(files.labels), max(files.labels), files.classes)
+    if files.channels not in (None, 1, 3):
+        findings.add(f"has channels={files.channels}.", "Use 1, 3 or None.")
     try:
-        opener = pickle.loads(pickle.dumps(pictures.open))
+        opener = pickle.loads(pickle.dumps(files.open))
     except Exception as error:
         raise Broken(
             f"has an 'open' that cannot be sent to worker processes ({type(error).__name__}).",
-            "Use a function at module level, or functools.partial of one, in place of a lambda or a local function.",
+            "Use a function at module level, or functools.partial of one, instead of a lambda or a local function.",
         ) from error
-    block = decode(opener, pictures.names[:PICTURES], 32, pictures.channels)
+    block = decode(opener, files.names[:OPENED], 32, files.channels)
     if block.pixels is None:
-        name, why = pictures.names[block.broken[0][0]], block.broken[0][1]
-        raise Broken(f"cannot open its pictures: {name}: {why}.", "Return a PIL image from 'open'.")
-    again = decode(opener, pictures.names[:PICTURES], 32, pictures.channels)
+        name, reason = files.names[block.broken[0][0]], block.broken[0][1]
+        raise Broken(f"cannot open its images: {name}: {reason}.", "Return a PIL image from 'open'.")
+    again = decode(opener, files.names[:OPENED], 32, files.channels)
     if again.pixels is None or (block.pixels != again.pixels).any():
-        raise Broken("opens another picture each time under one name.", ORDER)
+        raise Broken("opens a different image each time for the same name.", ORDER)
 
 
 def _check_options(subject: Subject, dataset: Dataset, root: Path) -> None:
-    """Other data under one fingerprint would be taken from the cache as if it were this."""
+    """Check that options that change the data change the fingerprint, which the cache relies on."""
     for option in options.of(subject.factory):
         value = subject.options.get(option.name, option.default)
         if option.name == "flip" or not isinstance(value, (bool, int)):
@@ -177,22 +204,23 @@ def _check_options(subject: Subject, dataset: Dataset, root: Path) -> None:
                 raise
             continue
         raise Broken(
-            f"has the same fingerprint with {option.name}={value} and {option.name}={changed}, but other data: "
-            "the cache would mix them up.",
-            f"Put {option.name} into fingerprint().",
+            f"has the same fingerprint with {option.name}={value} and {option.name}={changed}, but "
+            "different data, so that the cache would confuse the two.",
+            f"Include {option.name} in fingerprint().",
         )
 
 
-def _same(one: Any, other: Any) -> bool:
-    if type(one) is not type(other):
+def _same(first: Any, second: Any) -> bool:
+    if type(first) is not type(second):
         return False
-    if isinstance(one, Images):
-        labels_equal = (one.y is None) == (other.y is None) and (one.y is None or torch.equal(one.y, other.y))
-        return torch.equal(one.x, other.x) and labels_equal and one.classes == other.classes
-    if list(one.names) != list(other.names) or one.classes != other.classes:
+    if isinstance(first, Images):
+        if (first.y is None) != (second.y is None) or first.classes != second.classes:
+            return False
+        return torch.equal(first.x, second.x) and (first.y is None or torch.equal(first.y, second.y))
+    if list(first.names) != list(second.names) or first.classes != second.classes:
         return False
-    if one.labels is not None and (other.labels is None or list(one.labels) != list(other.labels)):
+    if first.labels is not None and (second.labels is None or list(first.labels) != list(second.labels)):
         return False
-    size, some = 32, one.names[:PICTURES]
-    mine, theirs = (decode(p.open, some, size, p.channels).pixels for p in (one, other))
-    return mine is not None and theirs is not None and bool((mine == theirs).all())
+    size, some = 32, first.names[:OPENED]
+    pixels, repeated = (decode(f.open, some, size, f.channels).pixels for f in (first, second))
+    return pixels is not None and repeated is not None and bool((pixels == repeated).all())

@@ -1,323 +1,270 @@
-"""What every loss must fulfil."""
+"""Check a loss."""
 
 from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganctl.errors import GanctlError
-from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
 from ganctl.plugin.registry import Registry
-from ganctl.recipe import ImageShape, Model, Spec
+from ganctl.recipe import Spec
+from ganctl.testing import loss_inputs
 from ganctl.testing.device import on_device
-from ganctl.testing.findings import Broken, Findings, Subject
-from ganctl.training import components
+from ganctl.testing.findings import Broken, Failure, Findings
+from ganctl.testing.loss_inputs import Inputs
+from ganctl.testing.subject import Subject, Target, run_check
 
-BATCH = 6
-CLASSES = 3
-SIZES = (12, 28, 32, 64)  # the first that the discriminator serves
-D_TURN, G_TURN = "in D's turn", "in G's turn"
+D_STEP, G_STEP = "in the D step", "in the G step"
 
 
-class World(NamedTuple):
-    """A loss with all that it is called with."""
+def check_loss(
+    loss: Target,
+    /,
+    *,
+    discriminator: Target | Spec | None = None,
+    latent: Spec | None = None,
+    registry: Registry | None = None,
+    **options: Any,
+) -> list[Failure]:
+    """Check both steps of a loss: finite values and gradients, inputs unchanged, no reads from the device.
 
-    loss: Loss
-    D: nn.Module
-    real: Batch
-    fake: Batch
+    The loss is checked with 1 and 3 channels, with and without labels, under bf16 autocast, and after its state is
+    saved and loaded.
+
+    Args:
+        loss: Its registered name or its factory.
+        discriminator: A discriminator whose outputs the loss accepts. By default, that of a model with this loss, or a
+            small network that returns logits.
+        latent: The distribution of z, as in ``Spec("codes")``.
+        registry: Where names are looked up. By default, the registry of the installed plugins.
+        **options: Options of the loss.
+    """
+    return run_check(
+        "loss",
+        loss,
+        options,
+        registry,
+        lambda subject, findings, known: _check(subject, known, findings, discriminator, latent),
+    )
 
 
-def check(
+def _check(
     subject: Subject, registry: Registry, findings: Findings, discriminator: Any, latent_spec: Spec | None
 ) -> None:
-    """Say in ``findings`` what ``subject`` does not fulfil."""
-    discriminator, latent_spec = _company(registry, subject, discriminator, latent_spec)
-
-    def world(channels: int, labels: bool = True) -> World:
-        return _world(subject, registry, discriminator, latent_spec, channels, labels)
-
-    with findings.during("when it is built"):
-        made = world(1).loss
-        if not isinstance(made, Loss):
+    make_inputs = loss_inputs.maker(subject, registry, discriminator, latent_spec)
+    with findings.collect("when it is built"):
+        loss = make_inputs(1).loss
+        if not isinstance(loss, Loss):
             raise Broken(
-                f"is a {type(made).__name__}, not a ganctl.Loss.", "Derive its class from ganctl.Loss."
+                f"is a {type(loss).__name__}, not a ganctl.Loss.", "Derive its class from ganctl.Loss."
             )
     if findings.failures:
         return
     for channels in (1, 3):
-        with findings.during(f"for images of {channels} channel{'s' * (channels > 1)}"):
-            here = world(channels)
-            _check_d_turn(here, findings)
-            _check_g_turn(here, findings)
+        with findings.collect(f"for images of {channels} channel{'s' * (channels > 1)}"):
+            inputs = make_inputs(channels)
+            _check_d_step(inputs, findings)
+            _check_g_step(inputs, findings)
             with torch.no_grad():
-                here.loss.constrain(here.D)
-            if not _finite(here.D.parameters()):
-                raise Broken("makes D's weights infinite in constrain(D).", "Keep them finite.")
+                inputs.loss.constrain(inputs.D)
+            if not _finite(inputs.D.parameters()):
+                raise Broken("makes D's weights infinite or NaN in constrain(D).", "Keep them finite.")
     if findings.failures:
-        return  # the rest is about finer points of a loss that works
-    with findings.during("where it must stay on the device"):
-        here = world(1)
-        with on_device(D_TURN):
-            here.loss.discriminator_loss(here.D, here.real, here.fake)[0].backward()
-        with on_device("in constrain(D)"), torch.no_grad():
-            here.loss.constrain(here.D)
-        with on_device(G_TURN):
-            here.loss.generator_loss(here.D, here.real, _with_graph(here.fake))[0].backward()
-    with findings.during("under bf16 autocast"):
-        _check_bf16(world(1))
-    with findings.during("when its state is saved and loaded"):
-        _check_state(world)
-    with findings.during("for data without labels"):
+        return  # the remaining checks require a loss that works
+    with findings.collect("where it must stay on the device"):
+        _check_stays_on_device(make_inputs(1))
+    with findings.collect("under bf16 autocast"):
+        _check_bf16(make_inputs(1))
+    with findings.collect("when its state is saved and loaded"):
+        _check_state(make_inputs(1), make_inputs(1))
+    with findings.collect("for data without labels"):
         try:
-            here = world(1, labels=False)
-            here.loss.discriminator_loss(here.D, here.real, here.fake)
-            here.loss.generator_loss(here.D, here.real, _with_graph(here.fake))
+            inputs = make_inputs(1, labels=False)
+            inputs.loss.discriminator_loss(inputs.D, inputs.real, inputs.fake)
+            inputs.loss.generator_loss(inputs.D, inputs.real, _with_graph(inputs.fake))
         except GanctlError:
-            pass  # one that needs labels says so
+            pass  # a loss that needs labels may reject data without labels
 
 
-def _company(
-    registry: Registry, subject: Subject, discriminator: Any, latent_spec: Spec | None
-) -> tuple[Any, Spec]:
-    """The discriminator and the latent to try a loss with: as given, else of a model that names the loss."""
-    if discriminator is None:
-        for component in registry.all("model"):
-            model = component.load()
-            if isinstance(model, Model) and model.loss.name == subject.name:
-                return model.discriminator, latent_spec or model.latent
-    if isinstance(discriminator, str):
-        discriminator = Spec(discriminator)
-    return discriminator, latent_spec or Spec("normal", z_dim=4)
-
-
-def _world(
-    subject: Subject, registry: Registry, discriminator: Any, latent_spec: Spec, channels: int, labels: bool
-) -> World:
-    torch.manual_seed(0)
-    classes = CLASSES if labels else 0
-    z_of = components.make_latent(registry, latent_spec)
-    loss = subject.make(num_classes=classes, latent=z_of)
-    D, image = _discriminator(registry, discriminator, channels, classes, z_of)
-    y = torch.arange(BATCH) % CLASSES if labels else None
-    real = Batch(torch.rand(BATCH, *image) * 2 - 1, y)
-    fake = Batch(torch.rand(BATCH, *image) * 2 - 1, y, z_of.sample(BATCH, "cpu"))
-    return World(loss, D, real, fake)
-
-
-def _discriminator(
-    registry: Registry, chosen: Any, channels: int, classes: int, z_of: Latent
-) -> tuple[nn.Module, ImageShape]:
-    if chosen is None:
-        image = ImageShape(channels, SIZES[0], SIZES[0])
-        return Critic(image), image
-    for size in SIZES:
-        image = ImageShape(channels, size, size)
-        filled_in = {"image": image, "num_classes": classes, "latent": z_of}
-        try:
-            if isinstance(chosen, Spec):
-                return components.build(registry, "discriminator", chosen, **filled_in), image
-            return Subject("discriminator", "given", chosen, {}).make(**filled_in), image
-        except GanctlError:
-            if size == SIZES[-1]:
-                raise
-    raise AssertionError("SIZES is not empty")
-
-
-class Critic(nn.Module):
-    """A small smooth D, whose answer depends on the label too."""
-
-    def __init__(self, image: ImageShape) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(image.channels * image.height * image.width, 8)
-        self.label = nn.Embedding(CLASSES, 8)
-        self.out = nn.Linear(8, 1)
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        hidden = self.hidden(x.flatten(1))
-        if y is not None:
-            hidden = hidden + 0.1 * self.label(y)
-        return self.out(torch.tanh(hidden)).squeeze(1)
-
-
-def _check_d_turn(world: World, findings: Findings) -> None:
-    with _unchanged(world, D_TURN):
-        value, report = _answer(world.loss.discriminator_loss, D_TURN, world, world.fake)
+def _check_d_step(inputs: Inputs, findings: Findings) -> None:
+    with _unchanged(inputs, D_STEP):
+        value, report = _call(inputs.loss.discriminator_loss, D_STEP, inputs, inputs.fake)
     for name in ("D(x)", "D(G(z))"):
         if name not in report:
-            findings.say(
-                f"does not report '{name}' {D_TURN}.",
-                "Return it in the dict, as {'D(x)': on_real.mean(), 'D(G(z))': on_fake.mean()}; it becomes a curve.",
+            findings.add(
+                f"does not report '{name}' {D_STEP}.",
+                "Return it in the dict, as in {'D(x)': on_real.mean(), 'D(G(z))': on_fake.mean()}. It becomes a curve.",
             )
-    gradients = _gradients(value, [*world.D.parameters()], D_TURN)
+    gradients = _gradients(value, [*inputs.D.parameters()], D_STEP)
     if not any(bool((g != 0).any()) for g in gradients if g is not None):
         raise Broken(
-            "gives D's weights no gradient in D's turn.",
+            f"gives D's weights no gradient {D_STEP}.",
             "Compute it from D(real.x, real.y) and D(fake.x, fake.y), without detach() and torch.no_grad().",
         )
 
 
-def _check_g_turn(world: World, findings: Findings) -> None:
-    fake = _with_graph(world.fake)
-    for weight in world.D.parameters():
+def _check_g_step(inputs: Inputs, findings: Findings) -> None:
+    fake = _with_graph(inputs.fake)
+    for weight in inputs.D.parameters():
         weight.requires_grad_(False)
-    with _unchanged(world, G_TURN):
-        value, _ = _answer(world.loss.generator_loss, G_TURN, world, fake)
-    thawed = any(weight.requires_grad for weight in world.D.parameters())
-    for weight in world.D.parameters():
+    with _unchanged(inputs, G_STEP):
+        value, _ = _call(inputs.loss.generator_loss, G_STEP, inputs, fake)
+    unfrozen = any(weight.requires_grad for weight in inputs.D.parameters())
+    for weight in inputs.D.parameters():
         weight.requires_grad_(True)
-    if thawed:
-        findings.say(
-            "lets D's weights require gradients in G's turn.",
-            "Leave requires_grad of D alone: the engine freezes D.",
+    if unfrozen:
+        findings.add(
+            f"enables the gradients of D's weights {G_STEP}.",
+            "Do not set requires_grad of D's weights. The engine freezes D.",
         )
-    (gradient,) = _gradients(value, [fake.x], G_TURN)
+    (gradient,) = _gradients(value, [fake.x], G_STEP)
     if gradient is None or not bool((gradient != 0).any()):
         raise Broken(
-            "gives G no gradient in G's turn: it does not depend on fake.x.",
+            f"gives G no gradient {G_STEP}, because it does not depend on fake.x.",
             "Compute it from D(fake.x, fake.y), without detach() and torch.no_grad().",
         )
 
 
-def _with_graph(fake: Batch) -> Batch:
-    """As the generator leaves it: the end of a graph, not a leaf."""
-    return fake._replace(x=fake.x.clone().requires_grad_() * 1)
+def _check_stays_on_device(inputs: Inputs) -> None:
+    with on_device(D_STEP):
+        inputs.loss.discriminator_loss(inputs.D, inputs.real, inputs.fake)[0].backward()
+    with on_device("in constrain(D)"), torch.no_grad():
+        inputs.loss.constrain(inputs.D)
+    with on_device(G_STEP):
+        inputs.loss.generator_loss(inputs.D, inputs.real, _with_graph(inputs.fake))[0].backward()
 
 
-def _answer(
-    method: Callable[..., Any], turn: str, world: World, fake: Batch
-) -> tuple[Tensor, dict[str, Tensor]]:
-    answer = method(world.D, world.real, fake)
-    if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict)):
-        raise Broken(
-            f"returns {_kind(answer)} {turn}, not a scalar and a dict.",
-            "End it with: return loss, {'D(x)': …, 'D(G(z))': …} (or {} in G's turn).",
-        )
-    value, report = answer
-    if not isinstance(value, Tensor) or value.ndim:
-        raise Broken(
-            f"returns {_kind(value)} {turn} where the value to minimize is a scalar.",
-            "Take a mean over the batch: .mean().",
-        )
-    if not bool(value.isfinite()):
-        raise Broken(
-            f"is {float(value.detach())} {turn} on small random images.",
-            "Write logarithms of sigmoids as torch.nn.functional.softplus, and keep roots away from 0.",
-        )
-    for name, entry in report.items():
-        if not isinstance(entry, Tensor) or entry.ndim:
-            raise Broken(
-                f"reports '{name}' {turn} as {_kind(entry)}, not as a scalar tensor.",
-                "Report a mean as a tensor, without .item().",
-            )
-        if not bool(entry.isfinite()):
-            raise Broken(f"reports '{name}' {turn} as {float(entry.detach())}.", "Report what is finite.")
-    return value, report
-
-
-def _kind(value: Any) -> str:
-    return (
-        f"a tensor of shape {tuple(value.shape)}"
-        if isinstance(value, Tensor)
-        else f"a {type(value).__name__}"
-    )
-
-
-def _gradients(value: Tensor, inputs: list[Tensor], turn: str) -> tuple[Tensor | None, ...]:
-    if not value.requires_grad:
-        raise Broken(
-            f"carries no gradient {turn}.",
-            "Compute it from D's answers, without detach(), .data, .item() and torch.no_grad().",
-        )
-    gradients = torch.autograd.grad(value, inputs, allow_unused=True)
-    if not _finite(g for g in gradients if g is not None):
-        raise Broken(
-            f"has a gradient that is not finite {turn}.",
-            "Keep roots and norms away from 0: ganctl.penalties.norm is safe there.",
-        )
-    return gradients
-
-
-class _unchanged:  # noqa: N801  # reads as a statement
-    """Raise :class:`Broken` if a turn changes what it was given, or does the engine's work."""
-
-    def __init__(self, world: World, turn: str) -> None:
-        self.world, self.turn = world, turn
-        batches = (world.real, world.fake)
-        self.given = [t for batch in batches for t in batch if t is not None] + list(world.D.parameters())
-
-    def __enter__(self) -> None:
-        self.before = [tensor.detach().clone() for tensor in self.given]
-
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        if kind is not None:
-            return
-        if any(not torch.equal(now, old) for now, old in zip(self.given, self.before, strict=True)):
-            raise Broken(
-                f"changes its inputs {self.turn}.",
-                "Leave real, fake and D's weights as they are: x + 1 in place of x.add_(1).",
-            )
-        if any(weight.grad is not None for weight in self.world.D.parameters()):
-            raise Broken(
-                f"calls backward() itself {self.turn}.",
-                "Return the value: backward and the optimizers are the engine's. "
-                "For a penalty take torch.autograd.grad(…, create_graph=True).",
-            )
-
-
-def _check_bf16(world: World) -> None:
-    for turn, method, fake in (
-        (D_TURN, world.loss.discriminator_loss, world.fake),
-        (G_TURN, world.loss.generator_loss, _with_graph(world.fake)),
+def _check_bf16(inputs: Inputs) -> None:
+    for step, method, fake in (
+        (D_STEP, inputs.loss.discriminator_loss, inputs.fake),
+        (G_STEP, inputs.loss.generator_loss, _with_graph(inputs.fake)),
     ):
         with torch.autocast("cpu", torch.bfloat16):
-            value, _ = _answer(method, f"{turn} under bf16 autocast", world, fake)
+            value, _ = _call(method, f"{step} under bf16 autocast", inputs, fake)
         if value.dtype in (torch.bfloat16, torch.float16):
             raise Broken(
-                f"is computed in {str(value.dtype).removeprefix('torch.')} {turn} under autocast: "
-                "8 bits are too coarse for a mean.",
-                "Ask D through ganctl.logits(D, real), which answers in float32, or use D(…).float().",
+                f"is computed in {str(value.dtype).removeprefix('torch.')} {step} under autocast, "
+                "which is too imprecise for a mean.",
+                "Call D with ganctl.logits(D, real), which returns float32, or use D(…).float().",
             )
-        inputs: list[Tensor] = [*world.D.parameters()] if turn == D_TURN else [fake.x]
-        _gradients(value, inputs, f"{turn} under bf16 autocast")
+        weights: list[Tensor] = [*inputs.D.parameters()] if step == D_STEP else [fake.x]
+        _gradients(value, weights, f"{step} under bf16 autocast")
 
 
-def _check_state(world: Callable[[int], World]) -> None:
-    here, again = world(1), world(1)
+def _check_state(inputs: Inputs, fresh: Inputs) -> None:
     for _ in range(3):
-        here.loss.discriminator_loss(here.D, here.real, here.fake)
+        inputs.loss.discriminator_loss(inputs.D, inputs.real, inputs.fake)
     saved = io.BytesIO()
-    torch.save(here.loss.state_dict(), saved)
+    torch.save(inputs.loss.state_dict(), saved)
     saved.seek(0)
     try:
         state = torch.load(saved, weights_only=True)
     except Exception as error:
         raise Broken(
-            "keeps something in its state that a checkpoint cannot hold.", "Keep tensors in buffers alone."
+            "has a state that cannot be stored in a checkpoint.", "Store only tensors, in buffers."
         ) from error
-    again.loss.load_state_dict(state)
+    fresh.loss.load_state_dict(state)
     values = []
-    for loss in (here.loss, again.loss):
-        D = copy.deepcopy(again.D)  # spectral normalization changes with every call
+    for loss in (inputs.loss, fresh.loss):
+        D = copy.deepcopy(fresh.D)  # spectral normalization changes D with every call
         torch.manual_seed(1)
         values.append(
             [
-                loss.discriminator_loss(D, here.real, here.fake)[0].item(),
-                loss.generator_loss(D, here.real, here.fake)[0].item(),
+                loss.discriminator_loss(D, inputs.real, inputs.fake)[0].item(),
+                loss.generator_loss(D, inputs.real, inputs.fake)[0].item(),
             ]
         )
     if values[0] != values[1]:
         raise Broken(
-            "goes on differently after its state was saved and loaded.",
-            "Keep what it remembers in buffers (register_buffer), and draw random numbers from torch alone.",
+            "has different values after its state is saved and loaded.",
+            "Store its state in buffers (register_buffer), and use only torch's random number generator.",
         )
 
 
-def _finite(tensors: Any) -> bool:
+def _with_graph(fake: Batch) -> Batch:
+    """Return ``fake`` with an x that is not a leaf, as if a generator had returned it."""
+    return fake._replace(x=fake.x.clone().requires_grad_() * 1)
+
+
+def _call(
+    method: Callable[..., Any], step: str, inputs: Inputs, fake: Batch
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Call a method of the loss, and check the types of what it returns."""
+    result = method(inputs.D, inputs.real, fake)
+    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
+        raise Broken(
+            f"returns {_describe(result)} {step} instead of a scalar and a dict.",
+            "End it with: return loss, {'D(x)': …, 'D(G(z))': …} (or {} in the G step).",
+        )
+    value, report = result
+    if not isinstance(value, Tensor) or value.ndim:
+        raise Broken(
+            f"returns {_describe(value)} {step} instead of a scalar to minimize.",
+            "Average over the batch: .mean().",
+        )
+    if not bool(value.isfinite()):
+        raise Broken(
+            f"is {float(value.detach())} {step} for small random images.",
+            "Write log-sigmoids as torch.nn.functional.softplus, and keep the arguments of roots away from 0.",
+        )
+    for name, entry in report.items():
+        if not isinstance(entry, Tensor) or entry.ndim:
+            raise Broken(
+                f"reports '{name}' {step} as {_describe(entry)} instead of a scalar tensor.",
+                "Report a mean as a tensor, without .item().",
+            )
+        if not bool(entry.isfinite()):
+            raise Broken(f"reports '{name}' {step} as {float(entry.detach())}.", "Report only finite values.")
+    return value, report
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor of shape {tuple(value.shape)}"
+    return f"a {type(value).__name__}"
+
+
+def _gradients(value: Tensor, inputs: list[Tensor], step: str) -> tuple[Tensor | None, ...]:
+    if not value.requires_grad:
+        raise Broken(
+            f"has no gradient {step}.",
+            "Compute it from the outputs of D, without detach(), .data, .item() and torch.no_grad().",
+        )
+    gradients = torch.autograd.grad(value, inputs, allow_unused=True)
+    if not _finite(g for g in gradients if g is not None):
+        raise Broken(
+            f"has an infinite or NaN gradient {step}.",
+            "Keep the arguments of roots away from 0. For norms, use ganctl.penalties.norm.",
+        )
+    return gradients
+
+
+def _finite(tensors: Iterable[Tensor]) -> bool:
     return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+
+@contextmanager
+def _unchanged(inputs: Inputs, step: str) -> Iterator[None]:
+    """Raise :class:`Broken` if the body changes the inputs of a step or calls backward()."""
+    batches = (inputs.real, inputs.fake)
+    tensors = [t for batch in batches for t in batch if t is not None] + list(inputs.D.parameters())
+    before = [tensor.detach().clone() for tensor in tensors]
+    yield
+    if any(not torch.equal(now, old) for now, old in zip(tensors, before, strict=True)):
+        raise Broken(
+            f"changes its inputs {step}.",
+            "Do not change real, fake and D's weights: use x + 1 instead of x.add_(1).",
+        )
+    if any(weight.grad is not None for weight in inputs.D.parameters()):
+        raise Broken(
+            f"calls backward() itself {step}.",
+            "Return the value. The engine calls backward() and the optimizers. "
+            "For a penalty, use torch.autograd.grad(…, create_graph=True).",
+        )

@@ -1,4 +1,4 @@
-"""What every model, a recipe of components, must fulfil."""
+"""Check a model, which is a recipe of components."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from ganctl.config.settings import COMPONENTS
 from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.errors import GanctlError
+from ganctl.plugin import discovery
 from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import ImageShape, Model
-from ganctl.testing.findings import Broken, Findings
+from ganctl.testing.findings import Broken, Failure, Findings
+from ganctl.testing.subject import target_name
 from ganctl.training import setup
 from ganctl.training.schedules import Schedules
 
@@ -24,18 +26,44 @@ CLASSES = 3
 CPU = torch.device("cpu")
 
 
-def check(
+def check_model(
+    model: str | Model,
+    /,
+    *,
+    image: ImageShape | None = None,
+    registry: Registry | None = None,
+    **settings: Any,
+) -> list[Failure]:
+    """Check a model: its components exist and fit together, and all values are finite after a few steps.
+
+    Args:
+        model: Its name or the :class:`ganctl.Model` itself.
+        image: Shape of the random images to train on. By default, one channel of the model's image size or of 32×32.
+        registry: Where names are looked up. By default, the registry of the installed plugins.
+        **settings: Settings that replace the model's, as for :func:`ganctl.train`: ``generator={"width": 8}``.
+    """
+    registry = registry or discovery.registry()
+    findings = Findings(f"model '{target_name(model) if isinstance(model, str) else model.name}'")
+    with findings.collect("when it is looked up"):
+        recipe = registry.get("model", model).load() if isinstance(model, str) else model
+        for error in _missing_components(recipe, registry):
+            findings.add(f"names a component that does not exist: {error.message}", error.hint)
+    if not findings.failures:
+        _check(model, registry, findings, image, settings)
+    return findings.failures
+
+
+def _check(
     model: str | Model,
     registry: Registry,
     findings: Findings,
     image: ImageShape | None,
     settings: Mapping[str, Any],
 ) -> None:
-    """Say in ``findings`` what ``model`` does not fulfil."""
     name = model if isinstance(model, str) else model.name
     if isinstance(model, Model):
-        registry = _with(registry, model)
-    with findings.during("when its parts are put together"):
+        registry = _with_model(registry, model)
+    with findings.collect("when it is built"):
         config = resolve(registry, {"model": name, "data": "glyphs", "batch_size": BATCH}, settings).config
         image = image or ImageShape(1, *[config.image_size or 32] * 2)
         torch.manual_seed(0)
@@ -46,7 +74,7 @@ def check(
         schedules = Schedules(config.schedules, engine, total_steps=STEPS)
     if findings.failures:
         return
-    with findings.during("when it is trained"):
+    with findings.collect("when it is trained"):
         batches = Batches(images, BATCH, seed=0, device=CPU)
         for step in range(STEPS):
             schedules.apply(step)
@@ -58,13 +86,13 @@ def check(
                         "Lower the learning rate, or check its loss: ganctl.testing.check_loss.",
                     )
         if not engine.is_finite():
-            raise Broken("has weights that are not finite after a few steps.", "Lower the learning rate.")
-    with findings.during("when its state is saved and loaded"):
+            raise Broken("has infinite or NaN weights after a few steps.", "Lower the learning rate.")
+    with findings.collect("when its state is saved and loaded"):
         engine.load_state_dict(engine.state_dict())
 
 
-def missing_parts(model: Model, registry: Registry) -> list[GanctlError]:
-    """An error for each component that ``model`` names and nobody registers."""
+def _missing_components(model: Model, registry: Registry) -> list[GanctlError]:
+    """Return an error for each component that ``model`` names and that is not registered."""
     errors = []
     for setting, kind in COMPONENTS.items():
         spec = getattr(model, setting, None)
@@ -77,12 +105,12 @@ def missing_parts(model: Model, registry: Registry) -> list[GanctlError]:
     return errors
 
 
-def _with(registry: Registry, model: Model) -> Registry:
-    """``registry`` and ``model``, in a registry of its own."""
-    wider = Registry()
+def _with_model(registry: Registry, model: Model) -> Registry:
+    """Return a new registry with the components of ``registry`` and with ``model``."""
+    extended = Registry()
     for kind in KINDS:
         for component in registry.all(kind):
             if (kind, component.name) != ("model", model.name):
-                wider.add(component)
-    wider.add(Component("model", model.name, model, model.summary, "given", "given", "0"))
-    return wider
+                extended.add(component)
+    extended.add(Component("model", model.name, model, model.summary, "given", "given", "0"))
+    return extended

@@ -1,20 +1,37 @@
-"""What every optimizer must fulfil."""
+"""Check an optimizer."""
 
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import torch
 from torch import nn
 
 from ganctl.plugin import options
-from ganctl.testing.findings import Broken, Findings, Subject
+from ganctl.plugin.registry import Registry
+from ganctl.testing.findings import Broken, Failure, Findings
+from ganctl.testing.subject import Subject, Target, run_check
 
 
-def check(subject: Subject, findings: Findings) -> None:
-    """Say in ``findings`` what ``subject`` does not fulfil."""
+def check_optimizer(
+    optimizer: Target, /, *, registry: Registry | None = None, **options: Any
+) -> list[Failure]:
+    """Check an optimizer: it changes the weights, and continues bit for bit after its state is saved and loaded.
+
+    Args:
+        optimizer: Its registered name or its factory.
+        registry: Where names are looked up. By default, the registry of the installed plugins.
+        **options: Options of the optimizer. By default, ``lr`` is 1e-3.
+    """
+    return run_check(
+        "optimizer", optimizer, options, registry, lambda subject, findings, _: _check(subject, findings)
+    )
+
+
+def _check(subject: Subject, findings: Findings) -> None:
     if "lr" not in {option.name for option in options.of(subject.factory)}:
-        findings.say(
+        findings.add(
             "has no option 'lr', which --lr, models and schedules set.",
             "Give it a parameter: lr: float = 1e-3.",
         )
@@ -24,11 +41,11 @@ def check(subject: Subject, findings: Findings) -> None:
 
     def start() -> tuple[nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(0)
-        # A matrix, a vector, a convolution's weight and a scalar: what networks are made of.
+        # Contains a matrix, a vector, the weight of a convolution and a scalar, as real networks do.
         network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.PReLU(), nn.Flatten(), nn.Linear(3 * 4, 2))
         return network, subject.make(params=list(network.parameters()))
 
-    with findings.during("when it is built"):
+    with findings.collect("when it is built"):
         _, optimizer = start()
         if not isinstance(optimizer, torch.optim.Optimizer):
             raise Broken(
@@ -37,29 +54,30 @@ def check(subject: Subject, findings: Findings) -> None:
             )
         if any("lr" not in group for group in optimizer.param_groups):
             raise Broken(
-                "keeps no 'lr' in its parameter groups, which schedules set.", "Pass dict(lr=lr) as defaults."
+                "has no 'lr' in its parameter groups, where schedules set it.",
+                "Pass dict(lr=lr) as defaults.",
             )
     if findings.failures:
         return
-    with findings.during("when it steps"):
+    with findings.collect("when it updates the weights"):
         network, optimizer = start()
         before = [weight.detach().clone() for weight in network.parameters()]
         _steps(network, optimizer, seed=1)
         if all(torch.equal(old, new) for old, new in zip(before, network.parameters(), strict=True)):
             raise Broken(
-                "does not change the weights.", "Update each p in group['params'] from p.grad in step()."
+                "does not change the weights.", "In step(), update each p in group['params'] from p.grad."
             )
         if not all(bool(weight.isfinite().all()) for weight in network.parameters()):
-            raise Broken("makes weights infinite in three steps.", "Add an eps to what it divides by.")
-        again, same = start()
-        _steps(again, same, seed=1)
-        if not _equal(network, again):
+            raise Broken("makes weights infinite or NaN in three steps.", "Add an eps to each divisor.")
+        repeated, same = start()
+        _steps(repeated, same, seed=1)
+        if not _equal(network, repeated):
             raise Broken(
-                "steps differently each time, under one seed.", "Draw random numbers from torch alone."
+                "makes different steps with the same seed.", "Use only torch's random number generator."
             )
     if findings.failures:
         return
-    with findings.during("when its state is saved and loaded"):
+    with findings.collect("when its state is saved and loaded"):
         saved = io.BytesIO()
         torch.save({"weights": network.state_dict(), "optimizer": optimizer.state_dict()}, saved)
         saved.seek(0)
@@ -67,18 +85,18 @@ def check(subject: Subject, findings: Findings) -> None:
             state = torch.load(saved, weights_only=True)
         except Exception as error:
             raise Broken(
-                "keeps something in its state that a checkpoint cannot hold.",
-                "Keep tensors and numbers alone in self.state and in the parameter groups.",
+                "has a state that cannot be stored in a checkpoint.",
+                "Store only tensors and numbers in self.state and in the parameter groups.",
             ) from error
-        gone_on, fresh = start()
-        gone_on.load_state_dict(state["weights"])
+        resumed, fresh = start()
+        resumed.load_state_dict(state["weights"])
         fresh.load_state_dict(state["optimizer"])
         _steps(network, optimizer, seed=2)
-        _steps(gone_on, fresh, seed=2)
-        if not _equal(network, gone_on):
+        _steps(resumed, fresh, seed=2)
+        if not _equal(network, resumed):
             raise Broken(
-                "steps differently after its state was saved and loaded: a resumed run would not be the same.",
-                "Keep what it remembers in self.state[p] and the parameter groups, not in attributes of its own.",
+                "makes different steps after its state is saved and loaded, so that a resumed run would differ.",
+                "Store its state in self.state[p] and in the parameter groups, not in other attributes.",
             )
 
 
@@ -91,5 +109,5 @@ def _steps(network: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> N
         optimizer.step()
 
 
-def _equal(one: nn.Module, other: nn.Module) -> bool:
-    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+def _equal(first: nn.Module, second: nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))

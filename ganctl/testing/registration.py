@@ -1,4 +1,4 @@
-"""What every registration must fulfil: tried in a process of its own, as ganctl starts."""
+"""Check the registration of a plugin in a new process, as when ganctl starts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import subprocess
 import sys
 from typing import Any
 
-from ganctl.testing.findings import Findings
+from ganctl.testing.findings import Failure, Findings
 
 HEAVY = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "tensorboard", "pandas", "tensorflow", "jax")
 LONGEST_SUMMARY = 110
 
-#: Registers one entry point and tells what came of it, as JSON on the last line.
+#: Registers one entry point and prints the result as JSON on the last line.
 SCRIPT = f"""
 import json, os, sys, time
 from importlib.metadata import EntryPoint
@@ -29,33 +29,41 @@ print(json.dumps({{
 """
 
 
-def check(name: str, module: str, findings: Findings) -> None:
-    """Say in ``findings`` what the plugin ``name`` behind ``module`` does not fulfil when it registers."""
-    found = _register(name, module, findings)
-    if found is None:
-        return
-    if found["error"]:
-        check_error(found["error"], module, findings)
-        return
-    if found["heavy"]:
-        findings.say(
-            f"imports {found['heavy'][0]} when it registers: every ganctl command would wait for it.",
-            "Register the address 'module:attribute' of a component, and import it in that module alone.",
+def check_registration(module: str, /, name: str = "") -> list[Failure]:
+    """Check the registration of a plugin in a new process: hooks, names, summaries, and no import of torch.
+
+    Args:
+        module: The module in the entry point, such as ``"my_package"``. It must be importable.
+        name: Name of the plugin in messages. By default, the module's name.
+    """
+    name = name or module
+    findings = Findings(f"plugin '{name}'")
+    result = _register(name, module, findings)
+    if result is None:
+        return findings.failures
+    if result["error"]:
+        check_error(result["error"], module, findings)
+        return findings.failures
+    if result["heavy"]:
+        findings.add(
+            f"imports {result['heavy'][0]} when it registers, which slows down every ganctl command.",
+            "Register the address 'module:attribute' of a component, and import the package only in that module.",
         )
-    if not found["components"] and not found["commands"]:
-        findings.say("registers nothing.", "Call register(…) in its hooks.")
-    for kind, component, summary in found["components"]:
+    if not result["components"] and not result["commands"]:
+        findings.add("registers nothing.", "Call register(…) in its hooks.")
+    for kind, component, summary in result["components"]:
         if "\n" in summary or len(summary) > LONGEST_SUMMARY:
-            findings.say(
+            findings.add(
                 f"has a summary of the {kind} '{component}' that does not fit into a listing.",
-                f"Say it in one line of at most {LONGEST_SUMMARY} characters; the rest belongs in the docstring.",
+                f"Use one line of at most {LONGEST_SUMMARY} characters, and put the rest into the docstring.",
             )
+    return findings.failures
 
 
 def check_error(error: str, module: str, findings: Findings) -> None:
-    """Say in ``findings`` what kept ``module`` from being registered, if anything did."""
+    """Add a failure if ``error``, which was raised when ``module`` was registered, is not empty."""
     if error:
-        findings.say(f"cannot be registered: {error.rstrip('.')}.", _remedy(error, module))
+        findings.add(f"cannot be registered: {error.rstrip('.')}.", _remedy(error, module))
 
 
 def _register(name: str, module: str, findings: Findings) -> dict[str, Any] | None:
@@ -68,22 +76,22 @@ def _register(name: str, module: str, findings: Findings) -> dict[str, Any] | No
         timeout=120,
     )
     try:
-        found = json.loads(done.stdout.strip().splitlines()[-1])
+        result = json.loads(done.stdout.strip().splitlines()[-1])
     except (ValueError, IndexError):
-        said = (done.stderr.strip().splitlines() or ["nothing was said"])[-1]
-        findings.say(
-            f"ends Python when it is imported (status {done.returncode}): {said}",
+        last_line = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        findings.add(
+            f"ends Python when it is imported (status {done.returncode}): {last_line}",
             f"Try: python -c 'import {module}'",
         )
         return None
-    return found if isinstance(found, dict) else None
+    return result if isinstance(result, dict) else None
 
 
 def _remedy(error: str, module: str) -> str:
     if "hook" in error:
-        return "The hooks and their names: ganctl's documentation, Plugins, Hooks."
+        return "For the hooks and their names, see the section Hooks on the page Plugins of ganctl's documentation."
     if error.startswith(("ModuleNotFoundError", "ImportError")):
-        return "Install what it imports, name it in the plugin's dependencies, or mend the import."
+        return "Install the missing package and add it to the plugin's dependencies, or fix the import."
     if error.startswith("ValueError"):
-        return "Mend that call of register(name, 'module:attribute', summary='one line')."
+        return "Fix this call of register(name, 'module:attribute', summary='one line')."
     return f"See the traceback: GANCTL_STRICT=1 ganctl --debug models, or python -c 'import {module}'"

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from ganctl.errors import DIVERGED, GanctlError
-from ganctl.plugin.failures import explain
+from ganctl.plugin.error_messages import explain
 from ganctl.runs import status
 from ganctl.system.jsonl import write_line
 from ganctl.training.recorder import Rows

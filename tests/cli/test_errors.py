@@ -16,7 +16,7 @@ from helpers.plugin_distributions import COMMAND, install
 
 from ganctl.cli import main
 from ganctl.errors import CHECKPOINT, FAILED, RESOURCES, USAGE, GanctlError
-from ganctl.plugin import failures
+from ganctl.plugin import error_messages
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -54,7 +54,7 @@ class OutOfMemoryError(RuntimeError):
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
 def test_what_is_wrong_and_what_to_do(error: Exception, message: str, hint: str, status: int) -> None:
-    told, advice, code = failures.explain(error)
+    told, advice, code = error_messages.explain(error)
     assert message in told
     assert hint in advice
     assert bool(hint) == bool(advice)
@@ -69,7 +69,7 @@ def test_a_bug_shows_its_traceback_only_when_asked(
         print(1 / 0)
 
     def shown() -> list[str]:
-        assert failures.show(caught.value) == FAILED
+        assert error_messages.show(caught.value) == FAILED
         return capsys.readouterr().err.splitlines()
 
     monkeypatch.delenv("GANCTL_DEBUG", raising=False)

@@ -95,7 +95,9 @@ BAD: dict[str, Bad] = {
     "unknown command": Bad(("trian",), USAGE, ("no command 'trian'", "Did you mean 'train'?")),
     "unknown flag": Bad((*TRAIN, "--batchsize", 3), USAGE, ("--batchsize", "ganctl train --help")),
     # options of components
-    "unknown option": Bad((*TRAIN, "-o", "generator.widht=3"), USAGE, ("no option 'widht'", "Its options: ")),
+    "unknown option": Bad(
+        (*TRAIN, "-o", "generator.widht=3"), USAGE, ("no option 'widht'", "Available options: ")
+    ),
     "unknown part": Bad((*TRAIN, "-o", "genrator.width=3"), USAGE, ("no part 'genrator'", "'generator'")),
     "option without a value": Bad((*TRAIN, "-o", "generator.width"), USAGE, ("PART.OPTION=VALUE",)),
     "option of the wrong type": Bad(

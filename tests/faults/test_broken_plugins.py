@@ -56,21 +56,21 @@ class Fault(NamedTuple):
     works: bool = False
 
 
-LEFT_OUT = "warning: plugin 'acme' of acme 1.0 was left out: {} (see: ganctl plugins)"
+WARNING = "warning: plugin 'acme' of acme 1.0 cannot be loaded: {} (see: ganctl plugins)"
 FAULTS = {
     "raises at import": Fault(
-        "raise ValueError('no such luck')", always=LEFT_OUT.format("ValueError: no such luck")
+        "raise ValueError('no such luck')", always=WARNING.format("ValueError: no such luck")
     ),
     "raises in the hook": Fault(
         "import ganctl\n@ganctl.hookimpl\ndef register_losses(register): 1 / 0",
-        always=LEFT_OUT.format("ZeroDivisionError: division by zero"),
+        always=WARNING.format("ZeroDivisionError: division by zero"),
     ),
     "misspelt hook": Fault(PLUGIN.format(hook="register_loses"), always="register_loses"),
     "needs a newer ganctl": Fault(
         LOSS,
         requires="ganctl>=99",
-        always=LEFT_OUT.format(
-            f"it needs ganctl >=99, and this is ganctl {package.__version__}: pip install -U ganctl acme"
+        always=WARNING.format(
+            f"it requires ganctl >=99, but this is ganctl {package.__version__}: pip install -U ganctl acme"
         ),
     ),
     "name taken twice": Fault(
@@ -116,7 +116,10 @@ FAULTS = {
         GENERATOR,
         "def Mine(image, lattent): pass",
         use=("--generator", "mine"),
-        says=("error: generator 'mine' needs the option 'lattent' (any).", "hint: ganctl fills in config, "),
+        says=(
+            "error: generator 'mine' needs the option 'lattent' (any).",
+            "hint: Set it with -o PART.lattent=VALUE. ",
+        ),
     ),
     ".item() in the loss": Fault(
         LOSS,

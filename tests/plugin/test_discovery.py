@@ -1,4 +1,4 @@
-"""Plugins as strangers write them, the broken ones above all: none may spoil another command."""
+"""Discovery of plugins: a broken plugin must not break other commands."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ REGISTERS_HALF = """
 
     @ganctl.hookimpl
     def register_losses(register):
-        register("half-done", "acme:Loss", summary="Registered before the fall")
+        register("half-done", "acme:Loss", summary="Registered before the error")
         raise RuntimeError("half way")
 """
-#: What is wrong → (source of the module "acme", what the error must say).
+#: Fault → (source of the module "acme", text that the error must contain).
 BROKEN = {
     "raises at import": ("raise ValueError('no such luck')", "ValueError: no such luck"),
     "exits at import": ("import sys; sys.exit(3)", "SystemExit: 3"),
-    "needs what is missing": ("import surely_not_installed", "ModuleNotFoundError"),
+    "missing dependency": ("import surely_not_installed", "ModuleNotFoundError"),
     "syntax error": ("def broken(:", "SyntaxError"),
     "error of several lines": ("raise ValueError('one\\n  two')", "ValueError: one two"),
     "raises half way": (REGISTERS_HALF, "RuntimeError: half way"),
-    "misspelt hook": (
+    "misspelled hook": (
         "import ganctl\n@ganctl.hookimpl\ndef register_loses(register): pass",
         "register_losses",
     ),
@@ -72,7 +72,7 @@ BROKEN = {
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that distributions are installed into, importable here and in processes started from here."""
+    """A folder for installed distributions that this process and its child processes can import from."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -89,7 +89,7 @@ def own() -> list[EntryPoint]:
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_plugin_is_left_out_whole_and_says_why(site: Path, fault: str) -> None:
+def test_broken_plugin_registers_nothing_and_has_an_error(site: Path, fault: str) -> None:
     source, reason = BROKEN[fault]
     found = discovery.discover([*install(site, "acme", source), *own()])
 
@@ -107,13 +107,13 @@ def test_a_broken_plugin_is_left_out_whole_and_says_why(site: Path, fault: str) 
 @pytest.mark.parametrize(
     "fault", ["exits at import", "raises half way", "wrong argument", "command of the wrong type"]
 )
-def test_a_broken_plugin_costs_other_commands_one_line(site: Path, ganctl: Run, fault: str) -> None:
+def test_broken_plugin_causes_one_warning_in_other_commands(site: Path, ganctl: Run, fault: str) -> None:
     install(site, "acme", BROKEN[fault][0])
     listing = ganctl("list", "losses")
     assert listing.returncode == 0
     assert "hinge" in listing.stdout
     (warning,) = listing.stderr.splitlines()
-    assert warning.startswith("warning: plugin 'acme' of acme 1.0 was left out: ")
+    assert warning.startswith("warning: plugin 'acme' of acme 1.0 cannot be loaded: ")
     assert BROKEN[fault][1] in warning
 
     table = ganctl("plugins")
@@ -122,27 +122,27 @@ def test_a_broken_plugin_costs_other_commands_one_line(site: Path, ganctl: Run, 
     assert BROKEN[fault][1] in table.stdout
 
 
-def test_strict_makes_a_broken_plugin_an_error_that_keeps_its_cause(site: Path, ganctl: Run) -> None:
+def test_strict_makes_a_broken_plugin_an_error_with_its_cause(site: Path, ganctl: Run) -> None:
     install(site, "acme", BROKEN["raises half way"][0])
     strict = {"GANCTL_STRICT": "1"}
     result = ganctl("list", "losses", env=strict)
     assert result.returncode == 1
     assert result.stdout == ""
     error, hint = result.stderr.splitlines()
-    assert error == "error: Plugin 'acme' of acme 1.0 was left out: RuntimeError: half way"
+    assert error == "error: Plugin 'acme' of acme 1.0 cannot be loaded: RuntimeError: half way"
     assert "GANCTL_STRICT" in hint
     debug = ganctl("--debug", "list", "losses", env=strict)
-    assert "acme.py" in debug.stderr  # where it happened
-    assert ganctl("plugins", env=strict).returncode == 0  # where one looks for the cause
+    assert "acme.py" in debug.stderr  # the file that raised the error
+    assert ganctl("plugins", env=strict).returncode == 0  # the command that shows the cause still works
 
 
-def test_missing_metadata_is_no_reason_to_fail(site: Path) -> None:
+def test_plugin_without_metadata_is_loaded(site: Path) -> None:
     found = discovery.discover([*install(site, "acme", LOSS.format(module="acme"), metadata=False), *own()])
     assert not found.broken
     assert found.registry.get("loss", "my-loss").origin == "unknown 0"
 
 
-def test_what_a_plugin_prints_stays_out_of_json(site: Path, ganctl: Run) -> None:
+def test_output_of_a_plugin_does_not_mix_with_json(site: Path, ganctl: Run) -> None:
     install(site, "acme", "print('welcome')\n" + LOSS.format(module="acme").replace("\n    ", "\n"))
     result = ganctl("list", "losses", "--json")
     assert result.stdout.startswith("[")
@@ -150,12 +150,12 @@ def test_what_a_plugin_prints_stays_out_of_json(site: Path, ganctl: Run) -> None
     assert result.stderr.strip() == "welcome"
 
 
-def test_one_name_of_two_distributions_is_an_error_only_when_asked_for(site: Path) -> None:
+def test_name_of_two_distributions_is_an_error_only_when_it_is_used(site: Path) -> None:
     points = [
         *install(site, "acme", LOSS.format(module="acme")),
         *install(site, "Other", LOSS.format(module="other")),
     ]
-    # The module's file is named after the distribution as it is spelt.
+    # The file of the module has the spelling of the distribution.
     (site / "Other.py").rename(site / "other.py")
     points[1] = EntryPoint("other", "other", "ganctl")._for(points[1].dist)
     registry = discovery.discover([*points, *own()]).registry
@@ -171,7 +171,7 @@ def test_one_name_of_two_distributions_is_an_error_only_when_asked_for(site: Pat
     assert registry.get("loss", "other:my-loss").load().__module__ == "other"
 
 
-def test_two_distributions_on_the_command_line(site: Path, ganctl: Run) -> None:
+def test_command_line_selects_one_of_two_distributions(site: Path, ganctl: Run) -> None:
     install(site, "acme", LOSS.format(module="acme"))
     install(site, "other", LOSS.format(module="other"))
     listing = ganctl("list", "losses")
@@ -191,7 +191,7 @@ def test_two_distributions_on_the_command_line(site: Path, ganctl: Run) -> None:
         ("explodes:Loss", "SystemExit: 9"),
     ],
 )
-def test_an_address_that_leads_nowhere_names_the_distribution(
+def test_invalid_address_is_an_error_that_names_the_distribution(
     site: Path, ganctl: Run, address: str, reason: str
 ) -> None:
     source = LOSS.format(module="acme").replace("acme:MyLoss", address)
@@ -210,7 +210,7 @@ def test_an_address_that_leads_nowhere_names_the_distribution(
     assert hint == "hint: Reinstall or update it: pip install -U acme"
 
 
-def test_ganctls_own_components_come_by_entry_points_alone() -> None:
+def test_own_components_are_registered_only_by_entry_points() -> None:
     assert all(not discovery.discover([]).registry.names(kind) for kind in KINDS)
     found = discovery.discover(own())
     assert not found.broken
@@ -223,7 +223,7 @@ def test_ganctls_own_components_come_by_entry_points_alone() -> None:
             assert item.load() is not None
 
 
-def test_every_model_is_made_of_registered_components() -> None:
+def test_every_model_consists_of_registered_components() -> None:
     registry = discovery.discover(own()).registry
     for item in registry.all("model"):
         model = item.load()
@@ -234,7 +234,7 @@ def test_every_model_is_made_of_registered_components() -> None:
         registry.get("optimizer", model.d_optimizer.name)
 
 
-def test_an_entry_point_may_be_an_object_in_a_module(site: Path) -> None:
+def test_entry_point_may_be_an_object_in_a_module(site: Path) -> None:
     source = """
         import ganctl
 
@@ -251,12 +251,12 @@ def test_an_entry_point_may_be_an_object_in_a_module(site: Path) -> None:
     assert found.all[0].seconds > 0
 
 
-def test_a_plugin_that_needs_another_ganctl_is_left_out_in_words(site: Path) -> None:
+def test_plugin_for_another_version_of_ganctl_is_not_loaded(site: Path) -> None:
     (broken,) = discovery.discover(
         install(site, "acme", LOSS.format(module="acme"), requires="ganctl (>=99,<100)")
     ).broken
     assert broken.error == (
-        f"it needs ganctl <100,>=99, and this is ganctl {ganctl.__version__}: pip install -U ganctl acme"
+        f"it requires ganctl <100,>=99, but this is ganctl {ganctl.__version__}: pip install -U ganctl acme"
     )
     assert not broken.components
 
@@ -273,33 +273,33 @@ def test_a_plugin_that_needs_another_ganctl_is_left_out_in_words(site: Path) -> 
         "ganctl>=not a version",
     ],
 )
-def test_a_range_that_holds_this_ganctl_is_no_obstacle(site: Path, requires: str) -> None:
+def test_plugin_for_this_version_of_ganctl_is_loaded(site: Path, requires: str) -> None:
     found = discovery.discover(install(site, "acme", LOSS.format(module="acme"), requires=requires))
     assert not found.broken
     assert found.registry.get("loss", "my-loss").distribution == "acme"
 
 
-def test_a_slow_plugin_is_named(site: Path, ganctl: Run) -> None:
+def test_slow_plugin_is_reported(site: Path, ganctl: Run) -> None:
     install(
         site, "acme", "import time; time.sleep(0.15)\n" + LOSS.format(module="acme").replace("\n    ", "\n")
     )
     (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
     assert "losses: my-loss (slow: 1" in row
     assert "warning  The plugin 'acme' of acme 1.0 is slow: 1" in ganctl("doctor").stdout
-    assert ganctl("list", "losses").stderr == "", "where one asks for it, and not with every command"
+    assert ganctl("list", "losses").stderr == "", "other commands must not report it"
 
 
 @pytest.mark.parametrize("how", ["import torch", "from torch import nn", "from ganctl import Loss"])
-def test_one_that_imports_torch_when_it_registers_is_named(site: Path, ganctl: Run, how: str) -> None:
-    for name in ("acme", "other"):  # the second finds torch there already
+def test_plugin_that_imports_torch_when_it_registers_is_reported(site: Path, ganctl: Run, how: str) -> None:
+    for name in ("acme", "other"):  # torch is already imported when the second is loaded
         install(site, name, f"{how}\n" + LOSS.format(module=name).replace("\n    ", "\n"))
     rows = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith(("acme", "other"))]
     first, second = rows
     assert "imports torch when it registers" in first
     assert ("imports torch when it registers" in second) == (how != "from ganctl import Loss")
-    told = ganctl("doctor").stdout
-    assert "The plugin 'acme' of acme 1.0 imports torch when it registers" in told
+    output = ganctl("doctor").stdout
+    assert "The plugin 'acme' of acme 1.0 imports torch when it registers" in output
 
 
-def test_none_of_ganctls_own_is_slow_for_torch(ganctl: Run) -> None:
+def test_own_plugins_do_not_import_torch_when_they_register(ganctl: Run) -> None:
     assert "imports torch" not in ganctl("plugins").stdout

@@ -10,18 +10,18 @@ def hooks() -> dict[str, object]:
     return {name: value for name, value in vars(hookspecs).items() if name.startswith("register_")}
 
 
-def test_every_kind_of_component_has_its_hook() -> None:
+def test_every_kind_of_component_has_a_hook() -> None:
     assert set(hooks()) == {f"register_{plural}" for plural in KINDS.values()} | {"register_commands"}
 
 
-def test_every_hook_takes_register_and_is_documented_for_plugin_authors() -> None:
+def test_every_hook_takes_register_and_has_a_docstring() -> None:
     for name, hook in hooks().items():
         assert list(inspect.signature(hook).parameters) == ["register"], name  # type: ignore[arg-type]
         assert hook.__doc__, name
 
 
-def test_the_example_in_the_documentation_works() -> None:
-    """The module's docstring shows a plugin; it is what people copy."""
+def test_example_in_the_docstring_works() -> None:
+    """The docstring of the module contains an example plugin that people copy."""
     from types import ModuleType
 
     from ganctl.plugin.discovery import Plugin, register

@@ -1,4 +1,4 @@
-"""ganctl.plugin.options: signatures read, values converted, mistakes named."""
+"""ganctl.plugin.options: read signatures, convert values, report mistakes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_of_reads_names_types_defaults_and_help() -> None:
     assert found["mode"].help == ""
 
 
-def test_help_of_a_class_comes_from_its_own_docstring_or_that_of_init() -> None:
+def test_help_of_a_class_comes_from_its_docstring_or_that_of_init() -> None:
     class Documented:
         """A class.
 
@@ -87,13 +87,13 @@ def test_help_of_a_class_comes_from_its_own_docstring_or_that_of_init() -> None:
     ]
 
 
-def test_one_annotation_that_cannot_be_resolved_does_not_cost_the_others_their_type() -> None:
+def test_unresolvable_annotation_does_not_affect_the_others() -> None:
     def factory(latent: Unknown, other: Unknown | None = None, depth: int | None = None) -> None: ...
 
     assert options.resolve("it", factory, {"depth": "3", "other": "x"}) == {"depth": 3, "other": "x"}
 
 
-def test_resolve_fills_defaults_and_call_fills_in_what_is_wanted() -> None:
+def test_resolve_adds_defaults_and_call_fills_in_the_parameters() -> None:
     resolved = options.resolve("generator 'x'", network, {"width": "32", "hidden": "16,8", "untyped": "4"})
     assert resolved == {
         "width": 32, "depth": None, "hidden": (16, 8), "mode": "same", "slope": 0.2, "untyped": 4,
@@ -103,7 +103,7 @@ def test_resolve_fills_defaults_and_call_fills_in_what_is_wanted() -> None:
     assert (got["image"], got["latent"], got["num_classes"], got["rest"]) == ("i", "z", 0, {})
 
 
-def test_unknown_option_names_the_nearest_and_all_with_their_types() -> None:
+def test_unknown_option_is_an_error_with_the_nearest_name_and_all_types() -> None:
     with pytest.raises(GanctlError) as caught:
         options.resolve("generator 'x'", network, {"widht": 3})
     assert caught.value.message == "generator 'x' has no option 'widht'."
@@ -113,15 +113,15 @@ def test_unknown_option_names_the_nearest_and_all_with_their_types() -> None:
 
 
 @pytest.mark.parametrize("name", ["image", "latent", "others", "rest", "self"])
-def test_what_ganctl_fills_in_is_no_option(name: str) -> None:
+def test_filled_in_parameters_are_not_options(name: str) -> None:
     with pytest.raises(GanctlError, match=f"has no option '{name}'"):
         options.resolve("x", network, {name: 1})
 
 
-def test_a_missing_option_is_named_with_its_help() -> None:
+def test_missing_option_is_an_error() -> None:
     def factory(path: str) -> None:
         """Args:
-        path: where it lies.
+        path: folder of the data.
         """
 
     with pytest.raises(GanctlError, match=r"needs the option 'path' \(text\)"):
@@ -166,7 +166,7 @@ def test_convert(value: object, annotation: Any, expected: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "annotation", "says"),
+    ("value", "annotation", "expected"),
     [
         ("three", int, "int"),
         (2.5, int, "int"),
@@ -186,9 +186,9 @@ def test_convert(value: object, annotation: Any, expected: object) -> None:
         ("same", Literal["valid"], "'valid'"),
     ],
 )
-def test_convert_refuses(value: object, annotation: Any, says: str) -> None:
+def test_convert_rejects(value: object, annotation: Any, expected: str) -> None:
     with pytest.raises(GanctlError) as caught:
         options.convert("loss 'x': a", value, annotation, default="d")
-    assert caught.value.message == f"loss 'x': a is {value!r}, which is not {says}."
+    assert caught.value.message == f"loss 'x': a is {value!r}, which is not {expected}."
     assert caught.value.hint == "The default is 'd'."
     assert caught.value.status == USAGE

@@ -15,7 +15,7 @@ def make(name: str, distribution: str = "acme", kind: str = "loss", target: obje
     return registry
 
 
-def test_an_unknown_name_suggests_the_nearest() -> None:
+def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(GanctlError) as caught:
         make("hinge").get("loss", "hinje")
     assert caught.value.message == "There is no loss 'hinje'."
@@ -23,7 +23,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
     assert caught.value.status == USAGE
 
 
-def test_an_unknown_name_that_is_near_to_nothing_lists_what_there_is() -> None:
+def test_unknown_name_without_a_near_match_lists_all_names() -> None:
     with pytest.raises(GanctlError, match="There are: hinge"):
         make("hinge").get("loss", "zzz")
     with pytest.raises(GanctlError, match="ganctl list models"):
@@ -31,7 +31,7 @@ def test_an_unknown_name_that_is_near_to_nothing_lists_what_there_is() -> None:
 
 
 @pytest.mark.parametrize("name", ["acme:hinge", "Acme:hinge", "ACME:hinge"])
-def test_distribution_and_name_choose(name: str) -> None:
+def test_distribution_and_name_select_a_component(name: str) -> None:
     assert make("hinge").get("loss", name).name == "hinge"
 
 
@@ -39,12 +39,12 @@ def test_distributions_are_compared_as_package_managers_compare_them() -> None:
     assert make("hinge", "My_Plugin.x").get("loss", "my-plugin-x:hinge").distribution == "My_Plugin.x"
 
 
-def test_the_wrong_distribution_is_not_found() -> None:
+def test_wrong_distribution_is_not_found() -> None:
     with pytest.raises(GanctlError, match="no loss 'other:hinge'"):
         make("hinge").get("loss", "other:hinge")
 
 
-def test_one_distribution_that_says_a_name_twice_can_only_be_mended_there() -> None:
+def test_name_that_one_distribution_registers_twice_must_be_fixed_by_its_authors() -> None:
     registry = make("hinge")
     registry.add(
         component("loss", "hinge", "math:cos", "Another", plugin="q", distribution="acme", version="1")
@@ -54,28 +54,28 @@ def test_one_distribution_that_says_a_name_twice_can_only_be_mended_there() -> N
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a b", "-a", "a-", "a:b", "a/b", "ä", 7, None])
-def test_bad_names(name: object) -> None:
+def test_invalid_names(name: object) -> None:
     with pytest.raises(ValueError, match="lower-case"):
         component("loss", name, "a:b", "s", plugin="p", distribution="d", version="1")
 
 
 @pytest.mark.parametrize("name", ["wgan-gp", "r3gan", "dcgan_64", "a.b", "0"])
-def test_good_names(name: str) -> None:
+def test_valid_names(name: str) -> None:
     assert make(name).get("loss", name).name == name
 
 
 @pytest.mark.parametrize("target", ["", "module", "module:", ":attribute", "a b:c", "a:b c", "a:1"])
-def test_bad_addresses(target: str) -> None:
+def test_invalid_addresses(target: str) -> None:
     with pytest.raises(ValueError, match="module:attribute"):
         component("loss", "x", target, "s", plugin="p", distribution="d", version="1")
 
 
-def test_an_address_may_lead_into_a_class_and_a_callable_is_its_own() -> None:
+def test_address_may_be_an_attribute_of_a_class_and_target_may_be_a_callable() -> None:
     assert make("x", target="collections:OrderedDict.fromkeys").get("loss", "x").load() is not None
     assert make("x", target=len).get("loss", "x").load() is len
 
 
 @pytest.mark.parametrize("summary", ["", "  ", None, 3])
-def test_a_summary_is_needed(summary: object) -> None:
+def test_summary_is_required(summary: object) -> None:
     with pytest.raises(ValueError, match="no summary"):
         component("loss", "x", "a:b", summary, plugin="p", distribution="d", version="1")

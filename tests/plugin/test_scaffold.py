@@ -1,4 +1,4 @@
-"""``ganctl plugins new`` and ``check``: what is made works as it is, and what is wrong is told."""
+"""``ganctl plugins new`` and ``check``: a new plugin works unchanged, and mistakes are reported."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 
 from ganctl import GanctlError
 from ganctl.plugin import discovery, scaffold
+from ganctl.plugin.names import package_name
 from ganctl.plugin.source_tree import SourceTree
 
 REGISTRY = discovery.registry()
@@ -21,9 +22,9 @@ Ganctl = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def as_installed(folder: Path) -> str:
-    """What PYTHONPATH needs for the source tree in ``folder`` to count as installed."""
+    """Return the entry of PYTHONPATH that makes the source tree in ``folder`` count as installed."""
     tree = SourceTree(folder)
-    info = folder / "src" / f"{tree.metadata['Name'].replace('-', '_')}-{tree.version}.dist-info"
+    info = folder / "src" / f"{package_name(tree.metadata['Name'])}-{tree.version}.dist-info"
     info.mkdir()
     for name in ("METADATA", "entry_points.txt"):
         (info / name).write_text(tree.read_text(name) or "")
@@ -33,8 +34,8 @@ def as_installed(folder: Path) -> str:
 @pytest.mark.slow
 def test_each_kind_passes_its_own_tests_and_trains(tmp_path: Path, ganctl: Ganctl) -> None:
     folders = []
-    for kind in scaffold.USES:
-        scaffold.make(f"ganctl-my-{kind}", kind, tmp_path, REGISTRY)
+    for kind in scaffold.TRAIN_OPTIONS:
+        scaffold.create(f"ganctl-my-{kind}", kind, tmp_path, REGISTRY)
         folders.append(tmp_path / f"ganctl-my-{kind}")
     environment = {"PYTHONPATH": os.pathsep.join(map(as_installed, folders)), "GANCTL_STRICT": "1"}
     tests = [str(folder / "tests") for folder in folders]
@@ -49,7 +50,7 @@ def test_each_kind_passes_its_own_tests_and_trains(tmp_path: Path, ganctl: Ganct
     assert done.returncode == 0, done.stdout
     assert "25 passed" in done.stdout
 
-    # All of them in one training, over the model's own.
+    # Train once with all of them in place of the components of the model.
     train = [
         "train", "--model", "my-model", "--data", "my-dataset", "--steps", "2", "--batch-size", "16",
         "-o", "data.n=64", "-o", "generator.width=8", "-o", "discriminator.width=8",
@@ -63,15 +64,15 @@ def test_each_kind_passes_its_own_tests_and_trains(tmp_path: Path, ganctl: Ganct
     assert list(tmp_path.glob("runs/*/checkpoints/*.pt"))
 
 
-@pytest.mark.parametrize("kind", scaffold.USES)
-def test_what_is_made_is_plain_and_complete(kind: str, tmp_path: Path) -> None:
-    made = scaffold.make("ganctl-soft.thing", kind, tmp_path, REGISTRY)
+@pytest.mark.parametrize("kind", scaffold.TRAIN_OPTIONS)
+def test_new_plugin_is_complete_and_has_no_placeholders(kind: str, tmp_path: Path) -> None:
+    created = scaffold.create("ganctl-soft.thing", kind, tmp_path, REGISTRY)
     folder = tmp_path / "ganctl-soft.thing"
-    assert sorted(made) == sorted(path for path in folder.rglob("*") if path.is_file())
-    names = {str(path.relative_to(folder)) for path in made}
+    assert sorted(created) == sorted(path for path in folder.rglob("*") if path.is_file())
+    names = {str(path.relative_to(folder)) for path in created}
     assert {"pyproject.toml", "README.md", ".gitignore", ".github/workflows/test.yml"} <= names
     assert {"src/ganctl_soft_thing/__init__.py", "tests/test_ganctl_soft_thing.py"} <= names
-    for path in made:
+    for path in created:
         text = path.read_text(encoding="utf-8")
         assert set(re.findall(r"@(\w+)", text)) <= {"v4", "v5", "ganctl", "torch"}, path
         if path.suffix == ".py":
@@ -82,38 +83,38 @@ def test_what_is_made_is_plain_and_complete(kind: str, tmp_path: Path) -> None:
     ]
 
 
-def test_templates_are_all_used() -> None:
-    used = {template for kind in scaffold.USES for template in scaffold._files(kind, "x").values()}
+def test_all_templates_are_used() -> None:
+    used = {template for kind in scaffold.TRAIN_OPTIONS for template in scaffold._files(kind, "x").values()}
     assert used == {str(path.relative_to(scaffold.TEMPLATES)) for path in scaffold.TEMPLATES.rglob("*.in")}
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("my loss", "has letters, digits"),
-        ("../escape", "has letters, digits"),
-        ("-x", "has letters, digits"),
-        ("x" * 200, "has letters, digits"),
-        ("3d-loss", "could not be imported"),
-        ("class", "could not be imported"),
-        ("json", "a module 'json' is there already"),
-        ("ganctl", "a module 'ganctl' is there already"),
-        ("ganctl-losses", "a module 'ganctl_losses' is there already"),
+        ("my loss", "consists of letters, digits"),
+        ("../escape", "consists of letters, digits"),
+        ("-x", "consists of letters, digits"),
+        ("x" * 200, "consists of letters, digits"),
+        ("3d-loss", "Python cannot import"),
+        ("class", "Python cannot import"),
+        ("json", "a module 'json' already exists"),
+        ("ganctl", "a module 'ganctl' already exists"),
+        ("ganctl-losses", "a module 'ganctl_losses' already exists"),
         ("ganctl-hinge", "The loss would be called 'hinge', but ganctl"),
     ],
 )
-def test_names_that_cannot_be(name: str, reason: str, tmp_path: Path) -> None:
+def test_invalid_names_are_errors(name: str, reason: str, tmp_path: Path) -> None:
     with pytest.raises(GanctlError) as error:
-        scaffold.make(name, "loss", tmp_path, REGISTRY)
+        scaffold.create(name, "loss", tmp_path, REGISTRY)
     assert reason in error.value.message
     assert error.value.hint
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "ganctl-mine").mkdir()
-    with pytest.raises(GanctlError, match="is there already; nothing was written"):
-        scaffold.make("ganctl-mine", "loss", tmp_path, REGISTRY)
+    with pytest.raises(GanctlError, match="already exists; nothing was written"):
+        scaffold.create("ganctl-mine", "loss", tmp_path, REGISTRY)
     assert list((tmp_path / "ganctl-mine").iterdir()) == []
 
 
@@ -121,9 +122,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_new_then_check_from_the_command_line(tmp_path: Path, ganctl: Ganctl) -> None:
-    made = ganctl("plugins", "new", "ganctl-mine", "--kind", "optimizer")
-    assert made.returncode == 0, made.stderr
-    assert "ganctl train --model dcgan --data glyphs --optimizer mine" in made.stdout
+    created = ganctl("plugins", "new", "ganctl-mine", "--kind", "optimizer")
+    assert created.returncode == 0, created.stderr
+    assert "ganctl train --model dcgan --data glyphs --optimizer mine" in created.stdout
     checked = ganctl("plugins", "check", "./ganctl-mine")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "ok           optimizer 'mine'" in checked.stdout
@@ -131,7 +132,7 @@ def test_new_then_check_from_the_command_line(tmp_path: Path, ganctl: Ganctl) ->
 
 
 def run_check(*args: str) -> Any:
-    """In this process, which has torch already: the result of ``ganctl plugins check``."""
+    """Run ``ganctl plugins check`` in this process, which has already imported torch."""
     from click.testing import CliRunner
 
     from ganctl.cli.plugins_check import check
@@ -140,14 +141,14 @@ def run_check(*args: str) -> Any:
 
 
 @pytest.fixture
-def own_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Source trees are put on ``sys.path``, until the test ends."""
+def restored_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Restore ``sys.path`` when the test ends."""
     monkeypatch.setattr(sys, "path", list(sys.path))
 
 
-@pytest.mark.usefixtures("own_path")
-def test_check_tells_each_failure_and_fails(tmp_path: Path) -> None:
-    scaffold.make("ganctl-wrong", "loss", tmp_path, REGISTRY)
+@pytest.mark.usefixtures("restored_path")
+def test_check_prints_each_failure_and_fails(tmp_path: Path) -> None:
+    scaffold.create("ganctl-wrong", "loss", tmp_path, REGISTRY)
     file = tmp_path / "ganctl-wrong" / "src" / "ganctl_wrong" / "loss.py"
     file.write_text(
         file.read_text().replace("return -logits(D, fake).mean(), {}", "return 0 * logits(D, fake), {}")
@@ -155,13 +156,13 @@ def test_check_tells_each_failure_and_fails(tmp_path: Path) -> None:
     result = run_check(str(tmp_path / "ganctl-wrong"))
     assert result.exit_code == 1
     assert "FAILED       loss 'wrong'" in result.output
-    assert "The loss 'wrong' returns a tensor of shape (6,) in G's turn" in result.output
-    assert "Take a mean over the batch" in result.output
+    assert "The loss 'wrong' returns a tensor of shape (6,) in the G step" in result.output
+    assert "Average over the batch" in result.output
     assert result.output.endswith("2 checked, 1 failure.\n")
 
 
-@pytest.mark.usefixtures("own_path")
-def test_check_takes_a_single_file(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("restored_path")
+def test_check_accepts_a_single_file(tmp_path: Path) -> None:
     (tmp_path / "my_sgd.py").write_text(
         "import ganctl, torch\n"
         "def sgd(params, lr=0.1): return torch.optim.SGD(params, lr=lr)\n"
@@ -172,12 +173,12 @@ def test_check_takes_a_single_file(tmp_path: Path) -> None:
     assert "ok           optimizer 'my-sgd'" in result.output
 
 
-@pytest.mark.usefixtures("own_path")
-def test_check_passes_over_data_that_is_not_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("restored_path")
+def test_check_skips_data_that_is_not_available(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GANCTL_DATA_ROOT", raising=False)
     result = run_check("folder")
     assert result.exit_code == 0, result.output
-    assert "passed over  dataset 'folder': It needs the option 'path'" in result.output
+    assert "skipped      dataset 'folder': The option 'path' (text) is required" in result.output
 
 
 @pytest.mark.parametrize(
@@ -186,11 +187,11 @@ def test_check_passes_over_data_that_is_not_here(tmp_path: Path, monkeypatch: py
         ("./no-such-place", "There is no ./no-such-place."),
         ("no-such-plugin", "There is no plugin, distribution or component 'no-such-plugin'."),
         ("EMPTY", "it has no pyproject.toml"),
-        ("NO-PLUGIN", "makes no plugin: it has no [project.entry-points.ganctl]"),
+        ("NO-PLUGIN", "defines no plugin: it has no [project.entry-points.ganctl]"),
     ],
 )
-@pytest.mark.usefixtures("own_path")
-def test_check_of_what_is_not_there(target: str, message: str, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("restored_path")
+def test_check_of_a_missing_target_is_an_error(target: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "EMPTY").mkdir()
     (tmp_path / "NO-PLUGIN").mkdir()
     (tmp_path / "NO-PLUGIN" / "pyproject.toml").write_text("[project]\nname = 'x'\n")

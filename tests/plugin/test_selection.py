@@ -1,4 +1,4 @@
-"""Plugins that are installed and yet not wanted: for one command, or until further notice."""
+"""Selection of installed plugins: for one command, or until the selection is changed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two distributions, acme and Zeta_Lab, each with a loss; and a folder of settings."""
+    """Two distributions, acme and Zeta_Lab, with one loss each, and a folder for settings."""
     site = tmp_path / "site"
     site.mkdir()
     install(site, "acme", LOSS.format(module="acme"))
@@ -42,39 +42,39 @@ def losses(ganctl: Run, *before: str, **env: str) -> set[str]:
     return {item["name"] for item in json.loads(result.stdout)}
 
 
-def test_only_the_plugins_that_the_environment_names_besides_ganctls_own(two: Path, ganctl: Run) -> None:
+def test_environment_variable_selects_plugins_in_addition_to_ganctls_own(two: Path, ganctl: Run) -> None:
     assert losses(ganctl) >= {"my-loss", "zeta", "bce"}
     assert losses(ganctl, GANCTL_PLUGINS="acme") & {"my-loss", "zeta", "bce"} == {"my-loss", "bce"}
     for name in ("zl", "zeta-lab", "Zeta_Lab", "zeta.lab:zl", "none, zl"):
         assert losses(ganctl, GANCTL_PLUGINS=name) & {"my-loss", "zeta", "bce"} == {"zeta", "bce"}
-    assert losses(ganctl, GANCTL_PLUGINS=" ") >= {"my-loss", "zeta", "bce"}, "empty is as if it were not set"
+    assert losses(ganctl, GANCTL_PLUGINS=" ") >= {"my-loss", "zeta", "bce"}, "an empty variable has no effect"
 
 
-def test_none_but_ganctls_own(two: Path, ganctl: Run) -> None:
+def test_no_plugins_loads_only_ganctls_own(two: Path, ganctl: Run) -> None:
     assert losses(ganctl, "--no-plugins") & {"my-loss", "zeta", "bce"} == {"bce"}
     assert losses(ganctl, "--no-plugins", GANCTL_PLUGINS="acme") & {"my-loss", "bce"} == {"bce"}
 
 
-def test_a_name_that_nobody_has_is_told(two: Path, ganctl: Run) -> None:
+def test_unknown_name_in_the_environment_variable_is_a_warning(two: Path, ganctl: Run) -> None:
     result = ganctl("list", "losses", env={"GANCTL_PLUGINS": "acme,acne"})
     assert result.stderr == "warning: GANCTL_PLUGINS names 'acne', which is not installed\n"
 
 
-def test_disabled_until_enabled(two: Path, ganctl: Run) -> None:
+def test_plugin_is_disabled_until_it_is_enabled(two: Path, ganctl: Run) -> None:
     done = ganctl("plugins", "disable", "Acme")
     assert (done.returncode, done.stderr) == (0, "")
     assert losses(ganctl) & {"my-loss", "zeta", "bce"} == {"zeta", "bce"}
     (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
     assert "LEFT OUT: disabled; ganctl plugins enable acme" in row
     assert "acme 1.0, disabled" in ganctl("doctor").stdout
-    # What one asks for by name, for this one command, is loaded.
+    # A plugin that the environment variable names is loaded although it is disabled.
     assert "my-loss" in losses(ganctl, GANCTL_PLUGINS="acme")
 
     missing = ganctl("info", "my-loss", "--kind", "loss")
     assert missing.returncode == 2
     training = ganctl("train", "--model", "gan", "--data", "glyphs", "--loss", "my-loss")
     assert training.returncode == 2
-    assert "Plugins left out: acme (disabled; ganctl plugins enable acme)" in training.stderr
+    assert "Plugins that are not loaded: acme (disabled; ganctl plugins enable acme)" in training.stderr
 
     assert ganctl("plugins", "enable", "acme").returncode == 0
     assert "my-loss" in losses(ganctl)
@@ -83,7 +83,7 @@ def test_disabled_until_enabled(two: Path, ganctl: Run) -> None:
     assert again.stderr.startswith("error: 'acme' is not disabled.")
 
 
-def test_ganctls_own_may_be_disabled_too_and_a_whole_distribution_at_once(two: Path, ganctl: Run) -> None:
+def test_own_plugins_and_whole_distributions_can_be_disabled(two: Path, ganctl: Run) -> None:
     assert ganctl("plugins", "disable", "r3gan").returncode == 0
     assert ganctl("plugins", "disable", "zeta-lab").returncode == 0
     models = ganctl("list", "models").stdout
@@ -92,16 +92,14 @@ def test_ganctls_own_may_be_disabled_too_and_a_whole_distribution_at_once(two: P
     assert losses(ganctl) & {"my-loss", "zeta"} == {"my-loss"}
 
 
-def test_an_unknown_name_is_no_plugin(two: Path, ganctl: Run) -> None:
+def test_disabling_an_unknown_plugin_is_an_error(two: Path, ganctl: Run) -> None:
     result = ganctl("plugins", "disable", "acne")
     assert result.returncode == 2
     assert result.stderr == "error: There is no plugin 'acne'.\nhint: Did you mean 'acme'?\n"
     assert not (two / "config").exists()
 
 
-def test_what_was_written_down_is_there_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_disabled_names_are_written_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANCTL_CONFIG", str(tmp_path))
     selection.write_disabled(["b", "a"])
     assert selection.read_disabled() == ["a", "b"]
@@ -117,7 +115,7 @@ def test_what_was_written_down_is_there_whole_or_not_at_all(
 
 
 @pytest.mark.parametrize("text", ["disabled = 'acme'", "disabled = [1]", "disabled ="])
-def test_a_damaged_file_is_named(tmp_path: Path, ganctl: Run, text: str) -> None:
+def test_damaged_file_is_an_error_that_names_the_file(tmp_path: Path, ganctl: Run, text: str) -> None:
     (tmp_path / "plugins.toml").write_text(text)
     result = ganctl("list", "losses", env={"GANCTL_CONFIG": str(tmp_path)})
     assert result.returncode == 2

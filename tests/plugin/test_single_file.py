@@ -1,4 +1,4 @@
-"""A component in one Python file: loaded when asked for by its path, never because a config or checkpoint names it."""
+"""Plugins in a single file: loaded only if the user gives the path, even if a config or checkpoint contains it."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_from_an_idea_to_a_training_and_back(here: Path, ganctl: Run) -> None:
-    """Train, repeat, go on and sample, always with the file named, and in no other way."""
+def test_train_repeat_resume_and_sample_with_plugin_files(here: Path, ganctl: Run) -> None:
+    """Each command works if the user names the files, and is refused otherwise."""
     files = ("--plugin", "./my_loss.py", "--plugin", "nets/my net.py")
     train = ("train", *TINY, "--loss", "mine", "--generator", "plain", "--epochs", 1)
     done = ganctl(*train, *files, "-o", "loss.scale=2", "--out", "run")
     assert done.returncode == 0, done.stderr
 
-    # It is recorded in the settings and named in the checkpoint.
+    # The settings and the checkpoint record the files.
     config = (here / "run" / "config.toml").read_text()
     (digest,) = re.findall(r'^"my_loss.py" = "([0-9a-f]{12})"$', config, re.MULTILINE)
     state = checkpoint.load(here / "run" / "checkpoints" / "step-00000004.pt")
@@ -106,7 +106,7 @@ def test_from_an_idea_to_a_training_and_back(here: Path, ganctl: Run) -> None:
     assert state["components"]["generator"]["distribution"] == "file:my-net.py"
     assert list(state["config"]["plugins"]) == ["my_loss.py", "nets/my net.py"]
 
-    # A config, a run folder or a checkpoint runs nothing of it by itself, and says what to add.
+    # A config, a run folder or a checkpoint does not run a file. The hint states the option to add.
     ran = (here / "ran.txt").read_text()
     refused = {
         ("train", "--config", "run/config.toml"): "--plugin my_loss.py",
@@ -117,20 +117,20 @@ def test_from_an_idea_to_a_training_and_back(here: Path, ganctl: Run) -> None:
         result = ganctl(*words)
         assert result.returncode in (2, 4), words
         error, advice = result.stderr.splitlines()
-        assert "which is loaded only if you ask for it" in error
+        assert "which is loaded only if you name it" in error
         assert hint in advice
     assert (here / "ran.txt").read_text() == ran
 
     again = ganctl("train", "--config", "run/config.toml", *files, "--out", "again")
     assert again.returncode == 0, again.stderr
     assert (here / "again" / "losses.jsonl").read_bytes() == (here / "run" / "losses.jsonl").read_bytes()
-    # G alone is needed to sample; a file may lie elsewhere by then.
+    # Sampling requires only the file of G, which may have been moved.
     (here / "nets" / "my net.py").rename(here / "my net.py")
     sampled = ganctl("sample", "--ckpt", "run", "--n", 4, "--plugin", "my net.py", "--out", "grid.png")
     assert sampled.returncode == 0, sampled.stderr
     assert "loss.scale=1.0" in ganctl("info", "mine", "--plugin", "my_loss.py").stdout
 
-    # A file that has changed: a new run warns, a run that goes on does not.
+    # If a file has changed, a new run warns and resuming is refused.
     with (here / "my_loss.py").open("a") as file:
         file.write("# changed\n")
     files = ("--plugin", "my_loss.py", "--plugin", "my net.py")
@@ -142,28 +142,28 @@ def test_from_an_idea_to_a_training_and_back(here: Path, ganctl: Run) -> None:
     assert "but the plugin file my_loss.py has changed" in changed.stderr
     assert digest in changed.stderr
     (here / "my_loss.py").write_text(LOSS)
-    on = ganctl("train", "--resume", "run", "--epochs", 2, *files)
-    assert on.returncode == 0, on.stderr
+    resumed = ganctl("train", "--resume", "run", "--epochs", 2, *files)
+    assert resumed.returncode == 0, resumed.stderr
     assert (here / "run" / "checkpoints" / "step-00000008.pt").exists()
 
 
 BROKEN = {
-    "gone": (None, "Cannot read the plugin file {path}: No such file or directory."),
+    "missing": (None, "Cannot read the plugin file {path}: No such file or directory."),
     "syntax": ("def broken(:", "SyntaxError"),
     "raises": ("import ganctl\n\nraise ValueError('no luck')", "ValueError: no luck (line 3)"),
     "exits": ("import sys\nsys.exit(3)", "SystemExit: 3 (line 2)"),
     "no hook": ("x = 1", "implements no hook"),
-    "misspelt": ("import ganctl\n@ganctl.hookimpl\ndef register_loses(register): pass", "register_loses"),
+    "misspelled": ("import ganctl\n@ganctl.hookimpl\ndef register_loses(register): pass", "register_loses"),
     "no utf-8": ("\udcff", "SyntaxError"),
     "command": (
         "import click, ganctl\n@ganctl.hookimpl\ndef register_commands(register): register(click.Command('x'))",
-        "registers a command, which only an installed plugin can",
+        "registers a command, which only an installed plugin can do",
     ),
 }
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_file_that_cannot_be_used_is_an_error_that_says_where(tmp_path: Path, fault: str) -> None:
+def test_broken_file_is_an_error_that_names_the_line(tmp_path: Path, fault: str) -> None:
     source, reason = BROKEN[fault]
     path = tmp_path / "broken.py"
     if source is not None:
@@ -175,7 +175,7 @@ def test_a_file_that_cannot_be_used_is_an_error_that_says_where(tmp_path: Path, 
     assert caught.value.hint
 
 
-def test_two_files_of_one_name(tmp_path: Path) -> None:
+def test_two_files_with_the_same_name_are_an_error(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text(GENERATOR)
@@ -183,7 +183,9 @@ def test_two_files_of_one_name(tmp_path: Path) -> None:
         single_file.registry_with([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
 
 
-def test_only_whoever_asks_has_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_is_only_in_the_registry_that_was_made_with_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(here)
     with_it = single_file.registry_with(["my_loss.py"])
     assert with_it.get("loss", "mine").origin.startswith("file:my_loss.py ")
@@ -192,7 +194,7 @@ def test_only_whoever_asks_has_it(here: Path, monkeypatch: pytest.MonkeyPatch) -
     assert discovery.registry().files == {}
 
 
-def test_from_python_an_edited_file_is_read_again(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edited_file_is_read_again_from_python(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(here)
     settings = {
         "data": {"name": "glyphs", "n": 32},
@@ -207,12 +209,12 @@ def test_from_python_an_edited_file_is_read_again(here: Path, monkeypatch: pytes
     second = ganctl.train("gan-basic", generator="plain", plugins=[path], out="two", quiet=True, **settings)
     assert first.config["plugins"] != second.config["plugins"]
     assert first.losses != second.losses
-    with pytest.raises(GanctlError, match="loaded only if you ask"):
+    with pytest.raises(GanctlError, match="loaded only if you name it"):
         ganctl.load("two")
     assert ganctl.load("two", plugins=[path]).sample(2).shape == (2, 1, 28, 28)
 
 
-def test_an_error_in_such_a_file_is_blamed_on_it(here: Path, ganctl: Run) -> None:
+def test_error_in_a_plugin_file_names_the_file(here: Path, ganctl: Run) -> None:
     (here / "bad.py").write_text(LOSS.replace("r, f = self", "r, f = oops, self"))
     done = ganctl("train", *TINY, "--loss", "mine", "--plugin", "bad.py", "--epochs", 1)
     assert done.returncode == 1

@@ -1,7 +1,8 @@
-"""The kit: ganctl's own components pass it, and each way to be wrong is told in its own sentence."""
+"""ganctl.testing: ganctl's own components pass the checks, and each mistake has its own message."""
 
 from __future__ import annotations
 
+import inspect
 import random
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from ganctl.errors import DATA, GanctlError
 from ganctl.plugin import discovery, options
 
 REGISTRY = discovery.registry()
-#: Options that make any of our networks small enough for a test.
+#: Options that make any of ganctl's networks small enough for a test.
 SMALL: dict[str, Any] = {
     "width": 8, "max_width": 16, "group_size": 8, "blocks": 1, "hidden": (16,), "embedding": 4, "code": 8,
 }  # fmt: skip
@@ -30,62 +31,62 @@ def small(kind: str, name: str) -> dict[str, Any]:
     return {option: value for option, value in SMALL.items() if option in known}
 
 
-def told(failures: list[testing.Failure]) -> str:
+def text_of(failures: list[testing.Failure]) -> str:
     assert all(failure.remedy for failure in failures)
     return "\n".join(map(str, failures))
 
 
-# ---- what ganctl has itself
+# ---- ganctl's own components
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("loss"))
-def test_our_losses(name: str) -> None:
+def test_own_losses_pass(name: str) -> None:
     testing.assert_loss(name)
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("generator"))
-def test_our_generators(name: str) -> None:
+def test_own_generators_pass(name: str) -> None:
     testing.assert_generator(name, sizes=(28, 32), **small("generator", name))
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("discriminator"))
-def test_our_discriminators(name: str) -> None:
+def test_own_discriminators_pass(name: str) -> None:
     testing.assert_discriminator(name, sizes=(28, 32), **small("discriminator", name))
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("optimizer"))
-def test_our_optimizers(name: str) -> None:
+def test_own_optimizers_pass(name: str) -> None:
     testing.assert_optimizer(name)
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("augmentation"))
-def test_our_augmentations(name: str) -> None:
+def test_own_augmentations_pass(name: str) -> None:
     testing.assert_augmentation(name)
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("model"))
-def test_our_models(name: str) -> None:
+def test_own_models_pass(name: str) -> None:
     recipe = REGISTRY.get("model", name).load()
     parts = {kind: small(kind, getattr(recipe, kind).name) for kind in ("generator", "discriminator")}
     testing.assert_model(name, **parts)
 
 
-def test_our_datasets() -> None:
+def test_own_datasets_pass_if_their_data_is_available() -> None:
     testing.assert_dataset("glyphs", n=40)
     missing = testing.check_dataset("folder", path="no-such-folder")
-    assert "cannot be read here" in told(missing)
+    assert "cannot be read on this machine" in text_of(missing)
 
 
 @pytest.mark.parametrize("name", ["losses", "dcgan"])
-def test_our_registrations(name: str) -> None:
+def test_own_registrations_pass(name: str) -> None:
     testing.assert_registration(f"ganctl_{name}")
 
 
-# ---- losses that are wrong
+# ---- incorrect losses
 
 
 class Right(ganctl.Loss):
-    """Cross-entropy on logits; the wrong ones below differ from it in one thing each."""
+    """A correct loss, cross-entropy on logits. Each loss below changes one thing."""
 
     def discriminator_loss(self, D: Any, real: Any, fake: Any) -> Any:
         on_real, on_fake = ganctl.logits(D, real), ganctl.logits(D, fake)
@@ -143,7 +144,7 @@ class Backward(Right):
         return super().discriminator_loss(D, real, fake)
 
 
-class Thaws(Right):
+class Unfreezes(Right):
     def generator_loss(self, D: Any, real: Any, fake: Any) -> Any:
         for weight in D.parameters():
             weight.requires_grad_(True)
@@ -206,38 +207,38 @@ def demanding(weight: float) -> ganctl.Loss:
 
 
 LOSSES = {
-    Item: "reads a value from the device in D's turn (test_testing.py, line",
-    Branches: "reads a value from the device in G's turn (test_testing.py, line",
-    CopiesToHost: "copies a tensor to the host with .cpu() in D's turn (test_testing.py, line",
-    Uploads: "makes a tensor from Python's numbers in each step in G's turn (test_testing.py, line",
-    ChangesInput: "changes its inputs in D's turn",
-    Detached: "carries no gradient in D's turn",
-    ForgetsG: "gives G no gradient in G's turn",
-    Backward: "calls backward() itself in D's turn",
-    Thaws: "lets D's weights require gradients in G's turn",
-    Vector: "returns a tensor of shape (6,) in G's turn",
-    Infinite: "is -inf in D's turn",
-    Silent: "does not report 'D(x)' in D's turn",
-    ReportsNumbers: "reports 'weight' in D's turn as a float",
-    NoPair: "not a scalar and a dict",
-    Coarse: "is computed in bfloat16 in G's turn under autocast",
-    Counts: "goes on differently after its state was saved and loaded",
-    GrayOnly: "raises RuntimeError for images of 3 channels (test_testing.py, line",
+    Item: "reads a value from the device in the D step (test_checks.py, line",
+    Branches: "reads a value from the device in the G step (test_checks.py, line",
+    CopiesToHost: "copies a tensor to the host with .cpu() in the D step (test_checks.py, line",
+    Uploads: "makes a tensor from Python's numbers in each step in the G step (test_checks.py, line",
+    ChangesInput: "changes its inputs in the D step",
+    Detached: "has no gradient in the D step",
+    ForgetsG: "gives G no gradient in the G step",
+    Backward: "calls backward() itself in the D step",
+    Unfreezes: "enables the gradients of D's weights in the G step",
+    Vector: "returns a tensor of shape (6,) in the G step",
+    Infinite: "is -inf in the D step",
+    Silent: "does not report 'D(x)' in the D step",
+    ReportsNumbers: "reports 'weight' in the D step as a float",
+    NoPair: "instead of a scalar and a dict",
+    Coarse: "is computed in bfloat16 in the G step under autocast",
+    Counts: "has different values after its state is saved and loaded",
+    GrayOnly: "raises RuntimeError for images of 3 channels (test_checks.py, line",
     not_a_loss: "is a Identity, not a ganctl.Loss",
     demanding: "needs the option 'weight' (float)",
 }
 
 
-def test_the_loss_that_the_wrong_ones_are_made_of_is_right() -> None:
+def test_correct_loss_has_no_failures() -> None:
     assert testing.check_loss(Right) == []
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
-def test_wrong_losses(loss: Any) -> None:
-    assert LOSSES[loss] in told(testing.check_loss(loss))
+def test_incorrect_losses_have_a_failure(loss: Any) -> None:
+    assert LOSSES[loss] in text_of(testing.check_loss(loss))
 
 
-# ---- networks that are wrong
+# ---- incorrect networks
 
 
 class Net(nn.Module):
@@ -306,32 +307,32 @@ class ReadsInForward(Net):
 class OneSize(Net):
     def __init__(self, image: ganctl.ImageShape, latent: ganctl.Latent) -> None:
         if image.height != 48:
-            raise GanctlError(f"It cannot serve {image.height} pixels.", "Try --image-size 48.")
+            raise GanctlError(f"It does not support {image.height} pixels.", "Try --image-size 48.")
         super().__init__(image, latent)
 
 
 GENERATORS: dict[Any, str] = {
-    WrongShape: "answers 3 latents with float32 (3, 1, 14, 28) where images of 28×28×1 are asked for",
-    WrongRange: "beyond [−1, 1]",
+    WrongShape: "returns float32 (3, 1, 14, 28) instead of float (3, 1, 28, 28) for 3 latents and images of 28×28×1",
+    WrongRange: "outside of [−1, 1]",
     NoLabels: "raises TypeError for images of 28×28×1",
-    PythonNoise: "answers differently each time, under one seed",
-    PythonWeights: "has other weights each time, under one seed",
-    HiddenState: "answers differently after its state was saved and loaded",
-    Unused: "has weights that no gradient reaches: spare.weight, spare.bias",
-    BatchDecides: "draws another picture of the same z when others are drawn beside it",
-    ReadsInForward: "reads a value from the device in its forward or backward pass (test_testing.py, line",
-    OneSize: "serves no image of 28, 32, 64 pixels: It cannot serve 64 pixels",
+    PythonNoise: "has different outputs with the same seed",
+    PythonWeights: "has different weights with the same seed",
+    HiddenState: "has different outputs after its state is saved and loaded",
+    Unused: "has weights without a gradient: spare.weight, spare.bias",
+    BatchDecides: "generates, in eval mode, an image that depends on the other z in the batch",
+    ReadsInForward: "reads a value from the device in its forward or backward pass (test_checks.py, line",
+    OneSize: "supports no image of 28, 32, 64 pixels: It does not support 64 pixels",
 }
 
 
-def test_the_generator_that_the_wrong_ones_are_made_of_is_right() -> None:
+def test_correct_generator_has_no_failures() -> None:
     assert testing.check_generator(Net) == []
     assert testing.check_generator(OneSize, sizes=(48,)) == []
 
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.__name__)
-def test_wrong_generators(generator: Any) -> None:
-    assert GENERATORS[generator] in told(testing.check_generator(generator))
+def test_incorrect_generators_have_a_failure(generator: Any) -> None:
+    assert GENERATORS[generator] in text_of(testing.check_generator(generator))
 
 
 class Judge(nn.Module):
@@ -364,21 +365,21 @@ class Once(Judge):
 
 
 DISCRIMINATORS: dict[Any, str] = {
-    Column: "answers 3 images with float32 (3, 1): it should be 3 logits",
-    Once: "when a gradient penalty is taken of it",
+    Column: "returns float32 (3, 1) for 3 images instead of 3 logits",
+    Once: "when a gradient penalty is computed",
 }
 
 
-def test_a_right_discriminator() -> None:
+def test_correct_discriminator_has_no_failures() -> None:
     assert testing.check_discriminator(Judge) == []
 
 
 @pytest.mark.parametrize("discriminator", DISCRIMINATORS, ids=lambda d: d.__name__)
-def test_wrong_discriminators(discriminator: Any) -> None:
-    assert DISCRIMINATORS[discriminator] in told(testing.check_discriminator(discriminator))
+def test_incorrect_discriminators_have_a_failure(discriminator: Any) -> None:
+    assert DISCRIMINATORS[discriminator] in text_of(testing.check_discriminator(discriminator))
 
 
-# ---- datasets that are wrong
+# ---- incorrect datasets
 
 
 def images(x: Tensor | None = None, y: Tensor | None = None, classes: tuple[str, ...] = ()) -> Images:
@@ -400,7 +401,7 @@ def ignores_option(root: Path, n: int = 3) -> ganctl.Dataset:
     return Stored(torch.zeros(n, 1, 8, 8, dtype=torch.uint8), "always")
 
 
-def pictures(opener: Any, labels: Any = None) -> Any:
+def files(opener: Any, labels: Any = None) -> Any:
     class Files(Stored):
         def read(self) -> Any:
             return ganctl.ImageFiles(names=["a", "b"], open=opener, labels=labels, classes=("one",))
@@ -415,48 +416,50 @@ def open_gray(name: str) -> Any:
 
 
 DATASETS = {
-    "float": (lambda root: images(torch.zeros(6, 1, 8, 8)), "has x in float32: it should be uint8"),
-    "gray": (lambda root: images(torch.zeros(6, 8, 8, dtype=torch.uint8)), "it should be N×C×H×W"),
+    "float": (lambda root: images(torch.zeros(6, 1, 8, 8)), "has x in float32 instead of uint8"),
+    "gray": (lambda root: images(torch.zeros(6, 8, 8, dtype=torch.uint8)), "instead of N×C×H×W"),
     "channels last": (lambda root: images(torch.zeros(6, 8, 8, 3, dtype=torch.uint8)), "looks like N×H×W×C"),
     "labels": (
         lambda root: images(y=torch.full((6,), 2), classes=("one", "two")), "has labels from 2 to 2, but 2 classes",
     ),
-    "label type": (lambda root: images(y=torch.zeros(6)), "labels that are float32 (6,)"),
+    "label type": (lambda root: images(y=torch.zeros(6)), "labels of type float32 (6,)"),
     "order": (
-        lambda root: images(torch.randint(256, (6, 1, 8, 8), dtype=torch.uint8)), "is in another order, or another",
+        lambda root: images(torch.randint(256, (6, 1, 8, 8), dtype=torch.uint8)), "returns other images, or",
     ),
     "kind": (lambda root: [1, 2, 3], "is a list, not ganctl.Images or a ganctl.Dataset"),
     "fingerprint": (
         lambda root: Stored(images().x, random.random()), "has another fingerprint each time",
     ),
-    "options": (ignores_option, "has the same fingerprint with n=3 and n=4, but other data"),
-    "lambda": (pictures(lambda name: open_gray(name)), "cannot be sent to worker processes"),
-    "picture labels": (pictures(open_gray, labels=[0, 1]), "has labels from 0 to 1, but 1 classes"),
-    "raises": (lambda root: 1 / 0, "raises ZeroDivisionError when it is read (test_testing.py, line"),
+    "options": (ignores_option, "has the same fingerprint with n=3 and n=4, but different data"),
+    "lambda": (files(lambda name: open_gray(name)), "cannot be sent to worker processes"),
+    "labels of files": (files(open_gray, labels=[0, 1]), "has labels from 0 to 1, but 1 classes"),
+    "raises": (lambda root: 1 / 0, "raises ZeroDivisionError when it is read (test_checks.py, line"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_wrong_datasets(name: str) -> None:
+def test_incorrect_datasets_have_a_failure(name: str) -> None:
     dataset, sentence = DATASETS[name]
-    assert sentence in told(testing.check_dataset(dataset))
+    assert sentence in text_of(testing.check_dataset(dataset))
 
 
-def test_right_datasets() -> None:
+def test_correct_datasets_have_no_failures() -> None:
     assert testing.check_dataset(lambda root: images(y=torch.arange(6) % 2, classes=("a", "b"))) == []
-    assert testing.check_dataset(pictures(open_gray, labels=[0, 0])) == []
+    assert testing.check_dataset(files(open_gray, labels=[0, 0])) == []
 
-    def not_there(root: Path) -> Images:
+    def unavailable(root: Path) -> Images:
         raise GanctlError("No data here.", "Get some.", status=DATA)
 
-    assert "cannot be read here: No data here. Get some." in told(testing.check_dataset(not_there))
+    assert "cannot be read on this machine: No data here. Get some." in text_of(
+        testing.check_dataset(unavailable)
+    )
 
 
-# ---- optimizers, augmentations, models that are wrong
+# ---- incorrect optimizers, augmentations and models
 
 
 class Momentum(torch.optim.Optimizer):
-    """Keeps its momentum where no state_dict finds it."""
+    """Keeps its momentum outside of its state_dict."""
 
     def __init__(self, params: Any, lr: float = 1e-3) -> None:
         super().__init__(params, {"lr": lr})
@@ -480,15 +483,15 @@ def without_lr(params: Any) -> torch.optim.Optimizer:
 
 
 OPTIMIZERS: dict[Any, str] = {
-    Momentum: "steps differently after its state was saved and loaded",
+    Momentum: "makes different steps after its state is saved and loaded",
     Idle: "does not change the weights",
     without_lr: "has no option 'lr'",
 }
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.__name__)
-def test_wrong_optimizers(optimizer: Any) -> None:
-    assert OPTIMIZERS[optimizer] in told(testing.check_optimizer(optimizer))
+def test_incorrect_optimizers_have_a_failure(optimizer: Any) -> None:
+    assert OPTIMIZERS[optimizer] in text_of(testing.check_optimizer(optimizer))
 
 
 class Cuts(nn.Module):
@@ -515,16 +518,16 @@ class Remembers(nn.Module):
 
 
 AUGMENTATIONS: dict[Any, str] = {
-    Cuts: "makes float32 (3, 1, 27, 28) of float32 (3, 1, 28, 28)",
-    Rounds: "has a gradient that is zero or not finite",
+    Cuts: "returns float32 (3, 1, 27, 28) for float32 (3, 1, 28, 28)",
+    Rounds: "has a gradient that is zero, infinite or NaN",
     InPlace: "changes its input",
-    Remembers: "goes on differently after its state was saved and loaded",
+    Remembers: "returns different images after its state is saved and loaded",
 }
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda augmentation: augmentation.__name__)
-def test_wrong_augmentations(augmentation: Any) -> None:
-    assert AUGMENTATIONS[augmentation] in told(testing.check_augmentation(augmentation))
+def test_incorrect_augmentations_have_a_failure(augmentation: Any) -> None:
+    assert AUGMENTATIONS[augmentation] in text_of(testing.check_augmentation(augmentation))
 
 
 def recipe(**changed: Any) -> ganctl.Model:
@@ -536,17 +539,17 @@ def recipe(**changed: Any) -> ganctl.Model:
     return ganctl.Model(**{**settings, **changed})
 
 
-def test_models() -> None:
+def test_models_with_missing_components_or_wrong_options_have_a_failure() -> None:
     assert testing.check_model(recipe()) == []
-    missing = told(testing.check_model(recipe(loss=Spec("bcee"), generator=Spec("nothing"))))
-    assert "names a part that is not there: There is no loss 'bcee'." in missing
+    missing = text_of(testing.check_model(recipe(loss=Spec("bcee"), generator=Spec("nothing"))))
+    assert "names a component that does not exist: There is no loss 'bcee'." in missing
     assert "There is no generator 'nothing'." in missing
-    assert "has no option 'widht'" in told(testing.check_model(recipe(generator=Spec("mlp", widht=3))))
+    assert "has no option 'widht'" in text_of(testing.check_model(recipe(generator=Spec("mlp", widht=3))))
     diverges = recipe(
         d_optimizer=Spec("sgd", lr=1e30), g_optimizer=Spec("sgd", lr=1e30), loss=Spec("wgan-div")
     )
-    assert "after" in told(testing.check_model(diverges, force=True))
-    assert "There is no model 'dcgann'." in told(testing.check_model("dcgann"))
+    assert "after" in text_of(testing.check_model(diverges, force=True))
+    assert "There is no model 'dcgann'." in text_of(testing.check_model("dcgann"))
 
 
 # ---- registration
@@ -565,23 +568,25 @@ REGISTRATIONS = {
 
 
 @pytest.mark.parametrize("name", ["torch", "hook", "name", "exit", "nothing"])
-def test_wrong_registrations(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incorrect_registrations_have_a_failure(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     change, sentence = REGISTRATIONS[name]
     register(tmp_path, f"wrong_{name}", change)
     monkeypatch.syspath_prepend(tmp_path)
-    assert sentence in told(testing.check_registration(f"wrong_{name}"))
+    assert sentence in text_of(testing.check_registration(f"wrong_{name}"))
 
 
 @pytest.mark.parametrize("name", ["import", "address", "summary", "long"])
-def test_wrong_registrations_in_this_process(
+def test_incorrect_registrations_have_a_failure_in_this_process(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As above, without the time that a process of its own takes."""
+    """The same in this process, which takes less time than a new process."""
     change, sentence = REGISTRATIONS[name]
     register(tmp_path, f"wrong_{name}", change)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(subprocess, "run", _in_process)
-    assert sentence in told(testing.check_registration(f"wrong_{name}"))
+    assert sentence in text_of(testing.check_registration(f"wrong_{name}"))
 
 
 def register(folder: Path, module: str, change: str) -> None:
@@ -596,21 +601,21 @@ def _in_process(command: list[str], **given: Any) -> subprocess.CompletedProcess
     import contextlib
     import io
 
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said), pytest.MonkeyPatch.context() as patch:
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", command[2:])
         exec(command[2], {})
-    return subprocess.CompletedProcess(command, 0, said.getvalue(), "")
+    return subprocess.CompletedProcess(command, 0, output.getvalue(), "")
 
 
-# ---- a whole plugin, and pytest
+# ---- a whole plugin, and the pytest plugin
 
 
-def test_check_plugin_looks_at_all_that_is_registered() -> None:
-    seen: list[testing.Checked] = []
+def test_check_plugin_checks_registration_and_every_component() -> None:
+    results: list[testing.CheckResult] = []
     assert testing.check_plugin("optim") == []
-    testing.checks_of("optim", progress=seen.append)
-    assert [checked.what for checked in seen] == [
+    testing.run_checks("optim", progress=results.append)
+    assert [result.subject for result in results] == [
         "registration of the plugin 'optim' (ganctl_optim)",
         *(f"optimizer '{name}'" for name in ("adam", "adamw", "rmsprop", "sgd")),
     ]
@@ -618,18 +623,27 @@ def test_check_plugin_looks_at_all_that_is_registered() -> None:
         testing.check_plugin("optimm")
 
 
-def test_assert_raises_with_the_sentence() -> None:
+def test_assert_functions_have_the_parameters_of_the_checks() -> None:
+    for name in testing.__all__:
+        if name.startswith("assert_"):
+            check = getattr(testing, name.replace("assert_", "check_"))
+            parameters = inspect.signature(check).parameters
+            assert inspect.signature(getattr(testing, name)).parameters == parameters
+            assert getattr(testing, name).__name__ == name
+
+
+def test_assert_raises_with_the_failure() -> None:
     with pytest.raises(AssertionError, match="The loss 'Silent' does not report 'D"):
         testing.assert_loss(Silent)
 
 
-def test_the_fixtures(ganctl_kit: Any, ganctl_train: Any) -> None:
+def test_fixtures_check_and_train(ganctl_kit: Any, ganctl_train: Any) -> None:
     assert ganctl_kit is testing
     run = ganctl_train(generator={"width": 8}, discriminator={"width": 8})
     assert run.losses[-1]["step"] == 2
 
 
-def test_pytest_starts_without_torch() -> None:
+def test_pytest_plugin_does_not_import_torch() -> None:
     code = "import sys, ganctl.pytest_plugin; assert 'torch' not in sys.modules; print('light')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "light\n", done.stderr

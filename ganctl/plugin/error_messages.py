@@ -1,4 +1,4 @@
-"""What went wrong, in two lines on stderr, and as an exit status."""
+"""Turn any exception into a message, a hint and an exit status, and print the two lines on stderr."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ganctl.plugin import discovery, single_file
 
 def show(error: BaseException) -> int:
     """Print ``error`` on stderr, with its traceback if ``GANCTL_DEBUG=1``, and return the exit status."""
-    if isinstance(error, BrokenPipeError):  # the reader, as in ``ganctl list models | head``, has seen enough
+    if isinstance(error, BrokenPipeError):  # the reader closed the pipe, as in ``ganctl list models | head``
         return FAILED
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         cause = error.__cause__ if isinstance(error, click.Abort) else error
         if not getattr(cause, "said", False):
             print("interrupted", file=sys.stderr)
-        return getattr(cause, "status", INTERRUPTED)  # SIGTERM's is another
+        return getattr(cause, "status", INTERRUPTED)  # the status of SIGTERM is different
     message, hint, status = explain(error)
     if os.environ.get("GANCTL_DEBUG") == "1":
         traceback.print_exception(type(error), error, error.__traceback__)
@@ -32,7 +32,7 @@ def show(error: BaseException) -> int:
 
 
 def explain(error: BaseException) -> tuple[str, str, int]:
-    """What is wrong, what to do, and the exit status."""
+    """Return the message, the hint and the exit status for ``error``."""
     if isinstance(error, GanctlError):
         return _one_line(error.message), _one_line(error.hint), error.status
     if isinstance(error, click.ClickException):
@@ -44,18 +44,22 @@ def explain(error: BaseException) -> tuple[str, str, int]:
         where = f" (writing {error.filename})" if error.filename else ""
         return f"The disk is full{where}: {error.strerror}.", "Free some space; see: ganctl doctor", RESOURCES
     if isinstance(error, OSError) and error.filename:
-        return f"{error.strerror}: {error.filename}", "Check that path; ganctl --debug … shows more.", FAILED
-    whose = _third_party(error) or "ganctl"
+        return (
+            f"{error.strerror}: {error.filename}",
+            "Check the path; ganctl --debug … shows the traceback.",
+            FAILED,
+        )
+    culprit = _third_party(error) or "ganctl"
     return (
         f"{type(error).__name__}: {text}" if str(error) else text,
-        f"This is a bug in {whose}; run again with --debug (ganctl --debug …) "
+        f"This is a bug in {culprit}; run again with --debug (ganctl --debug …) "
         "and report the traceback with the output of ganctl doctor.",
         FAILED,
     )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether ``error`` is Python's, the CPU's or an accelerator's lack of memory; needs no torch."""
+    """Return True if Python, the CPU or an accelerator ran out of memory. Does not import torch."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
@@ -65,14 +69,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _explain_usage(error: click.ClickException) -> tuple[str, str, int]:
     hint = ""
     if isinstance(error, click.NoSuchOption) and error.option_name == "--debug":
-        hint = "It comes before the command: ganctl --debug …"
+        hint = "Put it before the command: ganctl --debug …"
     elif isinstance(error, click.UsageError) and error.ctx:
         hint = f"See: {error.ctx.command_path} --help"
     return _one_line(error.format_message()), hint, error.exit_code if error.exit_code else USAGE
 
 
 def _third_party(error: BaseException) -> str:
-    """The plugin, if not ganctl's own, whose code was the last to run before ``error``; else nothing."""
+    """Return the third-party plugin whose code raised ``error``, as text; empty if ganctl's own code did."""
     if not discovery.load.cache_info().currsize:
         return ""
     by_package = {

@@ -1,0 +1,39 @@
+"""Normalize names: of distributions, components and settings, and the names that are derived from them."""
+
+from __future__ import annotations
+
+import re
+
+
+def normalize(name: str) -> str:
+    """Return the name of a distribution or plugin as package managers compare it.
+
+    The result is in lower case, and each run of hyphens, underscores and dots is one hyphen: ``"My_Plugin.x"``
+    becomes ``"my-plugin-x"``.
+    """
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
+
+
+def setting_name(name: object) -> str:
+    """Return the name of a setting as Python and TOML spell it: ``"batch-size"`` becomes ``"batch_size"``."""
+    return str(name).replace("-", "_")
+
+
+def option_name(name: str) -> str:
+    """Return the name of a setting as the command line spells it: ``"batch_size"`` becomes ``"batch-size"``."""
+    return name.replace("_", "-")
+
+
+def package_name(distribution: str) -> str:
+    """Return the name of the package in a new distribution: ``"ganctl_soft_hinge"`` for ``"ganctl-soft-hinge"``."""
+    return re.sub(r"[.-]", "_", distribution)
+
+
+def component_name(distribution: str) -> str:
+    """Return the name of the component in a new distribution: ``"soft-hinge"`` for ``"ganctl-soft-hinge"``."""
+    return re.sub(r"[._]", "-", distribution.lower()).removeprefix("ganctl-")
+
+
+def identifier(text: str) -> str:
+    """Return ``text`` with an underscore in place of each character that a Python identifier cannot contain."""
+    return re.sub(r"[^A-Za-z0-9_]", "_", text)

@@ -1,0 +1,86 @@
+"""Check a generator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ganctl.plugin.registry import Registry
+from ganctl.recipe import ImageShape, Spec
+from ganctl.testing import networks
+from ganctl.testing.findings import Broken, Failure, Findings
+from ganctl.testing.networks import CLASSES, SIZES, N
+from ganctl.testing.subject import Subject, Target, run_check
+from ganctl.training import components
+
+
+def check_generator(
+    generator: Target,
+    /,
+    *,
+    sizes: Sequence[int] = SIZES,
+    latent: Spec | None = None,
+    registry: Registry | None = None,
+    **options: Any,
+) -> list[Failure]:
+    """Check a generator: its images have the requested shape, are in [−1, 1], and depend only on weights and input.
+
+    Args:
+        generator: Its registered name or its factory.
+        sizes: Heights and widths to check, with 1 and 3 channels. The generator may reject some with a GanctlError.
+        latent: The distribution of z. By default, that of a model with this generator, or a normal distribution.
+        registry: Where names are looked up. By default, the registry of the installed plugins.
+        **options: Options of the generator.
+    """
+    return run_check(
+        "generator",
+        generator,
+        options,
+        registry,
+        lambda subject, findings, known: _check(subject, known, findings, sizes, latent),
+    )
+
+
+def _check(
+    subject: Subject, registry: Registry, findings: Findings, sizes: Sequence[int], latent_spec: Spec | None
+) -> None:
+    if latent_spec is None:
+        models = networks.find_models(registry, lambda model: model.generator.name == subject.name)
+        latent_spec = models[0].latent if models else Spec("normal", z_dim=8)
+    latent = components.make_latent(registry, latent_spec)
+
+    def inputs(image: ImageShape) -> tuple[Tensor, Tensor | None]:
+        return latent.sample(N, "cpu"), torch.arange(N) % CLASSES
+
+    image = networks.check_sizes(subject, findings, latent, sizes, inputs, _check_output)
+    if image is None or findings.failures:
+        return
+    networks.check_module(subject, findings, image, latent, inputs)
+    with findings.collect("in eval mode"):
+        G = networks.build(subject, image, latent).eval()
+        z, y = inputs(image)
+        with torch.inference_mode():
+            batch = G(z, y)
+            single = G(z[:1], None if y is None else y[:1])
+        if not torch.allclose(batch[:1], single, atol=1e-4, rtol=1e-3):
+            raise Broken(
+                "generates, in eval mode, an image that depends on the other z in the batch.",
+                "In eval mode, use no statistics of the batch, as in torch.nn.BatchNorm2d.",
+            )
+
+
+def _check_output(G: nn.Module, image: ImageShape, x: Any) -> None:
+    if not isinstance(x, Tensor) or x.shape != (N, *image) or not x.is_floating_point():
+        raise Broken(
+            f"returns {networks.describe(x)} instead of float {(N, *image)} for {N} latents and images of {image}.",
+            "Build its last layer from the argument 'image': image.channels, image.height, image.width.",
+        )
+    largest = float(x.detach().abs().max())
+    if largest > 1 + 1e-6 and not getattr(G, "unbounded", False):
+        raise Broken(
+            f"generates x with absolute values up to {largest:.3g}, outside of [−1, 1].",
+            "End it with tanh. If the paper's generator is unbounded, give the module the attribute unbounded = True.",
+        )

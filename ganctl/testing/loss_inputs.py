@@ -1,0 +1,108 @@
+"""Build the inputs that a loss is checked with: a discriminator, a batch of reals and a batch of fakes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ganctl.errors import GanctlError
+from ganctl.latent import Latent
+from ganctl.loss import Batch, Loss
+from ganctl.plugin.registry import Registry
+from ganctl.recipe import ImageShape, Model, Spec
+from ganctl.testing.subject import Subject
+from ganctl.training import components
+
+BATCH = 6
+CLASSES = 3
+SIZES = (12, 28, 32, 64)  # the first size that the discriminator supports is used
+
+
+class Inputs(NamedTuple):
+    """A loss, and the arguments that its methods are called with."""
+
+    loss: Loss
+    D: nn.Module
+    real: Batch
+    fake: Batch
+
+
+class MakeInputs(Protocol):
+    """A function that builds new inputs for images with a number of channels."""
+
+    def __call__(self, channels: int, *, labels: bool = True) -> Inputs: ...
+
+
+def maker(subject: Subject, registry: Registry, discriminator: Any, latent_spec: Spec | None) -> MakeInputs:
+    """Return a function that builds the loss and its inputs.
+
+    Args:
+        discriminator: A name, a Spec or a factory. By default, the discriminator of a model with this loss, or a
+            small network that returns logits.
+        latent_spec: The distribution of z. By default, that of the same model, or a normal distribution.
+    """
+    if discriminator is None:
+        discriminator, model_latent = _from_model(registry, subject)
+        latent_spec = latent_spec or model_latent
+    elif isinstance(discriminator, str):
+        discriminator = Spec(discriminator)
+    spec = latent_spec or Spec("normal", z_dim=4)
+
+    def make(channels: int, *, labels: bool = True) -> Inputs:
+        torch.manual_seed(0)
+        classes = CLASSES if labels else 0
+        latent = components.make_latent(registry, spec)
+        loss = subject.make(num_classes=classes, latent=latent)
+        D, image = _discriminator(registry, discriminator, channels, classes, latent)
+        y = torch.arange(BATCH) % CLASSES if labels else None
+        real = Batch(torch.rand(BATCH, *image) * 2 - 1, y)
+        fake = Batch(torch.rand(BATCH, *image) * 2 - 1, y, latent.sample(BATCH, "cpu"))
+        return Inputs(loss, D, real, fake)
+
+    return make
+
+
+def _from_model(registry: Registry, subject: Subject) -> tuple[Spec | None, Spec | None]:
+    """Return the discriminator and the latent of the first model with this loss."""
+    for component in registry.all("model"):
+        model = component.load()
+        if isinstance(model, Model) and model.loss.name == subject.name:
+            return model.discriminator, model.latent
+    return None, None
+
+
+def _discriminator(
+    registry: Registry, chosen: Any, channels: int, classes: int, latent: Latent
+) -> tuple[nn.Module, ImageShape]:
+    if chosen is None:
+        image = ImageShape(channels, SIZES[0], SIZES[0])
+        return SmallDiscriminator(image), image
+    for size in SIZES:
+        image = ImageShape(channels, size, size)
+        filled_in = {"image": image, "num_classes": classes, "latent": latent}
+        try:
+            if isinstance(chosen, Spec):
+                return components.build(registry, "discriminator", chosen, **filled_in), image
+            return Subject("discriminator", "given", chosen, {}).make(**filled_in), image
+        except GanctlError:
+            if size == SIZES[-1]:
+                raise
+    raise AssertionError("SIZES is not empty")
+
+
+class SmallDiscriminator(nn.Module):
+    """A small smooth discriminator whose logit also depends on the label."""
+
+    def __init__(self, image: ImageShape) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(image.channels * image.height * image.width, 8)
+        self.label = nn.Embedding(CLASSES, 8)
+        self.out = nn.Linear(8, 1)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        hidden = self.hidden(x.flatten(1))
+        if y is not None:
+            hidden = hidden + 0.1 * self.label(y)
+        return self.out(torch.tanh(hidden)).squeeze(1)

@@ -1,0 +1,72 @@
+"""The component under test: look it up, build it, and run the checks of its kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ganctl.plugin import discovery, options
+from ganctl.plugin.registry import Registry
+from ganctl.testing.findings import Failure, Findings
+
+#: A registered name, or the factory of a component.
+Target = str | Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The component under test: its kind, its name in messages, its factory and its options."""
+
+    kind: str
+    name: str
+    factory: Callable[..., Any]
+    options: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.kind} '{self.name}'"
+
+    def make(self, **filled_in: Any) -> Any:
+        """Build the component as ganctl builds it."""
+        resolved = options.resolve(str(self), self.factory, self.options)
+        return options.call(self.factory, resolved, **filled_in)
+
+
+def look_up(kind: str, target: Target, given: Mapping[str, Any], registry: Registry) -> Subject:
+    """Return the component that ``target`` names, or whose factory it is.
+
+    Raises:
+        GanctlError: There is no component of this name, or it cannot be imported.
+    """
+    if isinstance(target, str):
+        found = registry.get(kind, target)
+        return Subject(kind, found.name, found.load(), given)
+    return Subject(kind, target_name(target), target, given)
+
+
+def target_name(target: Target) -> str:
+    """Return the name of ``target`` in messages."""
+    if isinstance(target, str):
+        return target.rpartition(":")[2]
+    return getattr(target, "__name__", type(target).__name__)
+
+
+def run_check(
+    kind: str,
+    target: Target,
+    given: Mapping[str, Any],
+    registry: Registry | None,
+    check: Callable[[Subject, Findings, Registry], None],
+) -> list[Failure]:
+    """Look up a component with the options ``given``, call ``check`` with it, and return the failures.
+
+    Args:
+        registry: Where names are looked up. By default, the registry of the installed plugins.
+    """
+    registry = registry or discovery.registry()
+    findings = Findings(f"{kind} '{target_name(target)}'")
+    with findings.collect("when it is imported"):
+        subject = look_up(kind, target, given, registry)
+    if not findings.failures:
+        check(subject, findings, registry)
+    return findings.failures
