@@ -24,7 +24,7 @@ from ganctl.recipe import Spec
 from ganctl.system.progress import NullReporter
 from ganctl.training import components, setup
 from ganctl.training.devices import choose_device
-from ganctl.training.graph.steps import Steps, graph_of
+from ganctl.training.graph.steps import Steps, graph_factory
 
 MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
 
@@ -67,7 +67,7 @@ class Ganctl(Loop):
         self.conditions = conditions(config, device)
         self.conditions.__enter__()  # for as long as the process lives, or until close()
         super().__init__(
-            discovery.registry(), config, images, device, make_graph=graph_of(device) if graph else None
+            discovery.registry(), config, images, device, make_graph=graph_factory(device) if graph else None
         )
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class Ganctl(Loop):
 
         if name == "step":
             return self.step
-        make_graph = graph_of(self.device) if graph else None
+        make_graph = graph_factory(self.device) if graph else None
         take = Steps({"D update": update_d, "G update": update_g}[name], self.engine, make_graph, print)
 
         def run() -> None:

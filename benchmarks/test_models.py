@@ -20,7 +20,7 @@ from ganctl.plugin import discovery
 from ganctl.system.progress import NullReporter
 from ganctl.training import setup
 from ganctl.training.devices import choose_device
-from ganctl.training.graph.steps import graph_of
+from ganctl.training.graph.steps import graph_factory
 
 ROUNDS = 10
 
@@ -35,7 +35,7 @@ def setting(request: pytest.FixtureRequest) -> Setting:
 
 @pytest.fixture(params=["textbook", "eager", "graph"])
 def how(request: pytest.FixtureRequest, setting: Setting, precision: str) -> str:
-    if request.param == "graph" and graph_of(choose_device(setting.device)) is None:
+    if request.param == "graph" and graph_factory(choose_device(setting.device)) is None:
         pytest.skip("this device has no graphs")
     if request.param == "textbook" and precision != "fp32":
         pytest.skip("the textbook has float32 only")

@@ -57,7 +57,7 @@ def bench(
     from ganctl.system.files import write_atomically
     from ganctl.system.progress import make_reporter, print_warnings
     from ganctl.training.devices import choose_device
-    from ganctl.training.graph.steps import graph_of
+    from ganctl.training.graph.steps import graph_factory
     from ganctl.training.setup import load_data
 
     reporter = make_reporter()
@@ -69,7 +69,7 @@ def bench(
     device = choose_device(config.device)
     loaded = load_data(registry, config, reporter)
     with conditions(config, device):
-        make_graph = graph_of(device, compiled=config.compile) if config.graph else None
+        make_graph = graph_factory(device, compiled=config.compile) if config.graph else None
         loop = Loop(registry, config, loaded.images, device, make_graph=make_graph, say=reporter.say)
         figures = measure(loop, seconds=seconds)
         loop.close()

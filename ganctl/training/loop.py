@@ -27,8 +27,8 @@ from ganctl.training.artifacts import Artifacts
 from ganctl.training.checkpointing import restore, restore_engine, save
 from ganctl.training.devices import arithmetic, choose_device, preserve_rng
 from ganctl.training.graph.cuda import own_stream
-from ganctl.training.graph.host_syncs import HostReads
-from ganctl.training.graph.steps import Steps, graph_of
+from ganctl.training.graph.host_syncs import HostSync, user_reads, watch_host_syncs
+from ganctl.training.graph.steps import Steps, graph_factory
 from ganctl.training.log_file import log_file
 from ganctl.training.recorder import Recorder
 from ganctl.training.run_log import RunLog
@@ -202,9 +202,9 @@ def _step_function(t: Training) -> Callable[[], None]:
     steps = Steps(
         device_step,
         t.engine,
-        graph_of(t.engine.device, compiled=config.compile) if config.graph else None,
+        graph_factory(t.engine.device, compiled=config.compile) if config.graph else None,
         say,
-        hindrance=f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python"
+        fallback_reason=f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python"
         if on_the_host
         else None,
         watch=not config.compile,
@@ -218,9 +218,10 @@ def _step_function(t: Training) -> Callable[[], None]:
             steps()
             return
         first = False
-        with HostReads() as reads:
+        syncs: list[HostSync] = []
+        with watch_host_syncs(syncs.append):
             device_step()
-        for place in reads.places:
+        for place in user_reads(syncs):
             say(f"warning: {place} reads a value from the device in every step: a GPU waits for it.")
 
     return take_step

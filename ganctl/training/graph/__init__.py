@@ -1,1 +1,1 @@
-"""The step as a graph: on CUDA one launch, on a CPU a trace; in both the same values as eager steps."""
+"""Replays of a step without Python: a CUDA graph on a GPU, a trace on a CPU, with the same values as eager steps."""

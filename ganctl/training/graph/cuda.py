@@ -1,4 +1,4 @@
-"""The step as a CUDA graph, captured once and launched at every step."""
+"""A step as a CUDA graph, captured once and launched at every step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from torch import Tensor
 
 
 class CudaGraph:
-    """CUDA's. Must be used on a stream other than the default one, as :func:`own_stream` gives."""
+    """A CUDA graph; a :class:`ganctl.training.graph.steps.Graph`.
 
-    announcement: str | None = "The step is a CUDA graph from here on."
+    Must be used on a stream other than the default stream, such as the one of :func:`own_stream`.
+    """
+
+    announcement: str | None = "The step now runs as a CUDA graph."
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -21,10 +24,10 @@ class CudaGraph:
 
     def capture(self, function: Callable[[], None]) -> None:
         pool = torch.cuda.graph_pool_handle()
-        random_numbers = torch.cuda.get_rng_state(self._device)
+        rng_state = torch.cuda.get_rng_state(self._device)
         try:
-            # thread_local: another thread may pin memory for the batches to come while this one captures.
-            # Mixed precision needs no care: each cast is made and forgotten within the step.
+            # thread_local: another thread may pin memory for the next batches during the capture.
+            # Mixed precision needs no special care: each cast is made and freed within the step.
             with torch.cuda.graph(
                 self._graph,
                 pool=pool,
@@ -33,34 +36,33 @@ class CudaGraph:
             ):
                 function()
         except BaseException:
-            _mend(self._device, pool, random_numbers)
+            _restore_after_failed_capture(self._device, pool, rng_state)
             raise
 
     def replay(self) -> None:
         self._graph.replay()
 
-    def repeats(self, function: Callable[[], None]) -> bool:
-        self.replay()  # both ways would take the memory twice
+    def replay_matches(self, function: Callable[[], None]) -> bool:
+        self.replay()  # not compared: an eager step in addition would need twice the memory
         return True
 
 
-def _mend(device: torch.device, pool: Any, random_numbers: Tensor) -> None:
-    """Bring torch back to what it was before a capture that CUDA declared invalid, and which torch leaves half-way."""
+def _restore_after_failed_capture(device: torch.device, pool: Any, rng_state: Tensor) -> None:
+    """Restore the state of torch that a capture leaves incomplete when CUDA invalidates it."""
     index = device.index if device.index is not None else torch.cuda.current_device()
-    with suppress(
-        Exception
-    ):  # so that memory is no longer taken from the graph's pool; private, as is the fault
+    # Stop allocating from the graph's pool. torch has no public function for this, and does not do it itself.
+    with suppress(Exception):
         torch._C._cuda_endAllocateToPool(index, pool)
-    # Up to some version the generator still believes it is being captured; its successor does not.
-    successor = torch.Generator(device)
-    successor.set_state(random_numbers)
-    torch.cuda.default_generators[index].graphsafe_set_state(successor)
+    # In some versions of torch the generator remains in capture mode. A new generator is not.
+    generator = torch.Generator(device)
+    generator.set_state(rng_state)
+    torch.cuda.default_generators[index].graphsafe_set_state(generator)
     torch.cuda.synchronize(device)
 
 
 @contextmanager
 def own_stream(device: torch.device) -> Iterator[None]:
-    """Within, everything on a CUDA device is queued on a stream that can be captured."""
+    """Queue all work of the block on a stream that can be captured, if ``device`` is a CUDA device."""
     if device.type != "cuda":
         yield
         return

@@ -1,4 +1,4 @@
-"""What Python remembers between steps, which no replay of a graph would change."""
+"""Detect state in Python that changes from step to step, which no replay of a graph would change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganctl.training.engine import Engine
 
 
 def host_state(engine: Engine) -> dict[str, Any]:
-    """What Python remembers from step to step, and where its tensors lie: what no replay would change."""
+    """Return the state of ``engine`` on the host and the addresses of its tensors, by descriptive names."""
     state: dict[str, Any] = {"Python's random numbers": hash(random.getstate())}
     if numpy := sys.modules.get("numpy"):
         state["numpy's random numbers"] = str(numpy.random.get_state(legacy=False))
@@ -24,45 +24,15 @@ def host_state(engine: Engine) -> dict[str, Any]:
         part = getattr(engine, name)
         modules = part.named_modules() if isinstance(part, nn.Module) else [("", part)]
         for path, module in modules:
-            for key, value in _remembered(module):
+            for key, value in _attributes(module):
                 state[".".join(filter(None, (name, path, key)))] = value
     for name in ("g_optimizer", "d_optimizer"):
-        optimizer = getattr(engine, name)
-        for key, value in vars(optimizer).items():
-            if isinstance(value, bool | int | float):
-                state[f"{name}.{key}"] = value
-        for number, group in enumerate(optimizer.param_groups):
-            for key, value in group.items():
-                if key != "params":
-                    state[f"{name}'s {key} of group {number}"] = _identity(value)
-        for number, memory in enumerate(optimizer.state.values()):
-            for key, value in memory.items():
-                state[f"{name}'s {key} of weight {number}"] = _identity(value)
+        state.update(_optimizer_state(name, getattr(engine, name)))
     return state
 
 
-def _remembered(module: object) -> Iterator[tuple[str, Any]]:
-    attributes = dict(vars(module)) if hasattr(module, "__dict__") else {}
-    if isinstance(module, nn.Module):
-        for table in ("_parameters", "_buffers"):
-            attributes.update(attributes.pop(table))
-        attributes.pop("_modules")
-    for key, value in attributes.items():
-        yield key, _identity(value)
-
-
-def _identity(value: Any) -> Any:
-    """What tells whether ``value`` was changed by Python: where a tensor lies, what anything plain is."""
-    if isinstance(value, Tensor):
-        return "tensor at", value.data_ptr(), tuple(value.shape)
-    if isinstance(value, list | tuple):
-        return [_identity(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _identity(item) for key, item in value.items()}
-    return value if isinstance(value, bool | int | float | str | None) else type(value).__name__
-
-
-def difference(before: dict[str, Any], after: dict[str, Any]) -> str | None:
+def describe_change(before: dict[str, Any], after: dict[str, Any]) -> str | None:
+    """Return a description of the first difference between two results of :func:`host_state`, or None."""
     for name, value in after.items():
         if name not in before or before[name] != value:
             if name.endswith(("random numbers", "on the CPU")):
@@ -70,3 +40,40 @@ def difference(before: dict[str, Any], after: dict[str, Any]) -> str | None:
             tensor = isinstance(value, tuple) and value[:1] == ("tensor at",)
             return f"{name} is {'another tensor' if tensor else 'changed by Python'} after each step"
     return None
+
+
+def _optimizer_state(name: str, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    state = {
+        f"{name}.{key}": value
+        for key, value in vars(optimizer).items()
+        if isinstance(value, bool | int | float)
+    }
+    for number, group in enumerate(optimizer.param_groups):
+        for key, value in group.items():
+            if key != "params":
+                state[f"{name}'s {key} of group {number}"] = _fingerprint(value)
+    for number, weight_state in enumerate(optimizer.state.values()):
+        for key, value in weight_state.items():
+            state[f"{name}'s {key} of weight {number}"] = _fingerprint(value)
+    return state
+
+
+def _attributes(module: object) -> Iterator[tuple[str, Any]]:
+    attributes = dict(vars(module)) if hasattr(module, "__dict__") else {}
+    if isinstance(module, nn.Module):
+        for table in ("_parameters", "_buffers"):
+            attributes.update(attributes.pop(table))
+        attributes.pop("_modules")
+    for key, value in attributes.items():
+        yield key, _fingerprint(value)
+
+
+def _fingerprint(value: Any) -> Any:
+    """Return a value that differs if Python changed ``value``: the address of a tensor, plain values themselves."""
+    if isinstance(value, Tensor):
+        return "tensor at", value.data_ptr(), tuple(value.shape)
+    if isinstance(value, list | tuple):
+        return [_fingerprint(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _fingerprint(item) for key, item in value.items()}
+    return value if isinstance(value, bool | int | float | str | None) else type(value).__name__

@@ -1,115 +1,147 @@
-"""Notice what makes a GPU wait for Python in every step, and what no graph of a step can hold."""
+"""Watch a step for operations that synchronize the device with the host, and where they are called.
+
+A GPU has to wait at each of them, and no graph of a step can contain them.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-#: Operations that need the device's answer before Python can go on → what they do.
-READS = {
-    "_local_scalar_dense": "reads a value from the device",
-    "equal": "reads a value from the device",
-    "bincount": "has a shape that depends on values",
-    "nonzero": "has a shape that depends on values",
-    "masked_select": "has a shape that depends on values",
-    "_unique2": "has a shape that depends on values",
-    "unique_dim": "has a shape that depends on values",
-    "unique_consecutive": "has a shape that depends on values",
-}
-#: Those of a tensor's methods that give its values away without an operation → their names.
-COPIES = {Tensor.numpy: "numpy", Tensor.tolist: "tolist", Tensor.__array__: "numpy"}
-INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_")
+
+class Kind(Enum):
+    """Kinds of synchronization. The values are the descriptions that messages contain."""
+
+    READ = "reads a value from the device"
+    DYNAMIC_SHAPE = "has a shape that depends on values"
+    MASK = "selects by a mask, so that a shape depends on values"
+    TRANSFER = "copies from {source} to {target}"
+    CONSTANT = "makes a tensor from Python's numbers"
+    EXPORT = "reads a tensor with .{operation}()"
 
 
-class HostReads(TorchDispatchMode):
-    """Remembers in ``places`` where code that is not ganctl's reads a value: ``.item()``, ``float()``, ``if``."""
+class Place(NamedTuple):
+    """The line of Python that called an operation."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.places: list[str] = []
+    file: str
+    line: int
+    module: str
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.overloadpacket.__name__ == "_local_scalar_dense":
-            frame = _outside_torch()
-            if frame is not None and _package(frame) != "ganctl":
-                _add(self.places, f"{frame.f_code.co_filename}, line {frame.f_lineno}")
-        return func(*args, **(kwargs or {}))
+    def __str__(self) -> str:
+        return f"{self.file}, line {self.line}"
+
+
+class HostSync(NamedTuple):
+    """One synchronization of the device with the host.
+
+    Args:
+        operation: name of the operation in torch, such as ``"_local_scalar_dense"`` for ``.item()``.
+        source: type of the device of the operation's input; empty unless ``kind`` is TRANSFER.
+        target: type of the device of its result; empty unless ``kind`` is TRANSFER or CONSTANT.
+        place: the innermost line outside torch; None if autograd called the operation in a thread of its own.
+    """
+
+    kind: Kind
+    operation: str
+    source: str = ""
+    target: str = ""
+    place: Place | None = None
+
+    def describe(self) -> str:
+        """Return a predicate such as ``"reads a value from the device"``."""
+        return self.kind.value.format(operation=self.operation, source=self.source, target=self.target)
+
+    def blocks_capture(self, device: torch.device) -> bool:
+        """Return whether no graph on ``device`` can contain the operation."""
+        if self.kind is Kind.CONSTANT:
+            return self.target == device.type
+        return self.operation != "cpu"  # does nothing on a CPU, and is a TRANSFER elsewhere
 
 
 @contextmanager
-def obstacles(device: torch.device) -> Iterator[list[str]]:
-    """Yield a list in which stands afterwards, in words, what no graph on ``device`` could hold, whoever did it."""
-    found: list[str] = []
-    with _Copies(found), _Obstacles(found, device):
-        yield found
+def watch_host_syncs(report: Callable[[HostSync], None]) -> Iterator[None]:
+    """Call ``report`` for each synchronization inside the block. Results of the operations do not change."""
+    with _MethodWatcher(report), _OperationWatcher(report):
+        yield
 
 
-class _Obstacles(TorchDispatchMode):
-    def __init__(self, found: list[str], device: torch.device) -> None:
-        super().__init__()
-        self._found, self._device = found, device
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        answer = func(*args, **(kwargs or {}))
-        if what := obstacle(func, args, answer, self._device):
-            _add(self._found, f"{_place()} {what} in every step")
-        return answer
+def user_reads(syncs: Iterable[HostSync]) -> list[Place]:
+    """Return each place outside ganctl that reads a value, in order and without duplicates."""
+    places = [sync.place for sync in syncs if sync.kind is Kind.READ]
+    return list(dict.fromkeys(p for p in places if p and p.module.partition(".")[0] != "ganctl"))
 
 
-class _Copies(TorchFunctionMode):
-    """On a CPU, where these are no operations."""
-
-    def __init__(self, found: list[str]) -> None:
-        super().__init__()
-        self._found = found
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in COPIES:
-            _add(self._found, f"{_place()} reads a tensor with .{COPIES[func]}() in every step")
-        return func(*args, **(kwargs or {}))
-
-
-def obstacle(func: Any, args: Any, answer: Any, device: torch.device) -> str | None:
-    """What an operation does that no graph on ``device`` can hold; None for what it can."""
+def classify(func: Any, args: Any, result: Any) -> HostSync | None:
+    """Return the synchronization that the operation ``func`` of torch's dispatcher causes, or None."""
     name = func.overloadpacket.__name__
-    if name in READS:
-        return READS[name]
+    if name in OPERATIONS:
+        return HostSync(OPERATIONS[name], name)
     if name in INDEXING and any(i is not None and i.dtype in (torch.bool, torch.uint8) for i in args[1]):
-        return "selects by a mask, so that a shape depends on values"
-    if name in ("_to_copy", "copy_") and isinstance(answer, Tensor):
+        return HostSync(Kind.MASK, name)
+    if name in ("_to_copy", "copy_") and isinstance(result, Tensor):
         source = args[1] if name == "copy_" else args[0]
-        if source.device != answer.device:
-            return f"copies from {source.device.type} to {answer.device.type}"
-    if name == "lift_fresh" and answer.device.type == device.type:
-        return "makes a tensor from Python's numbers"
+        if source.device != result.device:
+            return HostSync(Kind.TRANSFER, name, source.device.type, result.device.type)
+    if name == "lift_fresh":
+        return HostSync(Kind.CONSTANT, name, target=result.device.type)
     return None
 
 
-def _add(places: list[str], place: str) -> None:
-    if place not in places:
-        places.append(place)
+#: Operations that always synchronize.
+OPERATIONS = {
+    "_local_scalar_dense": Kind.READ,
+    "equal": Kind.READ,
+    "bincount": Kind.DYNAMIC_SHAPE,
+    "nonzero": Kind.DYNAMIC_SHAPE,
+    "masked_select": Kind.DYNAMIC_SHAPE,
+    "_unique2": Kind.DYNAMIC_SHAPE,
+    "unique_dim": Kind.DYNAMIC_SHAPE,
+    "unique_consecutive": Kind.DYNAMIC_SHAPE,
+}
+#: Operations that synchronize if an index is a mask.
+INDEXING = ("index", "index_put", "index_put_", "_index_put_impl_")
+#: Methods that the dispatcher does not see if the tensor is on a CPU.
+METHODS = {Tensor.numpy: "numpy", Tensor.tolist: "tolist", Tensor.__array__: "numpy", Tensor.cpu: "cpu"}
 
 
-def _place() -> str:
-    frame = _outside_torch()
-    return f"{frame.f_code.co_filename}, line {frame.f_lineno}," if frame else "the backward pass"
+class _OperationWatcher(TorchDispatchMode):
+    def __init__(self, report: Callable[[HostSync], None]) -> None:
+        super().__init__()
+        self._report = report
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if sync := classify(func, args, result):
+            self._report(sync._replace(place=_calling_place()))
+        return result
 
 
-def _outside_torch() -> FrameType | None:
-    """The innermost frame that is neither torch's nor this module's."""
+class _MethodWatcher(TorchFunctionMode):
+    def __init__(self, report: Callable[[HostSync], None]) -> None:
+        super().__init__()
+        self._report = report
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in METHODS:
+            self._report(HostSync(Kind.EXPORT, METHODS[func], place=_calling_place()))
+        return func(*args, **(kwargs or {}))
+
+
+def _calling_place() -> Place | None:
+    """Return the innermost line that is neither in torch nor in this module."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and (_package(frame) == "torch" or frame.f_globals is globals()):
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module.partition(".")[0] != "torch" and frame.f_globals is not globals():
+            return Place(frame.f_code.co_filename, frame.f_lineno, module)
         frame = frame.f_back
-    return frame
-
-
-def _package(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return None

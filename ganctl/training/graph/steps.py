@@ -1,15 +1,16 @@
-"""The step as a graph: on CUDA given to the GPU once, replayed with one launch ever after; on a CPU, a trace.
+"""Take steps by replaying a graph of one step: a CUDA graph on a GPU, a trace on a CPU.
 
-The first steps of a run are taken as they stand, on the stream that the graph is captured on; they are what
-libraries need to choose their kernels, and the last of them is watched for what a replay could not repeat. Capturing
-then executes nothing, so a run with a graph does, step by step, what a run without one does. Random numbers do too:
-torch counts in the graph how many a step draws, and moves the generator's state on before each replay, so what a
-checkpoint saves of it is right at any step.
+The first steps of a run are eager, on the stream that the graph is captured on. Libraries choose their kernels in
+these steps, and the last of them is watched for anything that a replay could not repeat. Capturing then executes
+nothing, so a run with a graph computes the same values, step by step, as a run without one. This includes random
+numbers: torch records in the graph how many a step draws and advances the generator before each replay, so the
+generator's state in a checkpoint is correct at any step.
 
-A replay runs no Python. What changes from step to step lies in tensors that keep their addresses: weights, buffers,
-the optimizers' state, learning rates, the position in the data, the row of the report that is next. Whatever the
-host remembers instead (a counter in a module, ``self.x = new``) is noticed beforehand, and the run goes on without.
-On a CPU, where that is cheap, two steps are also taken both ways and compared to the bit.
+A replay runs no Python. Everything that changes from step to step is in tensors that keep their addresses: weights,
+buffers, the optimizers' state, learning rates, the position in the data, the next row of the report. State that
+changes on the host instead (a counter in a module, ``self.x = new``) is detected before the capture, and the run
+falls back to eager steps. On a CPU, where that is cheap, the first two replays are also compared with eager steps bit
+by bit.
 """
 
 from __future__ import annotations
@@ -17,47 +18,58 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 
 from ganctl.training.engine import Engine
 from ganctl.training.graph.cpu_trace import Trace
 from ganctl.training.graph.cuda import CudaGraph
-from ganctl.training.graph.host_state import difference, host_state
-from ganctl.training.graph.host_syncs import obstacles
+from ganctl.training.graph.host_state import describe_change, host_state
+from ganctl.training.graph.host_syncs import HostSync, watch_host_syncs
 
-WARM_UP = 3  # steps; torch's own advice. Lazy state is made in the first, kernels are chosen in the first two
+#: Eager steps before the capture, as torch recommends. Lazy state is created in the first, kernels are chosen in the
+#: first two, and the last is watched.
+WARM_UP = 3
 
 
 class Graph(Protocol):
-    """What a device was told to do, to be told again at once."""
+    """A captured function that can be replayed on the device without Python."""
 
-    announcement: str | None  # what a user is told when there is one
+    announcement: str | None  # a line for the user after a successful capture
 
     def capture(self, function: Callable[[], None]) -> None:
-        """Keep what ``function`` tells the device to do, without doing it.
+        """Record what ``function`` does on the device, without any lasting effect.
 
         Raises:
-            Exception: it cannot be kept; whatever it was, everything is as if it had not been tried.
+            Exception: ``function`` cannot be captured. The state of everything is as before the attempt.
         """
 
     def replay(self) -> None:
-        """Do it."""
+        """Do on the device what ``function`` did."""
 
-    def repeats(self, function: Callable[[], None]) -> bool:
-        """Do it, and tell whether ``function``, called now, would have done the same; if not, call that."""
+    def replay_matches(self, function: Callable[[], None]) -> bool:
+        """Replay, and return whether calling ``function`` now has the same effect. If not, the call's effect stays."""
 
 
 class Steps:
-    """Calls ``step`` once a call: from Python at first and, where it can be, by replays of its graph.
+    """A callable that takes one step per call, eagerly at first and then by replaying a graph.
+
+    Each phase is a method that takes one step and returns the phase of the next step::
+
+        warm_up → watched → captured → compared → replaying
+                     ↓          ↓          ↓
+                     └──────→ eager ←──────┘
 
     Args:
-        step: one step of ``engine``, with nothing in it that has to happen on the host.
-        make_graph: makes the graph; None: every step is taken from Python.
-        say: is told in one line from when on there is a graph, or why there is none.
-        hindrance: a reason that is known already why there can be none.
-        watch: whether torch's operations are looked at before; torch.compile would step aside for that.
+        step: function that takes one step of ``engine`` and does nothing that has to happen on the host.
+        make_graph: factory of the graph; None: every step is eager.
+        log: function that receives one line, when there is a graph or when the run falls back to eager steps.
+        fallback_reason: reason to fall back to eager steps immediately.
+        watch: watch torch's operations for host synchronizations; torch.compile does not work under such a watch.
+
+    Attributes:
+        graph: the graph that is replayed, or None.
     """
 
     def __init__(
@@ -65,67 +77,107 @@ class Steps:
         step: Callable[[], None],
         engine: Engine,
         make_graph: Callable[[], Graph] | None,
-        say: Callable[[str], None],
+        log: Callable[[str], None],
         *,
-        hindrance: str | None = None,
+        fallback_reason: str | None = None,
         watch: bool = True,
     ) -> None:
-        self._step, self._engine, self._make_graph, self._say = step, engine, make_graph, say
-        self._taken, self._watch = 0, watch
+        self._step, self._engine, self._make_graph, self._log, self._watch = (
+            step,
+            engine,
+            make_graph,
+            log,
+            watch,
+        )
         self.graph: Graph | None = None
-        if make_graph and hindrance:
-            self._go_without(hindrance)
+        self._warm_up_steps = 0
+        self._phase: Phase = self._warm_up if make_graph else self._eager
+        if make_graph and fallback_reason:
+            self._phase = self._fall_back(fallback_reason)
 
     def __call__(self) -> None:
-        if self.graph is None and self._make_graph is not None and self._taken == WARM_UP:
-            self._capture(self._make_graph())
-        if self.graph is not None and self._taken <= WARM_UP + 1:  # the same inputs, and other ones
-            if not self.graph.repeats(self._step):
-                self._go_without("a replay comes to other values: something depends on what Python remembers")
-        elif self.graph is not None:
-            self.graph.replay()
-        elif self._make_graph is not None and self._taken == WARM_UP - 1:
-            self._watched_step()
-        else:
-            self._step()
-        self._taken += 1
+        self._phase = self._phase()
 
-    def _watched_step(self) -> None:
+    def _warm_up(self) -> Phase:
+        self._step()
+        self._warm_up_steps += 1
+        return self._watched if self._warm_up_steps == WARM_UP - 1 else self._warm_up
+
+    def _watched(self) -> Phase:
+        """Take an eager step, and look for anything that a replay could not repeat."""
         before = host_state(self._engine)
-        none: list[str] = []
-        with obstacles(self._engine.device) if self._watch else nullcontext(none) as found:
+        syncs: list[HostSync] = []
+        with watch_host_syncs(syncs.append) if self._watch else nullcontext():
             self._step()
-        if found:
-            self._go_without(found[0])
-        elif changed := difference(before, host_state(self._engine)):
-            self._go_without(changed)
+        for sync in syncs:
+            if sync.blocks_capture(self._engine.device):
+                place = f"{sync.place}," if sync.place else "the backward pass"
+                return self._fall_back(f"{place} {sync.describe()} in every step")
+        if change := describe_change(before, host_state(self._engine)):
+            return self._fall_back(change)
+        return self._captured
 
-    def _capture(self, graph: Graph) -> None:
+    def _captured(self) -> Phase:
+        """Capture the step, which executes nothing, and take it by the first replay."""
+        assert self._make_graph is not None
+        graph = self._make_graph()
         for optimizer in (self._engine.g_optimizer, self._engine.d_optimizer):
-            optimizer.zero_grad(set_to_none=True)  # gradients are made anew, in the graph's memory
+            optimizer.zero_grad(set_to_none=True)  # the graph allocates gradients in its own memory
+        failure = None
         try:
             graph.capture(self._step)
         except Exception as error:
-            while error.__context__ is not None:  # a capture that is broken off complains about that, too
-                error = error.__context__  # type: ignore[assignment]
-            text = " ".join(str(error).split("\n")[0].split())
-            self._go_without(f"{type(error).__name__}: {text}")
-            return
+            failure = _root_cause(error)
+        if failure:
+            self._step()
+            return self._fall_back(failure)
         self.graph = graph
         if graph.announcement:
-            self._say(graph.announcement)
+            self._log(graph.announcement)
+        return self._replay_and_compare(following=self._compared)
 
-    def _go_without(self, why: str) -> None:
-        self._make_graph = self.graph = None
-        self._say(f"Every step is taken from Python, which is slower: {why.rstrip('.')}.")
+    def _compared(self) -> Phase:
+        """Take a second step by a replay that is compared: its inputs differ from those of the capture."""
+        return self._replay_and_compare(following=self._replaying)
+
+    def _replaying(self) -> Phase:
+        assert self.graph is not None
+        self.graph.replay()
+        return self._replaying
+
+    def _eager(self) -> Phase:
+        self._step()
+        return self._eager
+
+    def _replay_and_compare(self, *, following: Phase) -> Phase:
+        assert self.graph is not None
+        if self.graph.replay_matches(self._step):
+            return following
+        return self._fall_back("a replay computes other values, so something depends on state in Python")
+
+    def _fall_back(self, reason: str) -> Phase:
+        self.graph = None
+        self._log(f"Falls back to eager steps, which are slower: {reason.rstrip('.')}.")
+        return self._eager
 
 
-def graph_of(device: torch.device, *, compiled: bool = False) -> Callable[[], Graph] | None:
-    """What makes a graph of a step on ``device``; None where there are no graphs.
+Phase = Callable[[], Any]  # returns the next Phase; mypy has no recursive alias for it
+
+
+def graph_factory(device: torch.device, *, compiled: bool = False) -> Callable[[], Graph] | None:
+    """Return a factory of graphs for steps on ``device``; None if the device has no graphs.
 
     Args:
-        compiled: whether torch.compile made kernels for the networks. They cannot be traced.
+        compiled: torch.compile made kernels for the networks, which cannot be traced on a CPU.
     """
     if device.type == "cuda":
         return partial(CudaGraph, device)
     return Trace if device.type == "cpu" and not compiled else None
+
+
+def _root_cause(error: BaseException) -> str:
+    """Return the first line of the first error: ending an interrupted capture raises further errors."""
+    while error.__context__ is not None:
+        error = error.__context__
+    first_line = str(error).split("\n")[0]
+    return f"{type(error).__name__}: {' '.join(first_line.split())}"

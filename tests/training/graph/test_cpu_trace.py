@@ -1,4 +1,4 @@
-"""What a trace of torch's operations repeats, and what it refuses."""
+"""A replayed trace equals the traced function, and functions that cannot be replayed are refused."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def traced(function: Callable[[], None]) -> Trace:
     return trace
 
 
-def hold(function: Callable[[], None], *tensors: Tensor, times: int = 3) -> None:
-    """Hold replays of ``function`` to its calls: bit for bit what ``tensors`` become, and what is drawn after."""
+def assert_replays_equal_calls(function: Callable[[], None], *tensors: Tensor, times: int = 3) -> None:
+    """Assert that replays and calls leave the same bits in ``tensors`` and the same random number generator."""
     start = [t.detach().clone() for t in tensors]
     state = torch.get_rng_state()
     trace = traced(function)
@@ -42,7 +42,7 @@ def hold(function: Callable[[], None], *tensors: Tensor, times: int = 3) -> None
     assert not all(map(torch.equal, start, tensors))
 
 
-def test_a_training_step_with_a_gradient_of_a_gradient() -> None:
+def test_training_step_with_gradient_of_gradient() -> None:
     net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1))
     optimizer = torch.optim.Adam(net.parameters(), fused=True)
 
@@ -53,17 +53,19 @@ def test_a_training_step_with_a_gradient_of_a_gradient() -> None:
         ((slope.norm(dim=1) - 1) ** 2).mean().backward()
         optimizer.step()
 
-    step()  # Adam's memory
-    memory = [value for state in optimizer.state.values() for value in state.values()]
-    hold(step, *net.parameters(), *memory)
+    step()  # creates the state of Adam
+    adam_state = [value for state in optimizer.state.values() for value in state.values()]
+    assert_replays_equal_calls(step, *net.parameters(), *adam_state)
 
 
-def test_what_batch_normalization_does_not_say_that_it_writes_is_changed_back() -> None:
+def test_undeclared_writes_of_batch_normalization_are_restored() -> None:
     net = nn.BatchNorm1d(3)
-    hold(lambda: net(torch.randn(5, 3) * 2 + 1), net.running_mean, net.running_var, net.num_batches_tracked)
+    assert_replays_equal_calls(
+        lambda: net(torch.randn(5, 3) * 2 + 1), net.running_mean, net.running_var, net.num_batches_tracked
+    )
 
 
-def test_kernels_that_ask_whether_gradients_are_wanted() -> None:
+def test_kernels_that_check_the_gradient_mode() -> None:
     net = nn.LSTM(2, 3)
 
     def step() -> None:
@@ -75,14 +77,14 @@ def test_kernels_that_ask_whether_gradients_are_wanted() -> None:
         ):
             weight.data.sub_(gradient)
 
-    hold(step, *net.parameters())
+    assert_replays_equal_calls(step, *net.parameters())
     trace = traced(step)
     with torch.no_grad():
         trace.replay()
         assert not torch.is_grad_enabled()
 
 
-def test_views_copies_and_what_lies_in_the_same_memory() -> None:
+def test_views_copies_and_shared_memory() -> None:
     weight = torch.arange(12.0).view(3, 4)
 
     def step() -> None:
@@ -94,10 +96,10 @@ def test_views_copies_and_what_lies_in_the_same_memory() -> None:
         first, *_, last = torch.stack([weight, weight * 0.25]).sum(0).chunk(3)
         weight.data[0] += (first - last)[0]
 
-    hold(step, weight)
+    assert_replays_equal_calls(step, weight)
 
 
-def test_a_tensor_whose_shape_is_changed_in_place() -> None:
+def test_shape_changed_in_place() -> None:
     weight = torch.arange(6.0)
 
     def step() -> None:
@@ -105,10 +107,10 @@ def test_a_tensor_whose_shape_is_changed_in_place() -> None:
         x.resize_(3, 2)
         weight.add_(x.t_().unsqueeze_(0).squeeze_(0).flatten())
 
-    hold(step, weight)
+    assert_replays_equal_calls(step, weight)
 
 
-def test_operations_with_several_answers_and_with_lists() -> None:
+def test_operations_that_take_or_return_lists() -> None:
     weights = [torch.randn(3), torch.randn(2)]
 
     def step() -> None:
@@ -116,20 +118,20 @@ def test_operations_with_several_answers_and_with_lists() -> None:
         values, order = torch.sort(weights[0])
         weights[0].copy_(values.index_select(0, order) + torch.cat(weights).mean())
 
-    hold(step, *weights)
+    assert_replays_equal_calls(step, *weights)
 
 
-def test_numbers_that_python_writes_in_its_own_way() -> None:
+def test_special_and_tiny_floats() -> None:
     weight = torch.tensor([1.0, 2.0])
 
     def step() -> None:
         bounded = weight.masked_fill(weight > 1.5, float("inf")).clamp(-float("inf"), 1e30)
         weight.copy_(torch.nan_to_num(bounded, nan=float("nan"), posinf=0.1) + 1e-45)
 
-    hold(step, weight)
+    assert_replays_equal_calls(step, weight)
 
 
-def test_random_numbers_come_from_the_generator_that_was_given() -> None:
+def test_replay_advances_an_explicit_generator() -> None:
     own, weight = torch.Generator().manual_seed(3), torch.zeros(2)
 
     def step() -> None:
@@ -142,19 +144,19 @@ def test_random_numbers_come_from_the_generator_that_was_given() -> None:
     assert not torch.equal(own.get_state(), state)
 
 
-def test_memory_is_freed_in_a_replay_as_soon_as_it_would_be() -> None:
+def test_replay_frees_memory_after_last_use() -> None:
     weight = torch.zeros(8)
     alive: list[int] = []
-    kept: list[Any] = []
+    references: list[Any] = []
 
-    class Watched(torch.utils._python_dispatch.TorchDispatchMode):
+    class CountLiveTensors(torch.utils._python_dispatch.TorchDispatchMode):
         def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            answer = func(*args, **(kwargs or {}))
-            if isinstance(answer, Tensor):
-                kept.append(weakref.ref(answer))
+            result = func(*args, **(kwargs or {}))
+            if isinstance(result, Tensor):
+                references.append(weakref.ref(result))
             gc.collect()
-            alive.append(sum(ref() is not None for ref in kept))
-            return answer
+            alive.append(sum(ref() is not None for ref in references))
+            return result
 
     def step() -> None:
         x = weight + 1
@@ -163,13 +165,13 @@ def test_memory_is_freed_in_a_replay_as_soon_as_it_would_be() -> None:
         weight.copy_(x)
 
     trace = traced(step)
-    with Watched():
+    with CountLiveTensors():
         trace.replay()
     assert len(alive) == 52
     assert max(alive) <= 3
 
 
-def test_nothing_is_kept_of_what_was_made_while_tracing() -> None:
+def test_trace_keeps_no_intermediate_tensor() -> None:
     made: list[weakref.ref[torch.UntypedStorage]] = []
     weight = torch.zeros(4)
 
@@ -185,30 +187,30 @@ def test_nothing_is_kept_of_what_was_made_while_tracing() -> None:
     assert torch.equal(weight, torch.ones(4))
 
 
-def test_an_address_that_comes_again_is_another_tensor() -> None:
+def test_reused_address_is_a_new_tensor() -> None:
     weight = torch.zeros(1000)
     addresses = []
 
     def step() -> None:
-        for i in range(20):  # each is gone when the next is made
+        for i in range(20):  # each tensor is freed before the next is made
             x = torch.full((1000,), float(i))
             addresses.append(x.data_ptr())
             weight.add_(x.mul_(0.5).detach())
             del x
 
-    hold(step, weight)
+    assert_replays_equal_calls(step, weight)
     assert len(set(addresses[:20])) < 20
 
 
-def test_what_is_not_needed_for_tensors_is_left_out() -> None:
+def test_operations_without_effect_are_left_out() -> None:
     weight = torch.ones(2)
 
     def step() -> None:
-        with torch.profiler.record_function("a step"):
+        with torch.profiler.record_function("a mark"):
             weight.add_(weight.detach().view(2).view_as(weight))
 
     assert [line.call.count("(") for line in _lines(step)] == [1]
-    hold(step, weight)
+    assert_replays_equal_calls(step, weight)
 
 
 def _lines(function: Callable[[], None]) -> list[Any]:
@@ -217,35 +219,35 @@ def _lines(function: Callable[[], None]) -> list[Any]:
     tracer = Tracer()
     with tracer:
         function()
-    tracer.memory.undo()
+    tracer.state.restore()
     return tracer._lines
 
 
 COUNT = {"n": 0.0}
 
 
-def counted(weight: Tensor) -> None:
+def count(weight: Tensor) -> None:
     COUNT["n"] += 1
     weight.add_(COUNT["n"])
 
 
-def drawn(weight: Tensor) -> None:
+def draw_from_numpy(weight: Tensor) -> None:
     weight.add_(float(np.random.default_rng().random()))
 
 
-@pytest.mark.parametrize("does", [counted, drawn])
-def test_what_python_remembers_shows_when_it_is_compared(does: Callable[[Tensor], None]) -> None:
+@pytest.mark.parametrize("function", [count, draw_from_numpy])
+def test_comparison_detects_state_in_python(function: Callable[[Tensor], None]) -> None:
     weight = torch.zeros(2)
     first = COUNT["n"] + 1
-    trace = traced(lambda: does(weight))
-    assert trace.repeats(lambda: does(weight))  # the step that was written down
-    assert not trace.repeats(lambda: does(weight))
-    if does is counted:
+    trace = traced(lambda: function(weight))
+    assert trace.replay_matches(lambda: function(weight))  # compares with the traced call
+    assert not trace.replay_matches(lambda: function(weight))
+    if function is count:
         assert COUNT["n"] == first + 1
-        assert weight.tolist() == [first + first + 1] * 2  # as the call left it, not the replay
+        assert weight.tolist() == [first + first + 1] * 2  # the effect of the call, not of the replay
 
 
-def test_the_control_what_repeats_itself_does() -> None:
+def test_comparison_accepts_repeatable_functions() -> None:
     weight, own = torch.zeros(2), torch.Generator()
     state = torch.get_rng_state()
 
@@ -253,8 +255,8 @@ def test_the_control_what_repeats_itself_does() -> None:
         weight.add_(torch.rand(2)).add_(torch.rand(2, generator=own))
 
     trace = traced(step)
-    assert trace.repeats(step)
-    assert trace.repeats(step)
+    assert trace.replay_matches(step)
+    assert trace.replay_matches(step)
     after = weight.clone()
     torch.set_rng_state(state)
     own.manual_seed(own.initial_seed())
@@ -265,12 +267,12 @@ def test_the_control_what_repeats_itself_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("does", "why"),
+    ("function", "error"),
     [
-        (lambda weight: weight.unsqueeze_(0), "changes where a tensor lies"),
+        (lambda weight: weight.unsqueeze_(0), "changes the memory layout of a tensor"),
         (
             lambda weight: ((x := weight + 1), x.detach().unsqueeze_(0), x.add_(1)),
-            "in a way that no operation made",
+            "no operation made it a view",
         ),
         (lambda weight: weight.mul_(weight.sum().item()), "reads a value"),
         (lambda weight: torch.equal(weight, weight), "reads a value"),
@@ -280,16 +282,16 @@ def test_the_control_what_repeats_itself_does() -> None:
         (lambda weight: torch.bincount(weight.int()), "depends on values"),
     ],
 )
-def test_what_cannot_be_repeated_is_refused_without_a_trace(does: Callable[[Tensor], Any], why: str) -> None:
+def test_refused_function_has_no_effect(function: Callable[[Tensor], Any], error: str) -> None:
     weight = torch.tensor([1.0, 2.0])
     before = weight.clone()
 
     def step() -> None:
         weight.add_(torch.rand(2))
-        does(weight)
+        function(weight)
 
     state = torch.get_rng_state()
-    with pytest.raises(RuntimeError, match=why):
+    with pytest.raises(RuntimeError, match=error):
         traced(step)
     assert torch.equal(weight.view(2), before)
     assert torch.equal(torch.get_rng_state(), state)

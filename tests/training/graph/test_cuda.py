@@ -1,4 +1,4 @@
-"""What only a GPU can show: the captured step is the eager one, to the bit, and nothing is left of a failed capture."""
+"""On a GPU, captured steps equal eager steps to the bit, and a failed capture has no effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganctl.plugin import discovery
 from ganctl.runs.folder import Run
 from ganctl.training.devices import rng_state
 from ganctl.training.graph.cuda import CudaGraph
-from ganctl.training.graph.steps import WARM_UP, graph_of
+from ganctl.training.graph.steps import WARM_UP, graph_factory
 
 pytestmark = [
     pytest.mark.cuda,
@@ -30,17 +30,17 @@ CUDA = torch.device("cuda", 0)
 MLP = {"model": "gan", "generator": {"hidden": "16,16"}, "discriminator": {"hidden": "16"}}
 
 
-def pictures(size: int = 28) -> Images:
+def make_images(size: int = 28) -> Images:
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(256, (50, 1, size, size), dtype=torch.uint8, generator=generator)
     return Images(x, torch.arange(50) % 3, ("a", "b", "c"), flip=True)
 
 
-def trained(
+def train_steps(
     graph: bool, steps: int = WARM_UP + 6, change: Any = None, **settings: Any
 ) -> tuple[dict[str, Any], list[str]]:
-    """The state after a few steps, and what was said."""
-    given = {
+    """Return the state after a few steps, and the log."""
+    defaults = {
         "data": "glyphs",
         "batch_size": 8,
         "ema": 100.0,
@@ -48,24 +48,24 @@ def trained(
         "log_every": steps,
         **settings,
     }
-    config = resolve(discovery.registry(), given).config
-    said: list[str] = []
+    config = resolve(discovery.registry(), defaults).config
+    log: list[str] = []
     with conditions(config, CUDA):
-        make_graph = graph_of(CUDA) if graph else None
+        make_graph = graph_factory(CUDA) if graph else None
         loop = Loop(
             discovery.registry(),
             config,
-            pictures(config.image_size or 28),
+            make_images(config.image_size or 28),
             CUDA,
             make_graph=make_graph,
-            say=said.append,
+            say=log.append,
         )
         if change:
             change(loop)
         torch.manual_seed(1)
         for _ in range(steps - 1):
             loop.step()
-        loop.steps()  # the last one uncounted, so that its line is still there
+        loop.steps()  # without loop.step, which would take the last row from the recorder
         loop.recorder.count += 1
         state = {
             "engine": loop.engine.state_dict(),
@@ -74,15 +74,15 @@ def trained(
         }
         loop.wait()
         loop.close()
-    return state, said
+    return state, log
 
 
 @pytest.mark.parametrize("model", sorted(TINY))
-def test_captured_is_eager(model: str) -> None:
-    expected, silent = trained(False, model=model, **TINY[model])
-    state, said = trained(True, model=model, **TINY[model])
-    assert silent == []
-    assert said == ["The step is a CUDA graph from here on."]
+def test_captured_steps_equal_eager_steps(model: str) -> None:
+    expected, eager_log = train_steps(False, model=model, **TINY[model])
+    state, log = train_steps(True, model=model, **TINY[model])
+    assert eager_log == []
+    assert log == ["The step now runs as a CUDA graph."]
     assert_same_state(expected, state)
 
 
@@ -100,15 +100,15 @@ def test_captured_is_eager(model: str) -> None:
     ],
     ids=str,
 )
-def test_captured_is_eager_with(settings: dict[str, Any]) -> None:
-    state, said = trained(True, **{**MLP, **settings})
-    assert said == ["The step is a CUDA graph from here on."]
-    assert_same_state(trained(False, **{**MLP, **settings})[0], state)
+def test_captured_steps_equal_eager_steps_with_settings(settings: dict[str, Any]) -> None:
+    state, log = train_steps(True, **{**MLP, **settings})
+    assert log == ["The step now runs as a CUDA graph."]
+    assert_same_state(train_steps(False, **{**MLP, **settings})[0], state)
 
 
-def test_a_capture_that_cuda_breaks_off_leaves_no_trace() -> None:
+def test_invalidated_capture_has_no_effect() -> None:
     def change(loop: Loop) -> None:
-        loop.steps._watch = False  # what reads is found beforehand otherwise
+        loop.steps._watch = False  # otherwise the read is found before the capture
         original = loop.engine.loss.discriminator_loss
 
         def reads(*args: Any) -> Any:
@@ -118,18 +118,18 @@ def test_a_capture_that_cuda_breaks_off_leaves_no_trace() -> None:
 
         loop.engine.loss.discriminator_loss = reads  # type: ignore[method-assign]
 
-    state, said = trained(True, change=change, **MLP)
-    assert len(said) == 1
-    assert said[0].startswith("Every step is taken from Python, which is slower: ")
-    assert_same_state(trained(False, change=change, **MLP)[0], state)
+    state, log = train_steps(True, change=change, **MLP)
+    assert len(log) == 1
+    assert log[0].startswith("Falls back to eager steps, which are slower: ")
+    assert_same_state(train_steps(False, change=change, **MLP)[0], state)
 
 
-def test_another_graph_can_be_captured_after_a_broken_one() -> None:
+def test_capture_succeeds_after_invalidated_capture() -> None:
     from ganctl.training.graph.cuda import own_stream
 
     x = torch.ones(3, device=CUDA)
     with own_stream(CUDA):
-        with pytest.raises(Exception):  # noqa: B017, PT011  (which one is CUDA's affair)
+        with pytest.raises(Exception):  # noqa: B017, PT011  (the type depends on CUDA)
             CudaGraph(CUDA).capture(lambda: x.sum().item())
         torch.rand(3, device=CUDA)
         graph = CudaGraph(CUDA)
@@ -141,32 +141,32 @@ def test_another_graph_can_be_captured_after_a_broken_one() -> None:
 
 
 @pytest.mark.parametrize("where", ["host", "disk"])
-def test_batches_copied_ahead_are_those_that_are_there(where: Any) -> None:
-    there = Batches(
-        pictures()._replace(flip=False), 8, seed=1, device=CUDA, place=Place("device", ""), per_step=16
+def test_prefetched_batches_equal_batches_on_the_device(where: Any) -> None:
+    on_device = Batches(
+        make_images()._replace(flip=False), 8, seed=1, device=CUDA, place=Place("device", ""), per_step=16
     )
-    ahead = Batches(
-        pictures()._replace(flip=False), 8, seed=1, device=CUDA, place=Place(where, ""), per_step=16
+    prefetched = Batches(
+        make_images()._replace(flip=False), 8, seed=1, device=CUDA, place=Place(where, ""), per_step=16
     )
     for step in [*range(40), 3, 4]:
-        for batches in (there, ahead):
+        for batches in (on_device, prefetched):
             batches.prepare(step * 16, 16)
         for _ in range(2):
-            one, other = there.draw(), ahead.draw()
+            one, other = on_device.draw(), prefetched.draw()
             assert torch.equal(one.x, other.x)
             assert torch.equal(one.y, other.y)  # type: ignore[arg-type]
-    ahead.close()
+    prefetched.close()
 
 
-def test_a_run_that_goes_on_is_one_that_never_stopped(tmp_path: Path) -> None:
+def test_resumed_run_equals_uninterrupted_run(tmp_path: Path) -> None:
     settings: dict[str, Any] = {
         **TINY["dcgan"], "data": {"name": "glyphs", "n": 100}, "batch_size": 8, "steps": 40, "checkpoint_every": 25,
         "deterministic": True, "device": "cuda", "log_every": 10, "samples": 4, "keep": 0, "quiet": True,
     }  # fmt: skip
     whole = ganctl.train("dcgan", out=tmp_path / "whole", **settings)
-    assert "CUDA graph from here on" in whole.log_file.read_text()
+    assert "runs as a CUDA graph" in whole.log_file.read_text()
     eager = ganctl.train("dcgan", out=tmp_path / "eager", graph=False, **settings)
     assert eager.losses_file.read_bytes() == whole.losses_file.read_bytes()
     (middle,) = (path for path in whole.checkpoints if path.name == "step-00000025.pt")
-    gone_on: Run = ganctl.train(resume_from=middle, runs=tmp_path, quiet=True)
-    assert_same_run(whole, gone_on)
+    resumed: Run = ganctl.train(resume_from=middle, runs=tmp_path, quiet=True)
+    assert_same_run(whole, resumed)

@@ -1,4 +1,4 @@
-"""A replayed step is the step: held to by a graph that replays torch's operations without Python, on the CPU."""
+"""Replayed steps equal eager steps to the bit. On the CPU, the graph is a trace, replayed without Python."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BATCH = 4
 
 
 class Training:
-    """The loop of a training, without files; ``graph`` as on a GPU."""
+    """A training loop without files."""
 
     def __init__(
         self, graph: bool, change: Callable[[Engine], None] = lambda engine: None, **settings: Any
@@ -46,20 +46,20 @@ class Training:
         config = resolve(discovery.registry(), settings).config
         torch.manual_seed(0)
         size = config.image_size or 28
-        x = torch.randint(256, (11, 1, size, size), dtype=torch.uint8)  # epochs end within steps
+        x = torch.randint(256, (11, 1, size, size), dtype=torch.uint8)  # epochs end in the middle of a step
         images = Images(x, torch.arange(11) % 3, ("a", "b", "c"), flip=True)
         self.engine = setup.make_engine(discovery.registry(), config, images, CPU)
         self.schedules = Schedules(config.schedules, self.engine, total_steps=STEPS)
         change(self.engine)
         self.batches = Batches(images, BATCH, seed=3, device=CPU)
         self.recorder = Recorder(config.log_every, CPU)
-        self.said: list[str] = []
-        self.steps = Steps(self.step, self.engine, Trace if graph else None, self.said.append)
+        self.log: list[str] = []
+        self.steps = Steps(self.step, self.engine, Trace if graph else None, self.log.append)
 
     def step(self) -> None:
         self.recorder.write(self.engine.step(self.batches.draw))
 
-    def go(self, steps: int = STEPS) -> dict[str, Any]:
+    def run(self, steps: int = STEPS) -> dict[str, Any]:
         torch.manual_seed(1)
         for step in range(steps):
             self.schedules.apply(step)
@@ -73,19 +73,19 @@ class Training:
         }
 
 
-def both(**settings: Any) -> tuple[Training, Training]:
-    """The same training without a graph and with one, which must not be told apart."""
+def run_both(**settings: Any) -> tuple[Training, Training]:
+    """Run the same training without and with a graph, and assert that the results are equal."""
     eager, captured = Training(False, **settings), Training(True, **settings)
-    expected = eager.go()
-    assert_same_state(expected, captured.go())
-    assert eager.said == []
+    expected = eager.run()
+    assert_same_state(expected, captured.run())
+    assert eager.log == []
     return eager, captured
 
 
 @pytest.mark.parametrize("model", sorted(TINY))
-def test_every_model_captured_is_every_model_eager(model: str) -> None:
-    _, captured = both(model=model, **TINY[model])
-    assert captured.said == []
+def test_replayed_steps_equal_eager_steps(model: str) -> None:
+    _, captured = run_both(model=model, **TINY[model])
+    assert captured.log == []
     assert captured.steps.graph is not None
 
 
@@ -99,42 +99,49 @@ CONV = {"model": "dcgan", "generator": {"width": 2}, "discriminator": {"width": 
         {**MLP, "optimizer": {"name": "adamw", "lr": 1e-3}},
         {**MLP, "optimizer": {"name": "rmsprop", "lr": 1e-3, "momentum": 0.5}},
         {**MLP, "optimizer": {"name": "sgd", "lr": 1e-2, "momentum": 0.9}},
-        {**MLP, "precision": "bf16", "latent": "uniform", "n_critic": 3},  # more images a step than there are
+        {
+            **MLP,
+            "precision": "bf16",
+            "latent": "uniform",
+            "n_critic": 3,
+        },  # more images per step than the dataset has
         {**CONV, "augment": "diffaug", "loss": "r1", "force": True},
         {**CONV, "augment": {"name": "ada", "kimg": 0.01}},
     ],
 )
-def test_what_else_may_be_in_a_step(settings: dict[str, Any]) -> None:
-    assert both(**settings)[1].steps.graph is not None
+def test_replayed_steps_equal_eager_steps_with_settings(settings: dict[str, Any]) -> None:
+    assert run_both(**settings)[1].steps.graph is not None
 
 
-def test_scheduled_values_reach_the_replays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_replays_use_scheduled_values(monkeypatch: pytest.MonkeyPatch) -> None:
     schedules = {"lr": "linear 0", "ema": "linear 400", "loss.gp_weight": "cosine 1"}
     settings = {**MLP, "model": "wgan-gp", "schedules": schedules}
     with monkeypatch.context() as patch:
         patch.setattr("ganctl.training.schedules.KEEPS_LR_ON_DEVICE", ())
         plain = Training(False, **settings)
     assert plain.schedules.on_the_host() == ["g_optimizer.lr", "d_optimizer.lr"]
-    plain.go()
-    eager, captured = both(**settings)
+    plain.run()
+    eager, captured = run_both(**settings)
     assert captured.schedules.on_the_host() == []
     assert isinstance(captured.engine.g_optimizer.param_groups[0]["lr"], Tensor)
     assert eager.engine.state_dict()["g_optimizer"]["param_groups"][0]["lr"] == pytest.approx(1e-4 / STEPS)
     for one, other in zip(eager.engine.G.parameters(), plain.engine.G.parameters(), strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)  # the same but for the rate's last bits
+        torch.testing.assert_close(
+            one, other, rtol=1e-4, atol=1e-6
+        )  # the learning rate differs in its last bits
 
 
-def test_what_is_not_found_beforehand_is_noticed_by_comparing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comparison_finds_a_learning_rate_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "ganctl.training.schedules.KEEPS_LR_ON_DEVICE", ()
-    )  # nor does this Steps ask on_the_host
-    _, captured = both(**MLP, schedules={"lr": "linear 0"})
-    (line,) = captured.said
-    assert "a replay comes to other values" in line
+    )  # and Steps gets no fallback_reason
+    _, captured = run_both(**MLP, schedules={"lr": "linear 0"})
+    (line,) = captured.log
+    assert "a replay computes other values" in line
     assert captured.steps.graph is None
 
 
-def test_runs_with_a_graph_and_without_are_one_also_when_they_go_on(
+def test_runs_with_and_without_graph_are_equal_also_after_resuming(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *_: None)
@@ -155,36 +162,36 @@ def test_runs_with_a_graph_and_without_are_one_also_when_they_go_on(
     }
     eager = ganctl.train(out=tmp_path / "eager", graph=False, **settings)
     whole = ganctl.train(out=tmp_path / "whole", **settings)
-    assert "from Python" not in whole.log_file.read_text()
+    assert "eager steps" not in whole.log_file.read_text()
     parts = Run(shutil.copytree(whole.path, tmp_path / "parts"))
     for path in parts.checkpoints[1:]:
         path.unlink()
-    ganctl.train(resume_from=parts.path, quiet=True)  # after 3 eager steps of its own
+    ganctl.train(resume_from=parts.path, quiet=True)  # begins with eager steps again
     assert_same_run(whole, parts)
     assert eager.losses_file.read_bytes() == whole.losses_file.read_bytes()
     for one, other in zip(eager.samples, whole.samples, strict=True):
         assert one.read_bytes() == other.read_bytes()
 
 
-def go_without(change: Callable[[Engine], None]) -> str:
-    """The line of a training that must go on without a graph, and as if none had been tried."""
+def fallback_line(change: Callable[[Engine], None]) -> str:
+    """Assert that a training falls back to eager steps with unchanged results, and return the line about it."""
     eager, captured = Training(False, change, **MLP), Training(True, change, **MLP)
-    assert_same_state(eager.go(), captured.go())
-    (line,) = captured.said
+    assert_same_state(eager.run(), captured.run())
+    (line,) = captured.log
     assert captured.steps.graph is None
-    assert line.startswith("Every step is taken from Python, which is slower: ")
+    assert line.startswith("Falls back to eager steps, which are slower: ")
     return line
 
 
-def loss_that(does: Callable[[Any, Tensor], Any]) -> Callable[[Engine], None]:
-    """Makes the engine's loss do something with itself and D's loss in each update of D."""
+def in_discriminator_loss(function: Callable[[Any, Tensor], Any]) -> Callable[[Engine], None]:
+    """Return a change to an engine that calls ``function`` with the loss and its value in each D update."""
 
     def change(engine: Engine) -> None:
         original = engine.loss.discriminator_loss
 
         def changed(*args: Any) -> Any:
             loss, report = original(*args)
-            does(engine.loss, loss)
+            function(engine.loss, loss)
             return loss, report
 
         engine.loss.discriminator_loss = changed  # type: ignore[method-assign]
@@ -201,19 +208,19 @@ def rebind(loss: Any, value: Tensor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("does", "why"),
+    ("function", "reason"),
     [
-        (lambda loss, value: value.item(), "test_capture.py, line .* reads a value from the device"),
+        (lambda loss, value: value.item(), "test_steps.py, line .* reads a value from the device"),
         (lambda loss, value: (two := value.repeat(2))[two > 0], "selects by a mask"),
-        (lambda loss, value: value.detach().numpy(), r"test_capture.py, line .* reads a tensor with \.numpy"),
+        (lambda loss, value: value.detach().numpy(), r"test_steps.py, line .* reads a tensor with \.numpy"),
         (lambda loss, value: torch.tensor(0.5), "makes a tensor from Python's numbers"),
         (count, r"loss\.count is changed by Python after each step"),
         (rebind, r"loss\.mean is another tensor after each step"),
         (lambda loss, value: random.random(), "draws Python's random numbers"),
     ],
 )
-def test_what_a_replay_could_not_repeat_is_found_beforehand(does: Callable[..., Any], why: str) -> None:
-    assert re.search(why, go_without(loss_that(does)))
+def test_watched_step_finds_what_a_replay_cannot_repeat(function: Callable[..., Any], reason: str) -> None:
+    assert re.search(reason, fallback_line(in_discriminator_loss(function)))
 
 
 class FailsWhenCaptured(nn.Module):
@@ -224,15 +231,15 @@ class FailsWhenCaptured(nn.Module):
         return x
 
 
-def test_a_capture_that_fails_leaves_no_trace() -> None:
+def test_failed_capture_has_no_effect() -> None:
     def change(engine: Engine) -> None:
         engine.G.layers.append(FailsWhenCaptured())
 
-    line = go_without(change)
-    assert line == "Every step is taken from Python, which is slower: RuntimeError: cannot be captured."
+    line = fallback_line(change)
+    assert line == "Falls back to eager steps, which are slower: RuntimeError: cannot be captured."
 
 
-def test_a_replay_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_replay_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     replay = Trace.replay
 
     def broken(trace: Trace) -> None:
@@ -240,40 +247,40 @@ def test_a_replay_that_fails_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("cannot be replayed")
 
     monkeypatch.setattr(Trace, "replay", broken)
-    assert "a replay comes to other values" in go_without(lambda engine: None)
+    assert "a replay computes other values" in fallback_line(lambda engine: None)
 
 
-def test_what_python_remembers_elsewhere_is_right_for_who_goes_on_without() -> None:
+def test_hidden_state_in_python_is_correct_after_falling_back() -> None:
     def change(engine: Engine) -> None:
-        original, seen = engine.loss.discriminator_loss, [0]
+        original, calls = engine.loss.discriminator_loss, [0]
 
         def changed(*args: Any) -> Any:
-            seen[0] += 1  # where nobody looks for it
+            calls[0] += 1  # in a closure, which host_state does not cover
             loss, report = original(*args)
-            return loss * seen[0], report
+            return loss * calls[0], report
 
         engine.loss.discriminator_loss = changed  # type: ignore[method-assign]
 
-    assert "a replay comes to other values" in go_without(change)
+    assert "a replay computes other values" in fallback_line(change)
 
 
-def test_weights_keep_their_place_so_that_pictures_are_of_the_replayed_ones() -> None:
+def test_replays_update_weights_in_place() -> None:
     training = Training(True, **MLP)
-    training.go(WARM_UP + 1)
-    places = [weight.data_ptr() for weight in training.engine.sampler.parameters()]
+    training.run(WARM_UP + 1)
+    addresses = [weight.data_ptr() for weight in training.engine.sampler.parameters()]
     before = [weight.clone() for weight in training.engine.sampler.parameters()]
     training.steps()
-    assert places == [weight.data_ptr() for weight in training.engine.sampler.parameters()]
+    assert addresses == [weight.data_ptr() for weight in training.engine.sampler.parameters()]
     assert not any(map(torch.equal, before, training.engine.sampler.parameters()))
 
 
-def test_settings_of_the_machine_come_from_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_device_settings_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *_: None)
-    seen = []
+    compiled = []
     monkeypatch.setattr(
-        nn.Module, "compile", lambda self: seen.append((self, torch.are_deterministic_algorithms_enabled()))
+        nn.Module,
+        "compile",
+        lambda self: compiled.append((self, torch.are_deterministic_algorithms_enabled())),
     )
     words = (
         "train --model gan-basic --data glyphs -o data.n=16 --batch-size 8 --steps 2 --tracker none --quiet"
@@ -293,8 +300,8 @@ def test_settings_of_the_machine_come_from_the_command_line(
     assert result.exit_code == 0, result.output
     config = Run(out).config
     assert (config["deterministic"], config["graph"], config["compile"]) == (True, False, True)
-    assert [deterministic for _, deterministic in seen] == [
+    assert [deterministic for _, deterministic in compiled] == [
         True
-    ]  # G alone: the loss differentiates D's gradient
+    ]  # only G: the loss takes the gradient of D's gradient
     assert "D is not compiled" in Run(out).log_file.read_text()
     assert not torch.are_deterministic_algorithms_enabled()
