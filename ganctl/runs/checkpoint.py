@@ -1,7 +1,7 @@
-"""Checkpoints: one file that is there whole or not at all, runs no code when loaded, and is verified first.
+"""Checkpoint files: written atomically, verified before they are read, and loaded without running code.
 
-The file is what :func:`torch.save` writes, a zip archive, with the SHA-256 of its bytes in the archive's
-comment. Torch itself loads a flipped bit in silence; ganctl reads nothing before the digest fits.
+A file is the zip archive that :func:`torch.save` writes, with the SHA-256 of its bytes in the archive's comment. torch
+does not notice a flipped bit, so nothing is read unless the digest matches.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ import torch
 
 from ganctl.errors import CHECKPOINT, GanctlError
 from ganctl.runs.checkpoint_schema import check
-from ganctl.runs.folder import Run
+from ganctl.runs.folder import CHECKPOINT_NAME, Run, files_by_step
 from ganctl.system.files import write_atomically
 
 FORMAT = 1
 SEAL = b"ganctl-sha256:"
 SEAL_LENGTH = len(SEAL) + 64
-ZIP_END = struct.pack("<H", 0)  # an archive without a comment ends in its length, 0
+ZIP_END = struct.pack("<H", 0)  # an archive without a comment ends in the comment's length, 0
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` to ``path``, atomically: after a crash at any moment the old file or the new one is there.
+    """Write ``state`` to ``path``. After a crash at any moment, either the old or the new file exists.
 
     Raises:
-        GanctlError: the disk is full or the folder cannot be written; what was there before still is.
+        GanctlError: the disk is full, or the folder is not writable. An old file is kept.
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
@@ -37,17 +37,18 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The state in ``path``, on the CPU. No code in it is run, whoever made it.
+    """Load the state in ``path`` to the CPU, without running any code in it.
 
     Raises:
-        GanctlError: with status ``CHECKPOINT``: no such file, damaged, not a checkpoint, or of a later ganctl.
+        GanctlError: with status ``CHECKPOINT``, if there is no such file, it is damaged, is not a checkpoint, or was
+            written by a later ganctl.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise GanctlError(
             f"Cannot read the checkpoint {path}: {error.strerror}.",
-            "Checkpoints lie in a run's folder: runs/*/checkpoints/*.pt",
+            "Checkpoints are in the run folder: runs/*/checkpoints/*.pt",
             status=CHECKPOINT,
         ) from error
     archive = unseal(data, path)
@@ -55,10 +56,10 @@ def load(path: Path) -> dict[str, Any]:
         state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # torch's text advises weights_only=False; that must never reach a user
+    except Exception as error:  # never show torch's message, which recommends weights_only=False
         raise GanctlError(
-            f"{path} is not a checkpoint of ganctl: it holds more than tensors and plain values.",
-            "It could run code when loaded, so nothing of it was. Do not use it unless you know who made it.",
+            f"{path} is not a checkpoint of ganctl: it contains more than tensors and plain values.",
+            "It was not loaded, because it could run code. Do not use files from unknown sources.",
             status=CHECKPOINT,
         ) from error
     if not isinstance(state, dict) or not isinstance(state.get("format"), int):
@@ -68,7 +69,7 @@ def load(path: Path) -> dict[str, Any]:
     if state["format"] > FORMAT:
         raise GanctlError(
             f"{path} was written by a later ganctl ({state.get('ganctl', 'unknown')}).",
-            "Update this one: pip install -U ganctl",
+            "Update ganctl: pip install -U ganctl",
             status=CHECKPOINT,
         )
     check(state, path)
@@ -76,7 +77,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def seal(archive: bytes) -> bytes:
-    """``archive`` with the digest of its bytes as its comment."""
+    """Return ``archive`` with the digest of its bytes in its comment."""
     if not archive.endswith(ZIP_END):
         raise ValueError("the archive already has a comment")
     body = archive[: -len(ZIP_END)] + struct.pack("<H", SEAL_LENGTH)
@@ -84,10 +85,10 @@ def seal(archive: bytes) -> bytes:
 
 
 def unseal(data: bytes, path: Path) -> bytes:
-    """``data`` as it was before :func:`seal`.
+    """Return ``data`` as it was before :func:`seal`.
 
     Raises:
-        GanctlError: the digest is missing or does not fit.
+        GanctlError: the digest is missing or does not match.
     """
     body, mark = data[:-SEAL_LENGTH], data[-SEAL_LENGTH:]
     if mark.startswith(SEAL) and hashlib.sha256(body).hexdigest().encode() == mark[len(SEAL) :]:
@@ -100,20 +101,20 @@ def unseal(data: bytes, path: Path) -> bytes:
         what = "is not a checkpoint of ganctl"
     raise GanctlError(
         f"{path} {what}.",
-        "Copy it again from where it came, or take another of the run's checkpoints.",
+        "Copy it again from its source, or use another checkpoint of the run.",
         status=CHECKPOINT,
     )
 
 
 def find_checkpoint(path: Path) -> Path:
-    """``path`` itself, or the newest checkpoint of the run folder that it is."""
+    """Return ``path`` if it is a file, otherwise the newest checkpoint in the run folder or folder at ``path``."""
     if not path.is_dir():
         return path
-    found = Run(path).checkpoints or sorted(path.glob("step-*.pt"))
+    found = Run(path).checkpoints or files_by_step(path, CHECKPOINT_NAME)
     if not found:
         raise GanctlError(
-            f"{path} holds no checkpoint.",
-            "Give a .pt file or a run folder, as in runs/00001-dcgan-mnist.",
+            f"{path} contains no checkpoint.",
+            "Give a .pt file or a run folder, such as runs/00001-dcgan-mnist.",
             status=CHECKPOINT,
         )
     return found[-1]

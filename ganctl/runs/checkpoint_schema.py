@@ -1,4 +1,4 @@
-"""What a checkpoint must hold before anything is made of it: whoever wrote it, nothing is taken on trust."""
+"""Validation of a checkpoint's contents before anything is built from them. No file is trusted."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from ganctl.errors import CHECKPOINT, GanctlError
 from ganctl.plugin import options
 
 PLAIN = (bool, int, float, str, type(None))
-#: What names a component, its distribution and its version: they are shown, and one is told to install them.
+#: Allowed in names of components, distributions and versions, since they appear in commands that users paste.
 SAFE_TEXT = re.compile(r"[\w.:+!-]+", re.ASCII)
 
 
 def check(state: dict[str, Any], path: Path) -> None:
-    """Raise a GanctlError with status ``CHECKPOINT`` unless every part of ``state`` is there and of its type."""
+    """Raise a GanctlError with status ``CHECKPOINT`` unless ``state`` has every part, each of the right type."""
     for name, is_right in _PARTS.items():
         if name not in state:
             raise _unusable(path, f"it has no '{name}'")
         if not is_right(state[name]):
-            raise _unusable(path, f"its '{name}' is not what a training writes")
+            raise _unusable(path, f"its '{name}' has the wrong type or range")
     _check_config(state["config"], path)
     for setting in ("model", *COMPONENTS):
         named = state["config"].get(setting)
         if named is None or (setting == "latent" and setting not in state["components"]):
             continue
         if setting not in state["components"]:
-            raise _unusable(path, f"it does not say where its '{setting}' comes from")
+            raise _unusable(path, f"the distribution of its '{setting}' is missing")
         name = named["name"] if isinstance(named, dict) else named
         if state["components"][setting]["name"] != name.rpartition(":")[2]:  # of "distribution:name"
             raise _unusable(path, f"its '{setting}' has two names")
@@ -43,7 +43,7 @@ def check(state: dict[str, Any], path: Path) -> None:
 
 @contextmanager
 def checkpoint_errors(path: Path) -> Iterator[None]:
-    """What goes wrong within is the fault of the checkpoint ``path``, and is reported as such."""
+    """Report errors raised in the block as errors of the checkpoint ``path``."""
     try:
         yield
     except GanctlError as error:
@@ -80,7 +80,7 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
 def _unusable(path: Path, why: str) -> GanctlError:
     return GanctlError(
         f"{path} is not a checkpoint that this ganctl can use: {why}.",
-        "Update ganctl if a later one wrote it; else take another of the run's checkpoints.",
+        "Update ganctl if a later version wrote it. Otherwise, use another checkpoint of the run.",
         status=CHECKPOINT,
     )
 

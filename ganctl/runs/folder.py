@@ -1,7 +1,8 @@
-"""The run folder: one training and everything it leaves behind."""
+"""The run folder: the files of one training run, its lock, and how it is created."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +17,10 @@ from ganctl.runs.status import Status
 from ganctl.system import toml
 from ganctl.system.jsonl import read_lines
 from ganctl.system.numbered_folder import create_numbered_folder
+
+#: File names that training writes. Other files in the same folders belong to the user and are never touched.
+CHECKPOINT_NAME = re.compile(r"step-([0-9]{8,})\.pt")
+SAMPLES_NAME = re.compile(r"epoch-([0-9]{4,})-step-([0-9]{8,})\.png")
 
 
 class Run:
@@ -45,7 +50,7 @@ class Run:
         return f"Run({str(self.path)!r})"
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the newest sample, the curves, and how far it came."""
+        """Show the newest samples, the curves and the progress in a notebook."""
         from ganctl.reports.notebook import card
         from ganctl.runs import history
 
@@ -57,38 +62,38 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """The settings in ``config.toml``, as plain values."""
+        """Settings in ``config.toml``, as plain values."""
         return toml.read(self.config_file)
 
     @property
     def losses(self) -> list[dict[str, Any]]:
-        """The records of ``losses.jsonl``: ``step``, ``epoch``, ``d_loss``, ``g_loss``, ``D(x)``, ``D(G(z))``, …"""
+        """Lines of ``losses.jsonl``: ``step``, ``epoch``, ``d_loss``, ``g_loss``, ``D(x)``, ``D(G(z))``, …"""
         return list(read_lines(self.losses_file))
 
     @property
     def metrics(self) -> list[dict[str, Any]]:
-        """The records of ``metrics.jsonl``: ``step``, ``epoch`` and the metrics; none if there are none."""
+        """Lines of ``metrics.jsonl``: ``step``, ``epoch`` and the metrics. Empty without metrics."""
         return list(read_lines(self.metrics_file))
 
     @property
     def checkpoints(self) -> list[Path]:
-        """The checkpoints, oldest first."""
-        return sorted(self.checkpoints_dir.glob("step-*.pt"))
+        """Checkpoints, oldest first."""
+        return files_by_step(self.checkpoints_dir, CHECKPOINT_NAME)
 
     @property
     def samples(self) -> list[Path]:
-        """The sample pictures, oldest first."""
-        return sorted(self.samples_dir.glob("*.png"))
+        """Sample grids, oldest first."""
+        return files_by_step(self.samples_dir, SAMPLES_NAME)
 
     def checkpoint_file(self, step: int) -> Path:
         return self.checkpoints_dir / f"step-{step:08d}.pt"
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep every other process out of this folder. The lock goes with the process, even by ``kill -9``.
+        """Keep all other processes out of this folder. The kernel releases the lock when the process ends.
 
         Raises:
-            InUseError: another process has it.
+            InUseError: another process holds the lock.
         """
         try:
             lock = FileLock(self.path / ".lock")
@@ -96,7 +101,7 @@ class Run:
         except Timeout:
             raise InUseError(
                 f"Another process is training in {self.path}.",
-                "Wait for it or stop it, or start a run of its own without --out and --resume.",
+                "Wait for it or stop it, or start another run without --out and --resume.",
             ) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -107,24 +112,24 @@ class Run:
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
-        """The run folder at ``path``.
+        """Return the run folder at ``path``.
 
         Raises:
-            GanctlError: there is none.
+            GanctlError: there is no run folder, or an earlier ganctl made it.
         """
         run = cls(path)
         if not run.config_file.is_file():
             what = "is not a run folder: it has no config.toml" if run.path.is_dir() else "does not exist"
-            raise GanctlError(f"{path} {what}.", "Runs lie in the folder runs/.", status=USAGE)
+            raise GanctlError(f"{path} {what}.", "Run folders are in runs/ by default.", status=USAGE)
         run_status.read(run.status_file)  # refuses the folder of an earlier ganctl
         return run
 
     @classmethod
     def create(cls, path: Path) -> Run:
-        """A new folder at exactly ``path``.
+        """Create a run folder at exactly ``path``.
 
         Raises:
-            GanctlError: it is there already and not empty, or cannot be made.
+            GanctlError: the folder exists and is not empty, or cannot be created.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,7 +143,7 @@ class Run:
 
     @classmethod
     def create_numbered(cls, runs: Path, name: str) -> Run:
-        """A new folder ``runs/NNNNN-name`` with the next number; processes that start at once get one each."""
+        """Create ``runs/NNNNN-name`` with the next number. Concurrent processes get different numbers."""
         try:
             path = create_numbered_folder(runs, name, default="run")
         except OSError as error:
@@ -150,7 +155,7 @@ class Run:
             self.samples_dir.mkdir()
             self.checkpoints_dir.mkdir()
             run_status.write(self.status_file, Status("waiting"))
-        except FileExistsError:  # another start chose it at the same moment
+        except FileExistsError:  # another process created it at the same moment
             raise _taken(self.path) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -160,17 +165,27 @@ class Run:
         return self
 
 
+def files_by_step(folder: Path, name: re.Pattern[str]) -> list[Path]:
+    """Return the files in ``folder`` whose whole name matches, in order of the step in the last group of ``name``."""
+    if not folder.is_dir():
+        return []
+    found = [
+        (int(match[match.lastindex or 1]), p) for p in folder.iterdir() if (match := name.fullmatch(p.name))
+    ]
+    return [path for _, path in sorted(found)]
+
+
 def _taken(path: Path) -> GanctlError:
     return GanctlError(
         f"{path} already exists and is not empty.",
-        f"Go on with it: ganctl train --resume {path}  Or choose another folder.",
+        f"Resume it: ganctl train --resume {path}  Or choose another folder.",
         status=USAGE,
     )
 
 
 def _unwritable(path: Path, error: OSError) -> GanctlError:
     return GanctlError(
-        f"Cannot make a run folder at {path}: {error.strerror or error}.",
-        "Choose another place with --runs DIR.",
+        f"Cannot create a run folder at {path}: {error.strerror or error}.",
+        "Choose another parent directory with --runs DIR.",
         status=status_of(error),
     )

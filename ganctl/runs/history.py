@@ -1,4 +1,4 @@
-"""What a run folder tells about itself: how far it came, how it ended, its curves and pictures. Free of torch."""
+"""A run folder as other commands read it: state, progress, losses, samples. Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import io
 import math
 import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.runs import status as run_status
-from ganctl.runs.folder import Run
+from ganctl.runs.folder import SAMPLES_NAME, Run
 from ganctl.runs.status import State, Status
 from ganctl.system.jsonl import read_lines
 
@@ -22,18 +23,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """A sample picture after ``step``, at ``epoch``, which is whole where an epoch ended in that step."""
+    """A sample grid after ``step``. ``epoch`` is a whole number if an epoch ended in that step."""
 
     step: int
     epoch: float
     path: Path
-    drawn: bytes | None = None  # the file's content where there is no file: drawn from a checkpoint
+    drawn: bytes | None = None  # PNG bytes, if drawn from a checkpoint and not in a file
 
     def open(self) -> Image:
-        """The picture, decoded.
+        """Return the decoded image.
 
         Raises:
-            OSError: it is damaged.
+            OSError: the file is damaged.
         """
         from PIL import Image
 
@@ -44,7 +45,12 @@ class Frame:
 
 @dataclass(frozen=True)
 class History:
-    """A run as it is on disk at this moment."""
+    """A run folder as it was when it was read.
+
+    Attributes:
+        note: message of the error that ended the run, or ``""``.
+        total: number of steps of the whole run; None if not known yet.
+    """
 
     name: str
     path: Path
@@ -55,13 +61,13 @@ class History:
     frames: list[Frame]
     real: Path | None
     state: State
-    note: str  # the error that it ended with, if it did
-    total: int | None  # steps that it is to have; None: not known yet
+    note: str
+    total: int | None
     status: Status
 
     @property
     def step(self) -> int:
-        """The last step that is known of."""
+        """Last step that was logged or sampled."""
         return max([r["step"] for r in self.losses[-1:]] + [frame.step for frame in self.frames[-1:]] + [0])
 
     @property
@@ -70,12 +76,12 @@ class History:
 
     @property
     def seconds(self) -> float:
-        """Of training so far."""
+        """Seconds of training so far."""
         return float(self.timing[-1]["seconds"]) if self.timing else 0.0
 
     @property
     def images_per_second(self) -> float | None:
-        """The median over the run, which a pause or a busy minute does not move."""
+        """Median speed over the run, which short pauses do not affect."""
         speeds = sorted(t["images_per_second"] for t in self.timing)
         return float(speeds[len(speeds) // 2]) if speeds else None
 
@@ -97,25 +103,25 @@ class History:
         }
 
     def epoch_of(self, step: int) -> float:
-        """How often D had seen the data after ``step``."""
+        """Number of times that D had seen the dataset after ``step``."""
         return step * _epochs_per_step(self.losses)
 
     def column(self, name: str) -> list[float]:
-        """One column of ``losses.jsonl``, nan where it is missing."""
+        """Return one column of ``losses.jsonl``, with nan for missing values."""
         return [number(r.get(name)) for r in self.losses]
 
 
 def read(path: Path) -> History:
-    """The run folder at ``path``, whatever state it is in.
+    """Read the run folder at ``path``, in any state.
 
     Raises:
-        GanctlError: there is none.
+        GanctlError: there is no run folder, or an earlier ganctl made it.
     """
     run = Run.open(path)
     try:
         config = run.config
         note = ""
-    except GanctlError as error:  # a damaged file must not hide the other runs of a report
+    except GanctlError as error:  # one damaged file must not hide the other runs of a report
         config, note = {}, error.message
     status = run_status.read(run.status_file)
     state = status.state
@@ -143,7 +149,7 @@ def read(path: Path) -> History:
 
 
 def find(path: Path) -> list[Path]:
-    """The run folders that ``path`` means: itself, or those in it, two levels deep, in the order of their names.
+    """Return ``path`` if it is a run folder, otherwise the run folders in it, two levels deep, in natural order.
 
     Raises:
         GanctlError: there are none.
@@ -152,22 +158,22 @@ def find(path: Path) -> list[Path]:
         return [path]
     found = [p.parent for pattern in ("*/config.toml", "*/*/config.toml") for p in path.glob(pattern)]
     if not found:
-        what = "has no run folders in it" if path.is_dir() else "does not exist"
+        what = "contains no run folders" if path.is_dir() else "does not exist"
         raise GanctlError(f"{path} {what}.", "Give a run folder, or a folder of runs.", status=USAGE)
     return sorted(found, key=_natural)
 
 
 def newest(runs: Path) -> Path:
-    """The run in the folder ``runs`` that was written to last.
+    """Return the run folder in ``runs`` that was written to last.
 
     Raises:
-        GanctlError: there is none.
+        GanctlError: there are none.
     """
-    return max(find(runs), key=lambda path: max(p.stat().st_mtime for p in path.iterdir()))
+    return max(find(runs), key=_last_modified)
 
 
 def in_use(run: Run) -> bool:
-    """Whether a process holds the lock of ``run``. Asking takes it for a moment, and leaves no file."""
+    """Return whether a process holds the lock of ``run``, without creating a file."""
     lock = run.path / ".lock"
     try:
         import fcntl
@@ -193,7 +199,7 @@ def in_use(run: Run) -> bool:
 
 
 def number(value: Any) -> float:
-    """``value`` if it is a number, else nan."""
+    """Return ``value`` if it is a number, otherwise nan."""
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
@@ -212,15 +218,24 @@ def _total(config: dict[str, Any], records: list[dict[str, Any]]) -> int | None:
 
 
 def _frame(path: Path, records: list[dict[str, Any]]) -> Frame | None:
-    match = re.fullmatch(r"epoch-(\d+)-step-(\d+)\.png", path.name)
+    match = SAMPLES_NAME.fullmatch(path.name)
     if not match:
         return None
     named, step, rate = int(match[1]), int(match[2]), _epochs_per_step(records)
-    # The name has the epoch that the step belongs to; it is whole if that epoch ended in this very step.
+    # The file name has the epoch that the step belongs to. It ended in this step if the two numbers agree.
     epoch = step * rate
     return Frame(step, float(named) if not rate or abs(epoch - named) <= rate else round(epoch, 3), path)
 
 
 def _natural(path: Path) -> list[Any]:
-    """``lr-10`` after ``lr-9``."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", str(path))]
+    """Sort key that puts ``lr-10`` after ``lr-9``."""
+    parts = re.split(r"([0-9]+)", str(path))
+    return [(0, int(part), "") if i % 2 else (1, 0, part) for i, part in enumerate(parts)]
+
+
+def _last_modified(folder: Path) -> float:
+    times = [0.0]
+    for path in folder.iterdir():
+        with suppress(OSError):  # a broken link, or a temporary file that was renamed in the meantime
+            times.append(path.stat().st_mtime)
+    return max(times)

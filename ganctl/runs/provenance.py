@@ -1,9 +1,9 @@
-"""Which distribution and version each component of a run came from, and whether it is installed now."""
+"""Provenance: the distribution and version of each component of a run, and whether they are installed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ganctl.config.resolve import own_component
 from ganctl.config.settings import COMPONENTS, Config
@@ -12,12 +12,12 @@ from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import Spec
 
-if TYPE_CHECKING:
-    pass
-
 
 def config_of(registry: Registry, state: dict[str, Any]) -> Config:
-    """The settings in a checkpoint. What others call the same by now is told apart by where it came from then."""
+    """Return the settings in the checkpoint ``state``.
+
+    If several plugins register a name today, the component of the distribution that made the checkpoint is chosen.
+    """
     config = Config.from_dict(state["config"])
     parts: dict[str, Any] = {}
     for name, kind in COMPONENTS.items():
@@ -35,9 +35,9 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
         GanctlError: the component is not installed. The hint shows the command that installs it.
     """
     component = state["components"].get(setting)
-    if component is None:  # a latent in a checkpoint of before they were registered: one of ganctl's own
+    if component is None:  # an old checkpoint, whose latent is one of ganctl's own
         return []
-    kind = COMPONENTS.get(setting, setting)  # a model is one
+    kind = COMPONENTS.get(setting, setting)  # "model" is its own kind
     named = state["config"][setting]
     recorded = state["config"].get("plugins", {})
     used = {
@@ -57,7 +57,7 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
 
 
 def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:
-    """Which distribution and version each component of ``config`` comes from."""
+    """Return name, distribution and version of each component of ``config``, by setting."""
     found = {}
     for name, kind in {"model": "model", **COMPONENTS}.items():
         value = getattr(config, name)

@@ -1,8 +1,7 @@
-"""Going on: which checkpoint, in which folder, and what of its logs still holds."""
+"""Resume a run: find the checkpoint and the folder, check the settings, and cut the logs back to the checkpoint."""
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
-from ganctl.runs.folder import Run
+from ganctl.runs.folder import SAMPLES_NAME, Run
 from ganctl.runs.provenance import check_origin, config_of
 from ganctl.system.jsonl import keep_lines
 
-#: Settings that may change when a run goes on, because what is computed does not depend on them.
-#: The data may lie elsewhere by now; that its pixels are the same is checked.
+#: Settings that may change on resume, because the weights do not depend on them. The data may have moved; its pixels
+#: are compared.
 CHANGEABLE = {
     "epochs",
     "steps",
@@ -41,26 +40,30 @@ CHANGEABLE = {
 
 @dataclass(frozen=True)
 class Resume:
-    """What to go on from: ``run`` to go on in it, else a new run that begins with the history of ``history``."""
+    """What to resume: in the folder of ``run``, or in a new run that starts with a copy of the logs of ``history``."""
 
     config: Config
-    state: dict[str, Any] | None  # None: the run was stopped before its first checkpoint
+    state: dict[str, Any] | None  # None if the run was stopped before its first checkpoint
     run: Run | None
     history: Run | None = None
 
 
 def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable[[str], None]) -> Resume:
-    """What ``--resume path`` means, a run folder or a checkpoint, with the settings that were ``given`` besides.
+    """Find what ``--resume path`` asks for, and apply the settings in ``given``.
 
-    A run goes on in its folder from its newest good checkpoint. A checkpoint that has later ones beside it, or
-    lies outside a run, begins a run of its own, so that nothing is written over.
+    A run folder is resumed from its newest intact checkpoint, in the same folder. So is the newest checkpoint of a run.
+    Any other checkpoint starts a new run, so that no later results are overwritten.
+
+    Args:
+        path: a run folder or a checkpoint file.
+        say: called with each warning.
 
     Raises:
-        GanctlError: neither, damaged, or a given setting contradicts the run's.
+        GanctlError: ``path`` is neither, is damaged, or a setting in ``given`` contradicts the run.
     """
     if path.is_dir():
         run = Run.open(path)
-        with run.lock():  # what another process trains in is not even read: its checkpoints come and go
+        with run.lock():  # another process may be adding and removing checkpoints
             file, state = _newest_good(run, say)
         if state and file:
             saved = _config(state, file, registry)
@@ -73,16 +76,16 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
     config = _changed(_config(state, path, registry), registry, given)
     real = path.resolve()
     run = Run(real.parent.parent)
-    if not (run.config_file.is_file() and run.status_file.is_file()):  # outside a run, or an earlier ganctl's
+    if not (run.config_file.is_file() and run.status_file.is_file()):  # not in a run folder of this ganctl
         return Resume(config, state, None)
     if run.checkpoints[-1:] == [real]:
         return Resume(config, state, run)
-    say(f"{path} is not the newest checkpoint of its run, so this goes on in a run of its own.")
+    say(f"{path} is not the newest checkpoint of its run, so it is resumed in a new run.")
     return Resume(config, state, None, history=run)
 
 
 def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
-    """The settings in ``state``, with everything that they name there and every value possible."""
+    """Return the settings in ``state``, after checking that all components are installed and all values are valid."""
     saved = config_of(registry, state)
     single_file.check_recorded(registry, saved.plugins, exact=True)
     for setting in ("model", *COMPONENTS):
@@ -101,13 +104,13 @@ def _newest_good(run: Run, say: Callable[[str], None]) -> tuple[Path | None, dic
             say(f"warning: {error.message}")
             damaged.append(path)
             continue
-        for bad in damaged:  # set aside, or sampling from the run would take it for the newest
+        for bad in damaged:  # otherwise `sample` would use it as the newest
             bad.rename(bad.with_suffix(".damaged"))
         return path, state
     if damaged:
         raise GanctlError(
             f"No checkpoint of {run.path} can be read.",
-            f"Start again with its settings: ganctl train --config {run.config_file}",
+            f"Train again with its settings: ganctl train --config {run.config_file}",
             status=CHECKPOINT,
         )
     return None, None
@@ -116,10 +119,12 @@ def _newest_good(run: Run, say: Callable[[str], None]) -> tuple[Path | None, dic
 def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Config:
     if not given:
         return saved
-    if "model" in given and given["model"] != saved.model:  # its parts would be another's
+    if (
+        "model" in given and given["model"] != saved.model
+    ):  # the components of another model do not fit the weights
         raise _contradiction("model", saved.model, given["model"])
     changed = resolve(registry, saved.to_dict(), given).config
-    # Resolved once more as it is: a component may have gained an option since.
+    # The saved config is resolved again, since a component may have gained an option in the meantime.
     before, after = resolve(registry, saved.to_dict()).config.to_dict(), changed.to_dict()
     for name in before:
         if before[name] != after[name] and name not in CHANGEABLE:
@@ -129,8 +134,8 @@ def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Con
 
 def _contradiction(name: str, was: Any, given: Any) -> GanctlError:
     return GanctlError(
-        f"The run has {name} = {_show(was, given)}, and {_show(given, was)} was given.",
-        f"A run goes on as it began; only these may change: {', '.join(sorted(CHANGEABLE))}.",
+        f"The run has {name} = {_show(was, given)}, but {_show(given, was)} was given.",
+        f"Only these settings may change on resume: {', '.join(sorted(CHANGEABLE))}.",
         status=USAGE,
     )
 
@@ -144,30 +149,31 @@ def _show(value: Any, other: Any) -> str:
 
 
 def truncate_logs(run: Run, step: int, log_every: int) -> None:
-    """Bring the logs and pictures of ``run`` to where they were after ``step``.
+    """Cut the logs and samples of ``run`` back to their state after ``step``.
 
-    A line over less than ``log_every`` steps was the end of a training; its steps come again in a whole line.
+    A line over fewer than ``log_every`` steps is removed too: it was the last line of a session, and its steps are
+    logged again in a whole line.
     """
     for path in (run.losses_file, run.timing_file):
         keep_lines(path, lambda record: record["step"] <= step and record["step"] % log_every == 0)
-    # Of the metrics likewise: what is not an epoch's was the end of a training.
+    # Likewise, metrics within an epoch were computed at the end of a session.
     keep_lines(run.metrics_file, lambda r: r["step"] <= step and float(r["epoch"]).is_integer())
-    for picture in run.samples:
-        if _step_of(picture) > step:
-            picture.unlink()
-    for left_over in [*run.path.glob(".*.tmp"), *run.path.glob("*/.*.tmp")]:
-        left_over.unlink()
+    for samples in run.samples:
+        if _step_of(samples) > step:
+            samples.unlink()
+    for temporary in [*run.path.glob(".*.tmp"), *run.path.glob("*/.*.tmp")]:
+        temporary.unlink()
 
 
 def copy_history(source: Run, target: Run) -> None:
-    """The logs and pictures of ``source``, for a run that branches off it."""
+    """Copy the logs and samples of ``source`` to ``target``, which branches off it."""
     for path in (source.losses_file, source.timing_file, source.metrics_file):
         if path.exists():
             shutil.copyfile(path, target.path / path.name)
-    for picture in source.samples:
-        shutil.copyfile(picture, target.samples_dir / picture.name)
+    for samples in source.samples:
+        shutil.copyfile(samples, target.samples_dir / samples.name)
 
 
-def _step_of(picture: Path) -> int:
-    match = re.search(r"step-(\d+)", picture.name)
-    return int(match[1]) if match else 0
+def _step_of(samples: Path) -> int:
+    match = SAMPLES_NAME.fullmatch(samples.name)
+    return int(match[2]) if match else 0

@@ -193,9 +193,9 @@ BAD: dict[str, Bad] = {
     ),
     # run folders
     "run folder under a file": Bad(
-        (*TRAIN, "--out", "@x/run"), 1, ("Cannot make a run folder", "x/run"), file("x")
+        (*TRAIN, "--out", "@x/run"), 1, ("Cannot create a run folder", "x/run"), file("x")
     ),
-    "run folder is a file": Bad((*TRAIN, "--out", "@x"), 1, ("Cannot make a run folder",), file("x")),
+    "run folder is a file": Bad((*TRAIN, "--out", "@x"), 1, ("Cannot create a run folder",), file("x")),
     "runs that cannot be": Bad((*TRAIN, "--runs", "/proc/runs"), 1, ("/proc/runs", "--runs DIR")),
     "run folder not empty": Bad((*TRAIN, "--out", "@run"), USAGE, ("not empty", "--resume"), finished),
     # going on
@@ -250,7 +250,7 @@ BAD: dict[str, Bad] = {
     "checkpoint that is not there": Bad(
         ("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("Cannot read the checkpoint", "x.pt")
     ),
-    "folder without a checkpoint": Bad(("sample", "--ckpt", "@"), CHECKPOINT, ("holds no checkpoint",)),
+    "folder without a checkpoint": Bad(("sample", "--ckpt", "@"), CHECKPOINT, ("contains no checkpoint",)),
     "no picture": Bad(("sample", "--ckpt", "@run", "--n", 0), USAGE, ("--n", "0"), finished),
     "half a picture": Bad(("sample", "--ckpt", "@run", "--n", 2.5), USAGE, ("--n", "2.5"), finished),
     "unknown ending": Bad(

@@ -169,7 +169,7 @@ def test_as_a_user_meets_it(
         result = ganctl(*args)
         assert result.returncode == 4
         assert result.stderr.startswith(
-            f"error: {path} is not a checkpoint of ganctl: it holds more than tensors"
+            f"error: {path} is not a checkpoint of ganctl: it contains more than tensors"
         )
         assert "Traceback" not in result.stderr
     assert not marker.exists()

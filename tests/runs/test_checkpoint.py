@@ -1,4 +1,4 @@
-"""One file, whole or not at all, that says itself whether it is."""
+"""Checkpoint files: atomic, sealed, loaded without running code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def state(tiny_run: Run) -> dict[str, Any]:
     return checkpoint.load(tiny_run.checkpoints[-1])
 
 
-def test_what_is_saved_is_loaded(state: dict[str, Any], tmp_path: Path) -> None:
+def test_load_returns_the_saved_state(state: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     checkpoint.save(path, state)
     again = checkpoint.load(path)
@@ -37,7 +37,7 @@ def test_what_is_saved_is_loaded(state: dict[str, Any], tmp_path: Path) -> None:
 
 
 def test_every_value_is_plain(state: dict[str, Any]) -> None:
-    """What torch reads without running code: no Path, no Enum, no numpy scalar, no torch.__version__."""
+    """torch reads these types without running code: no Path, Enum, NumPy scalar or torch.__version__."""
 
     def check(value: Any, where: str) -> None:
         if isinstance(value, dict):
@@ -53,15 +53,15 @@ def test_every_value_is_plain(state: dict[str, Any]) -> None:
     check(state, "")
 
 
-def test_the_same_state_is_the_same_file(state: dict[str, Any], tmp_path: Path) -> None:
+def test_equal_states_make_equal_files(state: dict[str, Any], tmp_path: Path) -> None:
     one, two = tmp_path / "a.pt", tmp_path / "b.pt"
     checkpoint.save(one, state)
     checkpoint.save(two, state)
     assert one.read_bytes() == two.read_bytes()
 
 
-def test_plain_torch_reads_it_too(tiny_run: Run) -> None:
-    """A checkpoint is no lock-in: the seal is a zip comment, and the file an archive that torch can load."""
+def test_torch_load_reads_a_checkpoint(tiny_run: Run) -> None:
+    """The seal is a zip comment, so the file remains an archive that torch can load."""
     path = tiny_run.checkpoints[-1]
     assert torch.load(path, weights_only=True)["format"] == checkpoint.FORMAT
     with zipfile.ZipFile(path) as archive:
@@ -69,11 +69,11 @@ def test_plain_torch_reads_it_too(tiny_run: Run) -> None:
         assert archive.comment.startswith(checkpoint.SEAL)
 
 
-def test_it_lies_on_the_cpu(state: dict[str, Any]) -> None:
+def test_load_puts_tensors_on_the_cpu(state: dict[str, Any]) -> None:
     assert all(weight.device.type == "cpu" for weight in state["engine"]["G"].values())
 
 
-def test_a_seal_is_set_once() -> None:
+def test_a_sealed_archive_cannot_be_sealed_again() -> None:
     buffer = io.BytesIO()
     torch.save({"x": 1}, buffer)
     sealed = checkpoint.seal(buffer.getvalue())
@@ -83,7 +83,7 @@ def test_a_seal_is_set_once() -> None:
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
-def test_what_was_there_stays_when_a_save_fails(
+def test_a_failed_save_keeps_the_old_file(
     step: str, state: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.pt"
@@ -105,13 +105,13 @@ def test_what_was_there_stays_when_a_save_fails(
     assert [p.name for p in tmp_path.iterdir()] == ["x.pt"]
 
 
-def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="Is a directory") as caught:
         checkpoint.load(tmp_path)
     assert caught.value.status == 4
 
 
-def test_one_of_a_later_ganctl_says_so(state: dict[str, Any], tmp_path: Path) -> None:
+def test_a_checkpoint_of_a_later_ganctl_is_refused(state: dict[str, Any], tmp_path: Path) -> None:
     buffer = io.BytesIO()
     torch.save({**state, "format": checkpoint.FORMAT + 1, "ganctl": "9.0"}, buffer)
     (tmp_path / "x.pt").write_bytes(checkpoint.seal(buffer.getvalue()))

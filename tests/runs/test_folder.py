@@ -1,4 +1,4 @@
-"""The run folder: made once, numbered, locked, read back."""
+"""The run folder: created, numbered, locked and read."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
 
 
-def test_numbers_go_up(tmp_path: Path) -> None:
+def test_numbers_increase(tmp_path: Path) -> None:
     names = [Run.create_numbered(tmp_path / "runs", "gan-mnist").path.name for _ in range(3)]
     assert names == ["00001-gan-mnist", "00002-gan-mnist", "00003-gan-mnist"]
 
 
-def test_a_number_is_not_given_twice(tmp_path: Path) -> None:
-    """Not after gaps, not for another name, not beside folders that are no runs."""
+def test_a_number_is_never_reused(tmp_path: Path) -> None:
+    """Neither after gaps, nor for another name, nor next to folders that are not runs."""
     for name in ("00007-dcgan-cifar10", "notes", "12-short", "00003-gan"):
         (tmp_path / name).mkdir()
     assert Run.create_numbered(tmp_path, "gan").path.name == "00008-gan"
@@ -37,13 +37,13 @@ def test_a_number_is_not_given_twice(tmp_path: Path) -> None:
         ("..", "00001-run"),
     ],
 )
-def test_a_name_makes_one_folder_and_that_in_its_place(given: str, made: str, tmp_path: Path) -> None:
+def test_any_name_makes_one_folder_in_the_parent(given: str, made: str, tmp_path: Path) -> None:
     run = Run.create_numbered(tmp_path / "runs", given)
     assert run.path == tmp_path / "runs" / made
     assert [p.name for p in tmp_path.iterdir()] == ["runs"]
 
 
-def test_a_chosen_folder_may_be_empty_but_not_used(tmp_path: Path) -> None:
+def test_out_may_exist_only_if_empty(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert Run.create(tmp_path / "empty").checkpoints_dir.is_dir()
     assert Run.create(tmp_path / "a" / "b" / "new").samples_dir.is_dir()
@@ -53,10 +53,10 @@ def test_a_chosen_folder_may_be_empty_but_not_used(tmp_path: Path) -> None:
     assert f"--resume {tmp_path / 'empty'}" in caught.value.hint
 
 
-def test_one_that_appears_at_the_same_moment_is_taken(
+def test_a_folder_created_at_the_same_moment_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both saw an empty folder; the one who makes the first folder in it has it."""
+    """Two processes find an empty folder. The one that creates the first folder in it wins."""
     original = Path.iterdir
 
     def empty_still(self: Path) -> object:
@@ -69,7 +69,7 @@ def test_one_that_appears_at_the_same_moment_is_taken(
         Run.create(tmp_path / "run")
 
 
-def test_only_a_folder_with_settings_is_a_run(tmp_path: Path) -> None:
+def test_open_requires_config_and_status(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="does not exist"):
         Run.open(tmp_path / "none")
     with pytest.raises(GanctlError, match=r"no config\.toml"):
@@ -81,7 +81,7 @@ def test_only_a_folder_with_settings_is_a_run(tmp_path: Path) -> None:
     assert Run.open(tmp_path).path == tmp_path
 
 
-def test_a_lock_keeps_others_out_until_it_is_given_back(tmp_path: Path) -> None:
+def test_lock_excludes_other_processes_until_released(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run")
     with run.lock(), pytest.raises(GanctlError, match="Another process is training"), Run(run.path).lock():
         pass
@@ -93,7 +93,7 @@ def test_a_lock_keeps_others_out_until_it_is_given_back(tmp_path: Path) -> None:
         pass
 
 
-def test_checkpoints_and_samples_come_oldest_first(tmp_path: Path) -> None:
+def test_checkpoints_and_samples_are_sorted_by_step(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run")
     for step in (1000, 7, 99):
         run.checkpoint_file(step).touch()
@@ -104,7 +104,7 @@ def test_checkpoints_and_samples_come_oldest_first(tmp_path: Path) -> None:
     assert [p.name[-12:-4] for p in run.samples] == ["00000007", "00000099", "00001000"]
 
 
-def test_what_a_finished_run_tells(tiny_run: Run) -> None:
+def test_a_finished_run_is_read(tiny_run: Run) -> None:
     assert tiny_run.config["model"] == "gan"
     assert tiny_run.config["data"] == {"name": "glyphs", "n": 100, "seed": 0}
     assert [record["step"] for record in tiny_run.losses] == [7, 13]
@@ -113,20 +113,20 @@ def test_what_a_finished_run_tells(tiny_run: Run) -> None:
     assert repr(tiny_run) == f"Run({str(tiny_run.path)!r})"
 
 
-def test_its_name_is_the_folders_wherever_one_stands(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_does_not_depend_on_the_current_folder(tiny_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tiny_run.path)
     assert Run(".").name == tiny_run.path.name
     assert Run(os.curdir).losses == tiny_run.losses
 
 
-def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
+def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run")
     run.losses_file.write_text('{"step": 7, "d_loss": "nan"}\n{"step": 14, "d_lo')
     assert [record["step"] for record in run.losses] == [7]
     assert run.losses[0]["d_loss"] != run.losses[0]["d_loss"]
 
 
-def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+def test_an_unwritable_parent_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for make in (
         lambda: Run.create(tmp_path / "file" / "run"),
@@ -134,7 +134,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         lambda: Run.create_numbered(tmp_path / "file" / "runs", "gan"),
         lambda: Run.create_numbered(tmp_path / "file", "gan"),
     ):
-        with pytest.raises(GanctlError, match="Cannot make a run folder") as caught:
+        with pytest.raises(GanctlError, match="Cannot create a run folder") as caught:
             make()
         assert caught.value.status == 1
         assert "--runs" in caught.value.hint

@@ -1,4 +1,4 @@
-"""What a run folder tells about itself, whatever state it is in."""
+"""A run folder is read correctly in every state."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_no_line_of_the_log_is_read(tmp_path: Path) -> None:
     assert (h.state, h.total, h.facts["images"]) == ("finished", 100, "1,600")
 
 
-def test_an_earlier_ganctls_run_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_run_folder_of_an_earlier_ganctl_is_refused(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
     (path / "status.json").unlink()
     with pytest.raises(GanctlError, match="an earlier ganctl made it") as refused:
@@ -59,7 +59,7 @@ def test_an_earlier_ganctls_run_folder_is_refused_in_one_line(tmp_path: Path) ->
     assert "--resume" in refused.value.hint
 
 
-def test_one_that_somebody_trains_in_is_running_and_asking_disturbs_nobody(tmp_path: Path) -> None:
+def test_a_locked_run_is_running_and_reading_leaves_the_lock_alone(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status={"state": "running"})
     with Run(path).lock():
         assert history.read(path).state == "running"
@@ -68,7 +68,7 @@ def test_one_that_somebody_trains_in_is_running_and_asking_disturbs_nobody(tmp_p
         pass
 
 
-def test_one_that_has_not_begun_and_files_that_are_missing_or_damaged(tmp_path: Path) -> None:
+def test_waiting_runs_and_missing_or_damaged_files(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "config.toml").write_text("model = 'gan'\n")
@@ -96,14 +96,14 @@ def test_total_is_estimated_before_training_has_written_it(tmp_path: Path) -> No
     )
 
 
-def test_a_picture_in_the_midst_of_an_epoch_is_not_at_its_end(tmp_path: Path) -> None:
+def test_samples_within_an_epoch_have_a_fractional_epoch(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
     fake_runs.grid(1).save(path / "samples" / "epoch-0002-step-00000040.png")
     (path / "samples" / "mine.png").write_bytes(b"")
     assert [f.epoch for f in history.read(path).frames] == [0, 1, 1.6, 2, 3, 4]
 
 
-def test_a_column_has_a_gap_where_a_value_is_missing(tmp_path: Path) -> None:
+def test_missing_values_of_a_column_are_nan(tmp_path: Path) -> None:
     path = fake_runs.make(
         tmp_path / "a", record=lambda s: {"g_loss": "nan"} if s == 10 else {}, steps=(5, 10)
     )
@@ -112,18 +112,18 @@ def test_a_column_has_a_gap_where_a_value_is_missing(tmp_path: Path) -> None:
     assert all(map(math.isnan, [h.column("g_loss")[1], *h.column("penalty")]))
 
 
-def test_runs_are_found_in_folders_in_natural_order(tmp_path: Path) -> None:
+def test_find_returns_runs_in_natural_order(tmp_path: Path) -> None:
     for name in ("runs/lr-10", "runs/lr-9", "runs/sweep/a"):
         fake_runs.make(tmp_path / name)
     assert [p.name for p in history.find(tmp_path / "runs")] == ["lr-9", "lr-10", "a"]
     assert history.find(tmp_path / "runs" / "lr-9") == [tmp_path / "runs" / "lr-9"]
-    with pytest.raises(GanctlError, match="has no run folders in it"):
+    with pytest.raises(GanctlError, match="contains no run folders"):
         history.find(tmp_path / "runs" / "lr-9" / "samples")
     with pytest.raises(GanctlError, match="does not exist"):
         history.find(tmp_path / "nowhere")
 
 
-def test_the_newest_run_is_the_one_written_to_last(tmp_path: Path) -> None:
+def test_newest_returns_the_run_modified_last(tmp_path: Path) -> None:
     import os
 
     for name in ("a", "b"):

@@ -1,4 +1,4 @@
-"""Runs from beginning to end, and the promise that stopping and going on changes nothing."""
+"""Whole runs, and the guarantee that a resumed run equals an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ganctl.system.signals import Interrupted
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("step", [1, 10, 14, 19])  # in an epoch, at a line's end, at an epoch's end
-def test_stopped_and_gone_on_is_never_stopped(
+def test_resumed_equals_uninterrupted(
     model: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(model, tmp_path / "whole")
@@ -38,7 +38,7 @@ def test_stopped_and_gone_on_is_never_stopped(
     assert_same_run(whole, parts)
 
 
-def test_the_control_without_random_state_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_without_rng_state_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = train("dcgan", tmp_path / "whole")
     stop_at(monkeypatch, 10)
     with pytest.raises(Interrupted):
@@ -49,7 +49,7 @@ def test_the_control_without_random_state_differs(tmp_path: Path, monkeypatch: p
     assert not all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_more_epochs_later_are_the_same_as_at_once(tmp_path: Path) -> None:
+def test_resuming_with_more_epochs_equals_one_long_run(tmp_path: Path) -> None:
     at_once = train("gan", tmp_path / "once")
     later = train("gan", tmp_path / "later", epochs=2)
     ganctl.train(resume_from=later.path, epochs=4, quiet=True)
@@ -57,7 +57,7 @@ def test_more_epochs_later_are_the_same_as_at_once(tmp_path: Path) -> None:
     assert later.config["epochs"] == 4
 
 
-def test_an_earlier_checkpoint_goes_on_in_a_run_of_its_own(
+def test_an_earlier_checkpoint_is_resumed_in_a_new_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -69,7 +69,9 @@ def test_an_earlier_checkpoint_goes_on_in_a_run_of_its_own(
     assert_same_run(whole, branch)
 
 
-def test_a_checkpoint_alone_goes_on_without_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_checkpoint_is_resumed_without_its_run_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     whole = train("gan", tmp_path / "whole")
     (tmp_path / "elsewhere").mkdir()
@@ -91,7 +93,7 @@ def test_a_damaged_newest_checkpoint_is_set_aside(tmp_path: Path, capsys: pytest
     assert_same_run(whole, hurt)
 
 
-def test_a_run_stopped_before_its_first_checkpoint_begins_again(tmp_path: Path) -> None:
+def test_a_run_without_checkpoints_starts_again(tmp_path: Path) -> None:
     whole = train("gan", tmp_path / "whole")
     early = Run(shutil.copytree(whole.path, tmp_path / "early"))
     for path in early.checkpoints:
@@ -106,7 +108,7 @@ def test_config_repeats_the_run(tmp_path: Path) -> None:
     assert_same_run(one, two)
 
 
-def test_a_finished_run_has_nothing_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = train("gan", tmp_path / "run")
     before = run.checkpoints[-1].read_bytes()
     ganctl.train(resume_from=run.path)
@@ -123,13 +125,13 @@ def test_other_data_is_refused_on_resume(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "settings", [{"batch_size": 8}, {"lr": 1e-3}, {"loss": "hinge"}, {"seed": 1}, {"log_every": 3}]
 )
-def test_resume_refuses_what_would_make_another_run(tmp_path: Path, settings: dict[str, Any]) -> None:
+def test_resume_refuses_settings_that_change_the_weights(tmp_path: Path, settings: dict[str, Any]) -> None:
     run = train("gan", tmp_path / "run", epochs=1)
     with pytest.raises(GanctlError, match="The run has"):
         ganctl.train(resume_from=run.path, epochs=2, quiet=True, **settings)
 
 
-def test_what_a_run_leaves_behind(tmp_path: Path) -> None:
+def test_files_of_a_run(tmp_path: Path) -> None:
     run = train("gan", tmp_path / "run", keep=2, sample_every=10)
     assert [p.name for p in run.checkpoints] == ["step-00000019.pt", "step-00000025.pt"]
     assert [p.name for p in run.samples] == [
@@ -161,9 +163,7 @@ def test_lines_are_means_over_their_steps(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
-def test_lines_are_on_the_disk_before_the_checkpoint_that_counts_on_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_logs_are_synced_before_each_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[tuple[str, int]] = []
     fsync = os.fsync
 
@@ -185,13 +185,13 @@ def test_lines_are_on_the_disk_before_the_checkpoint_that_counts_on_them(
     assert all(size in whole for name, size in synced if name == "losses.jsonl")
 
 
-def test_pictures_do_not_change_the_training(tmp_path: Path) -> None:
+def test_sampling_does_not_change_training(tmp_path: Path) -> None:
     one = train("dcgan-upsample", tmp_path / "one", sample_every=1, samples=3)  # a D with dropout
     two = train("dcgan-upsample", tmp_path / "two")
     assert one.losses_file.read_bytes() == two.losses_file.read_bytes()
 
 
-def test_the_callers_random_numbers_are_left_alone(tmp_path: Path) -> None:
+def test_random_numbers_of_the_caller_are_preserved(tmp_path: Path) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -199,13 +199,13 @@ def test_the_callers_random_numbers_are_left_alone(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_batch_larger_than_the_data(tmp_path: Path) -> None:
+def test_batch_size_larger_than_the_dataset_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="larger than the dataset, 100 images"):
         train("gan", tmp_path / "run", batch_size=128)
     assert not (tmp_path / "run").exists()
 
 
-def test_what_cannot_go_together_is_refused_before_a_folder_is_made(tmp_path: Path) -> None:
+def test_incompatible_components_are_refused_before_a_folder_is_created(tmp_path: Path) -> None:
     small = {"data": {**DATA, "n": 20}, "batch_size": 4, "steps": 1, "quiet": True, "out": tmp_path / "run"}
     with pytest.raises(GanctlError, match="compares D's answer with the image"):
         ganctl.train("began", augment="diffaug", image_size=32, **small)
@@ -217,7 +217,7 @@ def test_what_cannot_go_together_is_refused_before_a_folder_is_made(tmp_path: Pa
 
 
 @pytest.mark.parametrize("where", ["G", "D"])
-def test_nan_stops_within_a_line_and_no_such_checkpoint_is_kept(
+def test_nan_stops_training_and_is_not_saved(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison(monkeypatch, where, at=16)
@@ -233,7 +233,7 @@ def test_nan_stops_within_a_line_and_no_such_checkpoint_is_kept(
             assert all(t.isfinite().all() for t in checkpoint.load(path)["engine"][network].values())
 
 
-def test_nan_ignored_goes_to_the_end_and_still_saves_nothing_bad(
+def test_nan_ignored_trains_to_the_end_and_is_not_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     poison(monkeypatch, "D", at=16)
