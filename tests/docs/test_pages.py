@@ -239,7 +239,8 @@ def test_configuration_md_names_what_may_change_on_resume() -> None:
     page = DOCS / "configuration.md"
     text = sections(page)["What may change when a run goes on"]
     assert {name for row in rows(text) for name in re.findall(r"`(\w+)`", row[0])} == CHANGEABLE
-    assert f"Only these settings may change on resume: {', '.join(sorted(CHANGEABLE))}." in page.read_text(encoding="utf-8")
+    names = ", ".join(sorted(CHANGEABLE))
+    assert f"Only these settings may change on resume: {names}." in page.read_text(encoding="utf-8")
 
 
 def test_every_toml_file_of_a_sweep_can_be_swept(tmp_path: Path) -> None:
