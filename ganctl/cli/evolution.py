@@ -21,38 +21,40 @@ Examples:
     "--out",
     metavar="FILE.gif|FILE.mp4",
     type=click.Path(path_type=Path),
-    help="Where to.  [default: evolution.gif in the run folder]",
+    help="Output file.  [default: evolution.gif in the run folder]",
 )
 @click.option(
     "--fps",
     default=4.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Pictures a second.",
+    help="Frames per second.",
 )
-@click.option("--captions", is_flag=True, help="Put epoch and step below each picture.")
+@click.option("--captions", is_flag=True, help="Show epoch and step below each frame.")
 @click.option(
-    "--scale", type=click.IntRange(min=1), help="How many times as large.  [default: about 480 pixels wide]"
+    "--scale",
+    type=click.IntRange(min=1),
+    help="Enlarge frames by this factor.  [default: about 480 pixels wide]",
 )
 @click.option(
     "--hold",
     default=2.0,
     show_default=True,
     type=click.FloatRange(min=0),
-    help="Seconds that the last picture stays.",
+    help="Seconds for which the last frame is shown in addition.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="No progress, only errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 def evolution(
     run: Path, out: Path | None, fps: float, captions: bool, scale: int | None, hold: float, quiet: bool
 ) -> None:
-    """Show how the pictures of a run came about.
+    """Animate the samples of a run over the epochs.
 
-    The same latents through all epochs, as a GIF, or as an MP4 if the package av is installed.
+    All frames are generated from the same latents. The output is a GIF, or an MP4 if the package av is installed.
     """
-    from ganctl.reports.timelapse import make
+    from ganctl.reports.timelapse import save_timelapse
     from ganctl.system.progress import make_reporter
 
     reporter = make_reporter(quiet=quiet)
     out = out or run / "evolution.gif"
-    n = make(run, out, fps=fps, captions=captions, scale=scale, hold=hold, reporter=reporter)
-    reporter.say(f"{n} pictures in {out}, {out.stat().st_size / 1e6:.1f} MB")
+    n = save_timelapse(run, out, fps=fps, captions=captions, scale=scale, hold=hold, reporter=reporter)
+    reporter.say(f"{n} frames in {out}, {out.stat().st_size / 1e6:.1f} MB")

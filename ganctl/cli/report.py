@@ -21,7 +21,7 @@ Examples:
 
 
 class Epochs(click.ParamType):
-    """``5,10,20``"""
+    """A list of epochs, such as ``5,10,20``."""
 
     name = "epochs"
 
@@ -33,7 +33,7 @@ class Epochs(click.ParamType):
         try:
             return tuple(sorted({float(part) for part in str(value).split(",")}))
         except ValueError:
-            self.fail(f"{value!r} is not a list of numbers such as 5,10,20", param, ctx)
+            self.fail(f"{value!r} is not a list of numbers such as 5,10,20.", param, ctx)
 
 
 @click.command(epilog=EXAMPLES)
@@ -49,36 +49,40 @@ class Epochs(click.ParamType):
     multiple=True,
     metavar="FILE.html|FILE.md",
     type=click.Path(path_type=Path),
-    help="Where to; may be given twice.  [default: report.html in the folder given, of several: here]",
+    help="Output file. Can be repeated.  [default: report.html in RUN, or in the current folder for several]",
 )
-@click.option("--title", help="What stands above it.  [default: made of what differs]")
+@click.option("--title", help="Heading of the report.  [default: the settings that differ]")
 @click.option(
-    "--epochs", type=Epochs(), default=(), metavar="LIST", help="Pictures of these epochs, as 5,10,20."
+    "--epochs",
+    type=Epochs(),
+    default=(),
+    metavar="LIST",
+    help="Show samples of these epochs, such as 5,10,20.",
 )
 @click.option(
     "--max-mb",
     type=click.FloatRange(min=0.1),
     default=8.0,
     show_default=True,
-    help="About how large all pictures together may be; epochs, then pictures are left out.",
+    help="Approximate size limit of all samples together. Epochs, then images per grid are left out.",
 )
 @click.option(
     "--figures",
     "figures_folder",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Write curves and pictures for print into this folder too.",
+    help="Also write curves and samples for print into this folder.",
 )
 @click.option(
     "--figure-format",
     type=click.Choice(["pdf", "svg", "png"]),
     default="pdf",
     show_default=True,
-    help="PNG has 300 dots an inch.",
+    help="Format of --figures. PNG has 300 dots per inch.",
 )
-@click.option("--open", "show", is_flag=True, help="Show it in the browser.")
+@click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
 @plugin_option
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 def report(
     runs: tuple[Path, ...],
     out: tuple[Path, ...],
@@ -91,10 +95,11 @@ def report(
     plugin_paths: tuple[Path, ...],
     quiet: bool,
 ) -> None:
-    """Put runs side by side in one file to share.
+    """Compare runs side by side in one file.
 
-    Pictures over the epochs, curves, the settings that differ, time, and what stands out, in words. An HTML report
-    needs no network and opens from a mail. Runs may be unfinished, failed, or of unlike models.
+    The report shows samples over the epochs, curves, the settings that differ, training times, and problems such as
+    mode collapse. An HTML report contains everything it shows and loads nothing. Runs may be unfinished, may have
+    failed, and may be of different models.
     """
     from ganctl.reports.summary import check_suffix
     from ganctl.reports.summary import report as make
@@ -105,19 +110,19 @@ def report(
         out = ((runs[0] if single else Path()) / "report.html",)
     for path in out:
         check_suffix(path)
-    made = make(*runs, title=title, epochs=epochs, megabytes=max_mb, plugins=plugin_paths)
+    result = make(*runs, title=title, epochs=epochs, megabytes=max_mb, plugins=plugin_paths)
     reporter = make_reporter(quiet=quiet)
     for path in out:
-        written = made.write(path)
+        written = result.write(path)
         size = sum(file.stat().st_size for file in written) / 1e6
-        n = len(made.entries)
+        n = len(result.entries)
         reporter.say(f"{n} run{'s' if n > 1 else ''} in {path}, {size:.1f} MB")
-    for note in made.left_out:
-        reporter.say(f"{note}; --max-mb {max_mb * 4:g} or --epochs shows others")
+    for note in result.left_out:
+        reporter.say(f"{note}. To change this, use --max-mb {max_mb * 4:g} or --epochs.")
     if figures_folder is not None:
         from ganctl.reports import figures
 
-        names = [file.name for file in figures.write(made, figures_folder, figure_format)]
+        names = [file.name for file in figures.write(result, figures_folder, figure_format)]
         reporter.say(f"{', '.join(names)} in {figures_folder}")
     if show:
         import webbrowser

@@ -11,7 +11,7 @@ EXAMPLES = """
 Examples:
   ganctl watch
   ganctl watch runs/00001-dcgan-mnist
-  ganctl watch runs/00001-dcgan-mnist --no-pictures
+  ganctl watch runs/00001-dcgan-mnist --no-samples
 """
 
 
@@ -23,7 +23,7 @@ Examples:
     show_default=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="Without RUN: where the newest run is looked for.",
+    help="Folder of runs. Without RUN, the newest of these runs is shown.",
 )
 @click.option(
     "--every",
@@ -31,22 +31,23 @@ Examples:
     show_default=True,
     metavar="SECONDS",
     type=click.FloatRange(min=0.1),
-    help="How often to look.",
+    help="Seconds between updates.",
 )
-@click.option("--no-pictures", is_flag=True, help="Draw no picture in the terminal.")
-@click.option("--once", is_flag=True, help="Tell how it stands in one line, and end.")
+@click.option("--no-samples", is_flag=True, help="Do not show samples in the terminal.")
+@click.option("--once", is_flag=True, help="Print the state of the run as one line and exit.")
 @click.pass_context
 def watch(
-    ctx: click.Context, run: Path | None, runs: Path, every: float, no_pictures: bool, once: bool
+    ctx: click.Context, run: Path | None, runs: Path, every: float, no_samples: bool, once: bool
 ) -> None:
-    """Watch a run while it trains, until it ends.
+    """Watch a run during training.
 
-    Curves, progress, and the newest sample where the terminal has the colors. Ctrl-C stops looking, not the run.
-    Without RUN it takes the newest; a folder of runs means its newest.
+    The terminal shows progress and curves and, if it has enough colors, the newest samples until the run ends. Ctrl-C
+    ends the display, not the run. RUN is a run folder, or a folder of runs whose newest run is shown. By default, the
+    newest run in runs/ is shown.
     """
     from ganctl.reports import watch as watching
     from ganctl.runs import history
 
     folder = run or runs
     chosen = folder if (folder / "config.toml").is_file() else history.newest(folder)
-    ctx.exit(watching.follow(chosen, seconds=every, pictures=not no_pictures, once=once))
+    ctx.exit(watching.follow(chosen, seconds=every, samples=not no_samples, once=once))

@@ -1,1 +1,1 @@
-"""Tensors and run data as images: grids, labeled grids, animations and curves."""
+"""Images, grids, animations and curves."""

@@ -1,4 +1,4 @@
-"""Pictures one after the other, as a GIF or an MP4."""
+"""Animations: frames as a GIF or an MP4."""
 
 from __future__ import annotations
 
@@ -15,44 +15,50 @@ if TYPE_CHECKING:
     import numpy as np
 
 SUFFIXES = (".gif", ".mp4")
-FPS = 20  # a GIF counts time in hundredths of a second, so that this is kept exactly
+FPS = 20  # a GIF counts time in hundredths of a second, so that this rate is exact
 
 
 def save_animation(frames: Sequence[np.ndarray[Any, Any]], path: Path, fps: float = FPS) -> None:
-    """Write ``frames`` to ``path``, whole or not at all; a GIF repeats for ever.
+    """Write ``frames`` to ``path`` atomically. A GIF repeats forever.
 
     Args:
-        frames: uint8 H×W×3, or H×W×1 for gray; all of one size.
-        fps: frames a second. A GIF has it to the nearest hundredth of a second a frame, and at most 50.
+        frames: uint8 H×W×3, or H×W×1 for gray, all of the same size.
+        fps: frames per second. In a GIF, the duration of a frame is rounded to hundredths of a second, with at
+            most 50 frames per second.
 
     Raises:
-        GanctlError: neither ``.gif`` nor ``.mp4``; no frames or of unlike sizes; or the package for MP4 is missing.
+        GanctlError: the suffix is neither ``.gif`` nor ``.mp4``, there are no frames, their sizes differ, or the
+            package for MP4 is not installed.
     """
     check_suffix(path)
     if not frames or any(frame.shape != frames[0].shape for frame in frames):
         raise GanctlError(
-            f"{path} needs frames of one size.",
-            f"There are {len(frames)}, of the sizes {sorted({f.shape for f in frames})}.",
+            f"{path} needs frames of the same size.",
+            f"There are {len(frames)} frames of the sizes {sorted({f.shape for f in frames})}.",
         )
     check_fps(fps)
     write_atomically(path, _gif(frames, fps) if path.suffix.lower() == ".gif" else _mp4(frames, fps))
 
 
 def check_fps(fps: float) -> None:
-    """Raise a GanctlError if there cannot be ``fps`` frames a second."""
+    """Raise a GanctlError if ``fps`` is not a valid number of frames per second."""
     if not 0 < fps <= 1000:
         raise GanctlError(
-            f"{fps} frames a second cannot be written.", "Give more than 0 and at most 1000.", status=USAGE
+            f"{fps} frames per second are not possible.", "Choose more than 0 and at most 1000.", status=USAGE
         )
 
 
 def check_suffix(path: Path) -> None:
-    """Raise a GanctlError if ``path`` names no animation, or one that cannot be made here.
+    """Raise a GanctlError if ``path`` has no suffix of an animation, or if the package for MP4 is not installed.
 
-    To be called before the pictures are drawn.
+    Call this function before rendering the frames.
     """
     if path.suffix.lower() not in SUFFIXES:
-        raise GanctlError(f"{path} names no animation.", "Its name must end in .gif or .mp4.", status=USAGE)
+        raise GanctlError(
+            f"{path} is not the name of an animation.",
+            "Choose a name that ends in .gif or .mp4.",
+            status=USAGE,
+        )
     if path.suffix.lower() == ".mp4":
         _pyav()
 
@@ -60,29 +66,29 @@ def check_suffix(path: Path) -> None:
 def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
     from PIL import Image
 
-    pictures = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
-    if pictures[0].mode == "RGB":
-        # One palette for all, without dithering: colors that jump from frame to frame look like noise.
-        some = pictures[:: -(-len(pictures) // 16)]
-        sheet = Image.new("RGB", (some[0].width, some[0].height * len(some)))
-        for i, picture in enumerate(some):
-            sheet.paste(picture, (0, i * picture.height))
-        palette = sheet.quantize(256)
-        pictures = [p.quantize(palette=palette, dither=Image.Dither.NONE) for p in pictures]
+    images = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
+    if images[0].mode == "RGB":
+        # One palette for all frames, without dithering: otherwise colors would flicker.
+        chosen = images[:: -(-len(images) // 16)]
+        column = Image.new("RGB", (chosen[0].width, chosen[0].height * len(chosen)))
+        for i, image in enumerate(chosen):
+            column.paste(image, (0, i * image.height))
+        palette = column.quantize(256)
+        images = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     buffer = io.BytesIO()
-    pictures[0].save(
+    images[0].save(
         buffer,
         format="GIF",
         save_all=True,
-        append_images=pictures[1:],
-        duration=max(2, round(100 / fps)) * 10,  # browsers slow down what is faster
+        append_images=images[1:],
+        duration=max(2, round(100 / fps)) * 10,  # browsers slow down faster animations
         loop=0,
     )
     return buffer.getvalue()
 
 
 def _mp4(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
-    """H.264 in the color format that every player shows, which wants even sides."""
+    """Encode as H.264 with 4:2:0 colors, which every player supports and which needs even sides."""
     import numpy as np
 
     av = _pyav()
@@ -106,6 +112,6 @@ def _pyav() -> Any:
     except ImportError as error:
         raise GanctlError(
             "MP4 needs the package PyAV, which is not installed.",
-            "pip install 'ganctl[video]'  Or write a .gif, which needs nothing.",
+            "Run pip install 'ganctl[video]', or write a .gif, which needs no further package.",
         ) from error
     return av

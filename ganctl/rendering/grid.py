@@ -1,4 +1,4 @@
-"""Images as pictures: a grid of them, and PNG files."""
+"""Grids of images, and PNG files."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from ganctl.system.files import write_atomically
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PADDING = 2  # pixels between the pictures of a grid
+PADDING = 2  # pixels between the images of a grid
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Images in [−1, 1] as uint8 in 0…255, rounded; of the same shape, on the CPU."""
+    """Convert images in [−1, 1] to uint8 in 0…255 of the same shape, on the CPU."""
     return x.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu()
 
 
 def to_pil(x: Tensor) -> Image:
-    """One uint8 C×H×W image, C = 1 or 3, as a PIL image. Other channel counts show their first channel."""
+    """Convert a uint8 C×H×W image to a PIL image. Unless C is 3, only the first channel is shown."""
     from PIL import Image
 
     if x.shape[0] == 3:
@@ -33,11 +33,11 @@ def to_pil(x: Tensor) -> Image:
 
 
 def grid(x: Tensor, nrow: int | None = None) -> Image:
-    """uint8 N×C×H×W images side by side, ``nrow`` in a row (by default as square as can be)."""
+    """Arrange uint8 N×C×H×W images in a grid with ``nrow`` images per row (by default, about as many as rows)."""
     n, channels, height, width = x.shape
     columns = min(nrow or math.ceil(math.sqrt(n)), n)
     rows = math.ceil(n / columns)
-    sheet = torch.zeros(
+    canvas = torch.zeros(
         channels,
         rows * (height + PADDING) + PADDING,
         columns * (width + PADDING) + PADDING,
@@ -45,17 +45,17 @@ def grid(x: Tensor, nrow: int | None = None) -> Image:
     )
     for i, image in enumerate(x):
         top, left = PADDING + (i // columns) * (height + PADDING), PADDING + (i % columns) * (width + PADDING)
-        sheet[:, top : top + height, left : left + width] = image
-    return to_pil(sheet)
+        canvas[:, top : top + height, left : left + width] = image
+    return to_pil(canvas)
 
 
 def save_png(image: Image, path: Path) -> None:
-    """Write a PNG, whole or not at all."""
+    """Write a PNG file atomically."""
     write_atomically(path, png(image))
 
 
 def png(image: Image) -> bytes:
-    """A PNG file's content."""
+    """Return the content of a PNG file."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG")
     return buffer.getvalue()

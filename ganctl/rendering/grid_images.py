@@ -1,4 +1,4 @@
-"""The single pictures of a sample grid, and how many different ones they are."""
+"""The single images of a sample grid: split a grid, and count how many of its images are distinct."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Array = np.ndarray[Any, Any]
-PADDING = 2  # pixels between the pictures of a grid, as in ganctl.rendering.grid
-#: Two pictures are taken for the same if they are nearer to each other than this share of what the reals' nearest are.
-SAME = 0.35
-#: Fewer different pictures than this share of all of them is a collapse.
+PADDING = 2  # pixels between the images of a grid, as in ganctl.rendering.grid
+#: Two images count as the same if their distance is below this share of the typical distance between
+#: a real image and the real image that is most similar to it.
+SAME_IMAGE = 0.35
+#: A grid whose share of distinct images is below this has collapsed.
 COLLAPSED = 0.5
-MOST = 100  # pictures that are compared
+MAX_COMPARED = 100  # images of a grid
 
 
 @dataclass(frozen=True)
 class Layout:
-    """A grid of pictures of one size."""
+    """Columns and rows of a grid, and the width and height of its images in pixels."""
 
     columns: int
     rows: int
@@ -30,68 +31,75 @@ class Layout:
     height: int
 
     def size(self, columns: int, rows: int) -> tuple[int, int]:
-        """Pixels of a grid of so many of these pictures."""
+        """Return width and height in pixels of a grid of ``columns`` × ``rows`` such images."""
         return columns * (self.width + PADDING) + PADDING, rows * (self.height + PADDING) + PADDING
 
 
-def layout(grid: Image, samples: int) -> Layout | None:
-    """How the sample picture of ``samples`` was laid out by the training; None if it was none of its layouts."""
-    by_class = [(samples // rows, rows) for rows in range(10, 0, -1) if samples >= rows]
-    square = math.ceil(math.sqrt(samples)) if samples > 0 else 1
-    pixels = np.asarray(grid).reshape(grid.height, grid.width, -1)
-    found = []
-    for columns, rows in [(square, math.ceil(samples / square)), *by_class]:
-        if (grid.width - PADDING) % columns or (grid.height - PADDING) % rows:
-            continue
-        width, height = (grid.width - PADDING) // columns - PADDING, (grid.height - PADDING) // rows - PADDING
-        if width < 1 or height < 1:
-            continue
-        between = [pixels[:, i * (width + PADDING) :][:, :PADDING] for i in range(columns + 1)]
-        below = [pixels[j * (height + PADDING) :][:PADDING] for j in range(rows + 1)]
-        if not any(line.any() for line in [*between, *below]):
-            found.append(Layout(columns, rows, width, height))
-    return next((each for each in found if each.width == each.height), found[0] if found else None)
+def layout_of(
+    image: Image, shape: tuple[int, int, int] | None, grid: tuple[int, int] | None = None
+) -> Layout | None:
+    """Return the layout of a grid, or None if it is unknown or does not match the size of ``image``.
+
+    Args:
+        image: the grid.
+        shape: C, H, W of the images in it, as recorded in ``status.json``.
+        grid: columns and rows, as recorded in ``status.json``; by default as many as ``image`` has room for.
+    """
+    if shape is None:
+        return None
+    _, height, width = shape
+    columns, rows = grid or (
+        (image.width - PADDING) // (width + PADDING),
+        (image.height - PADDING) // (height + PADDING),
+    )
+    layout = Layout(columns, rows, width, height)
+    return layout if columns and rows and layout.size(columns, rows) == image.size else None
 
 
-def cut(grid: Image, at: Layout) -> Array:
-    """The pictures: uint8 rows×columns×H×W×C."""
+def split(grid: Image, layout: Layout) -> Array:
+    """Return the images of a grid as uint8 rows×columns×H×W×C."""
     pixels = np.asarray(grid).reshape(grid.height, grid.width, -1)[PADDING:, PADDING:]
-    step_y, step_x = at.height + PADDING, at.width + PADDING
-    pixels = np.pad(pixels, ((0, PADDING), (0, PADDING), (0, 0)))[: at.rows * step_y, : at.columns * step_x]
-    shape = (at.rows, step_y, at.columns, step_x, pixels.shape[2])
-    return pixels.reshape(shape).transpose(0, 2, 1, 3, 4)[:, :, : at.height, : at.width]
+    step_y, step_x = layout.height + PADDING, layout.width + PADDING
+    shape = (layout.rows, step_y, layout.columns, step_x, pixels.shape[2])
+    return pixels.reshape(shape).transpose(0, 2, 1, 3, 4)[:, :, : layout.height, : layout.width]
 
 
-def nearest(tiles: Array) -> float:
-    """How far the typical one of ``tiles`` (N×H×W×C) is from the one most like it: RMS of pixel differences."""
-    if len(tiles) < 2:
+def nearest_distance(images: Array) -> float:
+    """Return the median distance from one of ``images`` (N×H×W×C) to the most similar other image.
+
+    The distance is the root mean square of the differences between pixels.
+    """
+    if len(images) < 2:
         return math.nan
-    distances = _distances(tiles)
+    distances = _distances(images)
     np.fill_diagonal(distances, np.inf)
     return float(np.median(distances.min(axis=1)))
 
 
-def kinds(tiles: Array, reals: Array) -> int:
-    """How many different pictures ``tiles`` are, if those that are far nearer than reals ever are count as one."""
-    same = _distances(tiles) < SAME * nearest(reals)
-    left, count = set(range(len(tiles))), 0
-    while left:  # the pictures that are linked by sameness, one lot after the other
-        lot = {left.pop()}
-        while lot:
-            lot = {int(j) for i in lot for j in np.flatnonzero(same[i]) if j in left}
-            left -= lot
+def count_distinct(images: Array, reals: Array) -> int:
+    """Return how many of ``images`` are distinct, where ``reals`` set the scale (both N×H×W×C).
+
+    Images count as the same if a chain of images connects them in which each link is the same as the next.
+    """
+    same = _distances(images) < SAME_IMAGE * nearest_distance(reals)
+    remaining, count = set(range(len(images))), 0
+    while remaining:
+        group = {remaining.pop()}
+        while group:
+            group = {int(j) for i in group for j in np.flatnonzero(same[i]) if j in remaining}
+            remaining -= group
         count += 1
     return count
 
 
-def blank(tiles: Array) -> bool:
-    """Whether there is nothing to see on any of ``tiles``: each is nearly one color."""
-    return bool(tiles.reshape(len(tiles), -1).std(axis=1).max() < 2.0)
+def are_blank(images: Array) -> bool:
+    """Return whether each of ``images`` has nearly one color."""
+    return bool(images.reshape(len(images), -1).std(axis=1).max() < 2.0)
 
 
-def _distances(tiles: Array) -> Array:
-    """RMS differences N×N, of at most MOST pictures, halved in size first so that speckle does not count."""
-    x = tiles[:MOST].astype(np.float32)
+def _distances(images: Array) -> Array:
+    """RMS differences N×N of at most MAX_COMPARED images, at half their size so that speckle does not count."""
+    x = images[:MAX_COMPARED].astype(np.float32)
     if min(x.shape[1:3]) >= 16:
         h, w = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
         x = x[:, :h, :w].reshape(len(x), h // 2, 2, w // 2, 2, -1).mean(axis=(2, 4))

@@ -1,4 +1,4 @@
-"""Rows of pictures with names beside them and captions above them."""
+"""Rows of images with names at the left and captions above."""
 
 from __future__ import annotations
 
@@ -7,92 +7,96 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from ganctl.rendering import grid as pictures
+from ganctl.rendering.grid import PADDING, to_pil
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
-LEGIBLE = 64  # a picture of the sheet is enlarged until its shorter side has so many pixels
+LEGIBLE = 64  # pixels: images are enlarged until their shorter side has this length
 PAPER, INK = "white", "#333333"
 FONT_SIZE = 13
-GAP = 6  # pixels between text and pictures
+GAP = 6  # pixels between text and images
 
 
 class Line(NamedTuple):
-    """A row of the sheet: its name, a caption for each picture (or ""), and uint8 N×C×H×W pictures."""
+    """A row of images.
+
+    Attributes:
+        name: text at the left.
+        captions: one caption per image, which may be empty.
+        images: uint8 N×C×H×W.
+    """
 
     name: str
     captions: tuple[str, ...]
-    pictures: Tensor
+    images: Tensor
 
 
 def draw(lines: Sequence[Line], *, labels: bool = True, scale: int | None = None) -> Image:
-    """The lines one below the other, as one picture; lines may be of unlike lengths.
+    """Draw lines one below the other. Lines may have different lengths.
 
     Args:
-        labels: with names at the left, and captions above every line whose captions are not those of the line above.
-        scale: how many pixels wide and high each pixel of a picture becomes; by default so many that text beside it
-            can be read, and with ``labels=False`` one.
+        labels: draw names at the left, and captions above each line whose captions differ from the previous line.
+        scale: width and height in pixels of each pixel of an image. By default, large enough for legible labels, or 1
+            with ``labels=False``.
     """
     from PIL import Image, ImageDraw
 
-    height, width = lines[0].pictures.shape[2:]
+    height, width = lines[0].images.shape[2:]
     scale = scale or (enlargement(height, width) if labels else 1)
     font = _font()
-    pad = pictures.PADDING
-    cell = (width * scale + pad, height * scale + pad)
+    cell = (width * scale + PADDING, height * scale + PADDING)
     left = max((round(font.getlength(line.name)) for line in lines), default=0) if labels else 0
     left += 2 * GAP if left else 0
     caption_height = FONT_SIZE + GAP
-    columns = max(len(line.pictures) for line in lines)
+    columns = max(len(line.images) for line in lines)
 
-    # Where each line begins: below its captions, if they are not the same as above.
-    tops, captioned, top = [], [], GAP if labels else 0
+    # The top of each line. Captions are drawn only if they differ from the captions of the previous line.
+    tops, has_captions, top = [], [], GAP if labels else 0
     for i, line in enumerate(lines):
-        fresh = labels and any(line.captions) and (i == 0 or line.captions != lines[i - 1].captions)
-        top += caption_height + (GAP if fresh and i else 0) if fresh else 0
-        captioned.append(fresh)
+        draw_captions = labels and any(line.captions) and (i == 0 or line.captions != lines[i - 1].captions)
+        top += caption_height + (GAP if draw_captions and i else 0) if draw_captions else 0
+        has_captions.append(draw_captions)
         tops.append(top)
         top += cell[1]
-    mode = "RGB" if lines[0].pictures.shape[1] == 3 else "L"
+    mode = "RGB" if lines[0].images.shape[1] == 3 else "L"
     margin = GAP if labels else 0  # at the right and the bottom
-    size = (left + columns * cell[0] + pad + margin, top + pad + margin)
-    sheet = Image.new(mode, size, PAPER if labels else "black")
-    pen = ImageDraw.Draw(sheet)
-    for line, top, fresh in zip(lines, tops, captioned, strict=True):
-        for column, picture in enumerate(line.pictures):
-            x = left + pad + column * cell[0]
-            sheet.paste(enlarged(pictures.to_pil(picture), scale), (x, top + pad))
-            if fresh and line.captions[column]:
+    size = (left + columns * cell[0] + PADDING + margin, top + PADDING + margin)
+    canvas = Image.new(mode, size, PAPER if labels else "black")
+    pen = ImageDraw.Draw(canvas)
+    for line, top, draw_captions in zip(lines, tops, has_captions, strict=True):
+        for column, image in enumerate(line.images):
+            x = left + PADDING + column * cell[0]
+            canvas.paste(enlarged(to_pil(image), scale), (x, top + PADDING))
+            if draw_captions and line.captions[column]:
                 text = line.captions[column]
-                centre = x + width * scale / 2
                 half = font.getlength(text) / 2
-                centre = min(max(centre, half + 1), size[0] - half - 1)
-                pen.text((centre, top - GAP / 2), text, INK, font=font, anchor="ms")
+                center = min(max(x + width * scale / 2, half + 1), size[0] - half - 1)
+                pen.text((center, top - GAP / 2), text, INK, font=font, anchor="ms")
         if left:
-            middle = top + pad + height * scale / 2
+            middle = top + PADDING + height * scale / 2
             pen.text((left - GAP, middle), line.name, INK, font=font, anchor="rm")
-    return sheet
+    return canvas
 
 
 def enlargement(height: int, width: int, legible: int = LEGIBLE) -> int:
-    """How many times pictures of this size are enlarged, so that their shorter side has ``legible`` pixels."""
+    """Return the smallest factor that enlarges the shorter side of an image to at least ``legible`` pixels."""
     return max(1, -(-legible // min(height, width)))
 
 
-def enlarged(picture: Image, scale: int) -> Image:
-    """``picture`` with every pixel ``scale`` wide and high."""
-    from PIL import Image
+def enlarged(image: Image, scale: int) -> Image:
+    """Return ``image`` with every pixel ``scale`` wide and high."""
+    from PIL import Image as Images
 
     if scale == 1:
-        return picture
-    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+        return image
+    return image.resize((image.width * scale, image.height * scale), Images.Resampling.NEAREST)
 
 
 def _font() -> FreeTypeFont:
     from PIL import ImageFont
 
     font = ImageFont.load_default(FONT_SIZE)
-    assert isinstance(font, ImageFont.FreeTypeFont)  # it is, where a size is given
+    assert isinstance(font, ImageFont.FreeTypeFont)  # always, if a size is given
     return font

@@ -1,1 +1,1 @@
-"""Runs side by side, as a page, in Markdown, for print, in a notebook and in the terminal."""
+"""Reports on runs: an HTML page, Markdown, figures, a notebook view and a terminal view."""

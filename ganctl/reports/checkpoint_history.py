@@ -1,11 +1,16 @@
-"""A checkpoint file as a run with one picture, drawn now. The one part of reports that needs torch."""
+"""The history of a checkpoint file: its samples, and the curves of its run up to its step.
+
+This is the only module of reports that needs torch.
+"""
 
 from __future__ import annotations
 
-import io
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from ganctl.rendering import grid
 from ganctl.runs import history
@@ -15,38 +20,39 @@ from ganctl.sampling.sampler import load
 from ganctl.training.generate import rows_of_classes
 
 
-def history_of(path: Path) -> History | None:
-    """The run that the checkpoint at ``path`` lies in, up to its step; None if it lies in none."""
-    folder = path.resolve().parent.parent
-    return history.read(folder) if (folder / "config.toml").is_file() else None
+def read(path: Path, plugins: Sequence[Path | str] = ()) -> History:
+    """Generate the samples that training would have saved at this checkpoint, and read its run up to its step.
 
-
-def history_at(path: Path, plugins: Sequence[Path | str] = ()) -> History:
-    """The checkpoint at ``path`` with the picture that its training would have drawn, and its run's curves up to it.
+    Args:
+        path: a checkpoint file, in the folder of its run or elsewhere.
+        plugins: plugin files, needed if the generator is defined in one of them.
 
     Raises:
-        GanctlError: it cannot be loaded.
+        GanctlError: the checkpoint cannot be loaded.
     """
     sampler = load(path, device="cpu", plugins=plugins)
     config, step = sampler.config, sampler.step
-    n, y, columns = config.samples, None, None
+    n, y, columns = config.samples, None, math.ceil(math.sqrt(config.samples))
     z = sampler.latents(n, seed=config.seed)
-    if sampler.conditional:  # as in a training: a row a class, of the same latents
+    if sampler.conditional:  # as in training: one row per class, with the same latents in each row
         rows = min(sampler.num_classes, 10, n)
         columns = n // rows
         z, y = rows_of_classes(sampler.latents(columns, seed=config.seed), list(range(rows)))
-    import torch
-
     x = torch.cat([grid.to_uint8(part) for part in sampler.generate(z, y)])
-    buffer = io.BytesIO()
-    grid.grid(x, columns).save(buffer, "PNG")
-    run = history_of(path)
-    frame = Frame(step, round(run.epoch_of(step), 3) if run else 0.0, path, buffer.getvalue())
+    run = _read_run(path)
+    frame = Frame(step, round(run.epoch_of(step), 3) if run else 0.0, path, grid.png(grid.grid(x, columns)))
+    status = replace(
+        run.status if run else Status("finished"),
+        state="finished",
+        step=step,
+        image=(x.shape[1], x.shape[2], x.shape[3]),
+        grid=(columns, math.ceil(len(x) / columns)),
+        error=None,
+    )
     if run is None:
         return History(
             name=path.stem, path=path, config=config.to_dict(), losses=[], timing=[], metrics=[],
-            frames=[frame], real=None, state="finished", note="", total=None,
-            status=Status("finished"),
+            frames=[frame], real=None, state="finished", note="", total=None, status=status,
         )  # fmt: skip
     return replace(
         run,
@@ -58,4 +64,11 @@ def history_at(path: Path, plugins: Sequence[Path | str] = ()) -> History:
         frames=[f for f in run.frames if f.step < step] + [frame],
         state="finished",
         note="",
+        status=status,
     )
+
+
+def _read_run(checkpoint: Path) -> History | None:
+    """Read the run that ``checkpoint`` is in, or return None if it is in no run folder."""
+    folder = checkpoint.resolve().parent.parent
+    return history.read(folder) if (folder / "config.toml").is_file() else None

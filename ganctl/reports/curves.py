@@ -1,4 +1,4 @@
-"""The curves of a report: which there are, and their points, few enough for a page."""
+"""The charts of a report, with few enough points for a page."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ganctl.reports.findings import is_probability
+from ganctl.rendering.column_titles import COLUMNS, D_OUTPUTS, LOSSES, title
+from ganctl.reports.findings import has_probabilities
 from ganctl.runs.history import History, number
 
-MOST_POINTS = 400
-ANSWERS = "D(x) and D(G(z))"
-NAMES = {"g_loss": "G loss", "d_loss": "D loss"}
-X = ("epoch", "step", "minutes")
+MAX_POINTS = 400
+D_OUTPUTS_TITLE = "D(x) and D(G(z))"
+AXES = ("epoch", "step", "minutes")
+NOTES = {"g_loss": "what G minimizes", "d_loss": "what D minimizes"}
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One line. ``x``: its places on each of the axes ``X``; ``y``: None where it is not finite or not known."""
+    """One line of a chart.
+
+    Attributes:
+        run: index of the run.
+        name: column of ``losses.jsonl`` or ``metrics.jsonl``.
+        x: for each of ``AXES`` the positions of the points.
+        y: values of the points, None where a value is missing or not finite.
+    """
 
     run: int
     name: str
@@ -29,38 +37,31 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
+    """One chart. ``probability``: all values are probabilities."""
+
     title: str
     note: str
     curves: list[Curve]
-    unit: bool  # whether all of it is a probability
+    probability: bool = False
 
 
 def charts(histories: Sequence[History]) -> list[Chart]:
-    """Losses, D's answers, whatever else the losses reported, and the metrics."""
-    found = [
-        chart
-        for name, title in NAMES.items()
-        if (chart := _chart(title, _LOSS[name], histories, {name: False})).curves
-    ]
-    sure = [is_probability(h) for h in histories]
-    answers = {"D(x)": False, "D(G(z))": True}
-    for wanted, note in (
-        (True, "what D answers to reals (solid) and fakes (dashed), from 0 to 1"),
-        (False, "what D answers to reals (solid) and fakes (dashed), not from 0 to 1"),
-    ):
-        some = [h if is_sure is wanted else None for h, is_sure in zip(histories, sure, strict=True)]
-        chart = _chart(ANSWERS, note, some, answers, unit=wanted)
-        if chart.curves:
-            found.append(chart)
-    known = {"step", "epoch", *NAMES, *answers}
-    for name in sorted({k for h in histories for r in h.losses[-1:] for k in r} - known):
-        chart = _chart(name, "as the loss reports it", histories, {name: False})
-        if chart.curves:
-            found.append(chart)
-    return found + metric_charts(histories)
+    """Return the charts of losses, outputs of D, further columns of ``losses.jsonl``, and metrics."""
+    found = [_chart(title(name), NOTES[name], histories, [name]) for name in LOSSES]
+    probable = [has_probabilities(h) for h in histories]
+    for wanted, values in ((True, "probabilities"), (False, "unbounded")):
+        chosen = [
+            h if is_probable is wanted else None for h, is_probable in zip(histories, probable, strict=True)
+        ]
+        note = f"mean outputs of D for reals (solid) and fakes (dashed), {values}"
+        found.append(_chart(D_OUTPUTS_TITLE, note, chosen, D_OUTPUTS, probability=wanted))
+    others = {name for h in histories for r in h.losses[-1:] for name in r} - {"step", "epoch", *COLUMNS}
+    found += [_chart(title(name), "as reported by the loss", histories, [name]) for name in sorted(others)]
+    return [chart for chart in found if chart.curves] + metric_charts(histories)
 
 
 def metric_charts(histories: Sequence[History]) -> list[Chart]:
+    """Return one chart per metric."""
     found = []
     for name in metric_names(histories):
         curves = []
@@ -68,60 +69,58 @@ def metric_charts(histories: Sequence[History]) -> list[Chart]:
             rows = [e for e in h.metrics if name in e]
             if rows:
                 y = [_finite(e[name]) for e in rows]
-                curves.append(Curve(run, name, False, _places(h, [e["step"] for e in rows]), y))
-        found.append(Chart(name, "of pictures of the same latents, after each epoch", curves, False))
+                curves.append(Curve(run, name, False, _positions(h, [e["step"] for e in rows]), y))
+        found.append(Chart(title(name), "of samples of the same latents, after each epoch", curves))
     return found
 
 
 def metric_names(histories: Sequence[History]) -> list[str]:
+    """Return the names of all metrics in ``metrics.jsonl``."""
     return sorted({k for h in histories for e in h.metrics for k in e} - {"step", "epoch"})
 
 
-_LOSS = {"g_loss": "what G minimizes", "d_loss": "what D minimizes"}
-
-
 def _chart(
-    title: str,
+    heading: str,
     note: str,
     histories: Sequence[History | None],
-    names: dict[str, bool],
+    names: Sequence[str],
     *,
-    unit: bool = False,
+    probability: bool = False,
 ) -> Chart:
     curves = []
     for run, h in enumerate(histories):
-        for name, dashed in names.items():
+        for name in names:
             if h is None or not any(name in r for r in h.losses):
                 continue
-            lots = _lots(len(h.losses))
+            chunks = _chunks(len(h.losses))
             values = h.column(name)
-            y = [_mean(values[a:b]) for a, b in lots]
-            steps = [h.losses[b - 1]["step"] for _, b in lots]
-            curves.append(Curve(run, name, dashed, _places(h, steps), y))
-    return Chart(title, note, curves, unit)
+            y = [_mean(values[a:b]) for a, b in chunks]
+            steps = [h.losses[b - 1]["step"] for _, b in chunks]
+            curves.append(Curve(run, name, name == "D(G(z))", _positions(h, steps), y))
+    return Chart(heading, note, curves, probability)
 
 
-def _lots(n: int) -> list[tuple[int, int]]:
-    """``n`` lines in at most MOST_POINTS lots of neighbors."""
-    size = max(1, math.ceil(n / MOST_POINTS))
+def _chunks(n: int) -> list[tuple[int, int]]:
+    """Split ``n`` lines into at most MAX_POINTS ranges."""
+    size = max(1, math.ceil(n / MAX_POINTS))
     return [(i, min(i + size, n)) for i in range(0, n, size)]
 
 
 def _mean(values: Sequence[float]) -> float | None:
     finite = [v for v in values if math.isfinite(v)]
-    return _short(sum(finite) / len(finite)) if finite else None
+    return _rounded(sum(finite) / len(finite)) if finite else None
 
 
-def _places(h: History, steps: Sequence[int]) -> dict[str, list[float]]:
+def _positions(h: History, steps: Sequence[int]) -> dict[str, list[float]]:
     times = {t["step"]: number(t["seconds"]) for t in h.timing}
     known = sorted(times)
     minutes, last, i = [], 0.0, 0
     for step in steps:
         while i < len(known) and known[i] <= step:
             last, i = times[known[i]], i + 1
-        minutes.append(_short(last / 60))
+        minutes.append(_rounded(last / 60))
     return {
-        "epoch": [_short(h.epoch_of(s)) for s in steps],
+        "epoch": [_rounded(h.epoch_of(s)) for s in steps],
         "step": [float(s) for s in steps],
         "minutes": minutes,
     }
@@ -129,8 +128,8 @@ def _places(h: History, steps: Sequence[int]) -> dict[str, list[float]]:
 
 def _finite(value: Any) -> float | None:
     v = number(value)
-    return _short(v) if math.isfinite(v) else None
+    return _rounded(v) if math.isfinite(v) else None
 
 
-def _short(value: float) -> float:
+def _rounded(value: float) -> float:
     return float(f"{value:.5g}")

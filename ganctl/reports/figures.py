@@ -1,4 +1,4 @@
-"""The curves and pictures of a report for print: PDF, SVG, or PNG at 300 dots per inch."""
+"""The charts and samples of a report for print: PDF, SVG, or PNG at 300 dots per inch."""
 
 from __future__ import annotations
 
@@ -14,18 +14,20 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering import grid_images
 from ganctl.reports import curves, frames
 from ganctl.reports.curves import Chart
-from ganctl.reports.page import matrix
-from ganctl.runs.history import Frame
+from ganctl.reports.facts import matrix
 from ganctl.system.files import disk_error, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from PIL.Image import Image
 
     from ganctl.reports.summary import Report
 
 FORMATS = ("pdf", "svg", "png")
 DPI = 300
-COLUMN = 3.4  # inches: a column of a paper in two columns
+COLUMN_WIDTH = 3.4  # inches: one column of a two-column paper
+MAX_COLUMNS = 4  # grids side by side
+MAX_TITLE = 40  # characters
 #: The colors of the page, in the same order.
 COLORS = (
     "#2f62d6", "#cf3f55", "#1f8f60", "#b3740a", "#8449c8", "#0a859b", "#b8438d", "#687a1c", "#9a5230", "#5a6472",
@@ -38,57 +40,66 @@ STYLE: Any = {
 }  # fmt: skip
 
 
-def write(report: Report, folder: Path, kind: str = "pdf") -> list[Path]:
-    """Write a file for each chart and one with the pictures into ``folder``.
+def write(report: Report, folder: Path, file_format: str = "pdf") -> list[Path]:
+    """Write one file per chart and one file with the samples of all runs into ``folder``.
 
     Raises:
-        GanctlError: ``kind`` is none of FORMATS, or the folder cannot be written.
+        GanctlError: ``file_format`` is not in FORMATS, or the folder cannot be written.
     """
-    if kind not in FORMATS:
+    if file_format not in FORMATS:
         raise GanctlError(
-            f"There is no figure format '{kind}'.", f"There are: {', '.join(FORMATS)}.", status=USAGE
+            f"There is no figure format '{file_format}'.",
+            f"Choose one of: {', '.join(FORMATS)}.",
+            status=USAGE,
         )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(folder, error) from error
+    found = list(charts(report))
+    if any(entry.series.images for entry in report.entries):
+        found.append(("samples", draw_samples(report)))
     written = []
-    for name, figure in figures(report):
-        path = folder / f"{name}.{kind}"
-        write_atomically(path, save(figure, kind))
+    for name, figure in found:
+        path = folder / f"{name}.{file_format}"
+        write_atomically(path, encode(figure, file_format))
         written.append(path)
     return written
 
 
-def figures(report: Report) -> Iterator[tuple[str, Figure]]:
-    """Each figure with a name for its file."""
+def charts(report: Report) -> Iterator[tuple[str, Figure]]:
+    """Yield the name, usable as a file name, and the figure of each chart."""
     histories = [entry.history for entry in report.entries]
     used: set[str] = set()
     for chart in curves.charts(histories):
-        title = "answers" if chart.title == curves.ANSWERS else chart.title.lower()
+        title = "d-outputs" if chart.title == curves.D_OUTPUTS_TITLE else chart.title.lower()
         name = re.sub(r"[^a-z0-9]+", "-", title).strip("-") or "chart"
-        while name in used:  # probabilities, and answers that are none
+        while name in used:  # outputs of D have two charts: probabilities and unbounded outputs
             name += "-raw"
         used.add(name)
         yield name, draw_chart(report, chart)
-    if any(entry.film.images for entry in report.entries):
-        yield "pictures", draw_pictures(report)
 
 
-def save(figure: Figure, kind: str, dpi: int = DPI) -> bytes:
+def encode(figure: Figure, file_format: str, dpi: int = DPI) -> bytes:
+    """Return the content of an image file of ``figure``, without a date, so that equal figures give equal files."""
     from matplotlib import rc_context
 
     buffer = io.BytesIO()
-    nothing: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+    metadata: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
     with rc_context(STYLE):
         figure.savefig(
-            buffer, format=kind, dpi=dpi, bbox_inches="tight", pad_inches=0.03, metadata=nothing[kind]
+            buffer,
+            format=file_format,
+            dpi=dpi,
+            bbox_inches="tight",
+            pad_inches=0.03,
+            metadata=metadata[file_format],
         )
     return buffer.getvalue()
 
 
-def draw_chart(report: Report, chart: Chart, width: float = COLUMN) -> Figure:
-    """One chart, smoothed as the page is at first; the points themselves faint behind it."""
+def draw_chart(report: Report, chart: Chart, width: float = COLUMN_WIDTH) -> Figure:
+    """Draw a chart as the page does: smoothed lines, with the original values faintly behind them."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -107,17 +118,17 @@ def draw_chart(report: Report, chart: Chart, width: float = COLUMN) -> Figure:
             (line,) = axes.plot(x, smooth, color=color, linestyle=style)
             handles.setdefault(curve.run, line)
         axes.set_xlabel("epoch")
-        axes.set_ylabel(_short(chart.title), parse_math=False)
-        if chart.unit:
+        axes.set_ylabel(_shorten(chart.title), parse_math=False)
+        if chart.probability:
             axes.set_ylim(0, 1)
         else:
             sizes = [np.abs([v for v in curve.y if v is not None]) for curve in chart.curves]
             spans = [float(np.quantile(size, 0.9)) for size in sizes if len(size) and size.any()]
-            if spans and max(spans) > 15 * min(spans):  # one scale would hide the small ones
+            if spans and max(spans) > 15 * min(spans):  # a linear scale would hide the small values
                 axes.set_yscale("symlog", linthresh=max(min(spans), 1e-6))
         axes.grid(alpha=0.25, linewidth=0.5)
         if len(report.entries) > 1:
-            names = [_legend(report.entries[run].label) for run in handles]
+            names = [_legend_label(report.entries[run].label) for run in handles]
             below: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, -0.2), "ncols": 2}
             legend = axes.legend(list(handles.values()), names, **(below if len(names) > 4 else {}))
             for label in legend.get_texts():
@@ -125,26 +136,27 @@ def draw_chart(report: Report, chart: Chart, width: float = COLUMN) -> Figure:
     return figure
 
 
-def draw_pictures(report: Report, width: float = 7.0) -> Figure:
-    """The newest sample of every run in rows and columns, reals at the end."""
+def draw_samples(report: Report, width: float = 7.0) -> Figure:
+    """Draw the newest sample grid of every run in rows and columns, with real images at the end."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    rows, columns, places = matrix(report)
-    if len(rows) == 1 and len(columns) > 4:  # runs that differ in one setting: as many lines as are needed
-        table = [columns[i : i + 4] for i in range(0, len(columns), 4)]
-        cells = [[(name, places[rows[0], name][0]) for name in line] for line in table]
+    found = matrix(report)
+    if len(found.rows) == 1 and len(found.columns) > MAX_COLUMNS:
+        names = found.columns
+        lines = [names[i : i + MAX_COLUMNS] for i in range(0, len(names), MAX_COLUMNS)]
+        cells = [[(name, found.cell(found.rows[0], name)[0]) for name in line] for line in lines]
     else:
         cells = [
             [
-                (f"{row}\n{column}".strip(), found[0])
-                for column in columns
-                if (found := places.get((row, column)))
+                (f"{row}\n{column}".strip(), found.cell(row, column)[0])
+                for column in found.columns
+                if found.cell(row, column)
             ]
-            for row in rows
+            for row in found.rows
         ]
-    reals = next((e.history.real for e in report.entries if e.history.real and e.film.real), None)
-    across = max(len(line) for line in cells) + bool(reals)
+    real = next((e.history for e in report.entries if e.history.real and e.series.real), None)
+    across = max(len(line) for line in cells) + bool(real)
     side = width / across
     with rc_context(STYLE):
         figure = Figure(figsize=(width, (side + 0.3) * len(cells)))
@@ -154,17 +166,20 @@ def draw_pictures(report: Report, width: float = 7.0) -> Figure:
             axes.set_axis_off()
         for line, axes_line in zip(cells, grid, strict=True):
             for (name, i), axes in zip(line, axes_line, strict=False):
-                axes.set_title("\n".join(map(_short, name.split("\n"))), fontsize=7, parse_math=False)
-                if report.entries[i].film.frames:
-                    _show(axes, report, i, report.entries[i].film.frames[-1])
-        if reals:
+                axes.set_title("\n".join(map(_shorten, name.split("\n"))), fontsize=7, parse_math=False)
+                entry = report.entries[i]
+                if entry.series.frames:
+                    image = entry.series.frames[-1].open()
+                    _show(axes, image, frames.sample_layout(entry.history, image))
+        reals = frames.open_image(real.real) if real else None
+        if real and reals:
             grid[0][-1].set_title("reals", fontsize=7)
-            _show(grid[0][-1], report, 0, Frame(0, 0.0, reals))
+            _show(grid[0][-1], reals, grid_images.layout_of(reals, real.status.image))
     return figure
 
 
 def smoothed(values: grid_images.Array, weight: float) -> grid_images.Array:
-    """The exponential moving average without its pull towards zero at the beginning; gaps stay gaps."""
+    """Return the exponential moving average without its bias towards zero. Gaps remain gaps."""
     total = norm = 0.0
     out = np.full(len(values), np.nan)
     for i, value in enumerate(values):
@@ -174,18 +189,17 @@ def smoothed(values: grid_images.Array, weight: float) -> grid_images.Array:
     return out
 
 
-def _show(axes: Any, report: Report, i: int, frame: Frame) -> None:
-    """The picture as it is in the run folder, in full."""
-    image = frame.open()
-    layout = grid_images.layout(image, int(report.entries[i].history.config.get("samples", 64)))
+def _show(axes: Any, image: Image, layout: grid_images.Layout | None) -> None:
+    """Show an image of the run folder in its original quality."""
     pixels = np.asarray(frames.crop(image, layout, None))
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 
-def _legend(label: str) -> str:
-    return _short(f" {label}" if label.startswith("_") else label)  # matplotlib hides what begins so
+def _legend_label(label: str) -> str:
+    return _shorten(
+        f" {label}" if label.startswith("_") else label
+    )  # matplotlib hides labels that begin with _
 
 
-def _short(text: str) -> str:
-    """What leaves room for the picture."""
-    return text if len(text) <= 40 else f"{text[:39]}…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_TITLE else f"{text[: MAX_TITLE - 1]}…"

@@ -1,4 +1,4 @@
-"""The sample pictures of all runs over the epochs, small enough to be in one file."""
+"""The samples of all runs over the epochs, encoded small enough to be in one file."""
 
 from __future__ import annotations
 
@@ -6,107 +6,115 @@ import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganctl.rendering import grid_images
+from ganctl.rendering.grid_images import Layout
 from ganctl.runs.history import Frame, History
 from ganctl.system.processors import usable_processors
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-MOST_STOPS = 24
-WIDEST = 640  # pixels of a grid; of larger pictures fewer are shown
-GRAYS = 16  # as many shades of gray as are kept: an eye hardly sees it, and the file halves
+MAX_EPOCHS = 24
+MAX_WIDTH = 640  # pixels of a grid; of grids of larger images fewer images are shown
+GRAYS = 16  # shades of gray: hardly visible, and half the size
 QUALITY = 80  # of colors in WebP
+#: Pairs of (columns of each grid, number of epochs) to try until everything fits. None: all columns.
+PLANS = ((None, MAX_EPOCHS), (None, 16), (None, 12), (6, 12), (5, 12), (4, 12), (4, 8), (3, 6))
 
 
 @dataclass(frozen=True)
-class Film:
-    """The pictures of one run.
+class SampleSeries:
+    """The sample grids of one run over the epochs of a report.
 
     Attributes:
-        images: encoded, each once. ``at``: stop → which of them, and −1 before the first. ``frames``: what they are.
-        kinds: of each, how many different pictures it shows of how many; None if that is not known.
-        blank: of each, whether there is nothing to see.
+        images: encoded grids, in order.
+        positions: for each epoch of the report the index in ``images``, or −1 before the first grid.
+        frames: for each image the frame that it shows.
+        distinct: for each image the number of distinct images and of all images in it, or None if unknown.
+        blank: for each image whether each of its images has nearly one color.
+        real: the encoded grid of real images, if there is one.
     """
 
     images: list[bytes]
-    at: list[int]
+    positions: list[int]
     frames: list[Frame]
-    kinds: list[tuple[int, int] | None]
+    distinct: list[tuple[int, int] | None]
     blank: list[bool]
     real: bytes | None
 
 
 @dataclass(frozen=True)
-class Films:
-    """The films of all runs, their common stops (epochs), and what was left out, in words."""
+class Timeline:
+    """The epochs of a report, the series of each run, and sentences about what was left out."""
 
-    stops: list[float]
-    films: list[Film]
+    epochs: list[float]
+    series: list[SampleSeries]
     left_out: list[str]
 
 
-def make(histories: Sequence[History], *, epochs: Sequence[float] = (), megabytes: float = 8.0) -> Films:
-    """Choose stops and size so that all pictures together take at most about ``megabytes``.
+def collect(
+    histories: Sequence[History], *, epochs: Sequence[float] = (), megabytes: float = 8.0
+) -> Timeline:
+    """Choose epochs and sizes such that all samples together take at most about ``megabytes``.
 
     Args:
-        epochs: the stops; unless given, all epochs with a picture, thinned.
+        epochs: epochs to show. By default, all epochs with samples, or as many as fit.
     """
-    every = sorted({frame.epoch for h in histories for frame in h.frames})
-    plans = [(None, MOST_STOPS), (None, 16), (None, 12), (6, 12), (5, 12), (4, 12), (4, 8), (3, 6)]
-    size: dict[int | None, int] = {}  # of one stop, by columns
-    for columns, count in plans:
-        stops = sorted(epochs) if epochs else thin(every, count)
+    available = sorted({frame.epoch for h in histories for frame in h.frames})
+    size: dict[int | None, int] = {}  # bytes per epoch, by number of columns
+    for columns, count in PLANS:
+        chosen = sorted(epochs) if epochs else subsample(available, count)
         if columns not in size:
-            size[columns] = sum(_size(h, columns) for h in histories)
-        if size[columns] * len(stops) <= megabytes * 1e6:
+            size[columns] = sum(_bytes_per_epoch(h, columns) for h in histories)
+        if size[columns] * len(chosen) <= megabytes * 1e6:
             break
     left_out = []
-    if len(stops) < len(every):
-        left_out.append(f"{len(stops)} of {len(every)} epochs are shown")
+    if len(chosen) < len(available):
+        left_out.append(f"{len(chosen)} of {len(available)} epochs are shown")
     with ThreadPoolExecutor(usable_processors()) as threads:
-        films = list(threads.map(lambda h: _film(h, stops, columns), histories))
-    shown, all_of_them = _pictures_shown(histories, columns)
-    if shown < all_of_them:
-        left_out.append(f"{shown} of {all_of_them} pictures of a sample are shown")
-    return Films(stops, films, left_out)
+        series = list(threads.map(lambda h: _series(h, chosen, columns), histories))
+    shown, total = _count_shown(histories, columns)
+    if shown < total:
+        left_out.append(f"{shown} of {total} images of each sample grid are shown")
+    return Timeline(chosen, series, left_out)
 
 
-def thin(values: Sequence[float], most: int) -> list[float]:
-    """At most ``most`` of ``values``, first and last among them, closer together at the beginning."""
-    if len(values) <= most:
+def subsample(values: Sequence[float], count: int) -> list[float]:
+    """Return at most ``count`` of ``values``, including the first and last, denser at the beginning."""
+    if len(values) <= count:
         return list(values)
     chosen: list[int] = []
-    for i in range(most):
-        place = round((i / (most - 1)) ** 1.5 * (len(values) - 1)) if most > 1 else len(values) - 1
-        chosen.append(max(place, chosen[-1] + 1) if chosen else place)
+    for i in range(count):
+        index = round((i / (count - 1)) ** 1.5 * (len(values) - 1)) if count > 1 else len(values) - 1
+        chosen.append(max(index, chosen[-1] + 1) if chosen else index)
     return [values[i] for i in chosen]
 
 
-def frame_at(frames: Sequence[Frame], epoch: float) -> int:
-    """The newest of ``frames`` that was there at ``epoch``; −1: there was none yet."""
+def latest_frame(frames: Sequence[Frame], epoch: float) -> int:
+    """Return the index of the last of ``frames`` at or before ``epoch``, or −1."""
     return max((i for i, frame in enumerate(frames) if frame.epoch <= epoch + 1e-6), default=-1)
 
 
-def crop(image: Image, at: grid_images.Layout | None, columns: int | None) -> Image:
-    """The first pictures of a grid, at most ``columns`` a row and as many rows; never wider than WIDEST."""
-    if at is not None:
-        fit = max(2, (WIDEST - grid_images.PADDING) // (at.width + grid_images.PADDING))
-        wanted = min(at.columns, columns or at.columns, fit)
-        rows = min(at.rows, max(wanted, min(columns or at.rows, fit)))
-        image = image.crop((0, 0, *at.size(wanted, rows)))
-    if image.width > WIDEST:
+def crop(image: Image, layout: Layout | None, columns: int | None) -> Image:
+    """Return the first images of a grid: at most ``columns`` per row, as many rows, no wider than MAX_WIDTH."""
+    if layout is not None:
+        fitting = max(2, (MAX_WIDTH - grid_images.PADDING) // (layout.width + grid_images.PADDING))
+        across = min(layout.columns, columns or layout.columns, fitting)
+        down = min(layout.rows, max(across, min(columns or layout.rows, fitting)))
+        image = image.crop((0, 0, *layout.size(across, down)))
+    if image.width > MAX_WIDTH:
         from PIL import Image as Images
 
-        height = round(image.height * WIDEST / image.width)
-        image = image.resize((WIDEST, height), Images.Resampling.LANCZOS)
+        height = round(image.height * MAX_WIDTH / image.width)
+        image = image.resize((MAX_WIDTH, height), Images.Resampling.LANCZOS)
     return image
 
 
 def encode(image: Image) -> bytes:
-    """As a small picture that every browser shows: WebP, or PNG where Pillow was built without it."""
+    """Encode an image as WebP, or as PNG if Pillow was built without WebP."""
     from PIL import features
 
     buffer = io.BytesIO()
@@ -122,104 +130,95 @@ def encode(image: Image) -> bytes:
     return buffer.getvalue()
 
 
-def _film(history: History, stops: Sequence[float], columns: int | None) -> Film:
-    wanted = [frame_at(history.frames, stop) for stop in stops]
-    real = _real(history)
-    samples = _samples(history)
-    of_reals, small = None, None
-    if real is not None:
-        at = grid_images.layout(real, samples)
-        small = encode(crop(real, at, columns))
-        if at is not None:
-            cut = grid_images.cut(real, at)
-            of_reals = cut.reshape(-1, *cut.shape[2:])
-    film = Film([], [], [], [], [], small)
-    index: dict[int, int] = {-1: -1}
-    layout: grid_images.Layout | None = None
-    for i in wanted:
-        if i not in index:
-            index[i] = len(film.images) - 1  # the one before, should this one not be readable
-            try:
-                image = history.frames[i].open()
-            except OSError:  # cut short by a full disk, say
-                image = None
-            if image is not None:
-                # One layout for the whole film: on a collapsed or empty picture the lines between cannot be told.
-                layout = layout or _layout(history, samples) or grid_images.layout(image, samples)
-                index[i] = len(film.images)
-                film.images.append(encode(crop(image, layout, columns)))
-                film.frames.append(history.frames[i])
-                kinds, blank = _judged(image, layout, of_reals)
-                film.kinds.append(kinds)
-                film.blank.append(blank)
-        film.at.append(index[i])
-    return film
-
-
-def _layout(history: History, samples: int) -> grid_images.Layout | None:
-    """That of the newest picture, which has the most to show."""
-    try:
-        return grid_images.layout(history.frames[-1].open(), samples)
-    except OSError:
-        return None
-
-
-def _judged(
-    image: Image, layout: grid_images.Layout | None, reals: grid_images.Array | None
-) -> tuple[tuple[int, int] | None, bool]:
-    """How many different pictures of how many ``image`` shows, if that can be told, and whether it is blank."""
-    if layout is None or layout.rows * layout.columns < 4:
-        return None, False
-    singles = grid_images.cut(image, layout)
-    pictures = singles.reshape(-1, *singles.shape[2:])[: grid_images.MOST]
-    kinds = None
-    if reals is not None and reals.shape[1:] == pictures.shape[1:]:
-        kinds = grid_images.kinds(pictures, reals), len(pictures)
-    return kinds, grid_images.blank(pictures)
-
-
-def _samples(history: History) -> int:
-    samples = history.config.get("samples")
-    return samples if isinstance(samples, int) else 64
-
-
-def _real(history: History) -> Image | None:
-    try:
-        return Frame(0, 0.0, history.real).open() if history.real else None
-    except OSError:
-        return None
-
-
-def _size(history: History, columns: int | None) -> int:
-    """Bytes of its last picture, which has the most to show."""
-    try:
-        image = history.frames[-1].open() if history.frames else None
-    except OSError:
-        image = None
-    if image is None:
-        return 0
-    return (
-        len(encode(crop(image, grid_images.layout(image, _samples(history)), columns))) * 4 // 3
-    )  # as base64
-
-
-def _pictures_shown(histories: Sequence[History], columns: int | None) -> tuple[int, int]:
-    for history in histories:
-        if history.frames:
-            try:
-                image = history.frames[-1].open()
-            except OSError:
-                continue
-            at = grid_images.layout(image, _samples(history))
-            if at is not None:
-                small = crop(image, at, columns)
-                whole = at.columns * at.rows
-                return min(whole, (small.width // (at.width + 2)) * (small.height // (at.height + 2))), whole
-    return 0, 0
-
-
 def decode(data: bytes) -> Image:
-    """An encoded picture."""
+    """Decode an image that :func:`encode` made."""
     from PIL import Image
 
     return Image.open(io.BytesIO(data))
+
+
+def sample_layout(history: History, image: Image) -> Layout | None:
+    """Return the layout of a sample grid of a run, as recorded in its ``status.json``."""
+    return grid_images.layout_of(image, history.status.image, history.status.grid)
+
+
+def _series(history: History, epochs: Sequence[float], columns: int | None) -> SampleSeries:
+    real = open_image(history.real)
+    reals, small = None, None
+    if real is not None:
+        layout = grid_images.layout_of(real, history.status.image)
+        small = encode(crop(real, layout, columns))
+        if layout is not None:
+            reals = _split(real, layout)
+    series = SampleSeries([], [], [], [], [], small)
+    index: dict[int, int] = {-1: -1}
+    for i in (latest_frame(history.frames, epoch) for epoch in epochs):
+        if i not in index:
+            index[i] = len(series.images) - 1  # a damaged image is replaced by the one before
+            frame = history.frames[i]
+            image = _open(frame)
+            if image is not None:
+                layout = sample_layout(history, image)
+                distinct, blank = _examine(image, layout, reals)
+                index[i] = len(series.images)
+                series.images.append(encode(crop(image, layout, columns)))
+                series.frames.append(frame)
+                series.distinct.append(distinct)
+                series.blank.append(blank)
+        series.positions.append(index[i])
+    return series
+
+
+def _examine(
+    grid: Image, layout: Layout | None, reals: grid_images.Array | None
+) -> tuple[tuple[int, int] | None, bool]:
+    """Number of distinct images and of all images in ``grid``, if known, and whether they are blank."""
+    if layout is None or layout.rows * layout.columns < 4:
+        return None, False
+    images = _split(grid, layout)[: grid_images.MAX_COMPARED]
+    distinct = None
+    if reals is not None and reals.shape[1:] == images.shape[1:]:
+        distinct = grid_images.count_distinct(images, reals), len(images)
+    return distinct, grid_images.are_blank(images)
+
+
+def _split(grid: Image, layout: Layout) -> grid_images.Array:
+    images = grid_images.split(grid, layout)
+    return images.reshape(-1, *images.shape[2:])
+
+
+def open_image(path: Path | None) -> Image | None:
+    """Open an image file, or return None if there is none or it is damaged."""
+    return _open(Frame(0, 0.0, path)) if path else None
+
+
+def _open(frame: Frame) -> Image | None:
+    try:
+        return frame.open()
+    except OSError:  # truncated because the disk was full, for example
+        return None
+
+
+def _newest(history: History) -> Image | None:
+    return _open(history.frames[-1]) if history.frames else None
+
+
+def _bytes_per_epoch(history: History, columns: int | None) -> int:
+    """Size of the newest sample grid in base64: later grids have more detail and take more space."""
+    image = _newest(history)
+    if image is None:
+        return 0
+    return len(encode(crop(image, sample_layout(history, image), columns))) * 4 // 3
+
+
+def _count_shown(histories: Sequence[History], columns: int | None) -> tuple[int, int]:
+    """Number of images that are shown of a sample grid, and of all images in it, in the first run with samples."""
+    for history in histories:
+        image = _newest(history)
+        layout = sample_layout(history, image) if image else None
+        if image is not None and layout is not None:
+            small = crop(image, layout, columns)
+            total = layout.columns * layout.rows
+            padded = (layout.width + grid_images.PADDING, layout.height + grid_images.PADDING)
+            return min(total, (small.width // padded[0]) * (small.height // padded[1])), total
+    return 0, 0

@@ -1,4 +1,4 @@
-"""In what the runs of a report differ, and which of it makes rows and columns."""
+"""The settings in which runs differ, and the choice of those that become rows and columns."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-#: Settings that change nothing of what is computed: they never tell runs apart.
+#: Settings without effect on what is computed: they never distinguish runs.
 WITHOUT_EFFECT = {
     "device", "data_root", "log_every", "sample_every", "samples", "checkpoint_every", "keep", "on_nan", "force",
     "trackers", "metrics", "metric_samples", "plugins", "data.download",
 }  # fmt: skip
-#: Settings whose value says what it is of.
-NAMES = {"model", "data", "loss", "generator", "discriminator", "optimizer"}
-#: What tells runs apart first if several settings could. Then all others; at the end, how long and by which chance.
-TELLING = (
+#: Settings whose value is understood without the name of the setting.
+SELF_EXPLANATORY = {"model", "data", "loss", "generator", "discriminator", "optimizer"}
+#: Settings that are preferred for distinguishing runs, in order. All others follow, and LAST come last.
+FIRST = (
     "model", "data", "image_size", "loss", "generator", "discriminator", "optimizer", "g_optimizer",
     "d_optimizer", "lr", "g_lr", "d_lr", "batch_size", "n_critic", "latent", "z_dim", "ema", "augment", "precision",
 )  # fmt: skip
 LAST = ("epochs", "steps", "seed")
-#: Options of torch's optimizers that tell nothing about the mathematics.
-DULL = {"foreach", "maximize", "capturable", "differentiable", "fused"}
+#: Options of torch's optimizers that only select an implementation, or are never changed.
+HIDDEN_OPTIMIZER_OPTIONS = {"foreach", "maximize", "capturable", "differentiable", "fused"}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting that differs, with its value in every run; None where a run has no such setting."""
+    """A setting with its value in each run, or None in a run without this setting."""
 
     name: str
     values: tuple[Any, ...]
@@ -35,14 +35,14 @@ class Setting:
     def title(self) -> str:
         return self.name.replace("_", " ")
 
-    def classes(self) -> list[int]:
-        """For every run the number of its value."""
-        texts = [show(value) for value in self.values]
+    def value_ids(self) -> list[int]:
+        """Return a number for each run. Runs with the same value have the same number."""
+        texts = [format_value(value) for value in self.values]
         return [texts.index(text) for text in texts]
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """``config.toml`` with one name a value: ``lr`` where both optimizers share it, ``loss.gp_weight``, …"""
+    """Flatten ``config.toml`` to one value per name: ``loss.gp_weight``, ``lr`` if both optimizers share it, …"""
     flat: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, Mapping):
@@ -53,77 +53,78 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     g = {k.partition(".")[2]: flat.pop(k) for k in list(flat) if k.split(".")[0] == "g_optimizer"}
     d = {k.partition(".")[2]: flat.pop(k) for k in list(flat) if k.split(".")[0] == "d_optimizer"}
     for option in [*g, *(o for o in d if o not in g)]:
-        if option in DULL:
+        if option in HIDDEN_OPTIMIZER_OPTIONS:
             continue
-        own = option == "lr"
-        if option in g and option in d and show(g[option]) == show(d[option]):
-            flat["lr" if own else f"optimizer.{option}" if option else "optimizer"] = g[option]
+        is_lr = option == "lr"
+        if option in g and option in d and format_value(g[option]) == format_value(d[option]):
+            flat["lr" if is_lr else f"optimizer.{option}" if option else "optimizer"] = g[option]
             continue
-        for side, table in (("g", g), ("d", d)):
-            if option in table:
-                name = f"{side}_lr" if own else f"{side}_optimizer{'.' if option else ''}{option}"
-                flat[name] = table[option]
+        for side, options in (("g", g), ("d", d)):
+            if option in options:
+                name = f"{side}_lr" if is_lr else f"{side}_optimizer{'.' if option else ''}{option}"
+                flat[name] = options[option]
     if flat.get("data") == "folder" and isinstance(flat.get("data.path"), str):
-        flat["data"] = (
-            PurePath(flat["data.path"]).name or "folder"
-        )  # whose pictures, not that they are in a folder
+        flat["data"] = PurePath(flat["data.path"]).name or "folder"  # more informative than "folder"
     if "latent.z_dim" in flat:
         flat["z_dim"] = flat.pop("latent.z_dim")
     return {name: value for name, value in flat.items() if name not in WITHOUT_EFFECT}
 
 
-def table(configs: Sequence[Mapping[str, Any]]) -> list[Setting]:
-    """Every setting that any of ``configs`` has, the telling ones first."""
+def collect(configs: Sequence[Mapping[str, Any]]) -> list[Setting]:
+    """Return every setting of any of ``configs``, in the order of ``FIRST`` and ``LAST``."""
     flat = [flatten(config) for config in configs]
-    # What one run has in common for both networks and another has apart is told apart for both.
+    # If G and D have separate values in one run, the values are separate in all runs.
     for option in ("lr", "optimizer"):
         if any(f"g_{option}" in f for f in flat):
             for f in flat:
                 if option in f:
                     f[f"g_{option}"] = f[f"d_{option}"] = f.pop(option)
     names = list(dict.fromkeys(name for f in flat for name in f))
-    order = {name: i for i, name in enumerate(TELLING)} | {name: 1000 + i for i, name in enumerate(LAST)}
+    order = {name: i for i, name in enumerate(FIRST)} | {name: 1000 + i for i, name in enumerate(LAST)}
     names.sort(key=lambda name: order.get(name, 100 + name.count(".")))
     return [Setting(name, tuple(f.get(name) for f in flat)) for name in names]
 
 
 def differing(settings: Sequence[Setting]) -> list[Setting]:
-    return [setting for setting in settings if len(set(setting.classes())) > 1]
+    """Return the settings that do not have the same value in all runs."""
+    return [setting for setting in settings if len(set(setting.value_ids())) > 1]
 
 
-def axes(settings: Sequence[Setting], first: Sequence[str] = ()) -> list[Setting]:
-    """The fewest settings, by the order of telling, whose values together tell the runs apart as far as they can.
+def choose_axes(settings: Sequence[Setting], first: Sequence[str] = ()) -> list[Setting]:
+    """Choose few settings whose values together distinguish as many runs as possible.
 
     Args:
-        settings: those that differ.
-        first: names that come before all others, such as a sweep's own.
+        settings: settings that differ, in order of preference.
+        first: names to prefer over all others, such as the settings that a sweep varies.
     """
     chosen: list[Setting] = []
     together: list[tuple[int, ...]] = [()] * (len(settings[0].values) if settings else 0)
     for setting in sorted(settings, key=lambda s: first.index(s.name) if s.name in first else len(first)):
-        finer = [(*a, b) for a, b in zip(together, setting.classes(), strict=True)]
+        finer = [(*a, b) for a, b in zip(together, setting.value_ids(), strict=True)]
         if len(set(finer)) > len(set(together)):
             chosen.append(setting)
             together = finer
     return chosen
 
 
-def labels(chosen: Sequence[Setting], names: Sequence[str]) -> list[str]:
-    """What each run is called: the values that tell it apart, or its ``name`` where those do not."""
-    found = [named(chosen, i) or name for i, name in enumerate(names)]
+def labels(axes: Sequence[Setting], names: Sequence[str]) -> list[str]:
+    """Return a label for each run: its values of ``axes``, and its name if these values are not unique."""
+    found = [label(axes, i) or name for i, name in enumerate(names)]
     return [
         f"{text} ({name})" if found.count(text) > 1 else text for text, name in zip(found, names, strict=True)
     ]
 
 
-def named(chosen: Sequence[Setting], run: int) -> str:
-    """The values of ``chosen`` in a run: ``"wgan · lr 1e-4"``."""
-    values = [(s, show(s.values[run])) for s in chosen]
-    return " · ".join(value if s.name in NAMES else f"{s.title} {value}" for s, value in values)
+def label(axes: Sequence[Setting], run: int) -> str:
+    """Return the values of ``axes`` in a run: ``"wgan · lr 1e-4"``."""
+    values = [(axis, format_value(axis.values[run])) for axis in axes]
+    return " · ".join(
+        value if axis.name in SELF_EXPLANATORY else f"{axis.title} {value}" for axis, value in values
+    )
 
 
-def show(value: Any) -> str:
-    """``2e-4``, ``yes``, ``512, 256``, ``–`` for what a run has not."""
+def format_value(value: Any) -> str:
+    """Format a value as ``2e-4``, ``yes``, ``512, 256``, or ``–`` for None."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -134,7 +135,7 @@ def show(value: Any) -> str:
             return f"{float(mantissa):g}e{int(exponent)}"
         return f"{value:g}"
     if isinstance(value, (list, tuple)):
-        return ", ".join(show(item) for item in value) or "none"
+        return ", ".join(format_value(item) for item in value) or "none"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {show(item)}" for key, item in value.items())
+        return ", ".join(f"{key} {format_value(item)}" for key, item in value.items())
     return str(value)

@@ -1,9 +1,9 @@
-"""Runs side by side: pictures, curves and settings in one file to share.
+"""A report of several runs: samples, curves and settings side by side in one file.
 
-:mod:`~ganctl.reports.settings` in what they differ; :mod:`~ganctl.reports.frames` their pictures over the epochs;
-:mod:`~ganctl.rendering.grid_images` how many different ones; :mod:`~ganctl.reports.findings` what stands out;
-:mod:`~ganctl.reports.page`, :mod:`~ganctl.reports.markdown` and :mod:`~ganctl.reports.figures` what is written.
-Only the pictures of lone checkpoints need torch.
+:mod:`~ganctl.reports.settings` finds the settings that differ, :mod:`~ganctl.reports.frames` collects samples over the
+epochs, :mod:`~ganctl.reports.findings` detects what is unusual, and :mod:`~ganctl.reports.facts` gathers all of it as
+plain data. :mod:`~ganctl.reports.page`, :mod:`~ganctl.reports.markdown` and :mod:`~ganctl.reports.figures` render it.
+Torch is needed only for checkpoint files.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.reports import findings, settings
-from ganctl.reports import frames as film
+from ganctl.reports import findings, frames, settings
 from ganctl.reports.findings import Finding
-from ganctl.reports.frames import Film
+from ganctl.reports.frames import SampleSeries
 from ganctl.reports.settings import Setting
 from ganctl.runs import history
 from ganctl.runs.folder import Run
@@ -34,45 +33,47 @@ SUFFIXES = (".html", ".md")
 
 @dataclass(frozen=True)
 class Entry:
-    """A run in a report: ``label`` is what tells it from the others."""
+    """A run in a report. ``label`` distinguishes the run from the others of the report."""
 
     label: str
     history: History
-    film: Film
+    series: SampleSeries
     findings: list[Finding]
 
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Runs side by side. In a notebook it shows itself.
+    """Several runs side by side. In a notebook, a report is displayed as its HTML page.
 
     Attributes:
-        entries: the runs in their order.
-        settings: all that they have. ``axes``: those that tell the runs apart, rows first.
-        stops: the epochs that there are pictures of. ``left_out``: what is not shown, in words.
+        entries: the runs, in order.
+        settings: all settings of the runs.
+        axes: the settings that distinguish the runs. The first setting makes the rows.
+        epochs: the epochs whose samples are shown.
+        left_out: sentences about what is not shown.
     """
 
     title: str
     entries: list[Entry]
     settings: list[Setting]
     axes: list[Setting]
-    stops: list[float]
+    epochs: list[float]
     left_out: list[str]
 
     def __repr__(self) -> str:
         return f"<Report {self.title!r}: {', '.join(entry.label for entry in self.entries)}>"
 
     def html(self) -> str:
-        """One page that needs nothing else."""
+        """Return the report as one HTML page that loads no other files."""
         from ganctl.reports import page
 
         return page.render(self)
 
     def image(self, *, dpi: int = 130) -> Image:
-        """The newest samples in rows and columns, reals at the end, as one PIL image.
+        """Return the newest samples of all runs in rows and columns, with real images at the end, as a PIL image.
 
         Raises:
-            GanctlError: there are no pictures yet.
+            GanctlError: there are no samples yet.
         """
         import io
 
@@ -80,20 +81,19 @@ class Report:
 
         from ganctl.reports import figures
 
-        if not any(entry.film.images for entry in self.entries):
-            raise GanctlError("There are no pictures yet.", "They come with the training.")
-        return Image.open(io.BytesIO(figures.save(figures.draw_pictures(self), "png", dpi)))
+        if not any(entry.series.images for entry in self.entries):
+            raise GanctlError("There are no samples yet.", "Training saves samples from its first step on.")
+        return Image.open(io.BytesIO(figures.encode(figures.draw_samples(self), "png", dpi)))
 
     def write(self, path: Path | str) -> list[Path]:
-        """Write ``path``: ``.html``, one file; or ``.md`` with its pictures in a folder beside it.
+        """Write the report to ``path``: one ``.html`` file, or ``.md`` with a folder of images next to it.
 
         Returns:
             All files that were written.
 
         Raises:
-            GanctlError: another suffix, or ``path`` cannot be written.
+            GanctlError: ``path`` has another suffix or cannot be written.
         """
-
         path = Path(path)
         check_suffix(path)
         if path.suffix == ".md":
@@ -106,14 +106,16 @@ class Report:
     def _repr_html_(self) -> str:
         from ganctl.reports import page
 
-        return page.in_a_notebook(self)
+        return page.render_iframe(self)
 
 
 def check_suffix(path: Path) -> None:
     """Raise a GanctlError if no report can be written to ``path``."""
     if path.suffix not in SUFFIXES:
         raise GanctlError(
-            f"--out {path}: a report is .html or .md.", f"Try --out {path.with_suffix('.html')}", status=USAGE
+            f"--out {path}: a report ends in .html or .md.",
+            f"Try --out {path.with_suffix('.html')}",
+            status=USAGE,
         )
     require_parent(path)
 
@@ -125,67 +127,66 @@ def report(
     megabytes: float = 8.0,
     plugins: Sequence[Path | str] = (),
 ) -> Report:
-    """The report of ``runs``: show it in a notebook, or ``write`` it.
+    """Return a report of ``runs``, to display in a notebook or to write to a file.
 
     ::
 
         ganctl.report("runs/00001-wgan-mnist", "runs/00002-wgan-gp-mnist").write("report.html")
 
     Args:
-        *runs: run folders, folders of runs, sweep folders and checkpoint files; or a run or sweep itself.
-        title: what stands above it; made of what differs unless given.
-        epochs: those to show pictures of; all, or as many as there is room for, unless given.
-        megabytes: about how large all pictures together may be.
-        plugins: plugin files, if the generator of a checkpoint is in one.
+        *runs: run folders, folders of runs, sweep folders and checkpoint files, or Run and Sweep objects.
+        title: heading of the report. By default, the settings that differ.
+        epochs: epochs whose samples are shown. By default, all epochs, or as many as fit.
+        megabytes: approximate size limit of all samples together.
+        plugins: plugin files, needed if the generator of a checkpoint is defined in one of them.
 
     Raises:
-        GanctlError: one of ``runs`` is none of these, or there are none.
+        GanctlError: there are no ``runs``, or one of them is neither a run, a sweep nor a checkpoint.
     """
     if not runs:
-        raise GanctlError("There is nothing to report on.", "Give run folders, or a sweep.", status=USAGE)
+        raise GanctlError(
+            "There is nothing to report on.", "Give run folders or a sweep folder.", status=USAGE
+        )
     found: list[History] = []
-    first: list[str] = []
+    varied: list[str] = []
     for path in [run.path if isinstance(run, (Run, Sweep)) else Path(run) for run in runs]:
         if path.is_file():
             from ganctl.reports import checkpoint_history
 
-            found.append(checkpoint_history.history_at(path, plugins))
+            found.append(checkpoint_history.read(path, plugins))
         elif folder.is_sweep(path):
             sweep = folder.read(path)
-            found += [_of_sweep(entry) for entry in sweep]
-            first += [name for name in sweep.varying if name not in first]
+            found += [_read_sweep_run(entry) for entry in sweep]
+            varied += [name for name in sweep.varying if name not in varied]
         else:
             found += [history.read(run) for run in history.find(path)]
-    found = list({h.path.resolve(): h for h in found}.values())  # one that was named twice, once
-    every = settings.table([h.config for h in found])
-    axes = settings.axes(settings.differing(every), first)
+    found = list({h.path.resolve(): h for h in found}.values())  # each run once
+    collected = settings.collect([h.config for h in found])
+    axes = settings.choose_axes(settings.differing(collected), varied)
     labels = settings.labels(axes, [h.name for h in found])
-    films = film.make(found, epochs=epochs, megabytes=megabytes)
+    timeline = frames.collect(found, epochs=epochs, megabytes=megabytes)
     entries = [
-        Entry(label, h, f, findings.of(h, f)) for label, h, f in zip(labels, found, films.films, strict=True)
+        Entry(label, h, series, findings.detect(h, series))
+        for label, h, series in zip(labels, found, timeline.series, strict=True)
     ]
     if title is None:
         title = _title(found, axes)
-    return Report(title, entries, every, axes, films.stops, films.left_out)
+    return Report(title, entries, collected, axes, timeline.epochs, timeline.left_out)
 
 
 def _title(found: Sequence[History], axes: Sequence[Setting]) -> str:
     if len(found) == 1:
         return found[0].name
-    if len(axes) == 1 and len(set(axes[0].classes())) <= 5:
-        values = [settings.show(v) for v in dict.fromkeys(map(_hashable, axes[0].values))]
-        what = "" if axes[0].name in settings.NAMES else f"{axes[0].title} "
-        return what + (", ".join(values[:-1]) + " and " + values[-1])
+    if len(axes) == 1 and len(set(axes[0].value_ids())) <= 5:
+        values = list(dict.fromkeys(map(settings.format_value, axes[0].values)))
+        name = "" if axes[0].name in settings.SELF_EXPLANATORY else f"{axes[0].title} "
+        return f"{name}{', '.join(values[:-1])} and {values[-1]}"
     if axes:
-        names = [axis.title for axis in axes]
-        return " × ".join(names)
+        return " × ".join(axis.title for axis in axes)
     return f"{len(found)} runs"
 
 
-def _hashable(value: object) -> object:
-    return settings.show(value)
-
-
-def _of_sweep(entry: folder.Entry) -> History:
+def _read_sweep_run(entry: folder.Entry) -> History:
+    """Read a run of a sweep. The sweep may have recorded a state that the run itself could not."""
     h = history.read(entry.run.path)
     return replace(h, total=h.total or entry.steps, state=entry.state, note=entry.reason or h.note)

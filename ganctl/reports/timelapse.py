@@ -1,4 +1,4 @@
-"""The sample pictures of a run one after the other: the same latents through all epochs. Free of torch."""
+"""The samples of a run over the epochs as an animation. Does not need torch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-WIDTH = 480  # pixels that a small picture is enlarged to, about
-CAPTION = 24  # pixels
+TARGET_WIDTH = 480  # pixels; the default scale comes close to it
+CAPTION_HEIGHT = 24  # pixels
 
 
-def make(
+def save_timelapse(
     run: Path,
     out: Path,
     *,
@@ -29,60 +29,65 @@ def make(
     hold: float = 2.0,
     reporter: Reporter | None = None,
 ) -> int:
-    """Write ``out``, .gif or .mp4.
+    """Write the samples of a run as an animation.
 
     Args:
-        captions: put epoch and step below.
-        scale: how many times as large; small pictures about WIDTH unless given.
-        hold: seconds that the last picture stays.
+        run: the run folder.
+        out: a file that ends in ``.gif`` or ``.mp4``.
+        fps: frames per second.
+        captions: show epoch and step below each frame.
+        scale: pixels per pixel of a sample grid. By default, frames are about TARGET_WIDTH wide.
+        hold: seconds for which the last frame is shown in addition.
 
     Returns:
-        How many pictures it shows.
+        The number of sample grids.
 
     Raises:
-        GanctlError: ``run`` is no run, has no pictures, or ``out`` cannot be written.
+        GanctlError: ``run`` is not a run folder or has no samples, or ``out`` cannot be written.
     """
     check_suffix(out)
     reporter = reporter or NullReporter()
     frames = history.read(run).frames
     if not frames:
-        raise GanctlError(f"{run} has no sample pictures.", "They come with the training.", status=USAGE)
-    pictures: list[np.ndarray[Any, Any]] = []
-    with reporter.bar("pictures", len(frames)) as advance:
+        raise GanctlError(
+            f"{run} has no samples.", "Training saves samples from its first step on.", status=USAGE
+        )
+    images: list[np.ndarray[Any, Any]] = []
+    with reporter.bar("samples", len(frames)) as advance:
         for frame in frames:
             try:
-                pictures.append(_picture(frame, captions, scale))
+                images.append(_draw(frame, captions, scale))
             except OSError as error:
                 raise GanctlError(
-                    f"{frame.path} cannot be read: {error}.", "Delete it, and try again."
+                    f"{frame.path} cannot be read: {error}.", "Delete the file and try again."
                 ) from error
             advance(1)
-    pictures += pictures[-1:] * round(hold * fps)
-    save_animation(pictures, out, fps)
+    images += images[-1:] * round(hold * fps)
+    save_animation(images, out, fps)
     return len(frames)
 
 
-def _picture(frame: Frame, captions: bool, scale: int | None) -> np.ndarray[Any, Any]:
+def _draw(frame: Frame, captions: bool, scale: int | None) -> np.ndarray[Any, Any]:
     import numpy as np
 
     image = frame.open()
-    times = scale or max(1, round(WIDTH / image.width))
-    image = image.resize((image.width * times, image.height * times), resample=0)
+    scale = scale or max(1, round(TARGET_WIDTH / image.width))
+    image = image.resize((image.width * scale, image.height * scale), resample=0)
     if captions:
-        image = _captioned(image, f"epoch {frame.epoch:g}   step {frame.step:,}")
+        image = _add_caption(image, f"epoch {frame.epoch:g}   step {frame.step:,}")
     pixels = np.asarray(image)
     return pixels if pixels.ndim == 3 else pixels[..., None]
 
 
-def _captioned(image: Image, text: str) -> Image:
-    """``image`` with a line of text below."""
+def _add_caption(image: Image, text: str) -> Image:
+    """Return ``image`` with a line of text below it."""
     from PIL import Image as Images
     from PIL import ImageDraw, ImageFont
 
-    taller = Images.new(image.mode, (image.width, image.height + CAPTION))
-    taller.paste(image)
+    extended = Images.new(image.mode, (image.width, image.height + CAPTION_HEIGHT))
+    extended.paste(image)
     white: Any = 255 if image.mode == "L" else (255, 255, 255)
-    ImageDraw.Draw(taller).text(
-        (8, image.height + CAPTION / 2), text, fill=white, font=ImageFont.load_default(14), anchor="lm"
+    ImageDraw.Draw(extended).text(
+        (8, image.height + CAPTION_HEIGHT / 2), text, fill=white, font=ImageFont.load_default(14), anchor="lm"
     )
-    return taller
+    return extended

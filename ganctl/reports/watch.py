@@ -1,4 +1,4 @@
-"""A run in the terminal while it trains: curves, progress, the newest sample. Free of torch."""
+"""A run in the terminal during training: curves, progress and the newest samples. Does not need torch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import DIVERGED, FAILED
+from ganctl.rendering.column_titles import COLUMNS, LOSSES, title
+from ganctl.reports.facts import STATES
+from ganctl.reports.settings import flatten, format_value
 from ganctl.runs import history
 from ganctl.runs.history import History
 from ganctl.system.progress import clock
@@ -18,14 +21,11 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-SHOWN = {"g_loss": "G loss", "d_loss": "D loss", "D(x)": "D(x)", "D(G(z))": "D(G(z))"}
+    from ganctl.rendering.grid_images import Layout
+
 BARS = "▁▂▃▄▅▆▇█"
-TILE = 16  # pixels that a picture is shrunk to at least, so that there is something to see
-RECENT = 10  # lines that the speed is taken from
-WORDS = {
-    "finished": "finished", "running": "running", "stopped": "stopped and saved", "diverged": "diverged",
-    "failed": "failed", "killed": "broken off", "waiting": "not begun yet",
-}  # fmt: skip
+MIN_IMAGE = 16  # pixels: smaller images would be unrecognizable
+RECENT = 10  # lines over which the speed is averaged
 COLORS = {"finished": "green", "running": "cyan", "waiting": "cyan", "stopped": "yellow"}
 
 
@@ -33,18 +33,24 @@ def follow(
     run: Path,
     *,
     seconds: float = 2.0,
-    pictures: bool = True,
+    samples: bool = True,
     once: bool = False,
     console: Console | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Show ``run`` until it ends; Ctrl-C stops looking, not the run.
+    """Show a run until it ends. Ctrl-C ends the display and not the run.
+
+    Args:
+        run: the run folder.
+        seconds: interval between updates.
+        samples: show the newest samples if the terminal has enough colors.
+        once: print one line and return.
 
     Returns:
-        An exit status: 0, ``DIVERGED``, or ``FAILED`` if the run failed or broke off.
+        An exit status: 0, ``DIVERGED``, or ``FAILED`` if the run failed or was killed.
 
     Raises:
-        GanctlError: it is no run.
+        GanctlError: ``run`` is not a run folder.
     """
     from rich.console import Console as Screen
 
@@ -52,9 +58,9 @@ def follow(
     h = history.read(run)
     try:
         if console.is_terminal and not once:
-            h = _live(run, h, console, seconds, pictures, pause)
+            h = _show_live(run, h, console, seconds, samples, pause)
         else:
-            h = _lines(run, h, console, seconds, once, pause)
+            h = _print_lines(run, h, console, seconds, once, pause)
     except KeyboardInterrupt:
         return 0
     if h.note and not once:
@@ -64,119 +70,98 @@ def follow(
     return {"diverged": DIVERGED, "failed": FAILED, "killed": FAILED}.get(h.state, 0)
 
 
-def _live(
+def _show_live(
     run: Path,
     h: History,
     console: Console,
     seconds: float,
-    pictures: bool,
+    samples: bool,
     pause: Callable[[float], None],
 ) -> History:
     from rich.live import Live
 
-    with Live(view(h, console, pictures), console=console, auto_refresh=False, transient=False) as live:
+    with Live(view(h, console, samples), console=console, auto_refresh=False, transient=False) as live:
         live.refresh()
         while h.state in ("running", "waiting"):
             pause(seconds)
             h = history.read(run)
-            live.update(view(h, console, pictures), refresh=True)
+            live.update(view(h, console, samples), refresh=True)
     return h
 
 
-def _lines(
+def _print_lines(
     run: Path, h: History, console: Console, seconds: float, once: bool, pause: Callable[[float], None]
 ) -> History:
-    told = ""
+    previous = ""
     while True:
-        line = line_of(h)
-        if line != told:
+        line = status_line(h)
+        if line != previous:
             console.print(line, markup=False, soft_wrap=True)
-            told = line
+            previous = line
         if once or h.state not in ("running", "waiting"):
             return h
         pause(seconds)
         h = history.read(run)
 
 
-def line_of(h: History) -> str:
-    """The run in one line, for a pipe."""
-    values = [f"{title} {h.column(name)[-1]:.3f}" for name, title in SHOWN.items() if name in _last(h)]
+def status_line(h: History) -> str:
+    """Return the state of a run as one line, for a pipe."""
+    last = h.losses[-1] if h.losses else {}
     left = seconds_left(h)
     return "  ".join(
         [
-            f"{h.name}: {WORDS[h.state]}",
+            f"{h.name}: {STATES[h.state]}",
             f"step {h.step:,}" + (f" of {h.total:,}" if h.total else ""),
             f"epoch {h.epoch:.2f}",
-            *values,
+            *(f"{title(name)} {h.column(name)[-1]:.3f}" for name in COLUMNS if name in last),
             *([f"{clock(left)} left"] if left is not None else []),
         ]
     )
 
 
-def view(h: History, console: Console, pictures: bool) -> RenderableType:
-    """The run as a terminal shows it, no larger than the terminal."""
+def view(h: History, console: Console, samples: bool) -> RenderableType:
+    """Return what the terminal shows of a run, no larger than the terminal."""
     from rich.console import Group
     from rich.text import Text
 
     width, height = console.size
-    fancy = (console.encoding or "").lower().startswith("utf")
-    head = Text(no_wrap=True, overflow="ellipsis")
-    head.append(h.name, style="bold").append("  ")
-    head.append(WORDS[h.state], style=COLORS.get(h.state, "red"))
-    if "data" in h.facts:
-        head.append(f"  {h.config.get('model', '')} on {h.facts['data']}, {h.facts['device']}", style="dim")
-    parts: list[RenderableType] = [head, _progress(h, width, fancy)]
+    unicode = (console.encoding or "").lower().startswith("utf")
+    parts: list[RenderableType] = [_heading(h), _progress(h, width, unicode)]
     if h.note:
         parts.append(Text(h.note, style="red", no_wrap=True, overflow="ellipsis"))
-    rows = 3 + bool(h.note)
-    for name, title in SHOWN.items():
-        values = h.column(name)
-        if not any(math.isfinite(v) for v in values):
-            continue
-        row = Text(no_wrap=True, overflow="crop")
-        row.append(f"{title:<8}", style="dim")
-        if fancy:
-            row.append(
-                sparkline(values, max(8, min(width - 34, 100))), style="cyan" if "loss" in name else "magenta"
-            )
-        finite = [v for v in values if math.isfinite(v)]
-        row.append(f" {values[-1]:>8.3g}", style="bold")
-        row.append(f"  {min(finite):.3g} … {max(finite):.3g}", style="dim")
-        parts.append(row)
-        rows += 1
-    if (
-        pictures
-        and fancy
-        and console.color_system in ("truecolor", "256")
-        and h.frames
-        and height - rows >= TILE // 2 + 2
-    ):
+    parts += [
+        _curve(name, h.column(name), width, unicode)
+        for name in COLUMNS
+        if any(map(math.isfinite, h.column(name)))
+    ]
+    rows = height - len(parts) - 3  # caption and cursor
+    colors = console.color_system in ("truecolor", "256")
+    if samples and unicode and colors and h.frames and rows >= MIN_IMAGE // 2:
+        from ganctl.reports.frames import sample_layout
+
         frame = h.frames[-1]
         try:
             image = frame.open()
-        except OSError:  # it is being written
+        except OSError:  # the file is being written
             return Group(*parts)
-        at = f"epoch {frame.epoch:g}, step {frame.step:,}"
-        parts += [Text(at, style="dim"), *half_blocks(image, _samples(h), width, height - rows - 2)]
+        parts.append(Text(f"epoch {frame.epoch:g}, step {frame.step:,}", style="dim"))
+        parts += half_blocks(image, sample_layout(h, image), width, rows)
     elif h.frames:
         parts.append(
-            Text(f"newest picture: {h.frames[-1].path}", style="dim", no_wrap=True, overflow="ellipsis")
+            Text(f"newest samples: {h.frames[-1].path}", style="dim", no_wrap=True, overflow="ellipsis")
         )
     return Group(*parts)
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """``values`` in ``width`` characters, from the least to the greatest; a gap where nothing is finite."""
+    """Draw ``values`` as at most ``width`` characters, with a gap where no value is finite."""
     n = len(values)
     width = min(width, n)
     means = []
     for i in range(width):
-        lot = [
-            v
-            for v in values[i * n // width : max((i + 1) * n // width, i * n // width + 1)]
-            if math.isfinite(v)
-        ]
-        means.append(sum(lot) / len(lot) if lot else math.nan)
+        end = max((i + 1) * n // width, i * n // width + 1)
+        finite = [v for v in values[i * n // width : end] if math.isfinite(v)]
+        means.append(sum(finite) / len(finite) if finite else math.nan)
     finite = [v for v in means if math.isfinite(v)]
     if not finite:
         return " " * width
@@ -187,35 +172,31 @@ def sparkline(values: Sequence[float], width: int) -> str:
     )
 
 
-def half_blocks(grid: Image, samples: int, columns: int, rows: int) -> list[Text]:
-    """The first pictures of ``grid`` as text: each character is two pixels, one above the other.
+def half_blocks(grid: Image, layout: Layout | None, columns: int, rows: int) -> list[Text]:
+    """Draw the first images of ``grid`` as text. Each character shows two pixels, one above the other.
 
-    As many pictures as there is room for at a size at which something can be seen.
+    As many images are drawn as fit into ``columns`` × ``rows`` characters at a recognizable size.
     """
     from PIL import Image
     from rich.text import Text
 
     from ganctl.rendering import grid_images
 
-    layout = grid_images.layout(grid, samples)
     if layout is None:
         image = grid.convert("RGB")
         image.thumbnail((columns, rows * 2), Image.Resampling.LANCZOS)
     else:
-        singles = grid_images.cut(grid, layout)
-        size = min(max(TILE, layout.height // 2), layout.height)
-        across, down = (
-            min(layout.columns, (columns + 1) // (size + 1)),
-            min(layout.rows, (rows * 2 + 1) // (size + 1)),
-        )
-        image = Image.new("RGB", (max(across, 1) * (size + 1) - 1, max(down, 1) * (size + 1) - 1))
+        images = grid_images.split(grid, layout)
+        size = min(max(MIN_IMAGE, layout.height // 2), layout.height)
+        cell = size + 1
+        across = max(min(layout.columns, (columns + 1) // cell), 1)
+        down = max(min(layout.rows, (rows * 2 + 1) // cell), 1)
+        image = Image.new("RGB", (across * cell - 1, down * cell - 1))
         for r in range(down):
             for c in range(across):
-                pixels = singles[r, c]
+                pixels = images[r, c]
                 one = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
-                image.paste(
-                    one.resize((size, size), Image.Resampling.LANCZOS), (c * (size + 1), r * (size + 1))
-                )
+                image.paste(one.resize((size, size), Image.Resampling.LANCZOS), (c * cell, r * cell))
     lines = []
     data: Any = image.load()
     for y in range(0, image.height, 2):
@@ -229,7 +210,7 @@ def half_blocks(grid: Image, samples: int, columns: int, rows: int) -> list[Text
 
 
 def seconds_left(h: History) -> float | None:
-    """Until the last step, at the speed of the last lines; None if that is not known or it does not run."""
+    """Estimate the time to the last step from the last lines, or return None if unknown or not running."""
     recent = h.timing[-RECENT:]
     if h.state != "running" or not h.total or not recent:
         return None
@@ -240,7 +221,35 @@ def seconds_left(h: History) -> float | None:
     return float(max(h.total - h.step, 0) * seconds / steps)
 
 
-def _progress(h: History, width: int, fancy: bool) -> Text:
+def _heading(h: History) -> Text:
+    from rich.text import Text
+
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(h.name, style="bold").append("  ")
+    text.append(STATES[h.state], style=COLORS.get(h.state, "red"))
+    settings = flatten(h.config)
+    if settings.get("model") and settings.get("data"):
+        device = f", {h.status.device}" if h.status.device else ""
+        text.append(
+            f"  {format_value(settings['model'])} on {format_value(settings['data'])}{device}", style="dim"
+        )
+    return text
+
+
+def _curve(name: str, values: Sequence[float], width: int, unicode: bool) -> Text:
+    from rich.text import Text
+
+    row = Text(no_wrap=True, overflow="crop")
+    row.append(f"{title(name):<8}", style="dim")
+    if unicode:
+        color = "cyan" if name in LOSSES else "magenta"
+        row.append(sparkline(values, max(8, min(width - 34, 100))), style=color)
+    finite = [v for v in values if math.isfinite(v)]
+    row.append(f" {values[-1]:>8.3g}", style="bold")
+    return row.append(f"  {min(finite):.3g} … {max(finite):.3g}", style="dim")
+
+
+def _progress(h: History, width: int, unicode: bool) -> Text:
     from rich.text import Text
 
     text = Text(no_wrap=True, overflow="crop")
@@ -250,24 +259,13 @@ def _progress(h: History, width: int, fancy: bool) -> Text:
         f"step {h.step:,}" + (f" of {h.total:,}" if h.total else ""),
         f"epoch {h.epoch:.2f}",
         *([f"{rate:,.0f} images/s"] if rate else []),
-        *([f"{clock(left)} left"] if left is not None else [f"{clock(h.seconds)}"] if h.seconds else []),
+        *([f"{clock(left)} left"] if left is not None else [clock(h.seconds)] if h.seconds else []),
     ]
-    tail = "  ".join(words)
-    room = width - len(tail) - 2
+    numbers = "  ".join(words)
+    room = width - len(numbers) - 2
     if h.total and room >= 10:
-        full = min(room, 40)
-        done = round(full * min(h.step / h.total, 1.0))
-        text.append(("━" if fancy else "#") * done, style="green").append(
-            ("━" if fancy else ".") * (full - done), style="dim"
-        )
-        text.append("  ")
-    return text.append(tail)
-
-
-def _samples(h: History) -> int:
-    samples = h.config.get("samples")
-    return samples if isinstance(samples, int) else 64
-
-
-def _last(h: History) -> dict[str, Any]:
-    return h.losses[-1] if h.losses else {}
+        length = min(room, 40)
+        done = round(length * min(h.step / h.total, 1.0))
+        text.append(("━" if unicode else "#") * done, style="green")
+        text.append(("━" if unicode else ".") * (length - done), style="dim").append("  ")
+    return text.append(numbers)

@@ -85,23 +85,6 @@ class History:
         speeds = sorted(t["images_per_second"] for t in self.timing)
         return float(speeds[len(speeds) // 2]) if speeds else None
 
-    @property
-    def facts(self) -> dict[str, str]:
-        """Data, networks and device, as text; empty before training starts."""
-        status = self.status
-        if status.images is None or status.image is None:
-            return {}
-        channels, height, width = status.image
-        data = self.config.get("data")
-        return {
-            "images": f"{status.images:,}",
-            "shape": f"{height}×{width}×{channels}",
-            "data": str(data.get("name", "")) if isinstance(data, dict) else "",
-            **{f"{name} parameters": f"{count:,}" for name, count in status.parameters.items()},
-            "device": status.device,
-            "precision": status.precision,
-        }
-
     def epoch_of(self, step: int) -> float:
         """Number of times that D had seen the dataset after ``step``."""
         return step * _epochs_per_step(self.losses)

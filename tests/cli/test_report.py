@@ -1,4 +1,4 @@
-"""``ganctl report`` as a command; what is in a report is tested in tests/reports."""
+"""``ganctl report`` as a command. tests/reports tests the content of reports."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ganctl.cli.report import report
 BLOCKED = """
 import sys
 for name in ("torch", "torchvision", "matplotlib", "rich"):
-    sys.modules[name] = None  # importing it fails
+    sys.modules[name] = None  # importing the module fails
 from ganctl.cli import main
 main(sys.argv[1:])
 """
 
 
-def test_it_needs_neither_torch_nor_matplotlib_nor_rich(tmp_path: Path) -> None:
+def test_report_needs_neither_torch_nor_matplotlib_nor_rich(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "runs" / "a")
     words = [sys.executable, "-c", BLOCKED, "report", str(path)]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60)
@@ -31,7 +31,7 @@ def test_it_needs_neither_torch_nor_matplotlib_nor_rich(tmp_path: Path) -> None:
     assert (path / "report.html").read_text().startswith("<!doctype html>")
 
 
-def test_where_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b"):
         fake_runs.make(tmp_path / "runs" / name, {"seed": ord(name)})
@@ -40,22 +40,22 @@ def test_where_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         (["runs"], ["runs/report.html"]),
         (["runs/a", "runs/b"], ["report.html"]),
         (["runs/a", "--out", "x.html", "--out", "x.md", "-q"], ["x.html", "x.md", "x_files/run-00.png"]),
-        (["runs/a", "--figures", "figures", "--figure-format", "svg"], ["figures/pictures.svg"]),
+        (["runs/a", "--figures", "figures", "--figure-format", "svg"], ["figures/samples.svg"]),
     ]:
         done = runner.invoke(report, words)
         assert done.exit_code == 0, done.output
         assert all((tmp_path / name).stat().st_size for name in files)
-    assert '"stops":[0.0,2.0]' in (
+    assert '"epochs":[0.0,2.0]' in (
         runner.invoke(report, ["runs/a", "--epochs", "2,0"]) and (tmp_path / "runs/a/report.html").read_text()
     )
 
 
-def test_a_damaged_option_or_place_is_told_before_anything_is_read(tmp_path: Path) -> None:
+def test_invalid_options_are_refused_before_runs_are_read(tmp_path: Path) -> None:
     runner = CliRunner()
     done = runner.invoke(report, [str(tmp_path), "--epochs", "five"])
     assert done.exit_code == 2
-    assert "'five' is not a list of numbers such as 5,10,20" in done.output
-    for out, error in (("x.pdf", "a report is .html or .md"), ("no/x.html", "There is no folder")):
+    assert "'five' is not a list of numbers such as 5,10,20." in done.output
+    for out, error in (("x.pdf", "a report ends in .html or .md"), ("no/x.html", "There is no folder")):
         done = runner.invoke(report, [str(tmp_path / "nowhere"), "--out", str(tmp_path / out)])
         assert isinstance(done.exception, GanctlError)
         assert error in done.exception.message

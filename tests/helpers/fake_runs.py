@@ -1,4 +1,4 @@
-"""Run folders made up for tests: curves and pictures as wanted, without a training and without torch."""
+"""Run folders with arbitrary curves and samples, made without training and without torch."""
 
 from __future__ import annotations
 
@@ -50,18 +50,20 @@ DIVERGED: dict[str, Any] = {
 }
 
 
-def grid(seed: int, *, size: int = 16, n: int = 16, kinds: int | None = None, mode: str = "L") -> Image.Image:
-    """A sample picture of ``n`` blobs of noise, ``kinds`` of them different."""
+def grid(
+    seed: int, *, size: int = 16, n: int = 16, distinct: int | None = None, mode: str = "L"
+) -> Image.Image:
+    """Return a grid of ``n`` images of noise, of which ``distinct`` are distinct."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (n, 4, 4, 1 if mode == "L" else 3), dtype=np.uint8)
     tiles = coarse.repeat(size // 4, 1).repeat(size // 4, 2)
     columns = math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
-    sheet = np.zeros((rows * (size + 2) + 2, columns * (size + 2) + 2, tiles.shape[3]), np.uint8)
+    canvas = np.zeros((rows * (size + 2) + 2, columns * (size + 2) + 2, tiles.shape[3]), np.uint8)
     for i in range(n):
         y, x = 2 + i // columns * (size + 2), 2 + i % columns * (size + 2)
-        sheet[y : y + size, x : x + size] = tiles[i % (kinds or n)]
-    return Image.fromarray(sheet[..., 0] if mode == "L" else sheet)
+        canvas[y : y + size, x : x + size] = tiles[i % (distinct or n)]
+    return Image.fromarray(canvas[..., 0] if mode == "L" else canvas)
 
 
 def make(
@@ -71,19 +73,20 @@ def make(
     record: Callable[[int], dict[str, Any]] = lambda step: {},
     steps: Sequence[int] = range(5, 101, 5),
     epochs: int = 4,
-    kinds: Sequence[int | None] = (),
+    distinct: Sequence[int | None] = (),
     log: str = "2026-01-01 10:00:00  Nothing reads this.\n",
     mode: str = "L",
     metrics: Sequence[dict[str, Any]] = (),
     status: dict[str, Any] | None = None,
 ) -> Path:
-    """A run of 25 steps an epoch.
+    """Write a run folder with 25 steps per epoch.
 
     Args:
-        config: what differs from CONFIG.
-        record: what differs in the line of ``losses.jsonl`` after a step.
-        epochs: how many have a picture, besides the one before the first step. ``kinds``: of each, how many
-            of its pictures are different.
+        config: differences from CONFIG.
+        record: for each step, differences from the default line of ``losses.jsonl``.
+        epochs: number of epochs with samples, in addition to the samples before the first step.
+        distinct: for each sample grid, the number of distinct images.
+        status: differences from STATUS.
     """
     path.mkdir(parents=True)
     (path / "samples").mkdir()
@@ -104,8 +107,8 @@ def make(
     (path / "log.txt").write_text(log, encoding="utf-8")
     grid(99, mode=mode).save(path / "real.png")
     for epoch in range(epochs + 1):
-        picture = grid(epoch, kinds=kinds[epoch] if epoch < len(kinds) else None, mode=mode)
-        picture.save(path / "samples" / f"epoch-{epoch:04d}-step-{epoch * 25:08d}.png")
+        samples = grid(epoch, distinct=distinct[epoch] if epoch < len(distinct) else None, mode=mode)
+        samples.save(path / "samples" / f"epoch-{epoch:04d}-step-{epoch * 25:08d}.png")
     return path
 
 

@@ -1,4 +1,4 @@
-"""Animations hold the frames that they were given, at the speed asked for."""
+"""Animations have the given frames and the given frame rate."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ganctl.rendering.animation import save_animation
 
 
 def gray(n: int, size: tuple[int, int] = (30, 20)) -> list[np.ndarray]:
-    """A bright square that moves to the right."""
+    """Frames of a bright square that moves to the right."""
     frames = [np.full((*size, 1), 40, np.uint8) for _ in range(n)]
     for i, frame in enumerate(frames):
         frame[5:15, i : i + 10] = 200
     return frames
 
 
-def test_a_gif_of_gray_frames_is_exact_and_repeats(tmp_path: Path) -> None:
+def test_gif_of_gray_frames_is_exact_and_repeats(tmp_path: Path) -> None:
     frames = gray(5)
     save_animation(frames, tmp_path / "x.gif", fps=20)
     with Image.open(tmp_path / "x.gif") as gif:
@@ -31,18 +31,18 @@ def test_a_gif_of_gray_frames_is_exact_and_repeats(tmp_path: Path) -> None:
     assert [a.tolist() for a in shown] == [frame[..., 0].tolist() for frame in frames]
 
 
-def test_a_gif_in_color_keeps_its_colors(tmp_path: Path) -> None:
+def test_gif_keeps_colors(tmp_path: Path) -> None:
     frames = [np.concatenate([frame, frame // 2, 255 - frame], 2) for frame in gray(20)]
     save_animation(frames, tmp_path / "x.gif")
     with Image.open(tmp_path / "x.gif") as gif:
         shown = [np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(gif)]
-    for was, is_ in zip(frames, shown, strict=True):
-        assert np.abs(was.astype(int) - is_).max() <= 8
+    for expected, actual in zip(frames, shown, strict=True):
+        assert np.abs(expected.astype(int) - actual).max() <= 8
 
 
-def test_an_mp4_has_the_frames_and_the_rate(tmp_path: Path) -> None:
+def test_mp4_has_the_frames_and_the_frame_rate(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
-    frames = gray(12, (31, 45))  # sides that are not even
+    frames = gray(12, (31, 45))  # odd sides
     save_animation(frames, tmp_path / "x.mp4", fps=12.5)
     with av.open(tmp_path / "x.mp4") as container:
         stream = container.streams.video[0]
@@ -50,19 +50,21 @@ def test_an_mp4_has_the_frames_and_the_rate(tmp_path: Path) -> None:
         assert stream.codec_context.pix_fmt == "yuv420p"
         shown = [frame.to_ndarray(format="gray") for frame in container.decode(stream)]
     assert len(shown) == 12
-    for was, is_ in zip(frames, shown, strict=True):
-        assert is_.shape == (32, 46)
-        assert np.abs(was[..., 0].astype(int) - is_[:31, :45]).mean() < 16  # video's range, and lossy
+    for expected, actual in zip(frames, shown, strict=True):
+        assert actual.shape == (32, 46)
+        assert (
+            np.abs(expected[..., 0].astype(int) - actual[:31, :45]).mean() < 16
+        )  # lossy, with the limited range of video
 
 
-def test_what_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(GanctlError, match="no animation"):
+def test_invalid_animations_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GanctlError, match="not the name of an animation"):
         save_animation(gray(2), tmp_path / "x.avi")
-    with pytest.raises(GanctlError, match="of one size"):
+    with pytest.raises(GanctlError, match="of the same size"):
         save_animation([], tmp_path / "x.gif")
-    with pytest.raises(GanctlError, match="of one size"):
+    with pytest.raises(GanctlError, match="of the same size"):
         save_animation([*gray(1), *gray(1, (8, 20))], tmp_path / "x.gif")
-    with pytest.raises(GanctlError, match="frames a second"):
+    with pytest.raises(GanctlError, match="frames per second"):
         save_animation(gray(2), tmp_path / "x.gif", fps=0)
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(GanctlError, match="PyAV") as caught:

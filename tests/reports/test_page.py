@@ -1,4 +1,4 @@
-"""The page: everything in it, nothing reaches out, and no name can break it."""
+"""The page, Markdown and figures of a report: complete, self-contained, and safe with any name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOSTILE = (
 
 
 class Page(HTMLParser):
-    """Tags with their attributes, and the text in scripts."""
+    """The tags of a page with their attributes, and the text of its scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def sweep(path: Path, **made: Any) -> list[Path]:
     ]
 
 
-def test_nothing_in_it_reaches_out(tmp_path: Path) -> None:
+def test_page_loads_nothing(tmp_path: Path) -> None:
     page = Page(report(*sweep(tmp_path)).html())
     for _, attributes in page.tags:
         for name in ("src", "href", "srcset", "action", "data", "poster"):
@@ -83,11 +83,11 @@ def test_nothing_in_it_reaches_out(tmp_path: Path) -> None:
     ]
     assert policy.startswith("default-src 'none'; img-src data:; ")
     digest = base64.b64encode(hashlib.sha256(page.scripts[-1].encode()).digest()).decode()
-    assert f"script-src 'sha256-{digest}'" in policy, "else the browser would not run it"
+    assert f"script-src 'sha256-{digest}'" in policy, "otherwise, the browser would not run the script"
     assert "unsafe-inline" not in policy.split("script-src")[1]
 
 
-def test_no_name_can_break_it(tmp_path: Path) -> None:
+def test_names_cannot_inject_markup(tmp_path: Path) -> None:
     nasty = {"data": {"name": "folder", "path": HOSTILE}, "model": HOSTILE}
     failed = {"state": "failed", "error": {"message": f"ValueError: {HOSTILE}", "hint": HOSTILE, "status": 1}}
     paths = [
@@ -102,7 +102,7 @@ def test_no_name_can_break_it(tmp_path: Path) -> None:
     ]
     made = report(*paths, title=HOSTILE)
     page = Page(made.html())
-    assert len(page.scripts) == 2, "the data and ours"
+    assert len(page.scripts) == 2, "the data and the script of the page"
     assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
     assert " ".join(HOSTILE.split()) in page.text
     data = json.loads(page.scripts[0])
@@ -110,19 +110,19 @@ def test_no_name_can_break_it(tmp_path: Path) -> None:
     assert HOSTILE in [chart["title"] for chart in data["charts"]]
 
     inner = Page(made._repr_html_())
-    assert [tag for tag, _ in inner.tags] == ["iframe"], "a notebook shows it in a frame of its own"
+    assert [tag for tag, _ in inner.tags] == ["iframe"], "a notebook shows the page in an iframe"
 
-    (markdown, *pictures) = made.write(tmp_path / "report.md")
+    (markdown, *images) = made.write(tmp_path / "report.md")
     text = markdown.read_text(encoding="utf-8")
     assert "<script" not in text
     assert not re.search(r"(?<!\\)\[b\]", text)
     shown = re.findall(r"(?:\]\(|src=\")(report_files/[^\")]+)", text)
-    assert {tmp_path / name for name in shown} == set(pictures)
+    assert {tmp_path / name for name in shown} == set(images)
     for path in figures.write(made, tmp_path / "figures", "svg"):
         assert "<script" not in path.read_text(encoding="utf-8")
 
 
-def test_settings_make_rows_and_columns_and_every_picture_is_told_of(tmp_path: Path) -> None:
+def test_settings_make_rows_and_columns_and_every_image_has_an_alt_text(tmp_path: Path) -> None:
     page = Page(report(*sweep(tmp_path)).html())
     heads = re.findall(r"(?:lr|batch size) [\de-]+", page.text)
     assert {"lr 1e-4", "lr 2e-4", "batch size 64", "batch size 256"} <= set(heads)
@@ -131,10 +131,10 @@ def test_settings_make_rows_and_columns_and_every_picture_is_told_of(tmp_path: P
     assert all(i.get("alt") is not None for i in images)
     assert len([i for i in images if i.get("data-real")]) == 1, "one set of reals for all"
     rows = [a for a in page.all("th") if a.get("scope") == "row"]
-    assert len(rows) >= 3 + 6 + 6, "the matrix (a page is longer than wide), the settings and the runs"
+    assert len(rows) >= 3 + 6 + 6, "the matrix (a page is higher than wide), the settings and the runs"
 
 
-def test_a_matrix_with_too_many_gaps_is_none(tmp_path: Path) -> None:
+def test_runs_are_listed_if_a_matrix_would_have_too_many_gaps(tmp_path: Path) -> None:
     pairs = [("a", 1), ("a", 2), ("b", 4), ("c", 8)]
     changes = [{"model": model, "batch_size": size} for model, size in pairs]
     made = report(*(fake_runs.make(tmp_path / f"{i}", change) for i, change in enumerate(changes)))
@@ -143,22 +143,22 @@ def test_a_matrix_with_too_many_gaps_is_none(tmp_path: Path) -> None:
     assert "matrix" not in [a.get("class") for a in Page(made.html()).all("table")]
 
 
-def test_all_grids_have_their_pictures_at_every_stop(tmp_path: Path) -> None:
+def test_all_grids_have_samples_at_every_epoch(tmp_path: Path) -> None:
     page = Page(
         report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", {"seed": 1}, epochs=2)).html()
     )
     data = json.loads(page.scripts[0])
-    assert data["stops"] == [0, 1, 2, 3, 4]
+    assert data["epochs"] == [0, 1, 2, 3, 4]
     for run in data["runs"]:
-        assert len(run["at"]) == 5
-        assert len(run["frames"]) + 1 == len(run["when"]), "the last stands in the page"
-        assert run["at"][-1] == len(run["frames"])
-    assert data["runs"][1]["when"][-1] == "epoch 2 · step 50"
+        assert len(run["positions"]) == 5
+        assert len(run["frames"]) + 1 == len(run["captions"]), "the last image is in the page"
+        assert run["positions"][-1] == len(run["frames"])
+    assert data["runs"][1]["captions"][-1] == "epoch 2 · step 50"
     (slider,) = [i for i in page.all("input") if i.get("id") == "epoch"]
     assert (slider["max"], slider["value"]) == ("4", "4")
 
 
-def test_curves_have_their_points_on_every_axis_and_a_gap_where_nothing_is_finite(tmp_path: Path) -> None:
+def test_curves_have_points_on_every_axis_and_gaps_at_values_that_are_not_finite(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", record=lambda s: {"g_loss": "nan" if s == 10 else s / 10})
     data = json.loads(Page(report(path).html()).scripts[0])
     charts = {chart["title"]: chart for chart in data["charts"]}
@@ -168,11 +168,11 @@ def test_curves_have_their_points_on_every_axis_and_a_gap_where_nothing_is_finit
     assert curve["x"]["step"][:2] == [5.0, 10.0]
     assert curve["x"]["epoch"][-1] == 4.0
     assert curve["x"]["minutes"][-1] == pytest.approx(50 / 60, rel=1e-3)
-    assert charts["D(x) and D(G(z))"]["unit"] is True
+    assert charts["D(x) and D(G(z))"]["probability"] is True
     assert [c["dashed"] for c in charts["D(x) and D(G(z))"]["curves"]] == [False, True]
 
 
-def test_a_long_run_has_few_points(tmp_path: Path) -> None:
+def test_curves_of_long_runs_have_few_points(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", steps=range(1, 5001))
     data = json.loads(Page(report(path).html()).scripts[0])
     (curve,) = data["charts"][0]["curves"]
@@ -180,19 +180,19 @@ def test_a_long_run_has_few_points(tmp_path: Path) -> None:
     assert curve["x"]["step"][-1] == 5000
 
 
-def test_probabilities_and_raw_answers_are_never_on_one_scale(tmp_path: Path) -> None:
+def test_probabilities_and_unbounded_outputs_have_separate_charts(tmp_path: Path) -> None:
     raw = fake_runs.make(
         tmp_path / "b", {"loss": {"name": "wgan"}, "model": "wgan"}, record=lambda s: {"D(x)": 25.0}
     )
     data = json.loads(Page(report(fake_runs.make(tmp_path / "a"), raw).html()).scripts[0])
-    answers = [chart for chart in data["charts"] if chart["title"] == "D(x) and D(G(z))"]
-    assert [(chart["unit"], {c["run"] for c in chart["curves"]}) for chart in answers] == [
+    outputs = [chart for chart in data["charts"] if chart["title"] == "D(x) and D(G(z))"]
+    assert [(chart["probability"], {c["run"] for c in chart["curves"]}) for chart in outputs] == [
         (True, {0}),
         (False, {1}),
     ]
 
 
-def test_metrics_speed_and_what_differs_stand_in_the_tables(tmp_path: Path) -> None:
+def test_tables_have_metrics_speed_and_settings_that_differ(tmp_path: Path) -> None:
     scores = [{"step": 25 * e, "epoch": e, "swd": v} for e, v in ((1, 90.0), (2, 40.0), (3, 55.5))]
     paths = [
         fake_runs.make(tmp_path / "a", lr(1e-4), metrics=scores),
@@ -204,11 +204,13 @@ def test_metrics_speed_and_what_differs_stand_in_the_tables(tmp_path: Path) -> N
     assert "55.5 (40)" in text
     assert "128" in text
     assert "0:50" in text
-    assert re.findall(r"<mark>([^<]*)</mark>", html) == ["1e-4", "1"], "what is out of the ordinary"
+    assert re.findall(r"<mark>([^<]*)</mark>", html) == ["1e-4", "1"], (
+        "values that are not the most common ones"
+    )
     assert "swd" in [chart["title"] for chart in json.loads(Page(html).scripts[0])["charts"]]
 
 
-def test_whatever_state_runs_are_in(tmp_path: Path) -> None:
+def test_runs_that_are_empty_or_damaged(tmp_path: Path) -> None:
     fake_runs.make(tmp_path / "runs" / "a")
     for name in ("empty", "damaged"):
         (tmp_path / "runs" / name).mkdir()
@@ -217,13 +219,13 @@ def test_whatever_state_runs_are_in(tmp_path: Path) -> None:
     for paths in ([tmp_path / "runs"], [tmp_path / "runs" / "empty"]):
         made = report(*paths)
         text = Page(made.html()).text
-        assert "not begun" in text
+        assert "not started" in text
         made.write(tmp_path / "report.md")
     assert figures.write(made, tmp_path / "figures", "svg") == []
     assert len(report(tmp_path / "runs").entries) == 3
 
 
-def test_a_sweep_has_its_own_settings_as_axes_and_tells_what_failed(tmp_path: Path) -> None:
+def test_sweep_has_its_varied_settings_as_axes_and_shows_failures(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     varied = [{"batch_size": size, "lr": rate} for size in ("64", "128") for rate in ("1e-4", "2e-4")]
     names = []
@@ -247,17 +249,17 @@ def test_a_sweep_has_its_own_settings_as_axes_and_tells_what_failed(tmp_path: Pa
     made = report(folder)
     assert [axis.name for axis in made.axes] == ["batch_size", "lr"]
     assert [e.history.state for e in made.entries] == ["finished", "finished", "failed", "waiting"]
-    assert made.entries[2].findings[0].text == "It failed at step 0 of 100: Out of memory."
+    assert made.entries[2].findings[0].text == "The run failed at step 0 of 100: Out of memory."
 
 
-def test_one_run_twice_is_one_run(tmp_path: Path) -> None:
+def test_run_given_twice_is_shown_once(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "runs" / "a")
     made = report(path, tmp_path / "runs")
     assert [e.label for e in made.entries] == ["a"]
     assert made.title == "a"
 
 
-def test_the_same_runs_give_the_same_file(tmp_path: Path) -> None:
+def test_equal_runs_give_equal_files(tmp_path: Path) -> None:
     paths = sweep(tmp_path)
     assert report(*paths).html() == report(*paths).html()
 
@@ -266,40 +268,40 @@ def test_the_same_runs_give_the_same_file(tmp_path: Path) -> None:
     ("change", "title"),
     [({"model": "wgan"}, "gan and wgan"), ({"batch_size": 8}, "batch size 64 and 8"), ({}, "2 runs")],
 )
-def test_the_title_says_what_is_compared(tmp_path: Path, change: dict[str, Any], title: str) -> None:
+def test_default_title(tmp_path: Path, change: dict[str, Any], title: str) -> None:
     assert report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", change)).title == title
 
 
-def test_what_cannot_be(tmp_path: Path) -> None:
+def test_invalid_reports_raise(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="nothing to report on"):
         report()
     with pytest.raises(GanctlError, match="does not exist"):
         report(tmp_path / "nowhere")
     made = report(fake_runs.make(tmp_path / "a"))
     assert isinstance(made, Report)
-    with pytest.raises(GanctlError, match=r"a report is \.html or \.md"):
+    with pytest.raises(GanctlError, match=r"a report ends in \.html or \.md"):
         made.write(tmp_path / "report.pdf")
     with pytest.raises(GanctlError, match="There is no folder"):
         made.write(tmp_path / "no" / "report.html")
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "config.toml").write_text("")
     (tmp_path / "empty" / "status.json").write_text('{"state": "waiting"}')
-    with pytest.raises(GanctlError, match="There are no pictures yet"):
+    with pytest.raises(GanctlError, match="There are no samples yet"):
         report(ganctl.Run(tmp_path / "empty")).image()
     with pytest.raises(GanctlError, match="no figure format 'jpg'"):
         figures.write(made, tmp_path, "jpg")
 
 
-def test_a_checkpoint_is_drawn_as_its_training_drew_it(tiny_run: ganctl.Run, tmp_path: Path) -> None:
+def test_checkpoint_has_the_samples_that_training_saved(tiny_run: ganctl.Run, tmp_path: Path) -> None:
     checkpoint = tiny_run.checkpoints[-1]
-    alone = tmp_path / "alone.pt"
-    alone.write_bytes(checkpoint.read_bytes())
-    made = report(checkpoint, alone)
+    copy = tmp_path / "copy.pt"
+    copy.write_bytes(checkpoint.read_bytes())
+    made = report(checkpoint, copy)
     inside, outside = made.entries
     assert inside.history.frames[-1].drawn == tiny_run.samples[-1].read_bytes()
     assert outside.history.frames[-1].drawn == tiny_run.samples[-1].read_bytes()
-    assert len(inside.film.images) == len(tiny_run.samples)
-    assert len(outside.film.images) == 1
+    assert len(inside.series.images) == len(tiny_run.samples)
+    assert len(outside.series.images) == 1
     assert inside.history.losses == tiny_run.losses
     assert Page(made.html()).all("dialog")
 
@@ -307,7 +309,7 @@ def test_a_checkpoint_is_drawn_as_its_training_drew_it(tiny_run: ganctl.Run, tmp
     assert 0 < first.losses[-1]["step"] <= first.frames[-1].step < tiny_run.losses[-1]["step"]
 
 
-def test_a_run_and_a_sampler_show_themselves_in_a_notebook(tiny_run: ganctl.Run) -> None:
+def test_run_and_sampler_are_displayed_in_a_notebook(tiny_run: ganctl.Run) -> None:
     page = Page(tiny_run._repr_html_())
     assert len(page.all("img")) == 2
     assert len(page.all("polyline")) == 4
@@ -320,8 +322,8 @@ def test_a_run_and_a_sampler_show_themselves_in_a_notebook(tiny_run: ganctl.Run)
 def test_figures_for_print(tmp_path: Path, kind: str, begins: bytes) -> None:
     made = report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", {"model": "_$hidden"}))
     written = figures.write(made, tmp_path / "figures", kind)
-    assert [p.stem for p in written] == ["g-loss", "d-loss", "answers", "pictures"]
+    assert [p.stem for p in written] == ["g-loss", "d-loss", "d-outputs", "samples"]
     assert all(p.read_bytes().startswith(begins) for p in written)
     assert made.image(dpi=50).width > 300
     first = written[0].read_bytes()
-    assert figures.write(made, tmp_path / "figures", kind)[0].read_bytes() == first, "the same again"
+    assert figures.write(made, tmp_path / "figures", kind)[0].read_bytes() == first, "equal files"

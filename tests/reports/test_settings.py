@@ -1,4 +1,4 @@
-"""In what runs differ, and which of it tells them apart."""
+"""Settings in which runs differ, and labels that distinguish runs."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def lr(value: float, other: float | None = None) -> dict[str, Any]:
 
 
 def differing(*changes: dict[str, Any]) -> list[settings.Setting]:
-    return settings.differing(settings.table(configs(*changes)))
+    return settings.differing(settings.collect(configs(*changes)))
 
 
-def test_what_both_networks_share_has_one_name_and_what_changes_nothing_has_none() -> None:
+def test_flatten_merges_shared_optimizer_options_and_drops_settings_without_effect() -> None:
     flat = settings.flatten({**CONFIG, **lr(2e-4), "data_root": "/somewhere", "keep": 3})
     assert flat["optimizer"] == "adam"
     assert flat["lr"] == 2e-4
@@ -35,53 +35,53 @@ def test_what_both_networks_share_has_one_name_and_what_changes_nothing_has_none
     assert not {"g_lr", "g_optimizer", "device", "data_root", "keep", "latent.z_dim"} & flat.keys()
 
 
-def test_a_folder_of_pictures_is_called_by_its_own_name() -> None:
+def test_image_folder_is_labeled_with_its_name() -> None:
     folders = [{"data": {"name": "folder", "path": f"/data/{name}"}} for name in ("faces", "cars.zip")]
     found = differing(*folders)
-    assert settings.labels(settings.axes(found), ["a", "b"]) == ["faces", "cars.zip"]
+    assert settings.labels(settings.choose_axes(found), ["a", "b"]) == ["faces", "cars.zip"]
 
 
-def test_what_one_run_has_apart_all_have_apart() -> None:
+def test_options_separate_in_one_run_are_separate_in_all() -> None:
     found = {s.name: s.values for s in differing(lr(2e-4), lr(2e-4, 1e-4))}
     assert found == {"d_lr": (2e-4, 1e-4)}
 
 
-def test_the_fewest_settings_that_tell_runs_apart_are_rows_and_columns() -> None:
+def test_axes_are_the_fewest_settings_that_distinguish_the_runs() -> None:
     grid = [{**lr(rate), "batch_size": size} for rate in (1e-4, 2e-4) for size in (64, 128)]
     found = differing(*grid)
-    axes = settings.axes(found)
+    axes = settings.choose_axes(found)
     assert [a.name for a in axes] == ["lr", "batch_size"]
     assert settings.labels(axes, ["a", "b", "c", "d"])[:2] == [
         "lr 1e-4 · batch size 64",
         "lr 1e-4 · batch size 128",
     ]
-    # A sweep's own settings come first, and decide which are the rows.
-    assert [a.name for a in settings.axes(found, ["batch_size"])] == ["batch_size", "lr"]
+    # The settings that a sweep varies come first.
+    assert [a.name for a in settings.choose_axes(found, ["batch_size"])] == ["batch_size", "lr"]
 
 
-def test_what_goes_with_the_model_is_no_axis_of_its_own() -> None:
+def test_settings_that_follow_from_the_model_are_no_axes() -> None:
     changes = [
         {"model": "wgan", "loss": {"name": "wgan", "clip": 0.01}, **lr(5e-5)},
         {"model": "wgan-gp", "loss": {"name": "wgan-gp", "gp_weight": 10.0}, **lr(1e-4)},
     ]
     found = differing(*changes)
-    assert [a.name for a in settings.axes(found)] == ["model"]
-    assert settings.labels(settings.axes(found), ["x", "y"]) == ["wgan", "wgan-gp"]
+    assert [a.name for a in settings.choose_axes(found)] == ["model"]
+    assert settings.labels(settings.choose_axes(found), ["x", "y"]) == ["wgan", "wgan-gp"]
     assert {s.name for s in found} == {"model", "loss", "loss.clip", "loss.gp_weight", "lr"}
 
 
-def test_length_and_chance_tell_apart_only_what_nothing_else_does() -> None:
-    axes = settings.axes(
+def test_epochs_and_seed_are_axes_only_if_nothing_else_distinguishes_the_runs() -> None:
+    axes = settings.choose_axes(
         differing({"seed": 0, "epochs": 4, **lr(1e-4)}, {"seed": 1, "epochs": 8, **lr(2e-4)})
     )
     assert [a.name for a in axes] == ["lr"]
-    axes = settings.axes(differing({"seed": 0}, {"seed": 1}, {"seed": 2}))
+    axes = settings.choose_axes(differing({"seed": 0}, {"seed": 1}, {"seed": 2}))
     assert settings.labels(axes, ["a", "b", "c"]) == ["seed 0", "seed 1", "seed 2"]
 
 
-def test_runs_that_nothing_tells_apart_are_called_by_their_names() -> None:
-    assert settings.labels(settings.axes(differing({}, {})), ["a", "b"]) == ["a", "b"]
-    axes = settings.axes(differing({}, {}, {"seed": 1}))
+def test_runs_with_equal_settings_are_labeled_with_their_names() -> None:
+    assert settings.labels(settings.choose_axes(differing({}, {})), ["a", "b"]) == ["a", "b"]
+    axes = settings.choose_axes(differing({}, {}, {"seed": 1}))
     assert settings.labels(axes, ["a", "b", "c"]) == ["seed 0 (a)", "seed 0 (b)", "seed 1"]
 
 
@@ -92,5 +92,5 @@ def test_runs_that_nothing_tells_apart_are_called_by_their_names() -> None:
         (None, "–"), ([512, 256], "512, 256"), ([], "none"), ("none", "none"), ({"a": 0.5}, "a 0.5"), (-3e-5, "-3e-5"),
     ],
 )  # fmt: skip
-def test_values_are_written_as_people_write_them(value: Any, text: str) -> None:
-    assert settings.show(value) == text
+def test_format_value(value: Any, text: str) -> None:
+    assert settings.format_value(value) == text

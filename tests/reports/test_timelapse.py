@@ -1,4 +1,4 @@
-"""The same latents through all epochs, one picture after the other."""
+"""The samples of a run as an animation."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ganctl.cli.evolution import evolution as command
 from ganctl.reports import timelapse
 
 
-def test_every_epoch_is_a_frame_and_the_last_one_stays(tmp_path: Path) -> None:
+def test_every_epoch_is_a_frame_and_the_last_frame_is_held(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
-    assert timelapse.make(path, tmp_path / "a.gif", fps=5, hold=1) == 5
-    movie = Image.open(tmp_path / "a.gif")
-    durations, first = [], np.asarray(movie.convert("L"))
-    for i in range(movie.n_frames):  # type: ignore[attr-defined]
-        movie.seek(i)
-        durations.append(movie.info["duration"])
+    assert timelapse.save_timelapse(path, tmp_path / "a.gif", fps=5, hold=1) == 5
+    animation = Image.open(tmp_path / "a.gif")
+    durations, first = [], np.asarray(animation.convert("L"))
+    for i in range(animation.n_frames):  # type: ignore[attr-defined]
+        animation.seek(i)
+        durations.append(animation.info["duration"])
     assert sum(durations) == 200 * 5 + 1000
     small = np.asarray(fake_runs.grid(0))
     assert first.shape == tuple(side * round(480 / 74) for side in small.shape), "enlarged"
@@ -30,36 +30,36 @@ def test_every_epoch_is_a_frame_and_the_last_one_stays(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_captions_stand_below_the_picture(tmp_path: Path, mode: str) -> None:
+def test_captions_are_below_the_samples(tmp_path: Path, mode: str) -> None:
     path = fake_runs.make(tmp_path / "a", mode=mode, epochs=2)
-    timelapse.make(path, tmp_path / "a.gif", captions=True, scale=2)
-    movie = Image.open(tmp_path / "a.gif")
-    assert movie.size == (148, 148 + timelapse.CAPTION)
+    timelapse.save_timelapse(path, tmp_path / "a.gif", captions=True, scale=2)
+    animation = Image.open(tmp_path / "a.gif")
+    assert animation.size == (148, 148 + timelapse.CAPTION_HEIGHT)
     lines = []
     for i in (0, 1):
-        movie.seek(i)
-        lines.append(np.asarray(movie.convert("L"))[148:])
+        animation.seek(i)
+        lines.append(np.asarray(animation.convert("L"))[148:])
     assert lines[0].max() > 200
     assert not np.array_equal(lines[0], lines[1])
 
 
-def test_by_default_it_lies_in_the_run_folder(tmp_path: Path) -> None:
+def test_default_output_is_in_the_run_folder(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", epochs=1)
     done = CliRunner().invoke(command, [str(path), "--scale", "1"])
     assert done.exit_code == 0, done.output
     assert Image.open(path / "evolution.gif").size == (74, 74)
 
 
-def test_what_cannot_be(tmp_path: Path) -> None:
+def test_invalid_output_or_run_raises(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
-    with pytest.raises(GanctlError, match="names no animation"):
-        timelapse.make(path, tmp_path / "a.webm")
+    with pytest.raises(GanctlError, match="not the name of an animation"):
+        timelapse.save_timelapse(path, tmp_path / "a.webm")
     with pytest.raises(GanctlError, match="does not exist"):
-        timelapse.make(tmp_path / "b", tmp_path / "a.gif")
+        timelapse.save_timelapse(tmp_path / "b", tmp_path / "a.gif")
     (path / "samples" / "epoch-0001-step-00000025.png").write_bytes(b"\x89PNG")
     with pytest.raises(GanctlError, match=r"00025\.png cannot be read"):
-        timelapse.make(path, tmp_path / "a.gif")
-    for picture in (path / "samples").iterdir():
-        picture.unlink()
-    with pytest.raises(GanctlError, match="has no sample pictures"):
-        timelapse.make(path, tmp_path / "a.gif")
+        timelapse.save_timelapse(path, tmp_path / "a.gif")
+    for file in (path / "samples").iterdir():
+        file.unlink()
+    with pytest.raises(GanctlError, match="has no samples"):
+        timelapse.save_timelapse(path, tmp_path / "a.gif")

@@ -1,4 +1,4 @@
-"""A run in the terminal: what is shown, that it follows, and that it ends."""
+"""A run in the terminal: contents, updates, and the end of the run."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from helpers import fake_runs
 from rich.console import Console
 
 from ganctl.cli.watch import watch
+from ganctl.rendering.grid_images import Layout
 from ganctl.reports import watch as watching
 from ganctl.runs import history
 from ganctl.runs.folder import Run
@@ -40,7 +41,7 @@ def shown(console: Console) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-def test_a_sparkline_goes_from_the_least_to_the_greatest() -> None:
+def test_sparkline_spans_from_lowest_to_highest_value() -> None:
     assert watching.sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
     assert watching.sparkline([1, 1, 1], 8) == "▁▁▁"
     assert watching.sparkline([0, math.nan, 1], 3) == "▁ █"
@@ -51,7 +52,7 @@ def test_a_sparkline_goes_from_the_least_to_the_greatest() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(100, 40), (80, 24), (40, 12), (20, 5)])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
-def test_a_view_is_no_larger_than_the_terminal(tmp_path: Path, width: int, height: int, mode: str) -> None:
+def test_view_is_no_larger_than_the_terminal(tmp_path: Path, width: int, height: int, mode: str) -> None:
     h = history.read(fake_runs.make(tmp_path / "a-run-with-quite-a-long-name", mode=mode))
     console = terminal(width, height)
     lines = console.render_lines(watching.view(h, console, True), pad=False)
@@ -59,11 +60,11 @@ def test_a_view_is_no_larger_than_the_terminal(tmp_path: Path, width: int, heigh
     assert all(sum(segment.cell_length for segment in line) <= width for line in lines)
 
 
-def test_a_picture_is_drawn_in_its_own_colors(tmp_path: Path) -> None:
+def test_samples_are_drawn_in_their_colors(tmp_path: Path) -> None:
     red = fake_runs.grid(0, mode="RGB")
     red.paste((200, 0, 0), (2, 2, 18, 18))
-    lines = watching.half_blocks(red, 16, 60, 20)
-    assert {len(line) for line in lines} == {3 * 17 - 1}, "three pictures of sixteen pixels fit side by side"
+    lines = watching.half_blocks(red, Layout(4, 4, 16, 16), 60, 20)
+    assert {len(line) for line in lines} == {3 * 17 - 1}, "three images of sixteen pixels fit side by side"
     assert len(lines) == (2 * 17 - 1 + 1) // 2
     assert lines[4].plain[4] == "▀"
     (style,) = [str(span.style) for span in lines[4].spans if span.start == 4]
@@ -73,17 +74,17 @@ def test_a_picture_is_drawn_in_its_own_colors(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("color", "drawn"), [("truecolor", True), ("256", True), ("standard", False), (None, False)]
 )
-def test_pictures_only_where_there_are_the_colors(tmp_path: Path, color: str | None, drawn: bool) -> None:
+def test_samples_need_256_colors(tmp_path: Path, color: str | None, drawn: bool) -> None:
     h = history.read(fake_runs.make(tmp_path / "a"))
     console = terminal(color=color)
     console.print(watching.view(h, console, True))
     assert ("▀" in shown(console)) is drawn
-    assert ("newest picture: " in shown(console)) is not drawn
+    assert ("newest samples: " in shown(console)) is not drawn
 
 
-def test_time_left_comes_from_the_last_lines(tmp_path: Path) -> None:
+def test_time_left_is_estimated_from_the_last_lines(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
-    assert watching.seconds_left(history.read(path)) is None, "it does not run"
+    assert watching.seconds_left(history.read(path)) is None, "the run is not running"
     with Run(path).lock():
         assert watching.seconds_left(history.read(path)) == 40 * 0.5
         (path / "timing.jsonl").unlink()
@@ -91,7 +92,7 @@ def test_time_left_comes_from_the_last_lines(tmp_path: Path) -> None:
 
 
 def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
-    """A pause in which the run goes on and, in the second, ends."""
+    """Return a pause during which the run continues. The run ends in the second pause."""
     pauses = []
 
     def pause(seconds: float) -> None:
@@ -100,7 +101,7 @@ def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
             file.write(f'{{"step": {60 + 5 * len(pauses)}, "epoch": 2.6, "g_loss": 9.5, "D(x)": 0.5}}\n')
         if len(pauses) == 2:
             (path / "status.json").write_text(json.dumps({**fake_runs.STATUS, **status}), encoding="utf-8")
-        assert len(pauses) < 3, "it must notice the end"
+        assert len(pauses) < 3, "follow must notice the end"
 
     return pause
 
@@ -119,7 +120,7 @@ def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
     ids=["finished", "diverged", "failed"],
 )
 @pytest.mark.parametrize("live", [True, False], ids=["terminal", "pipe"])
-def test_it_follows_a_run_to_its_end(
+def test_follow_shows_a_run_until_it_ends(
     tmp_path: Path, status: dict[str, Any], code: int, word: str, live: bool
 ) -> None:
     path = fake_runs.make(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
@@ -129,10 +130,10 @@ def test_it_follows_a_run_to_its_end(
     assert word in shown(console)
     assert "step 70 of 100" in shown(console)
     if not live:
-        assert len(shown(console).splitlines()) == 3 + (code > 0), "a line for each that is new"
+        assert len(shown(console).splitlines()) == 3 + (code > 0), "one line per change"
 
 
-def test_ctrl_c_stops_looking_and_leaves_the_run_alone(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_display_and_not_the_run(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status=RUNNING)
 
     def pause(seconds: float) -> None:
@@ -143,12 +144,12 @@ def test_ctrl_c_stops_looking_and_leaves_the_run_alone(tmp_path: Path) -> None:
         assert history.read(path).state == "running"
 
 
-def test_a_run_that_broke_off_is_not_waited_for(tmp_path: Path) -> None:
+def test_follow_does_not_wait_for_a_killed_run(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status=RUNNING)
-    assert watching.follow(path, console=terminal(), pause=lambda s: pytest.fail("it waited")) == 1
+    assert watching.follow(path, console=terminal(), pause=lambda s: pytest.fail("follow waited")) == 1
 
 
-def test_without_a_run_it_takes_the_newest(tmp_path: Path) -> None:
+def test_newest_run_is_the_default(tmp_path: Path) -> None:
     import os
 
     for name in ("old", "new"):

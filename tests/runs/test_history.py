@@ -20,8 +20,8 @@ def test_a_finished_run(tmp_path: Path) -> None:
     assert (h.name, h.state, h.note, h.step, h.total, h.epoch) == ("a", "finished", "", 100, 100, 4.0)
     assert [(f.step, f.epoch) for f in h.frames] == [(0, 0), (25, 1), (50, 2), (75, 3), (100, 4)]
     assert (h.seconds, h.images_per_second) == (50.0, 128.0)
-    assert h.facts["images"] == "1,600"
-    assert h.facts["D parameters"] == "567"
+    assert h.status.images == 1600
+    assert h.status.parameters["D"] == 567
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_state_is_what_status_json_says(
 def test_no_line_of_the_log_is_read(tmp_path: Path) -> None:
     misleading = "Traceback (most recent call last):\nganctl.errors.GanctlError: Training diverged: x\n"
     h = history.read(fake_runs.make(tmp_path / "a", log=misleading))
-    assert (h.state, h.total, h.facts["images"]) == ("finished", 100, "1,600")
+    assert (h.state, h.total, h.status.images) == ("finished", 100, 1600)
 
 
 def test_run_folder_of_an_earlier_ganctl_is_refused(tmp_path: Path) -> None:

@@ -344,7 +344,7 @@ def test_traverse_and_interpolate_as_commands(
             2,
             "Invalid value for '--seeds': -1 is not in the range 0<=x<=4294967295.",
         ),
-        ("interpolate --out x.gif --fps 0", 2, "0.0 frames a second cannot be written."),
+        ("interpolate --out x.gif --fps 0", 2, "0.0 frames per second are not possible."),
         ("interpolate --out nowhere/x.gif", 2, "There is no folder nowhere."),
     ],
 )

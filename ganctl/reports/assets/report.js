@@ -10,7 +10,7 @@
     return String(+v.toPrecision(3)).replace("-", "−");
   };
 
-  // ---- Pictures: one slider moves all grids ------------------------------------------------------------------
+  // ---- Samples: one slider for all grids -- ------------------------------------------------------------------
   data.runs.forEach((run, i) => {
     const last = document.querySelector(`img[data-run="${i}"]`);
     if (last) run.frames.push(last.src);
@@ -19,40 +19,40 @@
     const found = document.querySelector(`img[data-real="${i}"]`) || document.querySelector("img[data-real]");
     return found ? found.src : null;
   };
-  let stop = data.stops.length - 1, showReals = false, lens = -1;
+  let position = data.epochs.length - 1, showReals = false, zoomed = -1;
   const blank = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==";
 
   function draw() {
-    const epoch = data.stops[stop];
+    const epoch = data.epochs[position];
     data.runs.forEach((run, i) => {
-      const at = run.at.length ? run.at[stop] : -1;
-      const ended = epoch > run.end + 0.5 && stop > 0;
+      const index = run.positions.length ? run.positions[position] : -1;
+      const ended = epoch > run.end + 0.5 && position > 0;
       const real = showReals && realOf(i);
-      const when = at < 0 ? "nothing yet" : run.when[at] + (ended ? " (its last)" : "");
+      const caption = index < 0 ? "no samples yet" : run.captions[index] + (ended ? " (last)" : "");
       for (const image of all(`img[data-run="${i}"]`)) {
-        const wanted = real || (at < 0 ? blank : run.frames[at]);
+        const wanted = real || (index < 0 ? blank : run.frames[index]);
         if (image.src !== wanted) image.src = wanted;
-        image.alt = real ? "Real pictures" : `Pictures drawn by ${run.label}: ${when}`;
+        image.alt = real ? "Real images" : `Samples of ${run.label}, ${caption}`;
       }
-      for (const text of all(`.when[data-run="${i}"]`)) text.textContent = real ? "reals" : when;
-      if (lens === i) {
-        $("lens-fake").src = at < 0 ? blank : run.frames[at];
-        $("lens-fake").alt = `Pictures drawn by ${run.label}: ${when}`;
-        $("lens-when").textContent = when;
+      for (const text of all(`.caption[data-run="${i}"]`)) text.textContent = real ? "reals" : caption;
+      if (zoomed === i) {
+        $("zoom-samples").src = index < 0 ? blank : run.frames[index];
+        $("zoom-samples").alt = `Samples of ${run.label}, ${caption}`;
+        $("zoom-caption").textContent = caption;
       }
     });
     if ($("epoch")) {
-      $("epoch").value = stop;
+      $("epoch").value = position;
       $("now").textContent = "epoch " + +epoch.toFixed(2);
       $("epoch").setAttribute("aria-valuetext", $("now").textContent);
     }
-    for (const chart of charts) chart.moveStop();
+    for (const chart of charts) chart.markEpoch();
   }
-  function go(to) {
-    stop = Math.max(0, Math.min(data.stops.length - 1, to));
+  function moveTo(index) {
+    position = Math.max(0, Math.min(data.epochs.length - 1, index));
     draw();
   }
-  function reals(on) {
+  function toggleReals(on) {
     showReals = on;
     if ($("reals")) $("reals").setAttribute("aria-pressed", on);
     draw();
@@ -64,54 +64,54 @@
     clearInterval(timer);
     timer = 0;
     if (on) {
-      if (stop === data.stops.length - 1) go(0);
-      timer = setInterval(() => (stop < data.stops.length - 1 ? go(stop + 1) : play(false)), 350);
+      if (position === data.epochs.length - 1) moveTo(0);
+      timer = setInterval(() => (position < data.epochs.length - 1 ? moveTo(position + 1) : play(false)), 350);
     }
     $("play").setAttribute("aria-label", on ? "Pause" : "Play");
     $("play").querySelector("path").setAttribute("d", on ? icons.pause : icons.play);
   }
-  function inspect(i) {
-    lens = i;
-    $("lens-title").textContent = data.runs[i].label;
+  function zoom(i) {
+    zoomed = i;
+    $("zoom-title").textContent = data.runs[i].label;
     const real = realOf(i);
-    $("lens-reals").hidden = !real;
-    if (real) $("lens-real").src = real;
+    $("zoom-reals").hidden = !real;
+    if (real) $("zoom-real").src = real;
     draw();
-    const player = $("player");  // a modal dialog lets nothing outside be used
-    if (player) $("lens").append(player);
-    if (!$("lens").open) $("lens").showModal();
+    const player = $("player");  // outside of a modal dialog, nothing can be used
+    if (player) $("zoom").append(player);
+    if (!$("zoom").open) $("zoom").showModal();
   }
-  for (const button of all(".zoom")) button.addEventListener("click", () => inspect(+button.dataset.run));
-  $("lens").addEventListener("close", () => {
-    lens = -1;
+  for (const button of all(".zoom")) button.addEventListener("click", () => zoom(+button.dataset.run));
+  $("zoom").addEventListener("close", () => {
+    zoomed = -1;
     if ($("player")) document.body.append($("player"));
   });
-  $("lens").addEventListener("click", (event) => { if (event.target === $("lens")) $("lens").close(); });
+  $("zoom").addEventListener("click", (event) => { if (event.target === $("zoom")) $("zoom").close(); });
 
   if ($("player")) {
     $("player").hidden = false;
     for (const hint of all(".keys")) hint.hidden = false;
-    $("epoch").addEventListener("input", () => { play(false); go(+$("epoch").value); });
+    $("epoch").addEventListener("input", () => { play(false); moveTo(+$("epoch").value); });
     $("play").addEventListener("click", () => play(!timer));
-    $("reals").addEventListener("click", () => reals(!showReals));
+    $("reals").addEventListener("click", () => toggleReals(!showReals));
     if (!realOf(0)) $("reals").hidden = true;
     document.addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const typing = event.target.closest("input, select");
-      if (event.key === "ArrowLeft" && !typing) { play(false); go(stop - 1); event.preventDefault(); }
-      else if (event.key === "ArrowRight" && !typing) { play(false); go(stop + 1); event.preventDefault(); }
+      if (event.key === "ArrowLeft" && !typing) { play(false); moveTo(position - 1); event.preventDefault(); }
+      else if (event.key === "ArrowRight" && !typing) { play(false); moveTo(position + 1); event.preventDefault(); }
       else if (event.key === " " && !event.target.closest("button, summary, select, input")) { play(!timer); event.preventDefault(); }
-      else if ((event.key === "r" || event.key === "R") && !event.repeat && !event.target.closest("select")) reals(true);
+      else if ((event.key === "r" || event.key === "R") && !event.repeat && !event.target.closest("select")) toggleReals(true);
     });
-    document.addEventListener("keyup", (event) => { if (event.key === "r" || event.key === "R") reals(false); });
+    document.addEventListener("keyup", (event) => { if (event.key === "r" || event.key === "R") toggleReals(false); });
   }
 
   // ---- Curves ------------------------------------------------------------------------------------------------
   const charts = [];
   const hidden = new Set();
-  let smoothing = 0.6, over = "epoch";
+  let smoothing = 0.6, axis = "epoch";
 
-  /** The exponential moving average of TensorBoard, without its pull towards zero at the beginning. */
+  /** The exponential moving average, as in TensorBoard, without its bias towards zero. */
   function smooth(ys, weight) {
     let sum = 0, norm = 0;
     return ys.map((y) => {
@@ -133,13 +133,13 @@
   class Chart {
     constructor(spec) {
       this.spec = spec;
-      this.log = this.unlike();
+      this.log = this.spansDiffer();
       this.root = document.createElement("figure");
       this.root.className = "chart";
       const head = document.createElement("figcaption"), title = document.createElement("h3");
       title.textContent = spec.title;
       head.append(title);
-      if (!spec.unit) {
+      if (!spec.probability) {
         this.button = document.createElement("button");
         this.button.type = "button";
         this.button.className = "scale";
@@ -159,9 +159,9 @@
       this.svg.addEventListener("pointerleave", () => { this.tip.hidden = true; if (this.hair) this.hair.setAttribute("visibility", "hidden"); });
     }
     shown() { return this.spec.curves.filter((curve) => !hidden.has(curve.run)); }
-    /** Whether some runs' values are so much larger than others' that one scale would hide these. */
-    unlike() {
-      if (this.spec.unit) return false;
+    /** Whether the values of some runs are so large that a linear scale would hide those of others. */
+    spansDiffer() {
+      if (this.spec.probability) return false;
       const spans = this.spec.curves.map((curve) => {
         const ys = curve.y.filter((y) => y !== null).map(Math.abs).sort((a, b) => a - b);
         return ys.length ? quantile(ys, 0.9) : 0;
@@ -181,19 +181,19 @@
       svg.replaceChildren();
       svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
       if (this.button) this.button.textContent = this.log ? "log" : "linear";
-      if (this.button) this.button.setAttribute("aria-label", `Scale of ${spec.title}: ${this.log ? "logarithmic on both sides of zero" : "linear"}`);
-      this.lines = this.shown().map((curve) => ({ curve, x: curve.x[over], y: smooth(curve.y, curve.y.length > 8 ? smoothing : 0) }));
+      if (this.button) this.button.setAttribute("aria-label", `Scale of ${spec.title}: ${this.log ? "symmetric logarithmic" : "linear"}`);
+      this.lines = this.shown().map((curve) => ({ curve, x: curve.x[axis], y: smooth(curve.y, curve.y.length > 8 ? smoothing : 0) }));
       const values = this.lines.flatMap((line) => line.y.filter((y) => y !== null)).sort((a, b) => a - b);
       const label = this.lines.map((line) => {
         const last = line.y.filter((y) => y !== null).at(-1);
         return last === undefined ? "" : `${data.runs[line.curve.run].label} ${line.curve.name} ends at ${number(last)}`;
       }).filter(Boolean).join("; ");
-      svg.setAttribute("aria-label", `${spec.title} over ${over}. ${label}`);
+      svg.setAttribute("aria-label", `${spec.title} by ${axis}. ${label}`);
       if (!values.length) return;
       const unit = this.log ? Math.max(Math.abs(quantile(values, 0.5)) / 10, 1e-6) : 1;
       const f = this.log ? (v) => Math.asinh(v / unit) : (v) => v;
       let low = f(quantile(values, 0.005)), high = f(quantile(values, 0.995));
-      if (spec.unit) [low, high] = [0, 1];
+      if (spec.probability) [low, high] = [0, 1];
       else {
         const pad = (high - low || Math.abs(high) || 1) * 0.08;
         low -= pad;
@@ -206,7 +206,7 @@
       let marks;
       if (this.log) {
         marks = [0];
-        for (const times of [1, 2, 5]) {  // powers of ten first: they stay where there is no room for all
+        for (const times of [1, 2, 5]) {  // powers of ten first, so that they are kept if there is no room for all marks
           for (let p = 9; p >= -6; p--) marks.push(times * 10 ** p, -times * 10 ** p);
         }
         marks = marks.filter((v) => f(v) >= low && f(v) <= high);
@@ -240,16 +240,16 @@
       }
       this.right = right;
       this.box = box;
-      this.stopLine = this.add("line", { class: "stop", y1: box.top, y2: box.bottom });
+      this.epochLine = this.add("line", { class: "epoch", y1: box.top, y2: box.bottom });
       this.hair = this.add("line", { class: "hair", y1: box.top, y2: box.bottom, visibility: "hidden" });
-      this.moveStop();
+      this.markEpoch();
     }
-    moveStop() {
-      if (!this.stopLine) return;
-      const at = data.stops[stop];
-      const visible = over === "epoch" && data.stops.length > 1 && at !== undefined && at <= this.right * 1.01;
-      this.stopLine.setAttribute("visibility", visible ? "visible" : "hidden");
-      if (visible) for (const name of ["x1", "x2"]) this.stopLine.setAttribute(name, this.px(Math.min(at, this.right)));
+    markEpoch() {
+      if (!this.epochLine) return;
+      const epoch = data.epochs[position];
+      const visible = axis === "epoch" && data.epochs.length > 1 && epoch !== undefined && epoch <= this.right * 1.01;
+      this.epochLine.setAttribute("visibility", visible ? "visible" : "hidden");
+      if (visible) for (const name of ["x1", "x2"]) this.epochLine.setAttribute(name, this.px(Math.min(epoch, this.right)));
     }
     hover(event) {
       if (!this.lines || !this.lines.length || !this.box) return;
@@ -271,7 +271,7 @@
       rows.sort((a, b) => b[1] - a[1]);
       this.tip.replaceChildren();
       const head = document.createElement("b");
-      head.textContent = over === "minutes" ? `after ${number(found)} minutes` : `${over} ${(+found.toPrecision(6)).toLocaleString("en")}`;
+      head.textContent = axis === "minutes" ? `after ${number(found)} minutes` : `${axis} ${(+found.toPrecision(6)).toLocaleString("en")}`;
       this.tip.append(head);
       const several = new Set(this.spec.curves.map((c) => c.name)).size > 1;
       for (const [curve, value] of rows.slice(0, 14)) {
@@ -298,7 +298,7 @@
     }
     const redraw = () => { for (const chart of charts) chart.draw(); };
     $("smoothing").addEventListener("input", () => { smoothing = +$("smoothing").value; redraw(); });
-    $("over").addEventListener("change", () => { over = $("over").value; redraw(); });
+    $("axis").addEventListener("change", () => { axis = $("axis").value; redraw(); });
     for (const chip of all(".chip")) {
       if (data.runs.length === 1) { chip.hidden = true; continue; }
       chip.addEventListener("click", () => {

@@ -1,0 +1,387 @@
+"""Everything that a report shows, as plain data. The renderers only format it as HTML, Markdown, figures or text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ganctl.rendering.column_titles import COLUMNS, title
+from ganctl.reports import curves, settings
+from ganctl.reports.curves import Chart
+from ganctl.reports.findings import LEVELS, Finding, Level
+from ganctl.reports.frames import SampleSeries, subsample
+from ganctl.reports.settings import Setting, format_value
+from ganctl.runs.history import Frame, History, number
+from ganctl.runs.status import State
+from ganctl.system.progress import clock
+from ganctl.version import __version__
+
+if TYPE_CHECKING:
+    from ganctl.reports.summary import Report
+
+MIN_FILLED = 0.75  # share of the cells of a matrix of samples
+MISSING = "–"
+STATES: dict[State, str] = {
+    "waiting": "not started", "running": "running", "stopped": "stopped", "finished": "finished",
+    "diverged": "diverged", "failed": "failed", "killed": "killed",
+}  # fmt: skip
+LEVEL_TITLES: dict[Level, str] = {"bad": "problem", "warn": "warning", "info": "note", "good": "OK"}
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """One run.
+
+    Attributes:
+        label: distinguishes the run from the others of the report.
+        captions: epoch and step of each image of ``series``.
+        epoch: epoch of the last step.
+        problem: the worst finding if it is a problem that the state does not show already.
+    """
+
+    label: str
+    state: State
+    series: SampleSeries
+    captions: list[str]
+    epoch: float
+    problem: str
+
+    @property
+    def caption(self) -> str:
+        """Caption of the newest sample grid, empty if there is none."""
+        return self.captions[-1] if self.captions else ""
+
+    def alt_text(self, index: int = -1) -> str:
+        """Alternative text of an image of ``series``."""
+        return f"Samples of {self.label}, {self.captions[index]}"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A finding, with the indices of the runs that it applies to."""
+
+    level: Level
+    text: str
+    runs: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Reals:
+    """Encoded real images of a dataset. ``run``: index of the first run with this dataset."""
+
+    image: bytes
+    data: str
+    run: int
+
+    @property
+    def alt_text(self) -> str:
+        return f"Real images of {self.data}"
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Titles of rows and columns, and the indices of the runs in each cell. Runs without two axes are in one row."""
+
+    rows: list[str]
+    columns: list[str]
+    cells: dict[tuple[str, str], list[int]]
+
+    def cell(self, row: str, column: str) -> list[int]:
+        return self.cells.get((row, column), [])
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the runs have no second axis."""
+        return len(self.rows) == 1 or len(self.columns) == 1
+
+
+@dataclass(frozen=True)
+class SettingRow:
+    """A setting with one value per run. ``unusual``: whether the value is not the most common one."""
+
+    title: str
+    is_axis: bool
+    values: list[str]
+    unusual: list[bool]
+
+
+@dataclass(frozen=True)
+class SettingsFacts:
+    """Settings that differ, settings that only some runs have, and titles and values of all other settings."""
+
+    different: list[SettingRow]
+    partial: list[SettingRow]
+    same: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """Progress, time and numbers of a run, as text.
+
+    Attributes:
+        total: steps of the whole run, empty if the run has reached them.
+        relative_speed: share of the speed of the fastest run.
+        values: one value per column of the table.
+    """
+
+    label: str
+    state: State
+    step: str
+    total: str
+    epoch: str
+    time: str
+    speed: str
+    relative_speed: float
+    values: list[str]
+
+
+@dataclass(frozen=True)
+class RunTable:
+    columns: list[str]
+    rows: list[RunRow]
+    note: str
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that a report shows."""
+
+    title: str
+    overview: str
+    runs: list[RunFacts]
+    remarks: list[Remark]
+    epochs: list[float]
+    matrix: Matrix
+    reals: list[Reals]
+    charts: list[Chart]
+    settings: SettingsFacts
+    table: RunTable
+    footer: str
+
+    @property
+    def has_samples(self) -> bool:
+        return any(run.series.images for run in self.runs)
+
+
+def collect(report: Report) -> Facts:
+    """Return everything that ``report`` shows."""
+    histories = [entry.history for entry in report.entries]
+    left_out = f"Left out to keep this file small: {'; '.join(report.left_out)}. " if report.left_out else ""
+    return Facts(
+        title=report.title,
+        overview=_overview(report),
+        runs=[_run(entry.label, entry.history, entry.series, entry.findings[0]) for entry in report.entries],
+        remarks=_remarks(report),
+        epochs=report.epochs,
+        matrix=matrix(report),
+        reals=_reals(report),
+        charts=curves.charts(histories),
+        settings=_settings(report),
+        table=_table(report),
+        footer=f"{left_out}Made by ganctl {__version__}.",
+    )
+
+
+def progress(h: History) -> list[str]:
+    """Return step, epoch and, if known, training time and speed of a run, as text."""
+    rate = h.images_per_second
+    return [
+        f"step {h.step:,}" + (f" of {h.total:,}" if h.total and h.total != h.step else ""),
+        f"epoch {h.epoch:.4g}",
+        *([clock(h.seconds)] if h.seconds else []),
+        *([f"{rate:,.0f} images/s"] if rate else []),
+    ]
+
+
+def caption(frame: Frame) -> str:
+    """Return epoch and step of a sample grid as text."""
+    epoch = f"{epoch_title(frame.epoch)} · " if frame.epoch or not frame.step else ""
+    return f"{epoch}step {frame.step:,}"
+
+
+def epoch_title(epoch: float) -> str:
+    return f"epoch {round(epoch, 2):g}"
+
+
+def over_time(facts: Facts, count: int) -> list[tuple[float, list[int | None]]]:
+    """Choose at most ``count`` epochs.
+
+    Returns:
+        For each epoch: the epoch, and for each run the index of its image, or None if the run has no image then.
+    """
+    after_start = [i for i, epoch in enumerate(facts.epochs) if epoch > 0] or list(range(len(facts.epochs)))
+    found = []
+    for i in map(int, subsample(after_start, count)):
+        epoch = facts.epochs[i]
+        row: list[int | None] = []
+        for run in facts.runs:
+            index = run.series.positions[i] if run.series.positions else -1
+            row.append(None if index < 0 or epoch > run.epoch + 0.5 else index)
+        found.append((epoch, row))
+    return found
+
+
+def matrix(report: Report) -> Matrix:
+    """Arrange the runs by the axes of the report, or in one row if too many cells would be empty."""
+    labels = [entry.label for entry in report.entries]
+    one_row = Matrix([""], labels, {("", label): [i] for i, label in enumerate(labels)})
+    row_axes, column_axes = report.axes[:1], report.axes[1:]
+    if not column_axes:
+        return one_row
+    if len(report.axes) == 2 and len(set(row_axes[0].value_ids())) < len(set(column_axes[0].value_ids())):
+        row_axes, column_axes = column_axes, row_axes  # a page is higher than wide
+    names = [(settings.label(row_axes, i), settings.label(column_axes, i)) for i in range(len(labels))]
+    rows = list(dict.fromkeys(row for row, _ in names))
+    columns = list(dict.fromkeys(column for _, column in names))
+    cells: dict[tuple[str, str], list[int]] = {}
+    for i, name in enumerate(names):
+        cells.setdefault(name, []).append(i)
+    if len(cells) < MIN_FILLED * len(rows) * len(columns):
+        return one_row
+    return Matrix(rows, columns, cells)
+
+
+def _overview(report: Report) -> str:
+    """The line below the title: what all runs have in common."""
+    n = len(report.entries)
+    parts = [f"{n} runs" if n > 1 else "1 run"]
+    common = {s.name: s.values[0] for s in report.settings if len(set(s.value_ids())) == 1}
+    if common.get("model") is not None:
+        parts.append(f"model {format_value(common['model'])}")
+    if common.get("data") is not None:
+        sizes = {(e.history.status.images, e.history.status.image) for e in report.entries}
+        images, shape = sizes.pop() if len(sizes) == 1 else (None, None)
+        data = format_value(common["data"])
+        if images is not None and shape is not None:
+            channels, height, width = shape
+            data += f", {images:,} images {height}×{width}×{channels}"
+        parts.append(data)
+    seconds = sum(e.history.seconds for e in report.entries)
+    if seconds:
+        parts.append(f"trained for {clock(seconds)}")
+    return " · ".join(parts)
+
+
+def _run(label: str, history: History, series: SampleSeries, worst: Finding) -> RunFacts:
+    shown_by_state = history.state != "finished"
+    return RunFacts(
+        label=label,
+        state=history.state,
+        series=series,
+        captions=[caption(frame) for frame in series.frames],
+        epoch=history.epoch,
+        problem=worst.text if worst.level == "bad" and not shown_by_state else "",
+    )
+
+
+def _remarks(report: Report) -> list[Remark]:
+    """All findings, the worst first. Runs with the same good finding share one remark."""
+    remarks: list[Remark] = []
+    good: dict[str, list[int]] = {}
+    for i, entry in enumerate(report.entries):
+        for finding in entry.findings:
+            if finding.level == "good":
+                good.setdefault(finding.text, []).append(i)
+            else:
+                remarks.append(Remark(finding.level, finding.text, (i,)))
+    remarks += [Remark("good", text, tuple(runs)) for text, runs in good.items()]
+    return sorted(remarks, key=lambda remark: LEVELS.index(remark.level))
+
+
+def _reals(report: Report) -> list[Reals]:
+    first: dict[bytes, int] = {}
+    for i, entry in enumerate(report.entries):
+        if entry.series.real is not None:
+            first.setdefault(entry.series.real, i)
+    return [
+        Reals(image, format_value(settings.flatten(report.entries[i].history.config).get("data")), i)
+        for image, i in first.items()
+    ]
+
+
+def _settings(report: Report) -> SettingsFacts:
+    different = settings.differing(report.settings)
+    axes = {axis.name for axis in report.axes}
+    rows = [(s, _setting_row(s, s.name in axes)) for s in different]
+    return SettingsFacts(
+        different=[row for s, row in rows if None not in s.values],
+        # An option that other components do not have differs only because the component does.
+        partial=[row for s, row in rows if None in s.values],
+        same=[(s.title, format_value(s.values[0])) for s in report.settings if s not in different],
+    )
+
+
+def _setting_row(setting: Setting, is_axis: bool) -> SettingRow:
+    ids = setting.value_ids()
+    (common, most), *others = Counter(ids).most_common()
+    tie = bool(others) and others[0][1] == most  # then no value is usual
+    unusual = [
+        value is not None and (tie or i != common) for value, i in zip(setting.values, ids, strict=True)
+    ]
+    return SettingRow(setting.title, is_axis, [format_value(value) for value in setting.values], unusual)
+
+
+def _table(report: Report) -> RunTable:
+    histories = [entry.history for entry in report.entries]
+    columns = list(COLUMNS) if any(h.losses for h in histories) else []
+    metrics = curves.metric_names(histories)
+    properties = [_properties(h) for h in histories]
+    different, shared = [], []
+    for name in dict.fromkeys(name for p in properties for name in p):
+        values = {p[name] for p in properties if name in p}
+        if len(values) == 1:
+            shared.append(f"{name}: {values.pop()}")
+        else:
+            different.append(name)
+    fastest = max((h.images_per_second or 0.0 for h in histories), default=0.0)
+    rows = []
+    for entry, h, own in zip(report.entries, histories, properties, strict=True):
+        rate = h.images_per_second
+        rows.append(
+            RunRow(
+                label=entry.label,
+                state=h.state,
+                step=f"{h.step:,}",
+                total=f"{h.total:,}" if h.total and h.total != h.step else "",
+                epoch=f"{h.epoch:.4g}",
+                time=clock(h.seconds) if h.seconds else MISSING,
+                speed=f"{rate:,.0f}" if rate else MISSING,
+                relative_speed=(rate or 0.0) / fastest if fastest else 0.0,
+                values=[
+                    *(_final_mean(h.column(name)) for name in columns),
+                    *(_last_and_lowest(h.metrics, name) for name in metrics),
+                    *(own.get(name, MISSING) for name in different),
+                ],
+            )
+        )
+    note = "Losses and outputs of D are means over the last tenth of the run."
+    if metrics:
+        note += " Metrics are the last value, with the lowest value in parentheses."
+    if shared:
+        note += f" {'All runs: ' if len(histories) > 1 else ''}{', '.join(shared)}."
+    return RunTable([*map(title, columns), *map(title, metrics), *different], rows, note)
+
+
+def _properties(h: History) -> dict[str, str]:
+    """Parameters, device and precision; empty before training starts."""
+    found = {f"parameters of {name}": f"{count:,}" for name, count in h.status.parameters.items()}
+    found |= {
+        name: value
+        for name, value in (("device", h.status.device), ("precision", h.status.precision))
+        if value
+    }
+    return found
+
+
+def _final_mean(values: Sequence[float]) -> str:
+    """The mean over the last tenth of ``values``."""
+    tail = [v for v in values[-max(1, len(values) // 10) :] if v == v]
+    return f"{sum(tail) / len(tail):.3g}".replace("-", "−") if tail else MISSING
+
+
+def _last_and_lowest(records: Sequence[dict[str, Any]], name: str) -> str:
+    values = [number(r[name]) for r in records if name in r]
+    finite = [v for v in values if v == v]
+    return f"{finite[-1]:.4g} ({min(finite):.4g})" if finite else MISSING
