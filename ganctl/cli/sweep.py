@@ -14,6 +14,7 @@ from ganctl.cli.shared_options import model_and_data, options, plugin_option
 from ganctl.cli.terminal_output import print_table
 from ganctl.cli.train import how_long, images, kept, machine, parts
 from ganctl.errors import USAGE, GanctlError
+from ganctl.plugin.names import option_name
 
 EXAMPLES = """
 \b
@@ -114,7 +115,7 @@ def sweep(
                 *(["config"] if config_file else []),
             ]
             if more or out:
-                name = more[0].replace("_", "-") if more else "out"
+                name = option_name(more[0]) if more else "out"
                 raise GanctlError(
                     f"--resume goes on with a sweep as it is; {name if name == '-o' else f'--{name}'} contradicts it.",
                     "Besides --jobs, only --device, --data-root and --plugin may be given, for this process.",
@@ -156,7 +157,7 @@ def _list(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
     """Print (values, steps, state) of every run."""
     settings = list(runs[0][0])
     states = any(state for _, _, state in runs)
-    header = [*(name.replace("_", "-") for name in settings), "steps", *(["state"] if states else [])]
+    header = [*(option_name(name) for name in settings), "steps", *(["state"] if states else [])]
     body = [
         [*(values[name] for name in settings), f"{steps:,}", *([state] if states else [])]
         for values, steps, state in runs

@@ -8,6 +8,7 @@ from typing import Any
 from ganctl.config.settings import COMPONENTS, LISTS
 from ganctl.config.shorthands import data_table
 from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.plugin.names import setting_name
 from ganctl.plugin.registry import Registry
 
 
@@ -29,7 +30,7 @@ def with_options(
     tables: dict[str, dict[str, Any]] = {}
     for text in component_options:
         key, equals, value = text.partition("=")
-        part, dot, option = key.strip().replace("-", "_").partition(".")
+        part, dot, option = setting_name(key.strip()).partition(".")
         if not (equals and dot and option):
             raise GanctlError(
                 f"-o {text} is not of the form PART.OPTION=VALUE.",

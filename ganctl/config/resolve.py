@@ -12,6 +12,7 @@ from ganctl.config.settings import COMPONENTS, DEFAULT_EPOCHS, DEFAULTS, LISTS, 
 from ganctl.config.shorthands import expand_schedules, expand_shorthands
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin import options, single_file
+from ganctl.plugin.names import setting_name
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import Model, Spec
 
@@ -174,7 +175,7 @@ def _list_item(name: str, item: Any) -> Spec:
     if isinstance(item, Spec):
         return item
     if isinstance(item, Mapping):
-        item = {str(key).replace("-", "_"): option for key, option in item.items()}
+        item = {setting_name(key): option for key, option in item.items()}
     if not isinstance(item, str) and not (isinstance(item, Mapping) and isinstance(item.get("name"), str)):
         raise GanctlError(
             f"{name} contains {item!r}.",

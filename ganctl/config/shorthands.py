@@ -9,6 +9,7 @@ from typing import Any
 
 from ganctl.config.settings import COMPONENTS, HELP, OPTIONAL, SHORTHANDS
 from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.plugin.names import setting_name
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import Spec
 
@@ -19,7 +20,7 @@ def expand_shorthands(registry: Registry, layer: Mapping[str, Any]) -> dict[str,
     Raises:
         GanctlError: a setting is unknown, or a component is neither a name nor a table.
     """
-    given = {str(key).replace("-", "_"): value for key, value in layer.items()}
+    given = {setting_name(key): value for key, value in layer.items()}
     if "lr_schedule" in given:
         given["schedules"] = {"lr": given.pop("lr_schedule"), **given.get("schedules", {})}
     expanded: dict[str, Any] = {}
@@ -73,4 +74,4 @@ def _component_table(registry: Registry, name: str, value: Any) -> dict[str, Any
         raise GanctlError(
             f"{name} is {value!r}.", "Give the name of a component or a table of options.", status=USAGE
         )
-    return {str(key).replace("-", "_"): item for key, item in value.items()}
+    return {setting_name(key): item for key, item in value.items()}

@@ -11,6 +11,7 @@ from typing import Any
 from ganctl.config.settings import COMPONENTS
 from ganctl.errors import GanctlError
 from ganctl.plugin import options
+from ganctl.plugin.names import option_name
 from ganctl.plugin.registry import Component, Registry
 from ganctl.recipe import ImageShape, Model, Spec
 
@@ -85,12 +86,12 @@ def model_defaults(model: Model) -> list[str]:
         lines.append(_options("augment", model.augment))
     lines += [f"-o {shlex.quote(f'schedules.{name}={text}')}" for name, text in model.schedules.items()]
     for setting in ("batch_size", "n_critic", "ema", "image_size"):
-        lines.append(f"--{setting.replace('_', '-')} {as_text(getattr(model, setting))}")
+        lines.append(f"--{option_name(setting)} {as_text(getattr(model, setting))}")
     return lines
 
 
 def _options(part: str, spec: Spec, shorthands: dict[str, str] | None = None) -> str:
-    words = [f"--{part.replace('_', '-')} {spec.name}"]
+    words = [f"--{option_name(part)} {spec.name}"]
     for name, value in spec.options.items():
         if shorthands and name in shorthands:
             words.append(f"--{shorthands[name]} {as_text(value)}")

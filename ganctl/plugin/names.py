@@ -20,8 +20,11 @@ def setting_name(name: object) -> str:
 
 
 def option_name(name: str) -> str:
-    """Return the name of a setting as the command line spells it: ``"batch_size"`` becomes ``"batch-size"``."""
-    return name.replace("_", "-")
+    """Return the name of a setting as the command line spells it: ``"batch_size"`` becomes ``"batch-size"``.
+
+    Names of a component's options, such as ``"latent.z_dim"``, are spelled the same everywhere.
+    """
+    return name if "." in name else name.replace("_", "-")
 
 
 def package_name(distribution: str) -> str:

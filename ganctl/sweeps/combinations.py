@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.sweeps.naming import option_name
+from ganctl.plugin.names import option_name
 from ganctl.sweeps.variation import Variation, format_float
 
 Values = dict[str, str]

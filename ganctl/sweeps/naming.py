@@ -1,4 +1,4 @@
-"""Names of settings, runs and sweeps."""
+"""Names of runs and sweeps."""
 
 from __future__ import annotations
 
@@ -7,20 +7,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ganctl.plugin.names import option_name
+
 if TYPE_CHECKING:
     from ganctl.sweeps.plan import PlannedRun
 
 MAX_LENGTH = 120
-
-
-def setting_key(name: object) -> str:
-    """Return the name of a setting as in ``config.toml``: ``batch_size`` for ``batch-size``."""
-    return str(name).replace("-", "_")
-
-
-def option_name(key: str) -> str:
-    """Return the name of a setting as on the command line: ``batch-size`` for ``batch_size``."""
-    return key.replace("_", "-") if "." not in key else key
 
 
 def run_name(values: Mapping[str, str], taken: set[str]) -> str:

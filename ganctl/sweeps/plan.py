@@ -10,9 +10,10 @@ from ganctl.config.command_line import with_options
 from ganctl.config.resolve import resolve
 from ganctl.config.settings import LISTS, Config
 from ganctl.errors import USAGE, GanctlError
+from ganctl.plugin.names import option_name, setting_name
 from ganctl.plugin.registry import Registry
 from ganctl.sweeps.combinations import Values, combinations
-from ganctl.sweeps.naming import option_name, run_name, setting_key
+from ganctl.sweeps.naming import run_name
 from ganctl.sweeps.variation import LISTS_BY_KIND, Variation, parse_count
 
 
@@ -88,8 +89,8 @@ def distinct_values(rows: Sequence[Values]) -> dict[str, list[str]]:
 def _check_fixed(variation: Variation, given: Mapping[str, Any], component_options: Sequence[str]) -> None:
     """Raise a GanctlError if a setting that varies was also given for all runs."""
     fixed = {
-        *map(setting_key, given),
-        *(setting_key(text.partition("=")[0].strip()) for text in component_options),
+        *map(setting_name, given),
+        *(setting_name(text.partition("=")[0].strip()) for text in component_options),
     }
     for key in variation.names():
         if key in fixed and not (key == "seed" and variation.seeds > 1):

@@ -10,6 +10,7 @@ from typing import Any
 from ganctl.config.command_line import with_options
 from ganctl.errors import FAILED, GanctlError
 from ganctl.plugin import single_file
+from ganctl.plugin.names import setting_name
 from ganctl.plugin.registry import Registry
 from ganctl.sweeps.claim import reset_failed_runs
 from ganctl.sweeps.folder import FAILURES, Sweep
@@ -168,7 +169,7 @@ def _as_number(value: Any) -> Any:
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Merge two layers of settings: tables key by key, other values as a whole."""
-    merged = {str(key).replace("-", "_"): value for key, value in under.items()}
+    merged = {setting_name(key): value for key, value in under.items()}
     for key, value in over.items():
         before = merged.get(key)
         both = isinstance(before, Mapping) and isinstance(value, Mapping) and "name" not in value

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganctl.config.settings import COMPONENTS, HELP, LISTS, SHORTHANDS
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.sweeps.naming import option_name, setting_key
+from ganctl.plugin.names import option_name, setting_name
 
 #: Settings that may vary. Options of components vary as PART.OPTION.
 NAMES = [*(set(HELP) - {"plugins", "schedules", "force"}), *SHORTHANDS, "optimizer", "lr_schedule"]
@@ -78,7 +78,7 @@ def parse_options(
                     f"Write, for example: --{table} {example}",
                     status=USAGE,
                 )
-            key = setting_key(name.strip())
+            key = setting_name(name.strip())
             if key in layer.get(table, {}):
                 raise GanctlError(
                     f"--{table} {option_name(key)} was given twice.",
@@ -162,7 +162,7 @@ def _merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         for table in [layer[name] for name in TABLES if isinstance(layer.get(name), Mapping)]:
-            for key in map(setting_key, table):  # an earlier layer may have the setting in another table
+            for key in map(setting_name, table):  # an earlier layer may have the setting in another table
                 for name in TABLES:
                     merged.get(name, {}).pop(key, None)
         for name in TABLES:
@@ -173,7 +173,7 @@ def _merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
                     f"Write, for example: [{name}] and lr = [1e-4, 2e-4]",
                     status=USAGE,
                 )
-            merged.setdefault(name, {}).update({setting_key(key): value for key, value in table.items()})
+            merged.setdefault(name, {}).update({setting_name(key): value for key, value in table.items()})
         merged.update({name: layer[name] for name in ("random", "seeds") if name in layer})
     return merged
 
@@ -188,8 +188,8 @@ def _check_names(merged: Mapping[str, Any]) -> None:
                     f"{table} {key}: there is no part '{part}'.", did_you_mean(part, PARTS), status=USAGE
                 )
             if not dot and key not in NAMES and key not in LISTS_BY_KIND:
-                near = did_you_mean(key, NAMES)
-                near = near.replace("_", "-") + " " if near.startswith("Did you") else ""
+                near = did_you_mean(option_name(key), map(option_name, NAMES))
+                near = near + " " if near.startswith("Did you") else ""
                 raise GanctlError(
                     f"{table} {option_name(key)}: there is no such setting.",
                     f"{near}Vary an option of 'ganctl train', such as lr, or an option of a part, such as "
