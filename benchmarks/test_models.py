@@ -15,7 +15,7 @@ from subjects import Ganctl, Setting, data, make_textbook, synchronize
 from textbook import Textbook
 
 from ganctl.data.batches import Batches
-from ganctl.data.prefetch import Place
+from ganctl.data.prefetch import Placement
 from ganctl.plugin import discovery
 from ganctl.system.progress import NullReporter
 from ganctl.training import setup
@@ -87,7 +87,7 @@ def test_batches_alone(benchmark: BenchmarkFixture, setting: Setting, where: Any
     benchmark.group = "a batch"
     device, config = choose_device(setting.device), setting.config()
     images = setup.load_data(discovery.registry(), config, NullReporter()).images
-    batches = Batches(images, setting.batch_size, seed=0, device=device, place=Place(where, ""))
+    batches = Batches(images, setting.batch_size, seed=0, device=device, placement=Placement(where, ""))
     taken = 0
 
     def run() -> None:
@@ -98,7 +98,7 @@ def test_batches_alone(benchmark: BenchmarkFixture, setting: Setting, where: Any
         taken += 1
 
     benchmark.pedantic(run, rounds=200, warmup_rounds=20)
-    benchmark.extra_info["waited"] = batches.feed.waited if batches.feed else 0.0
+    benchmark.extra_info["waited"] = batches.prefetcher.seconds_waited if batches.prefetcher else 0.0
     batches.close()
 
 

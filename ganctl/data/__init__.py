@@ -1,1 +1,1 @@
-"""Images on their way to training: decoded once in worker processes, cached on disk, and drawn in batches."""
+"""Image data: decoding in worker processes, the cache on disk, and batches for training."""

@@ -1,4 +1,4 @@
-"""A large array of images that grows in order: in a file as long as the disk takes it, else in memory."""
+"""Write a large array of images in blocks: to a file while the disk has room, otherwise to memory."""
 
 from __future__ import annotations
 
@@ -16,40 +16,48 @@ from ganctl.errors import RESOURCES, GanctlError
 from ganctl.system.memory import free_memory, gib
 
 Log = Callable[[str], None]
-ROWS = 1024  # images copied at a time
+COPY_SIZE = 1024  # images copied at a time
 
 
-class Store:
-    """Takes blocks of images. As a context manager it removes its file at the end, unless told to keep it."""
+class ArrayWriter:
+    """Appends blocks of images to one array.
+
+    On leaving the context, the file is removed unless :meth:`keep` was called.
+
+    Args:
+        path: file to write to; None to write to memory.
+        name: name of the dataset in messages.
+        log: called with messages for the user.
+    """
 
     def __init__(self, path: Path | None, name: str, log: Log) -> None:
-        self.path = path  # None: in memory
+        self.path = path  # None once the array is in memory
         self._name = name
         self._log = log
-        self._kept = False
+        self._keep = False
         self._file: IO[bytes] | None = None
         self._memory: NDArray[np.uint8] | None = None
         self.start(0)
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> ArrayWriter:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._discard()
 
     def start(self, total: int) -> None:
-        """Begin again, with nothing; up to ``total`` images are to come."""
+        """Discard everything written so far, and prepare for at most ``total`` images."""
         self._discard()
         self._total = total
         self._n = 0
         self._shape: tuple[int, int, int] = (0, 0, 0)
 
     def append(self, block: NDArray[np.uint8]) -> None:
-        """Take n×C×H×W more. If gray and colored blocks come together, the gray ones get three channels."""
+        """Append n×C×H×W images. Gray images get three channels as soon as one block has three."""
         if self._file is None and self._memory is None:
             self._open(block.shape[1:])
         if block.shape[1] > self._shape[0]:
-            self._widen(block.shape[1])
+            self._add_channels(block.shape[1])
         block = np.ascontiguousarray(np.broadcast_to(block, (len(block), *self._shape)))
         if self._file is not None:
             try:
@@ -62,7 +70,7 @@ class Store:
         self._n += len(block)
 
     def finish(self) -> NDArray[np.uint8]:
-        """uint8 N×C×H×W of all that came; mapped copy-on-write if it is in a file."""
+        """Return all images as uint8 N×C×H×W; a file is mapped copy-on-write."""
         if self._file is not None and self.path is not None:
             try:
                 self._write_header(self._n)
@@ -76,14 +84,15 @@ class Store:
         return self._memory[: self._n]
 
     def keep(self) -> None:
-        """Leave the file where it is."""
-        self._kept = True
+        """Keep the file on leaving the context."""
+        self._keep = True
 
     def log_unwritable(self, error: OSError) -> None:
+        """Log that the file cannot be written, and what follows."""
         folder = self.path.parent if self.path else "no folder"
         self._log(
-            f"The cache in {folder} cannot take {self._name} ({error.strerror or error}); going on without, "
-            "and the next start decodes again. GANCTL_CACHE chooses another folder."
+            f"The cache in {folder} cannot store {self._name} ({error.strerror or error}); continuing "
+            "without it, and the next start decodes again. Set GANCTL_CACHE to choose another folder."
         )
 
     def _open(self, shape: tuple[int, ...]) -> None:
@@ -102,29 +111,30 @@ class Store:
             self._move_to_memory(error)
 
     def _write_header(self, n: int) -> None:
-        # numpy pads a header so that the first axis can grow: one for another n fits in its place.
+        # numpy pads the header so that the first axis can grow: the header for another n has the same size.
         assert self._file
         self._file.seek(0)
         description = {"descr": "|u1", "fortran_order": False, "shape": (n, *self._shape)}
         np.lib.format.write_array_header_1_0(self._file, description)
         self._header_bytes = self._file.tell()
 
-    def _widen(self, channels: int) -> None:
-        """Begin again with more channels, and take what there is so far, every gray channel repeated."""
-        so_far, old_file, old_path = self._so_far(), self._file, self.path
+    def _add_channels(self, channels: int) -> None:
+        """Start a new array with more channels, and copy the gray images to it with the channel repeated."""
+        written, old_file, old_path = self._written(), self._file, self.path
         self._file, self._memory, self._n = None, None, 0
         if self.path is not None:
             self.path = self.path.with_suffix(f".{channels}.npy")
         try:
             self._open((channels, *self._shape[1:]))
-            for start in range(0, len(so_far), ROWS):
-                self.append(so_far[start : start + ROWS])
+            for start in range(0, len(written), COPY_SIZE):
+                self.append(written[start : start + COPY_SIZE])
         finally:
             if old_file and old_path:
                 old_file.close()
                 old_path.unlink(missing_ok=True)
 
-    def _so_far(self) -> NDArray[np.uint8]:
+    def _written(self) -> NDArray[np.uint8]:
+        """Return the images appended so far."""
         if self._memory is not None:
             return self._memory[: self._n]
         shape = (self._n, *self._shape)
@@ -133,11 +143,11 @@ class Store:
         return np.memmap(self.path, np.uint8, "r", offset=self._header_bytes, shape=shape)
 
     def _move_to_memory(self, error: OSError) -> None:
-        so_far = self._so_far()
+        written = self._written()
         self._open_memory()
         assert self._memory is not None
-        self._memory[: len(so_far)] = so_far
-        del so_far
+        self._memory[: len(written)] = written
+        del written
         self.log_unwritable(error)
         self._remove_file()
         self.path = None
@@ -149,9 +159,9 @@ class Store:
                 raise MemoryError
             self._memory = np.empty((self._total, *self._shape), np.uint8)
         except MemoryError as error:
-            where = f"neither {self.path.parent} nor memory has" if self.path else "memory does not have"
+            place = f"Neither {self.path.parent} nor memory has" if self.path else "Memory does not have"
             raise GanctlError(
-                f"'{self._name}' takes {gib(self._bytes())} decoded; {where} the room.",
+                f"'{self._name}' needs {gib(self._bytes())} when decoded. {place} enough room.",
                 "Set GANCTL_CACHE to a folder with more room, or choose a smaller --image-size.",
                 status=RESOURCES,
             ) from error
@@ -162,20 +172,20 @@ class Store:
 
     def _discard(self) -> None:
         self._memory = None
-        if not self._kept:
+        if not self._keep:
             self._remove_file()
 
     def _remove_file(self) -> None:
         if self._file is None or self.path is None:
             return
-        with contextlib.suppress(OSError):  # a full disk: what is left to flush is not wanted
+        with contextlib.suppress(OSError):  # on a full disk, the last bytes cannot be flushed
             self._file.close()
-        with contextlib.suppress(OSError):  # Windows: it is still mapped
+        with contextlib.suppress(OSError):  # on Windows, a mapped file cannot be removed
             self.path.unlink()
         self._file = None
 
 
 def sync(file: IO[Any]) -> None:
-    """All that was written is on the disk, not on its way there."""
+    """Wait until everything written to ``file`` is on the disk."""
     file.flush()
     os.fsync(file.fileno())

@@ -9,19 +9,28 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ganctl.data.prefetch import Feed, Place, choose_place, reading_threads
+from ganctl.data.prefetch import Placement, Prefetcher, choose_placement, disk_reading_threads
 from ganctl.dataset import Images
 from ganctl.loss import Batch
 
 
 class Batches:
-    """Endless batches in an order that depends on the seed and the position alone.
+    """Endless batches in an order that depends only on the seed and the position.
 
-    The images of epoch ``e`` come in a permutation drawn from (seed, ``e``); where an epoch ends inside a
-    batch, the next one's images fill it, so every image is seen once an epoch and all batches are alike.
+    The order of epoch ``e`` is a permutation drawn from (seed, ``e``). If an epoch ends within a batch, the batch
+    continues with images of the next epoch. Every image is therefore seen once per epoch, and all batches have the
+    same size.
 
-    The host's part, :meth:`prepare`, comes before a step; :meth:`draw`, the device's, may be captured: it reads
-    where it is from a tensor and counts on there.
+    :meth:`prepare` runs on the host before a step. :meth:`draw` runs on the device and can be captured in a graph:
+    it reads its position from a tensor, which it advances.
+
+    Args:
+        images: the dataset.
+        batch_size: number of images per batch.
+        seed: seed of the permutations.
+        device: device that trains.
+        per_step: number of images per step, if a step has several batches.
+        placement: where to store the images; None: chosen from the free memory.
     """
 
     def __init__(
@@ -32,48 +41,47 @@ class Batches:
         seed: int,
         device: torch.device,
         per_step: int | None = None,
-        place: Place | None = None,
+        placement: Placement | None = None,
     ) -> None:
-        """``per_step``: images of a step, if it has several batches; ``place``: where the images are kept."""
         self.batch_size, self.seed, self.device = batch_size, seed, device
         self.n, self.flip = len(images.x), images.flip
-        self.place = place or choose_place(images.x.nbytes, device)
-        self.feed: Feed | None = None
-        if self.place.where == "device":
+        self.placement = placement or choose_placement(images.x.nbytes, device)
+        self.prefetcher: Prefetcher | None = None
+        if self.placement.location == "device":
             self.x = images.x.to(device)
             self.y = None if images.y is None else images.y.to(device)
         else:
             count = per_step or batch_size
-            threads = 2 if self.place.where == "host" else reading_threads()
-            self.feed = Feed(
+            threads = 2 if self.placement.location == "host" else disk_reading_threads()
+            self.prefetcher = Prefetcher(
                 images.x, images.y, count, partial(self._indices, count), device, threads=threads
             )
-            self.x, self.y = self.feed.x, self.feed.y
-        self.position = 0  # of the first image that is prepared
+            self.x, self.y = self.prefetcher.x, self.prefetcher.y
+        self.position = 0  # of the first prepared image
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64, device=device)
         self._cursor = torch.zeros((), dtype=torch.int64, device=device)
-        self._cursor_at = 0  # what the device's cursor is when all is done that it was given
-        self._lanes = torch.arange(batch_size, device=device)
+        self._expected_cursor = 0  # value of the cursor once the device has drawn everything prepared
+        self._offsets = torch.arange(batch_size, device=device)
 
     def prepare(self, position: int, count: int) -> None:
-        """Make the ``count`` images from ``position`` on ready to be drawn."""
+        """Prepare the ``count`` images from ``position`` for :meth:`draw`."""
         epoch, start = divmod(position, self.n)
-        if self.feed is not None:
-            self.feed.stage(position)
-            epoch, start = 0, 0  # what is staged is in order
+        if self.prefetcher is not None:
+            self.prefetcher.stage(position)
+            epoch, start = 0, 0  # staged images are already in order
             if len(self._order) < count:
                 self._order = torch.arange(count, device=self.device)
         elif epoch != self._epoch or len(self._order) < self.n + count:
-            self._refill(epoch, self.n + count)
-        if start != self._cursor_at:
+            self._write_order(epoch, self.n + count)
+        if start != self._expected_cursor:
             self._cursor.fill_(start)
-        self._cursor_at = start + count
+        self._expected_cursor = start + count
         self.position = position
 
     def draw(self) -> Batch:
-        """The next ``batch_size`` prepared images: ``x`` float32 in [−1, 1] and ``y``, both on the device."""
-        chosen = self._order.index_select(0, self._cursor + self._lanes)
+        """Return the next ``batch_size`` prepared images: ``x`` float32 in [−1, 1] and ``y``, on the device."""
+        chosen = self._order.index_select(0, self._cursor + self._offsets)
         self._cursor += self.batch_size
         x = self.x.index_select(0, chosen)
         y = None if self.y is None else self.y.index_select(0, chosen)
@@ -84,31 +92,31 @@ class Batches:
         return Batch(x, y)
 
     def next(self) -> Batch:
-        """Prepare one batch and draw it."""
+        """Prepare and draw one batch."""
         self.prepare(self.position, self.batch_size)
         self.position += self.batch_size
         return self.draw()
 
     def close(self) -> None:
-        """Stop what fetches images ahead."""
-        if self.feed is not None:
-            self.feed.close()
+        """Stop reading images ahead."""
+        if self.prefetcher is not None:
+            self.prefetcher.close()
 
-    def _refill(self, epoch: int, length: int) -> None:
-        """Write the order of ``epoch``, and of what follows, into the buffer that steps read it from."""
+    def _write_order(self, epoch: int, length: int) -> None:
+        """Write the order of ``epoch`` and of the images after it to the buffer that :meth:`draw` reads."""
         order = self._indices(length, epoch * self.n)
         if len(self._order) != length:
             self._order = torch.empty(length, dtype=torch.int64, device=self.device)
         if self.device.type == "cuda":
-            order = order.pin_memory()  # so that the copy waits for nothing
+            order = order.pin_memory()  # makes the copy asynchronous
         self._order.copy_(order, non_blocking=True)
         self._epoch = epoch
 
     def _indices(self, count: int, position: int) -> Tensor:
-        """Which images come from ``position`` on: int64 ``count``, on the CPU."""
+        """Return the indices of the ``count`` images from ``position``: int64 on the CPU."""
         epoch, start = divmod(position, self.n)
         parts = [self._permutation(epoch)[start : start + count]]
-        while (missing := count - sum(map(len, parts))) > 0:  # the step that spans epochs
+        while (missing := count - sum(map(len, parts))) > 0:  # the step spans epochs
             epoch += 1
             parts.append(self._permutation(epoch)[:missing])
         return torch.cat(parts)
@@ -119,7 +127,8 @@ class Batches:
 
 @functools.lru_cache(maxsize=2)
 def _permutation(n: int, seed: int, epoch: int) -> Tensor:
-    # Drawn on the CPU: the same order on every device. Hashed, as torch uses 32 bits of a seed there.
+    # Drawn on the CPU, so that the order is the same on every device. torch's generator on the CPU uses only
+    # 32 bits of the seed, therefore (seed, epoch) is hashed.
     digest = hashlib.sha256(f"{seed} {epoch}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
     return torch.randperm(n, generator=generator)

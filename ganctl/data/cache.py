@@ -1,8 +1,9 @@
-"""Datasets decoded and resized once, and memory-mapped ever after.
+"""A cache of datasets on disk: images are decoded and resized once, and memory-mapped from then on.
 
-An entry is named after the dataset's identity and the image size: ``mnist-own-1f3c….json`` says what it holds
-and is written last, so that an entry without one does not exist; the pixels and labels beside it carry a
-random word of their own, so that nothing is ever overwritten. A lock a name keeps two builders apart.
+The name of a cache entry contains the dataset's name, the image size and a digest of the dataset's identity. Its
+metadata file, such as ``mnist-own-1f3c….json``, is written last: without it, the entry does not exist. The names of
+the files with pixels and labels also contain a random word, so no file is ever overwritten. A lock file per entry
+ensures that only one process builds the entry.
 """
 
 from __future__ import annotations
@@ -25,22 +26,23 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ganctl.data import decode_pool
-from ganctl.data.array_writer import Log, Store, sync
-from ganctl.data.decoding import VERSION
+from ganctl.data.array_writer import ArrayWriter, Log, sync
+from ganctl.data.decoding import DECODER_VERSION
 from ganctl.dataset import Dataset, ImageFiles, Images
 from ganctl.errors import DATA, FAILED, RESOURCES, USAGE, GanctlError
 
 Progress = Callable[[str, int, int], None]
 
-MIXED_SIZE = 64  # what pictures of several sizes are resized to unless told otherwise
+MIXED_SIZE = 64  # default size for a dataset whose images differ in size
 
 
 class Loaded(NamedTuple):
-    """A dataset ready to train on.
+    """A dataset that is ready for training.
 
-    ``images.x`` is memory-mapped where it could be cached. ``fingerprint`` is a hash of pixels and labels:
-    equal exactly when they are, on whatever machine. ``skipped`` names each picture that could not be read,
-    with the reason.
+    Attributes:
+        images: the decoded images; ``images.x`` is memory-mapped if it could be cached.
+        fingerprint: hash of pixels and labels, independent of the machine.
+        skipped: one line per image that could not be read, with its name and the error.
     """
 
     images: Images
@@ -49,10 +51,12 @@ class Loaded(NamedTuple):
 
 
 def cache_dir() -> Path:
-    """``$GANCTL_CACHE``, else ``$XDG_CACHE_HOME/ganctl``, else ``~/.cache/ganctl``.
+    """Return the folder of the cache.
+
+    It is the first of ``$GANCTL_CACHE``, ``$XDG_CACHE_HOME/ganctl`` and ``~/.cache/ganctl`` that is defined.
 
     Raises:
-        GanctlError: none of them is set and there is no home directory.
+        GanctlError: neither variable is set and there is no home directory.
     """
     if os.environ.get("GANCTL_CACHE"):
         return Path(os.environ["GANCTL_CACHE"]).expanduser()
@@ -62,16 +66,16 @@ def cache_dir() -> Path:
         return Path.home() / ".cache" / "ganctl"
     except RuntimeError as error:
         raise GanctlError(
-            "There is no home directory to keep decoded datasets in.",
-            "Set GANCTL_CACHE to a folder for them.",
+            "There is no home directory for the cache of decoded datasets.",
+            "Set GANCTL_CACHE to a folder.",
             status=RESOURCES,
         ) from error
 
 
 def cache_size(folder: Path | None = None) -> int:
-    """Bytes that cached datasets take."""
+    """Return the size of all cached datasets in bytes."""
     total = 0
-    for file in _datasets(folder).glob("*"):
+    for file in _datasets_dir(folder).glob("*"):
         with contextlib.suppress(OSError):
             total += file.stat().st_size
     return total
@@ -86,19 +90,19 @@ def load_images(
     progress: Progress | None = None,
     log: Log | None = None,
 ) -> Loaded:
-    """The images of ``dataset``, from the cache if it holds them, else read, decoded and put there.
+    """Return the images of ``dataset``: from the cache if possible, otherwise decoded and added to the cache.
 
     Args:
-        name: what to call the dataset in messages.
-        dataset: what the dataset's factory returned. :class:`ganctl.Images` are used as they are, uncached.
-        image_size: height and width; the largest centered square is resized to it. None: the images' own size,
-            and 64 if they have several.
-        cache_dir: in place of :func:`cache_dir`.
-        progress: called with a title, how many images are done, and of how many.
-        log: called with lines worth telling the user.
+        name: name of the dataset in messages.
+        dataset: the result of a dataset factory. :class:`ganctl.Images` are used directly and not cached.
+        image_size: height and width that the largest centered square is resized to; None: the original size, or
+            64 if the images differ in size.
+        cache_dir: folder of the cache; None: :func:`cache_dir`.
+        progress: called with a title, the number of finished images and the number of all images.
+        log: called with messages for the user.
 
     Raises:
-        GanctlError: the data is missing or unreadable, or neither disk nor memory can hold it.
+        GanctlError: the data is missing or unreadable, or neither disk nor memory has enough room.
     """
     if image_size is not None and image_size < 1:
         raise GanctlError(
@@ -107,21 +111,23 @@ def load_images(
     log = log or (lambda line: None)
     progress = progress or (lambda title, done, total: None)
     if isinstance(dataset, Images):
-        _check(name, dataset)
+        _validate(name, dataset)
         x = dataset.x if image_size is None else torch.cat(list(_resized(dataset.x, image_size)))
         images = dataset._replace(x=x)
         return Loaded(images, _hash(x.numpy(), images.y), [])
 
-    entry = _Entry(_datasets(cache_dir), _stem(name, dataset, image_size), _source(dataset, image_size))
+    entry = _Entry(
+        _datasets_dir(cache_dir), _entry_name(name, dataset, image_size), _source(dataset, image_size)
+    )
     loaded = entry.read()
     if loaded is None:
-        with _locked(entry, name, log) as usable:
-            loaded = entry.read() if usable else None
+        with _lock(entry, name, log) as writable:
+            loaded = entry.read() if writable else None
             if loaded is None:
-                path = entry.new_path() if usable else None
-                with Store(path, name, log) as store:
-                    loaded = _build(name, dataset, image_size, store, progress)
-                    entry.commit(loaded, store)
+                path = entry.new_path() if writable else None
+                with ArrayWriter(path, name, log) as writer:
+                    loaded = _build(name, dataset, image_size, writer, progress)
+                    entry.commit(loaded, writer)
     for line in loaded.notes:
         log(line)
     return Loaded(loaded.images, loaded.fingerprint, loaded.skipped)
@@ -129,7 +135,7 @@ def load_images(
 
 @dataclass
 class _Content:
-    """What an entry holds."""
+    """The content of a cache entry."""
 
     images: Images
     fingerprint: str
@@ -139,24 +145,26 @@ class _Content:
 
 @dataclass(frozen=True)
 class _Entry:
+    """A cache entry, which need not exist yet."""
+
     folder: Path
-    stem: str
-    source: str  # what it must have been made from to be of use
+    name: str
+    source: str  # digest of everything that the content depends on
 
     @property
-    def marker(self) -> Path:
-        return self.folder / f"{self.stem}.json"
+    def metadata_file(self) -> Path:
+        return self.folder / f"{self.name}.json"
 
     def read(self) -> _Content | None:
-        """The entry, or None: there is none, it is of another source, or it is damaged."""
+        """Return the content, or None if the entry does not exist, has another source or is damaged."""
         try:
-            meta = json.loads(self.marker.read_text(encoding="utf-8"))
+            meta = json.loads(self.metadata_file.read_text(encoding="utf-8"))
             if meta["source"] != self.source:
                 return None
             path = self.folder / meta["x"]
             if path.stat().st_size != meta["bytes"]:
                 return None
-            # Copy-on-write: the file cannot be changed through it, and torch does not warn.
+            # Copy-on-write protects the file from changes and avoids a warning by torch.
             x = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
             y = None
             if meta["y"]:
@@ -171,22 +179,22 @@ class _Entry:
             return None
 
     def new_path(self) -> Path:
-        """Where a builder may put pixels: no other uses that name."""
-        return self.folder / f"{self.stem}.{secrets.token_hex(4)}.x.npy"
+        """Return a path for pixels that no other process uses."""
+        return self.folder / f"{self.name}.{secrets.token_hex(4)}.x.npy"
 
-    def commit(self, content: _Content, store: Store) -> None:
-        """Make the file that ``store`` wrote, if it did, the entry in place of what was there."""
-        if store.path is None:
+    def commit(self, content: _Content, writer: ArrayWriter) -> None:
+        """Replace the entry with the file of ``writer``. Without a file, do nothing."""
+        if writer.path is None:
             return
         y = content.images.y
-        y_path = store.path.with_suffix(".y.npy") if y is not None else None
-        temporary = store.path.with_suffix(".json")
+        y_path = writer.path.with_suffix(".y.npy") if y is not None else None
+        temporary = writer.path.with_suffix(".json")
         meta = {
             "source": self.source,
-            "x": store.path.name,
+            "x": writer.path.name,
             "y": y_path and y_path.name,
             "shape": list(content.images.x.shape),
-            "bytes": store.path.stat().st_size,
+            "bytes": writer.path.stat().st_size,
             "classes": content.images.classes,
             "fingerprint": content.fingerprint,
             "skipped": content.skipped,
@@ -197,121 +205,125 @@ class _Entry:
                 with open(y_path, "wb") as labels:
                     np.save(labels, y.numpy(), allow_pickle=False)
                     sync(labels)
-            with open(temporary, "w", encoding="utf-8") as marker:
-                json.dump(meta, marker, indent=1)
-                sync(marker)
-            os.replace(temporary, self.marker)
+            with open(temporary, "w", encoding="utf-8") as metadata:
+                json.dump(meta, metadata, indent=1)
+                sync(metadata)
+            os.replace(temporary, self.metadata_file)
         except BaseException as error:
             for path in (y_path, temporary):
                 if path:
                     path.unlink(missing_ok=True)
             if not isinstance(error, OSError):
                 raise
-            # The disk is full now; the pixels are on it, though, and stay mapped while they are used.
-            store.log_unwritable(error)
+            # The disk is full, but the pixels are in the file, which stays mapped during this run.
+            writer.log_unwritable(error)
             return
-        store.keep()
-        self.clean(keep={store.path.name, y_path.name if y_path else None})
+        writer.keep()
+        self.clean(keep={writer.path.name, y_path.name if y_path else None})
 
     def clean(self, keep: set[str | None]) -> None:
-        """Remove what earlier builders left, also those that were killed. Only under the lock."""
-        for file in self.folder.glob(f"{self.stem}.*.*"):
+        """Remove files of earlier and of killed processes. The caller must hold the lock."""
+        for file in self.folder.glob(f"{self.name}.*.*"):
             if file.name not in keep:
-                with contextlib.suppress(OSError):  # Windows: another process has it mapped
+                with contextlib.suppress(OSError):  # on Windows, a mapped file cannot be removed
                     file.unlink()
 
 
-def _build(name: str, dataset: Dataset, image_size: int | None, store: Store, progress: Progress) -> _Content:
+def _build(
+    name: str, dataset: Dataset, image_size: int | None, writer: ArrayWriter, progress: Progress
+) -> _Content:
     data = dataset.read()
     if isinstance(data, Images):
-        _check(name, data)
-        store.start(len(data.x))
+        _validate(name, data)
+        writer.start(len(data.x))
         done = 0
         progress(f"Preparing {name}", 0, len(data.x))
         for block in _resized(data.x, image_size):
-            store.append(block.numpy())
+            writer.append(block.numpy())
             done += len(block)
             progress(f"Preparing {name}", done, len(data.x))
-        return _content(store, data.y, data.classes)
+        return _content(writer, data.y, data.classes)
     if not isinstance(data, ImageFiles):
         raise GanctlError(
-            f"The dataset '{name}' read {type(data).__name__}, not ganctl.Images or ganctl.ImageFiles.",
-            "That is an error of the plugin it comes from; see: ganctl list datasets",
+            f"The dataset '{name}' returned {type(data).__name__}, not ganctl.Images or ganctl.ImageFiles.",
+            "This is a bug in the plugin that provides the dataset; see: ganctl list datasets",
         )
     notes = list(data.notes)
-    decoded = _decode(name, data, image_size, store, progress)
+    decoded = _decode(name, data, image_size, writer, progress)
     if decoded is None:
         notes.append(
-            f"The pictures of '{name}' have different sizes: resized to {MIXED_SIZE}×{MIXED_SIZE}, centre "
-            "cropped. --image-size chooses another size."
+            f"The images of '{name}' differ in size: they are center-cropped and resized to "
+            f"{MIXED_SIZE}×{MIXED_SIZE}. Use --image-size to choose another size."
         )
-        decoded = _decode(name, data, MIXED_SIZE, store, progress)
+        decoded = _decode(name, data, MIXED_SIZE, writer, progress)
         assert decoded is not None
-    kept, skipped = decoded
-    if not kept:
+    positions, skipped = decoded
+    if not positions:
         raise GanctlError(
-            f"None of the {len(data.names):,} pictures of '{name}' could be read; {skipped[0]}"
+            f"None of the {len(data.names):,} images of '{name}' could be read; {skipped[0]}"
             if skipped
-            else f"The dataset '{name}' has no picture in it.",
-            "Can another program open them?" if skipped else "",
+            else f"The dataset '{name}' contains no images.",
+            "Check whether another program can open them." if skipped else "",
             status=DATA,
         )
     if skipped:
         more = f"; and {len(skipped) - 5:,} more" if len(skipped) > 5 else ""
         notes.append(
-            f"{len(skipped):,} of {len(data.names):,} pictures of '{name}' could not be read and are left "
-            f"out: {'; '.join(skipped[:5])}{more}"
+            f"{len(skipped):,} of {len(data.names):,} images of '{name}' could not be read and are "
+            f"skipped: {'; '.join(skipped[:5])}{more}"
         )
     y = None
     if data.labels is not None:
-        y = torch.as_tensor(np.asarray(data.labels, dtype=np.int64)[kept])
-    return _content(store, y, data.classes, skipped, notes)
+        y = torch.as_tensor(np.asarray(data.labels, dtype=np.int64)[positions])
+    return _content(writer, y, data.classes, skipped, notes)
 
 
 def _content(
-    store: Store,
+    writer: ArrayWriter,
     y: Tensor | None,
     classes: Sequence[str],
     skipped: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> _Content:
-    x = store.finish()
+    x = writer.finish()
     images = Images(torch.from_numpy(x), y, tuple(classes))
     return _Content(images, _hash(x, y), list(skipped), list(notes))
 
 
 def _decode(
-    name: str, pictures: ImageFiles, size: int | None, store: Store, progress: Progress
+    name: str, files: ImageFiles, size: int | None, writer: ArrayWriter, progress: Progress
 ) -> tuple[list[int], list[str]] | None:
-    """Decode into ``store``; which names were readable, and what was wrong with the others.
+    """Decode ``files`` to ``writer``.
 
-    None when ``size`` is and the pictures differ in theirs.
+    Returns:
+        The positions of the images that could be read, and one line per other image; or None if ``size`` is None
+        and the images differ in size.
     """
-    names, labels = pictures.names, pictures.labels
+    names, labels = files.names, files.labels
     if labels is not None and len(labels) != len(names):
-        raise GanctlError(f"The dataset '{name}' has {len(names)} pictures, but {len(labels)} labels.")
-    kept: list[int] = []
+        raise GanctlError(f"The dataset '{name}' has {len(names)} images, but {len(labels)} labels.")
+    positions: list[int] = []
     skipped: list[str] = []
-    own: tuple[int, ...] | None = None
-    store.start(len(names))
+    first_size: tuple[int, ...] | None = None
+    writer.start(len(names))
     title = f"Decoding {name}"
     progress(title, 0, len(names))
-    with contextlib.closing(decode_pool.decode(pictures.open, names, size, pictures.channels)) as blocks:
+    with contextlib.closing(decode_pool.decode(files.open, names, size, files.channels)) as blocks:
         for start, block in blocks:
-            skipped += [f"{_printable(names[start + i])}: {why}" for i, why in block.broken]
+            skipped += [f"{_printable(names[start + i])}: {error}" for i, error in block.failed]
             if block.pixels is not None:
-                own = own or block.pixels.shape[2:]
-            if block.mixed or (block.pixels is not None and block.pixels.shape[2:] != own):
+                first_size = first_size or block.pixels.shape[2:]
+            if block.mixed_sizes or (block.pixels is not None and block.pixels.shape[2:] != first_size):
                 return None
             if block.pixels is not None:
-                kept += [start + i for i in block.kept]
-                store.append(block.pixels)
-            progress(title, start + len(block.kept) + len(block.broken), len(names))
-    return kept, skipped
+                positions += [start + i for i in block.decoded]
+                writer.append(block.pixels)
+            progress(title, start + len(block.decoded) + len(block.failed), len(names))
+    return positions, skipped
 
 
 def _resized(x: Tensor, size: int | None) -> Iterator[Tensor]:
-    """Blocks of ``x``, their largest centered square resized as Pillow's antialiased bicubic would."""
+    """Yield blocks of ``x``, with the largest centered square resized like Pillow's antialiased bicubic filter."""
     for block in x.split(1024):
         if size is not None and tuple(block.shape[2:]) != (size, size):
             height, width = block.shape[2:]
@@ -326,7 +338,7 @@ def _resized(x: Tensor, size: int | None) -> Iterator[Tensor]:
         yield block
 
 
-def _check(name: str, images: Images) -> None:
+def _validate(name: str, images: Images) -> None:
     x, y = images.x, images.y
     wrong = ""
     if not isinstance(x, Tensor) or x.dtype != torch.uint8 or x.ndim != 4:
@@ -335,34 +347,34 @@ def _check(name: str, images: Images) -> None:
     elif y is not None and (not isinstance(y, Tensor) or y.dtype != torch.int64 or y.shape != (len(x),)):
         wrong = f"y is not int64 of length {len(x)}"
     elif x.numel() == 0:
-        raise GanctlError(f"The dataset '{name}' has no image in it.", status=DATA)
+        raise GanctlError(f"The dataset '{name}' contains no images.", status=DATA)
     if wrong:
         raise GanctlError(
             f"The dataset '{name}' cannot be used: {wrong}.",
-            "That is an error of the plugin it comes from; see: ganctl list datasets",
+            "This is a bug in the plugin that provides the dataset; see: ganctl list datasets",
             status=FAILED,
         )
 
 
 @contextlib.contextmanager
-def _locked(entry: _Entry, name: str, log: Log) -> Iterator[bool]:
-    """Hold the entry's lock; False when the cache cannot be written, and there is nothing to protect."""
+def _lock(entry: _Entry, name: str, log: Log) -> Iterator[bool]:
+    """Hold the lock of ``entry``. The value is False if the cache cannot be written; then no lock is needed."""
     lock = None
     try:
         entry.folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(entry.folder / f"{entry.stem}.lock")
+        lock = filelock.FileLock(entry.folder / f"{entry.name}.lock")
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            log(f"Another ganctl is preparing {name} already; waiting for it.")
+            log(f"Another process is preparing {name}; waiting for it.")
             lock.acquire()
         entry.clean(keep=_files_of(entry))
     except (OSError, NotImplementedError) as error:
         lock = None
-        why = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or error
         log(
-            f"The cache in {entry.folder} cannot be written ({why}); {name} "
-            "is kept in memory, and the next start decodes again. GANCTL_CACHE chooses another folder."
+            f"The cache in {entry.folder} cannot be written ({reason}); {name} is kept in memory, and the next "
+            "start decodes again. Set GANCTL_CACHE to choose another folder."
         )
     try:
         yield lock is not None
@@ -373,26 +385,26 @@ def _locked(entry: _Entry, name: str, log: Log) -> Iterator[bool]:
 
 def _files_of(entry: _Entry) -> set[str | None]:
     try:
-        meta = json.loads(entry.marker.read_text(encoding="utf-8"))
+        meta = json.loads(entry.metadata_file.read_text(encoding="utf-8"))
         return {meta["x"], meta["y"]}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
 
-def _datasets(folder: Path | None) -> Path:
+def _datasets_dir(folder: Path | None) -> Path:
     return (folder if folder is not None else cache_dir()) / "datasets"
 
 
-def _stem(name: str, dataset: Dataset, image_size: int | None) -> str:
-    readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[-40:] or "data"
-    return f"{readable}-{image_size or 'own'}-{_digest(dataset.identity())[:12]}"
+def _entry_name(name: str, dataset: Dataset, image_size: int | None) -> str:
+    safe_name = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[-40:] or "data"
+    return f"{safe_name}-{image_size or 'own'}-{_digest(dataset.identity())[:12]}"
 
 
 def _source(dataset: Dataset, image_size: int | None) -> str:
     import PIL
 
-    # Another Pillow may decode to other pixels.
-    return _digest("\n".join([dataset.fingerprint(), str(image_size), str(VERSION), PIL.__version__]))
+    # Another version of Pillow may decode the same file to different pixels.
+    return _digest("\n".join([dataset.fingerprint(), str(image_size), str(DECODER_VERSION), PIL.__version__]))
 
 
 def _digest(text: str) -> str:
@@ -409,6 +421,6 @@ def _hash(x: NDArray[Any], y: Tensor | None) -> str:
 
 
 def _printable(name: str) -> str:
-    """A file name that any terminal and encoding can show."""
+    """Return a file name without characters that a terminal or encoding cannot display."""
     text = os.fsencode(name).decode("utf-8", "replace")
     return "".join(c if c.isprintable() else "�" for c in text)

@@ -1,7 +1,7 @@
-"""Worker processes that decode pictures: in order, in parallel, and not stopped by one that crashes.
+"""A pool of worker processes that decode images in order, and that survives crashes of its workers.
 
-Not :mod:`multiprocessing`: its workers import the caller's main script again, a crash of one loses the work
-of all without saying which picture did it, and they cannot be ended at once.
+:mod:`multiprocessing` is not used: its workers import the caller's main script again, a crash of one worker loses
+the results of all workers without naming the image, and workers cannot be stopped immediately.
 """
 
 from __future__ import annotations
@@ -17,202 +17,206 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import IO, Any
 
-from ganctl.data.decoding import Block, joined
+from ganctl.data.decoding import Block, make_block
 from ganctl.errors import DATA, RESOURCES, GanctlError
 from ganctl.system.processors import usable_processors
 
-CHUNK = 32  # pictures a request: far above the cost of a message, far below a second of decoding
+CHUNK = 32  # images per request: a message costs far less, and decoding takes far less than a second
 MAX_CRASHES = 20
 
 
 def decode(
-    open_picture: Callable[[str], Any],
+    open_image: Callable[[str], Any],
     names: Sequence[str],
     size: int | None,
     channels: int | None,
     workers: int | None = None,
 ) -> Generator[tuple[int, Block], None, None]:
-    """Blocks of decoded pictures, in the order of ``names``, each with the position of its first name.
+    """Yield blocks of decoded images in the order of ``names``, each with the position of its first name.
 
-    Close the iterator (``contextlib.closing``) to end the workers early; an exception in the consumer's
-    thread, such as Ctrl-C, ends them too. A picture on which a worker dies is reported as broken.
+    Close the generator (``contextlib.closing``) to stop the workers early. An exception in the consumer's
+    thread, such as Ctrl-C, also stops them. An image that crashes a worker is reported as failed.
 
     Args:
-        open_picture: see :class:`ganctl.ImageFiles`.
-        names: what to decode.
-        size: see :func:`ganctl.data.decoding.pixels`.
-        channels: see :func:`ganctl.data.decoding.pixels`.
-        workers: how many processes; by default one for each CPU that this process may use.
+        open_image: see :class:`ganctl.ImageFiles`.
+        names: arguments for ``open_image``.
+        size: see :func:`ganctl.data.decoding.to_array`.
+        channels: see :func:`ganctl.data.decoding.decode`.
+        workers: number of worker processes; by default, one per usable processor.
 
     Raises:
-        GanctlError: ``open_picture`` cannot be sent to a worker, workers do not start, or all of them die.
+        GanctlError: ``open_image`` cannot be pickled, a worker does not start, or too many workers crash.
     """
     if not names:
         return
     try:
-        setup = (size, channels, pickle.dumps(open_picture))
+        setup = (size, channels, pickle.dumps(open_image))
     except Exception as error:
-        raise _not_portable(error) from error
+        raise _not_picklable(error) from error
     chunks = [list(names[start : start + CHUNK]) for start in range(0, len(names), CHUNK)]
-    crew = _Crew(setup, chunks, min(workers or usable_processors(), len(chunks)))
+    pool = _WorkerPool(setup, chunks, min(workers or usable_processors(), len(chunks)))
     try:
-        yield from crew.blocks()
+        yield from pool.blocks()
     finally:
-        crew.end()
+        pool.shut_down()
 
 
-class _Crew:
-    """A thread for each worker: it hands out chunks, waits for the answer and replaces a worker that died."""
+class _WorkerPool:
+    """One thread per worker process: it sends chunks, receives blocks, and replaces a worker that crashed."""
 
     def __init__(self, setup: Any, chunks: list[list[str]], workers: int) -> None:
         self._setup = setup
         self._chunks = chunks
-        self._next = iter(range(len(chunks)))
+        self._next_index = iter(range(len(chunks)))
         self._lock = threading.Lock()
         self._running: set[_Worker] = set()
-        self._ended = False
+        self._shut_down = False
         self._crashes = 0
-        self._answers: queue.SimpleQueue[tuple[int, Block] | Exception] = queue.SimpleQueue()
-        self._room = threading.Semaphore(4 * workers)  # chunks that are decoded but not yet taken
-        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
+        self._results: queue.SimpleQueue[tuple[int, Block] | Exception] = queue.SimpleQueue()
+        self._free_slots = threading.Semaphore(
+            4 * workers
+        )  # bounds the decoded chunks that wait to be consumed
+        self._threads = [threading.Thread(target=self._run_thread, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
 
     def blocks(self) -> Generator[tuple[int, Block], None, None]:
-        early: dict[int, Block] = {}
+        out_of_order: dict[int, Block] = {}
         for index in range(len(self._chunks)):
-            while index not in early:
-                answer = self._answers.get()
-                if isinstance(answer, Exception):
-                    raise answer
-                early[answer[0]] = answer[1]
-            yield index * CHUNK, early.pop(index)
-            self._room.release()
+            while index not in out_of_order:
+                result = self._results.get()
+                if isinstance(result, Exception):
+                    raise result
+                out_of_order[result[0]] = result[1]
+            yield index * CHUNK, out_of_order.pop(index)
+            self._free_slots.release()
 
-    def end(self) -> None:
+    def shut_down(self) -> None:
         with self._lock:
-            self._ended = True
+            self._shut_down = True
             for worker in self._running:
                 worker.kill()
-        self._room.release(len(self._threads))
+        self._free_slots.release(len(self._threads))
         for thread in self._threads:
             thread.join()
 
-    def _work(self) -> None:
+    def _run_thread(self) -> None:
         worker = None
         try:
-            worker = self._start()
+            worker = self._start_worker()
             while True:
-                self._room.acquire()
+                self._free_slots.acquire()
                 with self._lock:
-                    index = None if self._ended else next(self._next, None)
+                    index = None if self._shut_down else next(self._next_index, None)
                 if index is None:
                     return
                 names = self._chunks[index]
                 try:
-                    block = worker.ask(names)
-                except _DiedError:
-                    worker, block = self._one_by_one(worker, names)
-                self._answers.put((index, block))
+                    block = worker.decode(names)
+                except _WorkerCrashedError:
+                    worker, block = self._decode_individually(worker, names)
+                self._results.put((index, block))
         except Exception as error:
-            if not self._ended:
-                self._answers.put(error)
+            if not self._shut_down:
+                self._results.put(error)
         finally:
             if worker:
-                self._stop(worker)
+                self._stop_worker(worker)
 
-    def _one_by_one(self, worker: _Worker, names: list[str]) -> tuple[_Worker, Block]:
-        """A worker died on these pictures: find the one it died on, and have the others decoded."""
-        arrays, kept, broken = [], [], []
+    def _decode_individually(self, worker: _Worker, names: list[str]) -> tuple[_Worker, Block]:
+        """Decode ``names`` one by one, after a worker crashed on one of them."""
+        arrays, decoded, failed = [], [], []
         for position, name in enumerate(names):
-            if worker.dead:
-                self._stop(worker)
-                worker = self._start()
+            if worker.crashed:
+                self._stop_worker(worker)
+                worker = self._start_worker()
             try:
-                block = worker.ask([name])
-            except _DiedError:
-                broken.append((position, f"the process that decoded it {worker.fate()}"))
+                block = worker.decode([name])
+            except _WorkerCrashedError:
+                failed.append((position, f"the process that decoded it {worker.exit_description()}"))
                 self._count_crash(worker)
                 continue
-            broken += [(position, why) for _, why in block.broken]
+            failed += [(position, error) for _, error in block.failed]
             if block.pixels is not None:
-                kept.append(position)
+                decoded.append(position)
                 arrays += list(block.pixels)
-        if worker.dead:
-            self._stop(worker)
-            worker = self._start()
-        return worker, joined(arrays, kept, broken)
+        if worker.crashed:
+            self._stop_worker(worker)
+            worker = self._start_worker()
+        return worker, make_block(arrays, decoded, failed)
 
     def _count_crash(self, worker: _Worker) -> None:
         with self._lock:
             self._crashes += 1
-            if self._crashes > MAX_CRASHES and not self._ended:
+            if self._crashes > MAX_CRASHES and not self._shut_down:
                 raise GanctlError(
-                    f"Decoding gave up: {self._crashes} pictures each ended the process that decoded them; "
-                    f"the last one {worker.fate()}.",
-                    "If memory is short, end other programs; else update Pillow.",
+                    f"Decoding stopped: {self._crashes} images crashed the process that decoded them; "
+                    f"the last process {worker.exit_description()}.",
+                    "If memory is low, close other programs. Otherwise, update Pillow.",
                     status=RESOURCES,
                 )
 
-    def _start(self) -> _Worker:
-        with self._lock:  # so that end() misses none
-            if self._ended:
-                raise _DiedError
+    def _start_worker(self) -> _Worker:
+        with self._lock:  # otherwise shut_down() could miss this worker
+            if self._shut_down:
+                raise _WorkerCrashedError
             worker = _Worker()
             self._running.add(worker)
-        worker.greet(self._setup)
+        worker.send_setup(self._setup)
         return worker
 
-    def _stop(self, worker: _Worker) -> None:
+    def _stop_worker(self, worker: _Worker) -> None:
         with self._lock:
             self._running.discard(worker)
         worker.kill()
         worker.close()
 
 
-class _DiedError(Exception):
+class _WorkerCrashedError(Exception):
     pass
 
 
 class _Worker:
+    """A process that runs :func:`ganctl.data.decoding.run_worker`."""
+
     def __init__(self) -> None:
-        self.dead = False
+        self.crashed = False
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        # The parent's path, so that a plugin which it can import can be imported there too.
-        start = f"import sys; sys.path[:] = {sys.path!r}; from ganctl.data.decoding import serve; serve()"
+        # With the parent's sys.path, the worker can import every plugin that the parent can import.
+        code = f"import sys; sys.path[:] = {sys.path!r}; from ganctl.data.decoding import run_worker; run_worker()"
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", start],
+                [sys.executable, "-c", code],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy's threads would have nothing to do
-                start_new_session=True,  # out of reach of the terminal's Ctrl-C
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy's threads would be idle
+                start_new_session=True,  # the terminal's Ctrl-C does not reach the worker
             )
         except OSError as error:
             raise GanctlError(
-                f"A process to decode pictures could not be started: {error}", status=RESOURCES
+                f"A worker process that decodes images could not be started: {error}", status=RESOURCES
             ) from error
 
-    def greet(self, setup: Any) -> None:
+    def send_setup(self, setup: Any) -> None:
         try:
-            problem = self._exchange(setup)
-        except _DiedError:
+            problem = self._request(setup)
+        except _WorkerCrashedError:
             self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip().splitlines()
-            why = said[-1] if said else "no message"
+            lines = self._errors.read().decode(errors="replace").strip().splitlines()
+            message = lines[-1] if lines else "no message"
             raise GanctlError(
-                f"A process to decode pictures {self.fate()} at its start: {why}",
-                f"Does this work? {sys.executable} -c 'import ganctl.data.decoding'",
+                f"A worker process that decodes images {self.exit_description()} when it started: {message}",
+                f"Check whether this works: {sys.executable} -c 'import ganctl.data.decoding'",
             ) from None
         if problem:
-            raise _not_portable(problem)
+            raise _not_picklable(problem)
 
-    def ask(self, names: list[str]) -> Block:
-        block: Block = self._exchange(names)
+    def decode(self, names: list[str]) -> Block:
+        block: Block = self._request(names)
         return block
 
-    def _exchange(self, message: Any) -> Any:
+    def _request(self, message: Any) -> Any:
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin
         assert stdout
@@ -221,37 +225,37 @@ class _Worker:
             stdin.flush()
             return pickle.load(stdout)
         except (EOFError, OSError, ValueError, pickle.UnpicklingError):
-            self.dead = True
+            self.crashed = True
             self._process.kill()
             self._process.wait()
-            raise _DiedError from None
+            raise _WorkerCrashedError from None
 
-    def fate(self) -> str:
+    def exit_description(self) -> str:
         code = self._process.returncode
         if code is not None and code < 0:
             name = signal.Signals(-code).name
-            return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
-        return f"ended with status {code}"
+            return f"was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        return f"exited with status {code}"
 
     def kill(self) -> None:
-        """From any thread."""
+        """Kill the process. Any thread may call this."""
         self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
-        """Only from the thread that talks to it: another may be reading."""
+        """Close the pipes. Only the thread that uses them may call this."""
         for stream in (self._process.stdin, self._process.stdout, self._errors):
             try:
                 if stream:
                     stream.close()
-            except OSError:  # what was left to flush has nobody to go to
+            except OSError:  # no process reads the bytes that are still to be flushed
                 pass
 
 
-def _not_portable(problem: object) -> GanctlError:
+def _not_picklable(problem: object) -> GanctlError:
     return GanctlError(
-        f"The function that opens this dataset's pictures cannot be used in a worker process: {problem}",
-        "Pictures.open must be a function at the top of a module that can be imported (or functools.partial "
-        "of one): not a lambda, not one of a notebook's.",
+        f"The function that opens the images of this dataset cannot be used in a worker process: {problem}",
+        "ImageFiles.open must be a top-level function of a module that can be imported, or functools.partial "
+        "of such a function. A lambda or a function defined in a notebook cannot be used.",
         status=DATA,
     )

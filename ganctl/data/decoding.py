@@ -1,4 +1,4 @@
-"""From a picture file to pixels, in a worker process that imports no torch and so starts at once."""
+"""Decode image files to pixels. Worker processes run this module, so it does not import torch."""
 
 from __future__ import annotations
 
@@ -15,78 +15,87 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-#: Part of every cache entry's fingerprint: raise it when the same file gives other pixels than before.
-VERSION = 1
+#: Part of the fingerprint of every cache entry. Increase it whenever the pixels of the same file change.
+DECODER_VERSION = 1
 
 
 class Block(NamedTuple):
-    """What became of some pictures: the readable ones' pixels, and why the others are not among them."""
+    """The result of decoding a list of image files."""
 
-    pixels: NDArray[np.uint8] | None  # K×C×H×W; None if none was readable, or if their sizes differ
-    kept: list[int]  # which of the names these are, by position
-    broken: list[tuple[int, str]]  # position and reason
-    mixed: bool = False
+    pixels: NDArray[np.uint8] | None  # K×C×H×W; None if no file was decoded or if their sizes differ
+    decoded: list[int]  # positions in the list of the files that were decoded
+    failed: list[tuple[int, str]]  # position and error of each other file
+    mixed_sizes: bool = False
 
 
 def decode(
-    open_picture: Callable[[str], Image.Image], names: Sequence[str], size: int | None, channels: int | None
+    open_image: Callable[[str], Image.Image], names: Sequence[str], size: int | None, channels: int | None
 ) -> Block:
-    """The pictures called ``names``. With ``channels`` None the block is gray if all of them are."""
-    arrays: list[NDArray[np.uint8]] = []
-    kept: list[int] = []
-    broken: list[tuple[int, str]] = []
-    for position, name in enumerate(names):
-        try:
-            with open_picture(name) as image:
-                arrays.append(pixels(image, size, channels))
-            kept.append(position)
-        except Exception as error:  # whatever a damaged file or a plugin's code comes up with
-            broken.append((position, reason(error)))
-    return joined(arrays, kept, broken)
-
-
-def joined(arrays: list[NDArray[np.uint8]], kept: list[int], broken: list[tuple[int, str]]) -> Block:
-    """One block of C×H×W arrays, which become three-channelled if one of them is."""
-    if not arrays:
-        return Block(None, kept, broken)
-    if len({array.shape[1:] for array in arrays}) > 1:
-        return Block(None, kept, broken, mixed=True)
-    if len({array.shape[0] for array in arrays}) > 1:
-        arrays = [np.broadcast_to(array, (3, *array.shape[1:])) for array in arrays]
-    return Block(np.stack(arrays), kept, broken)
-
-
-def pixels(image: Image.Image, size: int | None, channels: int | None = None) -> NDArray[np.uint8]:
-    """uint8 C×H×W of an opened picture.
-
-    Turned as its EXIF says, 16 bits scaled to 8, laid on white where it is transparent. With ``size``, the
-    largest centered square is resized to size×size; pixels that have that size already are not touched.
+    """Decode the image files ``names``.
 
     Args:
-        image: any mode that Pillow opens; of an animation the first frame.
-        size: height and width to make it, or None: its own.
-        channels: 1 or 3, or None: 1 if the picture is gray, else 3.
+        open_image: see :class:`ganctl.ImageFiles`.
+        names: arguments for ``open_image``.
+        size: see :func:`to_array`.
+        channels: 1 or 3; None: 1 if all images are gray, otherwise 3.
+    """
+    arrays: list[NDArray[np.uint8]] = []
+    decoded: list[int] = []
+    failed: list[tuple[int, str]] = []
+    for position, name in enumerate(names):
+        try:
+            with open_image(name) as image:
+                arrays.append(to_array(image, size, channels))
+            decoded.append(position)
+        except Exception as error:  # a damaged file or a plugin's function may raise anything
+            failed.append((position, describe_error(error)))
+    return make_block(arrays, decoded, failed)
+
+
+def make_block(arrays: list[NDArray[np.uint8]], decoded: list[int], failed: list[tuple[int, str]]) -> Block:
+    """Stack C×H×W arrays to one block. If any array has three channels, gray arrays get three as well."""
+    if not arrays:
+        return Block(None, decoded, failed)
+    if len({array.shape[1:] for array in arrays}) > 1:
+        return Block(None, decoded, failed, mixed_sizes=True)
+    if len({array.shape[0] for array in arrays}) > 1:
+        arrays = [np.broadcast_to(array, (3, *array.shape[1:])) for array in arrays]
+    return Block(np.stack(arrays), decoded, failed)
+
+
+def to_array(image: Image.Image, size: int | None, channels: int | None = None) -> NDArray[np.uint8]:
+    """Return the pixels of an opened image as uint8 C×H×W.
+
+    The image is rotated according to its EXIF data, 16 bits are scaled to 8, and transparent areas become white.
+    With ``size``, the largest centered square is resized to size×size. An image that already has this size is
+    not resampled.
+
+    Args:
+        image: image of any mode that Pillow opens; only the first frame of an animation is used.
+        size: height and width of the result; None: the size of the image.
+        channels: 1 or 3; None: 1 if the image is gray, otherwise 3.
     """
     if size:
-        image.draft(None, (2 * size, 2 * size))  # large JPEGs decode at a fraction, still twice what is kept
+        # Decode a large JPEG at a fraction of its size, but at least twice the size of the result.
+        image.draft(None, (2 * size, 2 * size))
     image.load()
-    with contextlib.suppress(Exception):  # a damaged EXIF block is no reason to lose the picture
+    with contextlib.suppress(Exception):  # an image with damaged EXIF data is still usable
         ImageOps.exif_transpose(image, in_place=True)
-    image = _flat(image)
+    image = _to_gray_or_rgb(image)
     if channels is not None:
         image = image.convert("L" if channels == 1 else "RGB")
     if size and image.size != (size, size):
-        image = _square(image, size)
+        image = _resize_center_square(image, size)
     array = np.asarray(image)
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """The picture as L or RGB: 8 bits, no palette, no alpha."""
+def _to_gray_or_rgb(image: Image.Image) -> Image.Image:
+    """Convert ``image`` to the mode L or RGB: 8 bits, no palette, no alpha channel."""
     if image.mode in ("L", "RGB") and "transparency" not in image.info:
         return image
     if image.mode == "F" or image.mode.startswith("I"):
-        return Image.fromarray(_eight_bits(np.asarray(image)))
+        return Image.fromarray(_to_uint8(np.asarray(image)))
     gray = image.mode in ("1", "L", "LA", "La")
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -99,63 +108,64 @@ def _flat(image: Image.Image) -> Image.Image:
     return image.convert("L" if gray else "RGB")
 
 
-def _eight_bits(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Deeper grays scaled to 8 bits by the range that their type or their largest value implies."""
-    high = float(np.nanmax(array)) if array.size else 0.0
+def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
+    """Scale gray values to 8 bits. The range of the input follows from its type or its largest value."""
+    largest = float(np.nanmax(array)) if array.size else 0.0
     if array.dtype == np.uint16:
         top = 65535.0
     elif array.dtype.kind == "f":
-        top = next((t for t in (1.0, 255.0, 65535.0) if high <= t), high)
-    else:  # Pillow's I: mostly 16 bits in a wider type
-        top = max(65535.0, high)
+        top = next((t for t in (1.0, 255.0, 65535.0) if largest <= t), largest)
+    else:  # Pillow's mode I usually contains 16-bit values
+        top = max(65535.0, largest)
     scaled = np.nan_to_num(array.astype(np.float64)) * (255.0 / top)
     return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
 
 
-def _square(image: Image.Image, size: int) -> Image.Image:
+def _resize_center_square(image: Image.Image, size: int) -> Image.Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
     if side == size:
         return image.crop(box)
-    # Cropped before it is resized: a 10×100,000 strip would otherwise become a gigantic picture.
+    # Crop before resizing: resizing a whole strip of 10×100,000 pixels would need gigabytes.
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
-def reason(error: BaseException) -> str:
-    """Why a picture cannot be read, in one line and without what means nothing to a user."""
+def describe_error(error: BaseException) -> str:
+    """Return one line that explains to a user why an image cannot be decoded."""
     if isinstance(error, UnidentifiedImageError):
-        return "not a picture that Pillow can read"
+        return "not an image that Pillow can read"
     if isinstance(error, MemoryError):
         return "not enough memory to decode it"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     text = " ".join(str(error).split())
-    known = isinstance(error, (OSError, ValueError, Image.DecompressionBombError))
-    return text if text and known else f"{type(error).__name__}: {text}".rstrip(": ")
+    understandable = isinstance(error, (OSError, ValueError, Image.DecompressionBombError))
+    return text if text and understandable else f"{type(error).__name__}: {text}".rstrip(": ")
 
 
-def serve() -> None:
-    """A worker's life: take a set-up from stdin, then lists of names; answer each with a :class:`Block`.
+def run_worker() -> None:
+    """Run the main loop of a worker process.
 
-    Ends when stdin does, which is also when its parent has died, however that happened.
+    Reads the settings and then lists of names from stdin, and writes a :class:`Block` per list to stdout. The
+    loop ends when stdin is closed, which also happens when the parent process dies.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us too; the parent decides what it means
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     warnings.simplefilter("ignore")
     stdin, stdout = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not get among the answers
-    size, channels, opener = pickle.load(stdin)
+    os.dup2(2, 1)  # libraries that print must not write between the results
+    size, channels, pickled_opener = pickle.load(stdin)
     try:
-        open_picture = pickle.loads(opener)
-        answer: Any = None
+        open_image = pickle.loads(pickled_opener)
+        result: Any = None
     except Exception as error:
-        answer = f"{type(error).__name__}: {error}"
+        result = f"{type(error).__name__}: {error}"
     try:
         while True:
-            pickle.dump(answer, stdout, protocol=5)
+            pickle.dump(result, stdout, protocol=5)
             stdout.flush()
-            answer = decode(open_picture, pickle.load(stdin), size, channels)
+            result = decode(open_image, pickle.load(stdin), size, channels)
     except (EOFError, BrokenPipeError):
         pass
-    # No clean-up of half-flushed streams: the parent is gone.
+    # Exit without flushing: the parent process no longer reads.
     os._exit(0)

@@ -1,7 +1,7 @@
-"""Where the images lie that a training draws from, and how they come from there in time.
+"""Choose where images are stored during training, and read them ahead if they do not fit on the device.
 
-On the device where they fit. Else batches are gathered ahead by threads, from memory or, through the memory-mapped
-cache, from disk, and copied to the device on a stream of their own while it computes.
+Images that do not fit on the device are gathered by threads, from memory or, through the memory-mapped cache, from
+disk. They are copied to the device on a separate stream while the device computes.
 """
 
 from __future__ import annotations
@@ -19,52 +19,61 @@ from torch import Tensor
 from ganctl.system.memory import free_memory, gib
 from ganctl.system.processors import usable_processors
 
-AHEAD = 4  # steps
+STEPS_AHEAD = 4
 
 
-class Place(NamedTuple):
-    """Where the images are kept; ``why`` is a sentence for the log."""
+class Placement(NamedTuple):
+    """Where the images are stored during training. ``reason`` is a sentence for the log."""
 
-    where: Literal["device", "host", "disk"]
-    why: str
+    location: Literal["device", "host", "disk"]
+    reason: str
 
 
-def choose_place(
+def choose_placement(
     size: int, device: torch.device, *, on_device: int | None = None, in_memory: int | None = None
-) -> Place:
-    """Where images of ``size`` bytes are kept for a training on ``device``.
+) -> Placement:
+    """Choose where to store ``size`` bytes of images while training on ``device``.
 
     Args:
-        on_device: bytes that are free there; found out unless given.
-        in_memory: bytes that are free on the host, likewise.
+        size: bytes of all images.
+        device: device that trains.
+        on_device: free bytes on the device; None: measured.
+        in_memory: free bytes in the host's memory; None: measured.
     """
     images = f"The images ({gib(size)})"
     if in_memory is None and (in_memory := free_memory()) is None:
-        in_memory = 2**63  # where the system does not say, it is left to find room
+        in_memory = 2**63  # unknown: assume that there is enough
     if device.type == "cuda":
         on_device = torch.cuda.mem_get_info(device)[0] if on_device is None else on_device
-        if size < on_device / 2:  # the other half is for the networks
-            return Place("device", f"{images} are kept in the GPU's memory.")
+        if size < on_device / 2:  # the networks need the other half
+            return Placement("device", f"{images} are kept in the GPU's memory.")
         images += f" are more than half of the GPU's free memory ({gib(on_device)})"
         if size < in_memory:
-            return Place("host", f"{images}; batches are copied ahead from the host's.")
+            return Placement("host", f"{images}; batches are copied ahead from the host's memory.")
         images += ","
     if size < in_memory:
-        return Place("device", f"{images} are kept in memory.")
-    return Place(
+        return Placement("device", f"{images} are kept in memory.")
+    return Placement(
         "disk",
         f"{images} are more than the free memory ({gib(in_memory)}); batches are read ahead from disk.",
     )
 
 
-class Feed:
-    """The images of one step at an address that does not change, with those of the next steps on their way.
+class Prefetcher:
+    """The images of one step at a fixed address, while the images of the next steps are being read.
+
+    Attributes:
+        x: the staged images, uint8 count×C×H×W on ``device``.
+        y: the staged labels, int64 count, or None.
+        seconds_waited: time that the host waited for images.
 
     Args:
         x: uint8 N×C×H×W, in memory or memory-mapped.
         y: int64 N, or None.
-        count: images of a step.
-        indices: position → which images come from there on, int64 ``count``.
+        count: number of images per step.
+        indices: function of a position that returns the indices of the ``count`` images from there, int64.
+        device: device that trains.
+        threads: number of threads that gather images.
     """
 
     def __init__(
@@ -80,74 +89,75 @@ class Feed:
         self._images, self._labels, self._count, self._indices = x, y, count, indices
         self.x = torch.empty((count, *x.shape[1:]), dtype=torch.uint8, device=device)
         self.y = None if y is None else torch.empty(count, dtype=torch.int64, device=device)
-        self.waited = 0.0  # seconds that the host was kept from giving the device its step
-        self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._slots = [_Slot.like(self.x, self.y) for _ in range(AHEAD)]
-        self._pool = ThreadPoolExecutor(threads, "ganctl-feed")
-        self._coming: collections.deque[tuple[_Slot, Future[None]]] = collections.deque()
-        self._next = -1  # position of the first that is coming
+        self.seconds_waited = 0.0
+        self._copy_stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._buffers = [_Buffer.like(self.x, self.y) for _ in range(STEPS_AHEAD)]
+        self._pool = ThreadPoolExecutor(threads, "ganctl-prefetch")
+        self._pending: collections.deque[tuple[_Buffer, Future[None]]] = collections.deque()
+        self._next_position = -1  # position of the first pending image
 
     def stage(self, position: int) -> None:
-        """Put the images from ``position`` on in place, for what the device is given next."""
-        if position != self._next:
-            self._begin(position)
-        slot, coming = self._coming.popleft()
+        """Copy the images from ``position`` to :attr:`x` and :attr:`y`, for the next work of the device."""
+        if position != self._next_position:
+            self._restart(position)
+        buffer, pending = self._pending.popleft()
         began = time.perf_counter()
-        coming.result()
-        self.waited += time.perf_counter() - began
-        if slot.copied is not None:
-            slot.copied.wait()  # this stream, not the host
-        self.x.copy_(slot.x, non_blocking=True)
-        if self.y is not None and slot.y is not None:
-            self.y.copy_(slot.y, non_blocking=True)
-        if slot.used is not None:
-            slot.used.record()
-        self._next = position + self._count
-        self._fetch(slot, position + AHEAD * self._count)
+        pending.result()
+        self.seconds_waited += time.perf_counter() - began
+        if buffer.copied is not None:
+            buffer.copied.wait()  # the device's current stream waits, not the host
+        self.x.copy_(buffer.x, non_blocking=True)
+        if self.y is not None and buffer.y is not None:
+            self.y.copy_(buffer.y, non_blocking=True)
+        if buffer.used is not None:
+            buffer.used.record()
+        self._next_position = position + self._count
+        self._submit(buffer, position + STEPS_AHEAD * self._count)
 
     def close(self) -> None:
+        """Stop the threads."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _begin(self, position: int) -> None:
-        for _, coming in self._coming:
-            coming.result()
-        self._coming.clear()
-        for number, slot in enumerate(self._slots):
-            self._fetch(slot, position + number * self._count)
+    def _restart(self, position: int) -> None:
+        for _, pending in self._pending:
+            pending.result()
+        self._pending.clear()
+        for number, buffer in enumerate(self._buffers):
+            self._submit(buffer, position + number * self._count)
 
-    def _fetch(self, slot: _Slot, position: int) -> None:
+    def _submit(self, buffer: _Buffer, position: int) -> None:
         indices = self._indices(position)
-        self._coming.append((slot, self._pool.submit(self._fill, slot, indices)))
+        self._pending.append((buffer, self._pool.submit(self._gather, buffer, indices)))
 
-    def _fill(self, slot: _Slot, indices: Tensor) -> None:
-        """In a thread: torch lets others run while it gathers, and while the disk is waited for."""
-        if slot.copied is not None:
-            slot.copied.synchronize()  # what was here before has left
-        torch.index_select(self._images, 0, indices, out=slot.pinned_x)
-        if self._labels is not None and slot.pinned_y is not None:
-            torch.index_select(self._labels, 0, indices, out=slot.pinned_y)
-        if self._copies is not None and slot.copied is not None and slot.used is not None:
-            with torch.cuda.stream(self._copies):
-                self._copies.wait_event(slot.used)
-                slot.x.copy_(slot.pinned_x, non_blocking=True)
-                if slot.y is not None and slot.pinned_y is not None:
-                    slot.y.copy_(slot.pinned_y, non_blocking=True)
-                slot.copied.record()
+    def _gather(self, buffer: _Buffer, indices: Tensor) -> None:
+        """Gather images in a thread. torch releases the interpreter's lock meanwhile."""
+        if buffer.copied is not None:
+            buffer.copied.synchronize()  # the pinned memory is free again
+        torch.index_select(self._images, 0, indices, out=buffer.pinned_x)
+        if self._labels is not None and buffer.pinned_y is not None:
+            torch.index_select(self._labels, 0, indices, out=buffer.pinned_y)
+        if self._copy_stream is not None and buffer.copied is not None and buffer.used is not None:
+            with torch.cuda.stream(self._copy_stream):
+                self._copy_stream.wait_event(buffer.used)
+                buffer.x.copy_(buffer.pinned_x, non_blocking=True)
+                if buffer.y is not None and buffer.pinned_y is not None:
+                    buffer.y.copy_(buffer.pinned_y, non_blocking=True)
+                buffer.copied.record()
 
 
 @dataclass
-class _Slot:
-    """Images on their way. On a CPU what is gathered is there already."""
+class _Buffer:
+    """The images of one step: in pinned memory, then on the device. On a CPU, both are the same memory."""
 
     x: Tensor
     y: Tensor | None
     pinned_x: Tensor
     pinned_y: Tensor | None
-    copied: torch.cuda.Event | None = None  # to the device
-    used: torch.cuda.Event | None = None  # by the device
+    copied: torch.cuda.Event | None = None  # the device has the images
+    used: torch.cuda.Event | None = None  # the device no longer needs the images
 
     @classmethod
-    def like(cls, x: Tensor, y: Tensor | None) -> _Slot:
+    def like(cls, x: Tensor, y: Tensor | None) -> _Buffer:
         if x.device.type == "cpu":
             x, y = torch.empty_like(x), None if y is None else torch.empty_like(y)
             return cls(x, y, x, y)
@@ -162,6 +172,6 @@ class _Slot:
         )
 
 
-def reading_threads() -> int:
-    """For a disk: more than processors, as they mostly wait."""
+def disk_reading_threads() -> int:
+    """Return the number of threads that read from disk. They mostly wait, so it exceeds the processors."""
     return min(16, 2 * usable_processors())

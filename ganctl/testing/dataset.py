@@ -180,7 +180,7 @@ def _check_files(findings: Findings, files: ImageFiles) -> None:
         ) from error
     block = decode(opener, files.names[:OPENED], 32, files.channels)
     if block.pixels is None:
-        name, reason = files.names[block.broken[0][0]], block.broken[0][1]
+        name, reason = files.names[block.failed[0][0]], block.failed[0][1]
         raise Broken(f"cannot open its images: {name}: {reason}.", "Return a PIL image from 'open'.")
     again = decode(opener, files.names[:OPENED], 32, files.channels)
     if again.pixels is None or (block.pixels != again.pixels).any():

@@ -138,8 +138,8 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
         _finish_again(t, log, artifacts)
         return
     say(_description(t))
-    if t.batches.feed is not None or t.engine.device.type == "cuda":
-        say(t.batches.place.why)
+    if t.batches.prefetcher is not None or t.engine.device.type == "cuda":
+        say(t.batches.placement.reason)
     if config.compile:
         compile_networks(t.engine, say)
     artifacts.draw_due()
@@ -240,8 +240,10 @@ def _description(t: Training) -> str:
 
 def _say_how_it_ended(t: Training, stop: StopSignals) -> None:
     say = t.reporter.say
-    if t.batches.feed is not None:
-        say(f"Waited {t.batches.feed.waited:.1f} s for images during {clock(t.seconds)} of training.")
+    if t.batches.prefetcher is not None:
+        say(
+            f"Waited {t.batches.prefetcher.seconds_waited:.1f} s for images during {clock(t.seconds)} of training."
+        )
     if stop.requested and not t.finished:
         say(f"Stopped and saved at step {t.step}. Resume: ganctl train --resume {t.run.path}")
         stop.check(said=True)

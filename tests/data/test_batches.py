@@ -5,20 +5,20 @@ import torch
 
 from ganctl import Images
 from ganctl.data.batches import Batches
-from ganctl.data.prefetch import Place, choose_place
+from ganctl.data.prefetch import Placement, choose_placement
 from ganctl.system.memory import free_memory
 
 CPU = torch.device("cpu")
 
 
 def numbered(n: int) -> Images:
-    """Images that are told apart by their first two pixels."""
+    """Return images whose first two pixels encode their index."""
     x = torch.zeros(n, 1, 2, 2, dtype=torch.uint8)
     x[:, 0, 0, 0], x[:, 0, 0, 1] = torch.arange(n) // 256, torch.arange(n) % 256
     return Images(x, torch.arange(n))
 
 
-def test_every_image_once_an_epoch_also_where_batches_span_two() -> None:
+def test_every_image_is_seen_once_per_epoch_even_if_batches_span_epochs() -> None:
     n, batch = 103, 10
     batches = Batches(numbered(n), batch, seed=5, device=CPU)
     seen = torch.cat([batches.next().y for _ in range(31)])
@@ -27,7 +27,7 @@ def test_every_image_once_an_epoch_also_where_batches_span_two() -> None:
     assert seen[:n].tolist() != seen[n : 2 * n].tolist()
 
 
-def test_order_depends_on_seed_and_position_alone() -> None:
+def test_order_depends_only_on_seed_and_position() -> None:
     one = Batches(numbered(50), 8, seed=1, device=CPU)
     drawn = [one.next().y for _ in range(20)]
     two = Batches(numbered(50), 8, seed=1, device=CPU)
@@ -37,7 +37,7 @@ def test_order_depends_on_seed_and_position_alone() -> None:
     assert not torch.equal(other.next().y, drawn[0])
 
 
-def test_pixels_become_minus_one_to_one_and_stay_with_their_label() -> None:
+def test_pixels_are_scaled_to_minus_one_to_one_and_keep_their_label() -> None:
     images = numbered(300)
     images.x[:, 0, 1, 0], images.x[:, 0, 1, 1] = 0, 255
     batch = Batches(images, 16, seed=0, device=CPU).next()
@@ -48,42 +48,42 @@ def test_pixels_become_minus_one_to_one_and_stay_with_their_label() -> None:
     assert torch.equal(restored[:, 0, 0, 0] * 256 + restored[:, 0, 0, 1], batch.y)
 
 
-def test_a_batch_as_large_as_the_data() -> None:
+def test_batch_can_be_as_large_as_the_dataset() -> None:
     batches = Batches(numbered(7), 7, seed=0, device=CPU)
     assert sorted(batches.next().y.tolist()) == list(range(7))
     assert sorted(batches.next().y.tolist()) == list(range(7))
 
 
 @pytest.mark.parametrize("per_step", [8, 24])
-def test_batches_fetched_ahead_are_those_that_are_there(per_step: int) -> None:
-    """Of 10 images: steps span epochs, and one has more images than there are."""
+def test_prefetched_batches_equal_batches_on_the_device(per_step: int) -> None:
+    """With 10 images, steps span epochs, and 24 images per step are more than the dataset has."""
     images = numbered(10)
-    there = Batches(images, 8, seed=1, device=CPU, place=Place("device", ""))
-    ahead = Batches(images, 8, seed=1, device=CPU, place=Place("disk", ""), per_step=per_step)
-    assert ahead.feed is not None
-    address = ahead.x.data_ptr()
-    for step in [0, 1, 2, 3, 4, 5, 6, 2, 3]:  # and where a run goes on from
-        for batches in (there, ahead):
+    on_device = Batches(images, 8, seed=1, device=CPU, placement=Placement("device", ""))
+    prefetched = Batches(images, 8, seed=1, device=CPU, placement=Placement("disk", ""), per_step=per_step)
+    assert prefetched.prefetcher is not None
+    address = prefetched.x.data_ptr()
+    for step in [0, 1, 2, 3, 4, 5, 6, 2, 3]:  # the last two jump back, as a resumed run does
+        for batches in (on_device, prefetched):
             batches.prepare(step * per_step, per_step)
         for _ in range(per_step // 8):
-            one, other = there.draw(), ahead.draw()
+            one, other = on_device.draw(), prefetched.draw()
             assert torch.equal(one.x, other.x)
             assert torch.equal(one.y, other.y)
-    assert ahead.x.data_ptr() == address
-    assert ahead.feed.waited > 0
-    ahead.close()
+    assert prefetched.x.data_ptr() == address
+    assert prefetched.prefetcher.seconds_waited > 0
+    prefetched.close()
 
 
-def test_place_follows_from_what_is_free() -> None:
+def test_placement_depends_on_free_memory() -> None:
     cuda, gib = torch.device("cuda"), 2**30
     free = {"on_device": 10 * gib, "in_memory": 30 * gib}
-    places = [choose_place(size * gib, cuda, **free) for size in (4, 6, 40)]
-    assert [place.where for place in places] == ["device", "host", "disk"]
-    assert places[1].why == (
+    placements = [choose_placement(size * gib, cuda, **free) for size in (4, 6, 40)]
+    assert [placement.location for placement in placements] == ["device", "host", "disk"]
+    assert placements[1].reason == (
         "The images (6.0 GiB) are more than half of the GPU's free memory (10.0 GiB); "
-        "batches are copied ahead from the host's."
+        "batches are copied ahead from the host's memory."
     )
-    assert [choose_place(size * gib, CPU, in_memory=30 * gib).where for size in (29, 31)] == [
+    assert [choose_placement(size * gib, CPU, in_memory=30 * gib).location for size in (29, 31)] == [
         "device",
         "disk",
     ]

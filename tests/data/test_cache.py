@@ -37,7 +37,7 @@ def faces(tmp_path: Path) -> Faces:
     return Faces(folder)
 
 
-def test_decoded_once_then_mapped(faces: Faces, cache: Path) -> None:
+def test_images_are_decoded_once_and_then_mapped(faces: Faces, cache: Path) -> None:
     steps: list[tuple[str, int, int]] = []
     first = load(faces, cache, progress=lambda *step: steps.append(step))
     assert first.images.x.shape == (80, 3, 6, 6)
@@ -46,24 +46,24 @@ def test_decoded_once_then_mapped(faces: Faces, cache: Path) -> None:
     assert steps[0] == ("Decoding faces", 0, 80)
     assert steps[-1] == ("Decoding faces", 80, 80)
     assert [done for _, done, _ in steps] == sorted(done for _, done, _ in steps)
-    again = load(faces, cache, progress=lambda *step: pytest.fail("decoded again"))
+    again = load(faces, cache, progress=lambda *step: pytest.fail("decoded twice"))
     assert faces.opened == 80
     assert torch.equal(again.images.x, first.images.x)
     assert again.fingerprint == first.fingerprint
     assert cache_size(cache) > first.images.x.numel()
 
 
-def test_what_is_mapped_can_be_written_to_without_changing_the_cache(faces: Faces, cache: Path) -> None:
+def test_writing_to_mapped_images_does_not_change_the_cache(faces: Faces, cache: Path) -> None:
     load(faces, cache).images.x.zero_()
     load(faces, cache).images.x.zero_()
     assert load(faces, cache).images.x[79, 0, 0, 0] == 79
 
 
-def test_labels_classes_and_broken_pictures(faces: Faces, cache: Path) -> None:
-    (faces.folder / "05.png").write_text("no picture")
+def test_unreadable_images_are_skipped_with_their_labels(faces: Faces, cache: Path) -> None:
+    (faces.folder / "05.png").write_text("not an image")
     (faces.folder / "40.png").write_bytes(b"")
     faces.fields = {"labels": list(range(80)), "classes": ("a", "b"), "notes": ("a note",)}
-    for _ in range(2):  # decoded, then from the cache
+    for _ in range(2):  # first decoded, then from the cache
         lines: list[str] = []
         loaded = load(faces, cache, log=lines.append)
         assert loaded.images.y is not None
@@ -72,38 +72,38 @@ def test_labels_classes_and_broken_pictures(faces: Faces, cache: Path) -> None:
         assert loaded.images.x[:, 0, 0, 0].tolist() == loaded.images.y.tolist()
         assert loaded.images.classes == ("a", "b")
         assert loaded.skipped == [
-            f"{name}: not a picture that Pillow can read" for name in ("05.png", "40.png")
+            f"{name}: not an image that Pillow can read" for name in ("05.png", "40.png")
         ]
         assert lines[0] == "a note"
-        assert "2 of 80 pictures" in lines[1]
+        assert "2 of 80 images" in lines[1]
         assert "05.png" in lines[1]
 
 
-def test_nothing_readable(faces: Faces, cache: Path) -> None:
+def test_dataset_without_readable_images_is_an_error(faces: Faces, cache: Path) -> None:
     for file in faces.folder.iterdir():
-        file.write_text("no picture")
+        file.write_text("not an image")
     with pytest.raises(
-        GanctlError, match=r"None of the 80 pictures of 'faces' could be read; 00.png: not a"
+        GanctlError, match=r"None of the 80 images of 'faces' could be read; 00.png: not a"
     ) as error:
         load(faces, cache)
     assert error.value.status == 3
     assert files(cache) == []
 
 
-def test_a_changed_source_is_decoded_again_and_replaces_the_old(faces: Faces, cache: Path) -> None:
+def test_changed_source_is_decoded_again_and_replaces_the_entry(faces: Faces, cache: Path) -> None:
     before = load(faces, cache)
     old = files(cache)
     Image.new("RGB", (6, 6), (99, 2, 3)).save(faces.folder / "00.png")
     faces.state = "2"
     after = load(faces, cache)
     assert after.images.x[0, 0, 0, 0] == 99
-    assert before.images.x[0, 0, 0, 0] == 0  # still mapped, though its file is gone
+    assert before.images.x[0, 0, 0, 0] == 0  # still mapped although the file is removed
     assert after.fingerprint != before.fingerprint
     assert len(files(cache)) == len(old)
     assert faces.opened == 160
 
 
-def test_the_fingerprint_is_of_the_pixels(faces: Faces, cache: Path, tmp_path: Path) -> None:
+def test_fingerprint_depends_on_pixels_and_labels(faces: Faces, cache: Path, tmp_path: Path) -> None:
     first = load(faces, cache)
     faces.state = "touched"
     assert load(faces, cache).fingerprint == first.fingerprint
@@ -114,7 +114,7 @@ def test_the_fingerprint_is_of_the_pixels(faces: Faces, cache: Path, tmp_path: P
     assert len({first.fingerprint, labeled, load(faces, cache).fingerprint}) == 3
 
 
-def test_sizes_are_entries_of_their_own(faces: Faces, cache: Path) -> None:
+def test_every_image_size_has_its_own_entry(faces: Faces, cache: Path) -> None:
     assert load(faces, cache, 4).images.shape == (3, 4, 4)
     assert load(faces, cache).images.shape == (3, 6, 6)
     load(faces, cache, 4)
@@ -122,7 +122,7 @@ def test_sizes_are_entries_of_their_own(faces: Faces, cache: Path) -> None:
     assert faces.opened == 160
 
 
-def test_without_an_identity_nothing_is_dropped(faces: Faces, cache: Path) -> None:
+def test_without_an_identity_no_entry_is_removed(faces: Faces, cache: Path) -> None:
     class Anonymous(Faces):
         identity = Dataset.identity
 
@@ -134,10 +134,10 @@ def test_without_an_identity_nothing_is_dropped(faces: Faces, cache: Path) -> No
 
 
 @pytest.mark.parametrize("gray", [range(80), range(0, 80, 2), range(40), range(40, 80)])
-def test_gray_only_if_every_readable_picture_is(faces: Faces, cache: Path, gray: range) -> None:
+def test_dataset_is_gray_only_if_every_readable_image_is_gray(faces: Faces, cache: Path, gray: range) -> None:
     for i in gray:
         Image.new("L", (6, 6), i).save(faces.folder / f"{i:02}.png")
-    (faces.folder / "07.png").write_text("no picture")
+    (faces.folder / "07.png").write_text("not an image")
     x = load(faces, cache).images.x
     expected = [i for i in range(80) if i != 7]
     assert x.shape == (79, 1 if len(gray) == 80 else 3, 6, 6)
@@ -147,7 +147,7 @@ def test_gray_only_if_every_readable_picture_is(faces: Faces, cache: Path, gray:
     assert len(files(cache)) == 2
 
 
-def test_mixed_sizes_become_64_and_say_so(faces: Faces, cache: Path) -> None:
+def test_images_of_different_sizes_are_resized_to_64_with_a_note(faces: Faces, cache: Path) -> None:
     Image.new("RGB", (7, 6), (79, 2, 3)).save(faces.folder / "79.png")
     for _ in range(2):
         lines: list[str] = []
@@ -174,7 +174,7 @@ class Arrays(Dataset):
         return self.images
 
 
-def test_arrays_are_resized_as_pillow_does(cache: Path) -> None:
+def test_arrays_are_resized_like_pillow(cache: Path) -> None:
     generator = torch.Generator().manual_seed(0)
     low = torch.rand(3000, 1, 7, 7, generator=generator)
     smooth = torch.nn.functional.interpolate(low, (28, 28), mode="bilinear")
@@ -201,7 +201,7 @@ def test_wide_arrays_are_cropped(cache: Path) -> None:
     assert load(Images(x), cache).images.x.shape == (2, 3, 10, 30)
 
 
-def test_images_of_a_factory_are_used_as_they_are(cache: Path) -> None:
+def test_decoded_images_are_used_unchanged_and_not_cached(cache: Path) -> None:
     images = Images(
         torch.arange(12, dtype=torch.uint8).reshape(3, 1, 2, 2), torch.tensor([0, 1, 0]), ("a", "b")
     )
@@ -221,22 +221,22 @@ def test_images_of_a_factory_are_used_as_they_are(cache: Path) -> None:
             Images(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.zeros(3).long()),
             "y is not int64 of length 2",
         ),
-        (Images(torch.zeros(0, 1, 2, 2, dtype=torch.uint8)), "has no image in it"),
-        ("nothing of the sort", "read str, not ganctl.Images"),
+        (Images(torch.zeros(0, 1, 2, 2, dtype=torch.uint8)), "contains no images"),
+        ("not images", "returned str, not ganctl.Images"),
     ],
 )
-def test_what_a_plugin_may_get_wrong(images: Images, message: str, cache: Path) -> None:
+def test_invalid_images_of_a_plugin_are_refused(images: Images, message: str, cache: Path) -> None:
     with pytest.raises(GanctlError, match=message):
         load(Arrays(images), cache)
 
 
-def test_labels_of_another_length(faces: Faces, cache: Path) -> None:
+def test_number_of_labels_must_equal_number_of_images(faces: Faces, cache: Path) -> None:
     faces.fields = {"labels": [0]}
-    with pytest.raises(GanctlError, match="80 pictures, but 1 labels"):
+    with pytest.raises(GanctlError, match="80 images, but 1 labels"):
         load(faces, cache)
 
 
-def test_a_size_that_makes_no_sense(faces: Faces, cache: Path) -> None:
+def test_image_size_must_be_positive(faces: Faces, cache: Path) -> None:
     with pytest.raises(GanctlError, match="at least 1") as error:
         load(faces, cache, 0)
     assert error.value.status == 2
@@ -255,7 +255,7 @@ def damage(path: Path, how: str) -> None:
 
 @pytest.mark.parametrize("how", ["missing", "empty", "cut", "html"])
 @pytest.mark.parametrize("which", ["*.x.npy", "*.y.npy", "*.json"])
-def test_a_damaged_entry_is_made_again(cache: Path, which: str, how: str) -> None:
+def test_damaged_entry_is_recreated(cache: Path, which: str, how: str) -> None:
     dataset = Arrays(Images(torch.arange(80, dtype=torch.uint8).reshape(20, 1, 2, 2), torch.arange(20)))
     first = load(dataset, cache)
     (file,) = (cache / "datasets").glob(which)
@@ -299,14 +299,14 @@ def wait_until(true: Callable[[], bool]) -> None:
 
 
 @pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT])
-def test_a_killed_builder_leaves_nothing_that_counts(faces: Faces, cache: Path, kill: signal.Signals) -> None:
+def test_killed_process_leaves_no_entry(faces: Faces, cache: Path, kill: signal.Signals) -> None:
     process = builder(faces, cache, "slow")
     wait_until(lambda: faces.opened > 40 and any(name.endswith(".x.npy") for name in files(cache)))
     process.send_signal(kill)
     _, errors = process.communicate(timeout=20)
     assert not list((cache / "datasets").glob("*.json"))
     if kill == signal.SIGINT:
-        assert errors.count("Traceback") == 1  # the builder's own, none of a worker
+        assert errors.count("Traceback") == 1  # of the process itself, not of a worker
         assert errors.strip().endswith("KeyboardInterrupt")
         assert files(cache) == []
     workers = {int(line.split()[0]) for line in Path(f"{faces.folder}.opened").read_text().splitlines()}
@@ -314,7 +314,7 @@ def test_a_killed_builder_leaves_nothing_that_counts(faces: Faces, cache: Path, 
     lines: list[str] = []
     assert load(faces, cache, log=lines.append).images.x[:, 0, 0, 0].tolist() == list(range(80))
     assert lines == []
-    assert len(files(cache)) == 2  # what was left over is gone
+    assert len(files(cache)) == 2  # leftover files are removed
 
 
 def alive(pid: int) -> bool:
@@ -324,7 +324,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_builders_at_the_same_time_decode_once(faces: Faces, cache: Path) -> None:
+def test_concurrent_processes_decode_once(faces: Faces, cache: Path) -> None:
     processes = [builder(faces, cache, "slow") for _ in range(2)]
     results = [process.communicate(timeout=60) for process in processes]
     assert [errors for _, errors in results] == ["", ""]
@@ -335,7 +335,7 @@ def test_builders_at_the_same_time_decode_once(faces: Faces, cache: Path) -> Non
     assert len(files(cache)) == 2
 
 
-def test_an_exception_while_decoding_removes_the_files(faces: Faces, cache: Path) -> None:
+def test_exception_while_decoding_removes_the_files(faces: Faces, cache: Path) -> None:
     def stop(title: str, done: int, total: int) -> None:
         if done > 30:
             raise KeyboardInterrupt
@@ -347,13 +347,13 @@ def test_an_exception_while_decoding_removes_the_files(faces: Faces, cache: Path
 
 
 def unwritable(cache: Path) -> Path:
-    # A file in the way: permissions would not stop root, who runs the tests in many containers.
+    # A file instead of a folder. Permissions would not stop root, which runs the tests in many containers.
     cache.mkdir()
-    (cache / "datasets").write_text("in the way")
+    (cache / "datasets").write_text("not a folder")
     return cache
 
 
-def test_without_a_writable_cache_it_goes_on_in_memory(faces: Faces, cache: Path) -> None:
+def test_unwritable_cache_falls_back_to_memory(faces: Faces, cache: Path) -> None:
     lines: list[str] = []
     loaded = load(faces, unwritable(cache), log=lines.append)
     assert loaded.images.x[:, 0, 0, 0].tolist() == list(range(80))
@@ -361,7 +361,7 @@ def test_without_a_writable_cache_it_goes_on_in_memory(faces: Faces, cache: Path
     assert "GANCTL_CACHE" in lines[0]
 
 
-def test_a_disk_without_room_is_not_filled(
+def test_disk_with_too_little_room_is_not_filled(
     faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = array_writer.shutil.disk_usage("/")._replace(free=1000)
@@ -374,8 +374,8 @@ def test_a_disk_without_room_is_not_filled(
 
 
 @pytest.mark.parametrize("limit", [500, 8_800, 20_000])
-def test_a_disk_that_fills_up_on_the_way(faces: Faces, cache: Path, limit: int) -> None:
-    """The limit falls into the pixels (8,640 bytes and a header of 128), then into the marker with its note."""
+def test_disk_that_becomes_full_falls_back_to_memory(faces: Faces, cache: Path, limit: int) -> None:
+    """The limit is reached in the pixels (8,640 bytes and a header of 128), or in the metadata file with its note."""
     code = f"""
         import resource, sys
         from pathlib import Path
@@ -394,15 +394,17 @@ def test_a_disk_that_fills_up_on_the_way(faces: Faces, cache: Path, limit: int) 
     assert done.stdout.split() == (["2", "0"] if limit < 10_000 else ["1", "2"])
 
 
-def test_neither_disk_nor_memory(faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_room_on_disk_and_in_memory_is_an_error(
+    faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(array_writer, "free_memory", lambda: 1000)
-    with pytest.raises(GanctlError, match="memory does not have the room") as error:
+    with pytest.raises(GanctlError, match="Memory does not have enough room") as error:
         load(faces, unwritable(cache))
     assert error.value.status == 6
     assert "GANCTL_CACHE" in error.value.hint
 
 
-def test_an_entry_in_a_cache_that_is_read_only_is_used(faces: Faces, cache: Path) -> None:
+def test_entry_in_a_read_only_cache_is_used(faces: Faces, cache: Path) -> None:
     load(faces, cache)
     before = files(cache)
     (cache / "datasets").chmod(0o555)
@@ -415,7 +417,7 @@ def test_an_entry_in_a_cache_that_is_read_only_is_used(faces: Faces, cache: Path
     assert files(cache) == before
 
 
-def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GANCTL_CACHE", "~/here")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_dir() == tmp_path / "here"
@@ -427,18 +429,20 @@ def test_where_the_cache_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert cache_size() == 0
 
 
-def test_names_that_no_terminal_can_show(faces: Faces, cache: Path) -> None:
+def test_unprintable_file_names_are_replaced(faces: Faces, cache: Path) -> None:
     os.rename(faces.folder / "00.png", os.fsencode(faces.folder) + b"/00\xff\n.png")
-    (faces.folder / "01.png").write_text("no picture")
+    (faces.folder / "01.png").write_text("not an image")
     bad = next(name for name in os.listdir(faces.folder) if "\n" in name)
-    (faces.folder / bad).write_text("no picture")
+    (faces.folder / bad).write_text("not an image")
     loaded = load(faces, cache)
     assert [line.split(":")[0] for line in loaded.skipped] == ["00��.png", "01.png"]
-    (marker,) = (cache / "datasets").glob("*.json")
-    assert json.loads(marker.read_text())["skipped"] == loaded.skipped
+    (metadata,) = (cache / "datasets").glob("*.json")
+    assert json.loads(metadata.read_text())["skipped"] == loaded.skipped
 
 
-def test_the_plugin_in_the_docs(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plugin_in_the_documentation_works(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = (HERE.parent / "docs" / "datasets.md").read_text(encoding="utf-8")
     (tmp_path / "stamps_plugin.py").write_text(text.split("```python\n")[1].split("```")[0])
     monkeypatch.syspath_prepend(tmp_path)

@@ -28,16 +28,16 @@ def save(folder: Path, *names: str) -> list[str]:
 def run(
     opener: object, folder: Path, names: list[str], **options: object
 ) -> tuple[list[int], dict[str, str]]:
-    """The gray values in the order in which they came, and the reasons of the broken."""
+    """Return the gray values in the order of arrival, and the errors by name."""
     values: list[int] = []
-    broken: dict[str, str] = {}
+    errors: dict[str, str] = {}
     stream = decode_pool.decode(functools.partial(opener, folder=str(folder)), names, None, None, **options)  # type: ignore
     for start, block in stream:
-        broken |= {names[start + position]: why for position, why in block.broken}
+        errors |= {names[start + position]: error for position, error in block.failed}
         if block.pixels is not None:
             values += block.pixels[:, 0, 0, 0].tolist()
-            assert len(block.kept) == len(block.pixels)
-    return values, broken
+            assert len(block.decoded) == len(block.pixels)
+    return values, errors
 
 
 def alive(pid: int) -> bool:
@@ -52,59 +52,61 @@ def pids(folder: Path) -> set[int]:
     return {int(line.split()[0]) for line in Path(f"{folder}.opened").read_text().splitlines()}
 
 
-def test_order_is_kept_whatever_the_workers(tmp_path: Path) -> None:
+def test_order_is_independent_of_the_number_of_workers(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(200)))
     for count in (1, 3):
-        values, broken = run(image_openers.without_torch, tmp_path / "set", names, workers=count)
+        values, errors = run(image_openers.without_torch, tmp_path / "set", names, workers=count)
         assert values == list(range(200))
-        assert not broken
+        assert not errors
 
 
-def test_no_pictures_no_workers() -> None:
+def test_no_names_yield_no_blocks() -> None:
     assert list(decode_pool.decode(image_openers.plain, [], None, None)) == []  # type: ignore[arg-type]
 
 
-def test_a_picture_that_ends_the_worker_is_left_out_and_no_other(tmp_path: Path) -> None:
+def test_only_images_that_crash_a_worker_are_reported_as_failed(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{'crash' if i in (3, 4, 90) else ''}{i}.png" for i in range(100)))
-    values, broken = run(image_openers.crashing, tmp_path / "set", names, workers=2)
+    values, errors = run(image_openers.crashing, tmp_path / "set", names, workers=2)
     assert values == [i for i in range(100) if i not in (3, 4, 90)]
-    assert list(broken) == ["crash3.png", "crash4.png", "crash90.png"]
-    assert "SIGSEGV" in broken["crash3.png"]
+    assert list(errors) == ["crash3.png", "crash4.png", "crash90.png"]
+    assert "SIGSEGV" in errors["crash3.png"]
 
 
-def test_workers_that_all_die_end_it(tmp_path: Path) -> None:
+def test_too_many_crashes_are_an_error(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(100)))
     with pytest.raises(GanctlError, match="SIGKILL") as error:
         run(image_openers.always_crashing, tmp_path / "set", names, workers=2)
     assert error.value.status == 6
 
 
-def test_what_libraries_print_does_not_get_among_the_answers(
+def test_output_of_libraries_does_not_disturb_the_results(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(40)))
-    assert run(image_openers.chatty, tmp_path / "set", names)[0] == list(range(40))
+    assert run(image_openers.printing, tmp_path / "set", names)[0] == list(range(40))
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_function_that_no_worker_can_import_is_named() -> None:
+def test_opener_that_a_worker_cannot_import_is_an_error() -> None:
     with pytest.raises(GanctlError, match="lambda"):
         list(decode_pool.decode(lambda name: Image.new("L", (1, 1)), ["a"], None, None))
-    vars(image_openers)["gone"] = gone = lambda name: None
-    gone.__qualname__ = gone.__name__ = "gone"
-    gone.__module__ = "helpers.image_openers"
+    vars(image_openers)["missing"] = missing = lambda name: None
+    missing.__qualname__ = missing.__name__ = "missing"
+    missing.__module__ = "helpers.image_openers"
     with pytest.raises(GanctlError, match="cannot be used in a worker process: AttributeError"):
-        list(decode_pool.decode(gone, ["a"], None, None))  # there is no image_openers.gone in a fresh process
+        list(decode_pool.decode(missing, ["a"], None, None))  # a new process has no image_openers.missing
 
 
-def test_a_worker_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_error_of_a_worker_that_does_not_start_is_shown(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (tmp_path / "numpy.py").write_text("raise ImportError('numpy is broken here')")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(GanctlError, match="ImportError: numpy is broken here"):
         list(decode_pool.decode(np.array, ["a"], None, None))  # type: ignore[arg-type]
 
 
-def test_closing_ends_the_workers(tmp_path: Path) -> None:
+def test_closing_the_generator_stops_the_workers(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(400)))
     opener = functools.partial(image_openers.slow, folder=str(tmp_path / "set"))
     with contextlib.closing(decode_pool.decode(opener, names, None, None, workers=2)) as stream:
@@ -117,7 +119,7 @@ def test_closing_ends_the_workers(tmp_path: Path) -> None:
     assert threading.active_count() == 1
 
 
-def test_an_exception_from_a_signal_handler_ends_the_workers_at_once(tmp_path: Path) -> None:
+def test_exception_from_a_signal_handler_stops_the_workers(tmp_path: Path) -> None:
     names = save(tmp_path / "set", *(f"{i}.png" for i in range(400)))
     opener = functools.partial(image_openers.slow, folder=str(tmp_path / "set"))
     main = os.getpid()

@@ -330,7 +330,7 @@ def test_a_corrupt_picture_among_good_ones_is_left_out_and_named(
     args = ("--data", tmp_path / "faces", "--batch-size", 4, "--steps", 1, "--out", tmp_path / "run")
     result = run(capsys, "train", "--model", "gan-basic", *args)
     assert result.status == 0, result.stderr
-    assert "1 of 9 pictures" in result.stderr
+    assert "1 of 9 images" in result.stderr
     assert "broken.png" in result.stderr
     assert "1 .txt" in result.stderr
     assert "on 8 images" in result.stderr

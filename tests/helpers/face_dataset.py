@@ -1,4 +1,4 @@
-"""A folder of drawn faces as a dataset, and its way through the cache."""
+"""A folder of images as a dataset, and helpers that load it through the cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helpers import image_openers
 
 
 class Faces(Dataset):
-    """The pictures of a folder, counting how often they are opened."""
+    """The images of a folder. Counts how many times they are opened."""
 
     def __init__(
         self, folder: Path, opener: Callable[..., Image.Image] = image_openers.counted, **fields: object

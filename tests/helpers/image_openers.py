@@ -1,4 +1,4 @@
-"""Ways to open a picture, for tests. A module of its own, without torch, because worker processes import it."""
+"""Functions that open an image, for tests. This module does not import torch, because worker processes import it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def plain(name: str, folder: str) -> Image.Image:
 
 
 def counted(name: str, folder: str) -> Image.Image:
-    """Leaves a line in the file ``opened`` beside the folder."""
+    """Open an image and append a line to the file ``FOLDER.opened``."""
     with open(f"{folder}.opened", "a") as file:
         file.write(f"{os.getpid()} {name}\n")
     return plain(name, folder)
@@ -27,7 +27,7 @@ def slow(name: str, folder: str) -> Image.Image:
 
 
 def crashing(name: str, folder: str) -> Image.Image:
-    """As a decoder in C does on a damaged file: the process is gone."""
+    """Crash the process, as a decoder written in C may do on a damaged file."""
     if "crash" in name:
         os.kill(os.getpid(), signal.SIGSEGV)
     return plain(name, folder)
@@ -38,7 +38,7 @@ def always_crashing(name: str, folder: str) -> Image.Image:
     raise AssertionError
 
 
-def chatty(name: str, folder: str) -> Image.Image:
+def printing(name: str, folder: str) -> Image.Image:
     print("a library that prints", flush=True)
     os.write(1, b"and one that writes to the descriptor\n")
     return plain(name, folder)

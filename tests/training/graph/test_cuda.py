@@ -13,7 +13,7 @@ from helpers.tiny_models import TINY
 import ganctl
 from ganctl.config.resolve import resolve
 from ganctl.data.batches import Batches
-from ganctl.data.prefetch import Place
+from ganctl.data.prefetch import Placement
 from ganctl.dataset import Images
 from ganctl.diagnostics.bench import Loop, conditions
 from ganctl.plugin import discovery
@@ -143,10 +143,20 @@ def test_capture_succeeds_after_invalidated_capture() -> None:
 @pytest.mark.parametrize("where", ["host", "disk"])
 def test_prefetched_batches_equal_batches_on_the_device(where: Any) -> None:
     on_device = Batches(
-        make_images()._replace(flip=False), 8, seed=1, device=CUDA, place=Place("device", ""), per_step=16
+        make_images()._replace(flip=False),
+        8,
+        seed=1,
+        device=CUDA,
+        placement=Placement("device", ""),
+        per_step=16,
     )
     prefetched = Batches(
-        make_images()._replace(flip=False), 8, seed=1, device=CUDA, place=Place(where, ""), per_step=16
+        make_images()._replace(flip=False),
+        8,
+        seed=1,
+        device=CUDA,
+        placement=Placement(where, ""),
+        per_step=16,
     )
     for step in [*range(40), 3, 4]:
         for batches in (on_device, prefetched):
