@@ -1,4 +1,4 @@
-"""Augmentation of what D sees, so that few images go further."""
+"""Augmentations of the images that D sees, for training on small datasets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ def register_augmentations(register: ganctl.Register) -> None:
     register(
         "diffaug",
         "ganctl_augment.diffaug:DiffAugment",
-        summary="Color, translation and cutout on every image (Zhao et al. 2020)",
+        summary="Color jitter, translation and cutout of every image (Zhao et al. 2020)",
     )
     register(
         "ada",
         "ganctl_augment.ada:ADA",
-        summary="Flips, turns, scaling and color, as often as D overfits (Karras et al. 2020)",
+        summary="Flips, rotations, scaling and color, adapted to D's overfitting (Karras et al. 2020)",
     )

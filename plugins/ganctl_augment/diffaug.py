@@ -8,18 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from ganctl import USAGE, GanctlError
-from ganctl_augment.resample import pick, wide
+from ganctl_augment.resample import at_least_float32, gather_pixels
 
 
 class DiffAugment(nn.Module):
-    """Random color, translation and cutout of every image that D sees (Zhao et al. 2020).
+    """Random color jitter, translation and cutout of every image that D sees (Zhao et al. 2020).
 
-    The operations are drawn anew for each image at each call and applied in the order of the policy. Pixels
-    without a source become 0, mid-gray. Color may leave [−1, 1]; as in the paper nothing is clipped.
+    The operations are sampled independently for each image and each call, and applied in the order of ``policy``.
+    Pixels without a source become 0, mid-gray. Color jitter may exceed [−1, 1]. As in the paper, nothing is clipped.
 
     Args:
         policy: operations in order: ``color`` (brightness ±0.5, saturation ×[0, 2], contrast ×[0.5, 1.5]),
-            ``translation`` (up to 1/8 of the side), ``cutout`` (a rectangle of half the side); none: x itself
+            ``translation`` (up to 1/8 of the side), ``cutout`` (a rectangle of half the side); none
+            leaves images unchanged.
+
+    Raises:
+        GanctlError: if ``policy`` contains an unknown operation.
     """
 
     def __init__(self, policy: tuple[str, ...] = ("color", "translation", "cutout")) -> None:
@@ -28,14 +32,14 @@ class DiffAugment(nn.Module):
             if name not in OPERATIONS:
                 raise GanctlError(
                     f"diffaug has no operation '{name}'.",
-                    f"Its policy is made of: {', '.join(OPERATIONS)}.",
+                    f"Choose from: {', '.join(OPERATIONS)}.",
                     status=USAGE,
                 )
         self.policy = tuple(policy)
 
     def forward(self, x: Tensor) -> Tensor:
-        """float N×C×H×W in [−1, 1] → the same shape and dtype."""
-        out = wide(x)
+        """Augment float N×C×H×W in [−1, 1]; return the same shape and dtype."""
+        out = at_least_float32(x)
         for name in self.policy:
             out = OPERATIONS[name](out)
         return out.to(x.dtype)
@@ -45,7 +49,7 @@ class DiffAugment(nn.Module):
 
 
 def color(x: Tensor) -> Tensor:
-    """Brightness, then saturation, then contrast. Gray images have no saturation to change."""
+    """Change brightness, then saturation (except in grayscale images), then contrast."""
     brightness, saturation, contrast = torch.rand(3, len(x), 1, 1, 1, dtype=x.dtype, device=x.device).unbind()
     x = x + (brightness - 0.5)
     if x.shape[1] > 1:
@@ -56,16 +60,16 @@ def color(x: Tensor) -> Tensor:
 
 
 def translation(x: Tensor) -> Tensor:
-    """A shift by whole pixels, up to 1/8 of the side, each axis on its own."""
+    """Shift by whole pixels, up to 1/8 of the side, independently along each axis."""
     n, _, height, width = x.shape
-    row = _arange(height, x).view(1, -1, 1) - _whole(n, -(height // 8), height // 8, x)
-    column = _arange(width, x).view(1, 1, -1) - _whole(n, -(width // 8), width // 8, x)
+    row = _arange(height, x).view(1, -1, 1) - _random_integers(n, -(height // 8), height // 8, x)
+    column = _arange(width, x).view(1, 1, -1) - _random_integers(n, -(width // 8), width // 8, x)
     inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-    return pick(x, row.clamp(0, height - 1), column.clamp(0, width - 1)) * inside.unsqueeze(1)
+    return gather_pixels(x, row.clamp(0, height - 1), column.clamp(0, width - 1)) * inside.unsqueeze(1)
 
 
 def cutout(x: Tensor) -> Tensor:
-    """A rectangle of half the side, 0 where it overlaps the image; its centre lies anywhere in the image."""
+    """Set a rectangle of half the side to 0. Its center is anywhere in the image, so part of it may be outside."""
     n, _, height, width = x.shape
     kept = []
     for size, position in (
@@ -73,8 +77,8 @@ def cutout(x: Tensor) -> Tensor:
         (width, _arange(width, x).view(1, 1, -1)),
     ):
         half = size // 2
-        # An even length has its centre between pixels: one place more.
-        first = _whole(n, 0, size - half % 2, x) - half // 2
+        # The center of an even length is between pixels, which adds one position.
+        first = _random_integers(n, 0, size - half % 2, x) - half // 2
         kept.append((position < first) | (position >= first + half))
     return x * (kept[0] | kept[1]).unsqueeze(1)
 
@@ -90,6 +94,6 @@ def _arange(size: int, x: Tensor) -> Tensor:
     return torch.arange(size, device=x.device)
 
 
-def _whole(n: int, low: int, high: int, x: Tensor) -> Tensor:
-    """One whole number from ``low`` to ``high``, both included, per image: int64 N×1×1."""
+def _random_integers(n: int, low: int, high: int, x: Tensor) -> Tensor:
+    """Sample one integer from ``low`` to ``high`` (inclusive) per image: int64 N×1×1."""
     return torch.randint(low, high + 1, (n, 1, 1), device=x.device)

@@ -1,8 +1,8 @@
-"""Moving pixels, twice differentiable with respect to the images.
+"""Resampling that is twice differentiable with respect to the images.
 
-Gradient penalties differentiate the gradient. ``grid_sample``'s backward has no derivative in every torch that
-ganctl runs on, nor a deterministic form on CUDA; ``gather`` has both: its backward is ``scatter_add``, whose
-backward is ``gather`` again.
+Gradient penalties differentiate the gradient. In some supported versions of torch, ``grid_sample`` has no second
+derivative, and its backward pass is not deterministic on CUDA. ``gather`` has both properties: its backward is
+``scatter_add``, whose backward is ``gather``.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 
-def pick(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """The pixels of each image at whole positions.
+def gather_pixels(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    """Return the pixels of each image at integer positions.
 
     Args:
         x: N×C×H×W.
-        row: int64, broadcasts with ``column`` to N×H'×W'; in [0, H).
-        column: int64, in [0, W).
+        row: int64 in [0, H), broadcastable with ``column`` to N×H'×W'.
+        column: int64 in [0, W).
 
     Returns:
         N×C×H'×W' of x's dtype.
@@ -29,14 +29,14 @@ def pick(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
 
 
 def bilinear(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Each image between its pixels; beyond its border it goes on mirrored, the border pixel not repeated.
+    """Return each image at fractional positions by bilinear interpolation, with reflection padding.
 
-    At whole positions the result is exact.
+    The result is exact at integer positions.
 
     Args:
         x: float N×C×H×W.
-        row: float N×H'×W', in pixels; 0 is the centre of the first row.
-        column: float N×H'×W', likewise.
+        row: float N×H'×W', in pixels; 0 is the center of the first row.
+        column: float N×H'×W', in pixels; 0 is the center of the first column.
 
     Returns:
         N×C×H'×W' of x's dtype.
@@ -44,13 +44,13 @@ def bilinear(x: Tensor, row: Tensor, column: Tensor) -> Tensor:
     top, bottom, down = _neighbors(row, x.shape[2])
     left, right, across = _neighbors(column, x.shape[3])
     down, across = down.to(x.dtype).unsqueeze(1), across.to(x.dtype).unsqueeze(1)
-    above = pick(x, top, left) * (1 - across) + pick(x, top, right) * across
-    below = pick(x, bottom, left) * (1 - across) + pick(x, bottom, right) * across
+    above = gather_pixels(x, top, left) * (1 - across) + gather_pixels(x, top, right) * across
+    below = gather_pixels(x, bottom, left) * (1 - across) + gather_pixels(x, bottom, right) * across
     return above * (1 - down) + below * down
 
 
 def _neighbors(position: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The pixels before and after a position on an axis of ``size`` pixels, and the weight of the latter."""
+    """Return the pixels before and after a position on an axis of ``size`` pixels, and the second pixel's weight."""
     last = max(size - 1, 1)
     mirrored = last - (position.remainder(2 * last) - last).abs()
     before = mirrored.floor()
@@ -58,6 +58,6 @@ def _neighbors(position: Tensor, size: int) -> tuple[Tensor, Tensor, Tensor]:
     return before.clamp(max=size - 1).long(), after.long(), mirrored - before
 
 
-def wide(x: Tensor) -> Tensor:
-    """``x`` in float32, or in float64 if it is."""
+def at_least_float32(x: Tensor) -> Tensor:
+    """Return ``x`` as float32, or unchanged if it is float64."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""A discriminator that is an autoencoder: what it cannot reconstruct is a fake."""
+"""A discriminator that is an autoencoder: it treats images with a high reconstruction error as fake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shallow convolutional autoencoder, as PyTorch-GAN's began.py and ebgan.py have it."""
+"""The shallow convolutional autoencoder of PyTorch-GAN's began.py and ebgan.py."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from ganctl import ImageShape, sizes
 
 
 class Autoencoder(nn.Module):
-    """conv 3×3 of stride 2, ReLU; a linear map to a short code and one back; nearest neighbor ×2, conv 3×3.
+    """Encode an image as a short code and decode the code.
 
-    ``forward`` takes x, float N×C×H×W in [−1, 1], and returns its reconstruction, float N×C×H×W, which nothing keeps
-    within [−1, 1]; with ``with_code`` also the code, float N×``code``.
+    The encoder is a 3×3 convolution of stride 2, ReLU and a linear layer; the decoder is a linear layer,
+    nearest-neighbor ×2 upsampling and a 3×3 convolution. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns
+    the reconstruction, float N×C×H×W, which is not limited to [−1, 1]. If ``with_code`` is true, it also returns the
+    code, float N×``code``.
 
     Args:
-        width: channels at half of the size.
-        code: length of the code.
-        batch_norm: normalize the code, after it is returned, and what is made of it over the batch.
-        with_code: return the code too, as the loss ebgan needs; began takes the reconstruction alone.
+        width: channels of the hidden feature map, which has half the image's size.
+        code: number of dimensions of the code.
+        batch_norm: apply batch normalization in the decoder. The returned code is not normalized.
+        with_code: also return the code, which the loss ebgan requires; began requires only the reconstruction.
 
     Raises:
-        GanctlError: a side that is not even, or an option out of its range.
+        GanctlError: if a side is odd, or an option is out of range.
     """
 
     def __init__(
@@ -32,9 +34,9 @@ class Autoencoder(nn.Module):
         with_code: bool = False,
     ) -> None:
         super().__init__()
-        what = "autoencoder discriminator"
-        sizes.divisible(what, image, 2)
-        sizes.at_least(what, 1, width=width, code=code)
+        component = "autoencoder discriminator"
+        sizes.divisible(component, image, 2)
+        sizes.at_least(component, 1, width=width, code=code)
         half = (width, image.height // 2, image.width // 2)
         length = half[0] * half[1] * half[2]
         self.encode = nn.Sequential(

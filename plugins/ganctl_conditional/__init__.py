@@ -1,4 +1,4 @@
-"""GANs that are told, or find out, what they draw: cGAN, AC-GAN, InfoGAN."""
+"""Conditional GANs and GANs that learn interpretable codes: cGAN, AC-GAN, InfoGAN."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "cgan",
         "ganctl_conditional.cgan:Generator",
-        summary="Fully connected, label embedding beside z; needs labels; any image size",
+        summary="Fully connected; z and a label embedding concatenated; needs labels; any image size",
     )
     register(
         "acgan",
         "ganctl_conditional.convolutional:ACGANGenerator",
-        summary="Upsampling and convolutions, z times a label embedding; needs labels; sides divisible by 4",
+        summary="Upsampling and convolutions; z times a label embedding; needs labels; sides divisible by 4",
     )
 
 
@@ -27,17 +27,17 @@ def register_discriminators(register: ganctl.Register) -> None:
     register(
         "cgan",
         "ganctl_conditional.cgan:Discriminator",
-        summary="Fully connected, label embedding beside the image; needs labels; any image size",
+        summary="Fully connected; image and a label embedding concatenated; needs labels; any image size",
     )
     register(
         "acgan",
         "ganctl_conditional.convolutional:ACGANDiscriminator",
-        summary="Convolutions, heads for the logit and the classes; needs labels; sides divisible by 16",
+        summary="Convolutions with a logit head and a class head; needs labels; sides divisible by 16",
     )
     register(
         "infogan",
         "ganctl_conditional.convolutional:InfoGANDiscriminator",
-        summary="Convolutions, heads for the logit and the code; latent codes; sides divisible by 16",
+        summary="Convolutions with a logit head and a code head; needs the latent codes; sides divisible by 16",
     )
 
 
@@ -47,7 +47,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="cgan",
-            summary="Fully connected GAN that draws what the label says, after PyTorch-GAN's cgan.py",
+            summary="Fully connected conditional GAN, as in PyTorch-GAN's cgan.py",
             generator=Spec("cgan"),
             discriminator=Spec("cgan"),
             loss=Spec("lsgan"),
@@ -60,7 +60,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="acgan",
-            summary="Convolutional GAN whose D also names the class, after PyTorch-GAN's acgan.py",
+            summary="Convolutional GAN whose D also classifies images, as in PyTorch-GAN's acgan.py",
             generator=Spec("acgan"),
             discriminator=Spec("acgan"),
             loss=Spec("acgan"),
@@ -74,7 +74,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="infogan",
-            summary="Convolutional GAN that finds classes and styles without labels, after PyTorch-GAN's infogan.py",
+            summary="Convolutional GAN that learns classes and styles without labels, as in PyTorch-GAN's infogan.py",
             generator=Spec("dcgan-upsample"),
             discriminator=Spec("infogan"),
             loss=Spec("infogan"),

@@ -1,4 +1,4 @@
-"""Fully connected networks that are told the label: those of PyTorch-GAN's cgan.py."""
+"""The fully connected conditional networks of PyTorch-GAN's cgan.py."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import torch
 from torch import Tensor, nn
 
 from ganctl import USAGE, GanctlError, ImageShape, Latent, sizes
-from ganctl_conditional.labels import classes
+from ganctl_conditional.labels import require_labels
 
 SLOPE = 0.2
 
 
 class Generator(nn.Module):
-    """Mirza & Osindero 2014 (arXiv:1411.1784): z and an embedding of the label, side by side, through an MLP.
+    """Mirza & Osindero 2014 (arXiv:1411.1784): an MLP of z concatenated with a label embedding.
 
-    Hidden layers with batch normalization, in all but the first, and leaky ReLU 0.2; tanh. ``forward`` takes z, float
-    N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
+    Hidden layers have batch normalization (except the first) and leaky ReLU 0.2; the output layer has tanh. ``forward``
+    takes z, float N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
 
     Args:
         hidden: width of each hidden layer, from z to the image.
-        embedding: length of the label's embedding.
-        batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
+        embedding: number of dimensions of the label embedding.
+        batch_norm_eps: value added to the batch variance for numerical stability. PyTorch-GAN's networks use 0.8.
 
     Raises:
-        GanctlError: data without labels, or an option out of its range.
+        GanctlError: if the data has no labels, or an option is out of range.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class Generator(nn.Module):
         if not batch_norm_eps > 0:
             raise GanctlError(
                 f"The cgan generator's batch_norm_eps is {batch_norm_eps}: it must be above 0.",
-                "torch's default is 1e-5.",
+                "Use for example 1e-5, PyTorch's default.",
                 status=USAGE,
             )
         self.image = image
-        self.embedding = nn.Embedding(classes("cgan generator", num_classes), embedding)
+        self.embedding = nn.Embedding(require_labels("cgan generator", num_classes), embedding)
         layers: list[nn.Module] = []
         inputs = embedding + latent.dim
         for number, width in enumerate(hidden):
@@ -61,18 +61,18 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Mirza & Osindero 2014 (arXiv:1411.1784): the image and an embedding of the label, side by side, through an MLP.
+    """Mirza & Osindero 2014 (arXiv:1411.1784): an MLP of the image concatenated with a label embedding.
 
-    Leaky ReLU 0.2 after each hidden layer, and dropout before it in all but the first. ``forward`` takes x, float
-    N×C×H×W in [−1, 1], and y, int64 N, and returns float N.
+    Hidden layers have dropout (except the first) and leaky ReLU 0.2. ``forward`` takes x, float N×C×H×W in [−1, 1], and
+    y, int64 N, and returns float N.
 
     Args:
         hidden: width of each hidden layer, from the image to the logit.
-        embedding: length of the label's embedding.
-        dropout: share of a layer that is dropped, at least 0 and below 1.
+        embedding: number of dimensions of the label embedding.
+        dropout: probability of dropping a unit, in [0, 1).
 
     Raises:
-        GanctlError: data without labels, or an option out of its range.
+        GanctlError: if the data has no labels, or an option is out of range.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class Discriminator(nn.Module):
         _check("cgan discriminator", hidden, embedding)
         if not 0 <= dropout < 1:
             raise GanctlError(
-                f"dropout is {dropout}: it must be at least 0 and below 1.", "Usual is 0.4.", status=USAGE
+                f"dropout is {dropout}: it must be in [0, 1).", "Use 0.4, a common value.", status=USAGE
             )
-        self.embedding = nn.Embedding(classes("cgan discriminator", num_classes), embedding)
+        self.embedding = nn.Embedding(require_labels("cgan discriminator", num_classes), embedding)
         layers: list[nn.Module] = []
         inputs = embedding + image.channels * image.height * image.width
         for number, width in enumerate(hidden):
@@ -104,11 +104,11 @@ class Discriminator(nn.Module):
         return self.layers(torch.cat([x.flatten(1), self.embedding(y)], 1)).squeeze(1)
 
 
-def _check(what: str, hidden: tuple[int, ...], embedding: int) -> None:
-    sizes.at_least(what, 1, embedding=embedding)
+def _check(component: str, hidden: tuple[int, ...], embedding: int) -> None:
+    sizes.at_least(component, 1, embedding=embedding)
     if not hidden or min(hidden) < 1:
         raise GanctlError(
-            f"hidden is {tuple(hidden)}: it needs one width of at least 1 a layer.",
-            "Write it as hidden=512,256 for two hidden layers.",
+            f"hidden is {tuple(hidden)}: it must contain one width of at least 1 per layer.",
+            "For two hidden layers, use for example hidden=512,256.",
             status=USAGE,
         )

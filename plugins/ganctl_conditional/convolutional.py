@@ -1,4 +1,4 @@
-"""Convolutional networks with a label or a code: those of PyTorch-GAN's acgan.py and infogan.py."""
+"""The convolutional networks of PyTorch-GAN's acgan.py and infogan.py, with labels or codes."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from typing import Literal
 from torch import Tensor, nn
 
 from ganctl import USAGE, Codes, GanctlError, ImageShape, Latent, sizes
-from ganctl_conditional.labels import classes
+from ganctl_conditional.labels import require_labels
 
 Norm = Literal["batch", "none"]
 
 
 class ACGANGenerator(nn.Module):
-    """z ⊙ e_y, with an embedding e of the classes as long as z, through upsampling and convolutions to tanh.
+    """Odena et al. 2017 (arXiv:1610.09585): upsampling and convolutions of z ⊙ e_y, with a class embedding e.
 
-    Odena et al. 2017 (arXiv:1610.09585), in the layers of PyTorch-GAN: a projection to 128 channels at a quarter of
-    the size, then twice nearest neighbor ×2, conv 3×3, BN, leaky ReLU 0.2; conv 3×3. ``forward`` takes z, float
-    N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
+    The layers are those of PyTorch-GAN: a projection to 128 channels at a quarter of the size; two blocks of
+    nearest-neighbor ×2 upsampling, a 3×3 convolution, batch normalization and leaky ReLU 0.2; a 3×3 convolution and
+    tanh. ``forward`` takes z, float N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
 
     Args:
-        batch_norm_eps: added to the batch variance after the two hidden convolutions. PyTorch-GAN's nets have 0.8.
+        batch_norm_eps: value added to the batch variance after the two hidden convolutions. PyTorch-GAN's networks
+            use 0.8.
 
     Raises:
-        GanctlError: data without labels, sides not divisible by 4, or an eps that is not positive.
+        GanctlError: if the data has no labels, the sides are not divisible by 4, or ``batch_norm_eps`` is not positive.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class ACGANGenerator(nn.Module):
         super().__init__()
         sizes.divisible("acgan generator", image, 4)
         _check_eps(batch_norm_eps)
-        self.embedding = nn.Embedding(classes("acgan generator", num_classes), latent.dim)
+        self.embedding = nn.Embedding(require_labels("acgan generator", num_classes), latent.dim)
         self.start = (128, image.height // 4, image.width // 4)
         self.project = nn.Linear(latent.dim, 128 * self.start[1] * self.start[2])
         layers: list[nn.Module] = [nn.BatchNorm2d(128)]
@@ -51,20 +52,20 @@ class ACGANGenerator(nn.Module):
 
 
 class ACGANDiscriminator(nn.Module):
-    """Convolutions with two heads: a logit for real or fake, and a logit for each class.
+    """Odena et al. 2017 (arXiv:1610.09585): convolutions with two heads, one for real or fake and one for the class.
 
-    Odena et al. 2017 (arXiv:1610.09585), in the layers of PyTorch-GAN. ``forward`` takes x, float N×C×H×W in [−1, 1],
-    and returns float N and class logits, float N×``num_classes``, which are no probabilities: the loss takes their
-    softmax. Goes with the loss ``acgan``.
+    The layers are those of PyTorch-GAN. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns logits, float N, and
+    class logits, float N×``num_classes``, without softmax, which the loss applies. Use it with the loss ``acgan``.
 
     Args:
-        dropout: share of channels that are dropped, at least 0 and below 1.
-        batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
-        norm: batch normalization in all layers but the first, or none. At 16×16 only none can tell reals from
-            fakes: the last normalization leaves the logits of either batch one mean.
+        dropout: probability of dropping a channel, in [0, 1).
+        batch_norm_eps: value added to the batch variance for numerical stability. PyTorch-GAN's networks use 0.8.
+        norm: batch normalization in every layer except the first, or none. Use none for 16×16 images: batch
+            normalization of the last layer gives the logits of every batch the same mean, so D cannot distinguish
+            reals from fakes.
 
     Raises:
-        GanctlError: data without labels, sides not divisible by 16, or an option out of its range.
+        GanctlError: if the data has no labels, the sides are not divisible by 16, or an option is out of range.
     """
 
     def __init__(
@@ -76,10 +77,10 @@ class ACGANDiscriminator(nn.Module):
         norm: Norm = "batch",
     ) -> None:
         super().__init__()
-        what = "acgan discriminator"
-        self.features, length = _features(what, image, dropout, batch_norm_eps, norm)
+        component = "acgan discriminator"
+        self.features, length = _features(component, image, dropout, batch_norm_eps, norm)
         self.to_logit = nn.Linear(length, 1)
-        self.to_classes = nn.Linear(length, classes(what, num_classes))
+        self.to_classes = nn.Linear(length, require_labels(component, num_classes))
         self.apply(_initialize)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -88,20 +89,21 @@ class ACGANDiscriminator(nn.Module):
 
 
 class InfoGANDiscriminator(nn.Module):
-    """Convolutions with two heads: a logit for real or fake, and Q, which guesses the code that G was given.
+    """Chen et al. 2016 (arXiv:1606.03657): convolutions with two heads, one for real or fake and Q for the code.
 
-    Chen et al. 2016 (arXiv:1606.03657), in the layers of PyTorch-GAN. ``forward`` takes x, float N×C×H×W in [−1, 1],
-    and returns float N and float N×Q: the logits of each categorical code in turn, then a mean for each continuous
-    one. Goes with the loss ``infogan`` and the latent ``codes``.
+    The layers are those of PyTorch-GAN. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns logits, float N, and
+    the predicted code, float N×K: the logits of each categorical code in order, followed by the mean of each
+    continuous code. Use it with the loss ``infogan`` and the latent ``codes``.
 
     Args:
-        dropout: share of channels that are dropped, at least 0 and below 1.
-        batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
-        norm: batch normalization in all layers but the first, or none. At 16×16 only none can tell reals from
-            fakes: the last normalization leaves the logits of either batch one mean.
+        dropout: probability of dropping a channel, in [0, 1).
+        batch_norm_eps: value added to the batch variance for numerical stability. PyTorch-GAN's networks use 0.8.
+        norm: batch normalization in every layer except the first, or none. Use none for 16×16 images: batch
+            normalization of the last layer gives the logits of every batch the same mean, so D cannot distinguish
+            reals from fakes.
 
     Raises:
-        GanctlError: a latent without codes, sides not divisible by 16, or an option out of its range.
+        GanctlError: if the latent has no codes, the sides are not divisible by 16, or an option is out of range.
     """
 
     def __init__(
@@ -115,7 +117,7 @@ class InfoGANDiscriminator(nn.Module):
         super().__init__()
         if not isinstance(latent, Codes):
             raise GanctlError(
-                "The infogan discriminator guesses codes, and this latent has none.",
+                "The infogan discriminator predicts codes, but this latent has none.",
                 "Add: --latent codes",
                 status=USAGE,
             )
@@ -130,14 +132,14 @@ class InfoGANDiscriminator(nn.Module):
 
 
 def _features(
-    what: str, image: ImageShape, dropout: float, eps: float, norm: Norm
+    component: str, image: ImageShape, dropout: float, eps: float, norm: Norm
 ) -> tuple[nn.Sequential, int]:
-    """Four convolutions 3×3 of stride 2 to 16, 32, 64 and 128 channels, flattened, and how long that is."""
-    sizes.divisible(what, image, 16)
+    """Return four 3×3 convolutions of stride 2 with 16, 32, 64 and 128 channels, flattened, and the output's length."""
+    sizes.divisible(component, image, 16)
     _check_eps(eps)
     if not 0 <= dropout < 1:
         raise GanctlError(
-            f"dropout is {dropout}: it must be at least 0 and below 1.", "Usual is 0.25.", status=USAGE
+            f"dropout is {dropout}: it must be in [0, 1).", "Use 0.25, a common value.", status=USAGE
         )
     layers: list[nn.Module] = []
     inputs = image.channels
@@ -156,7 +158,9 @@ def _features(
 def _check_eps(eps: float) -> None:
     if not eps > 0:
         raise GanctlError(
-            f"batch_norm_eps is {eps}: it must be above 0.", "torch's default is 1e-5.", status=USAGE
+            f"batch_norm_eps is {eps}: it must be above 0.",
+            "Use for example 1e-5, PyTorch's default.",
+            status=USAGE,
         )
 
 

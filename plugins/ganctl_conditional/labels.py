@@ -1,20 +1,20 @@
-"""Data without labels."""
+"""Check that the data has labels."""
 
 from __future__ import annotations
 
 from ganctl import DATA, GanctlError
 
 
-def classes(what: str, num_classes: int) -> int:
-    """``num_classes``, if there are any.
+def require_labels(component: str, num_classes: int) -> int:
+    """Return ``num_classes``.
 
     Raises:
-        GanctlError: there are none, and ``what`` needs labels.
+        GanctlError: if the data has no labels, which ``component`` needs.
     """
     if num_classes < 1:
         raise GanctlError(
-            f"The {what} needs labels, and this dataset has none.",
-            "Choose data with labels (a folder of one folder a class), or a model without classes.",
+            f"The {component} needs labels, but this dataset has none.",
+            "Choose data with labels (such as a folder with one subfolder per class), or a model without classes.",
             status=DATA,
         )
     return num_classes

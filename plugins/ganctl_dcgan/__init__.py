@@ -1,4 +1,4 @@
-"""GANs of convolutions."""
+"""Convolutional GANs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "dcgan",
         "ganctl_dcgan.dcgan:Generator",
-        summary="Transposed convolutions, one doubling a block; sides of 4 to 7 times a power of two",
+        summary="Transposed convolutions, each doubling the size; sides of 4 to 7 times a power of two",
     )
     register(
         "dcgan-upsample",
@@ -27,7 +27,7 @@ def register_discriminators(register: ganctl.Register) -> None:
     register(
         "dcgan",
         "ganctl_dcgan.dcgan:Discriminator",
-        summary="Strided convolutions, one halving a block; sides of 4 to 7 times a power of two",
+        summary="Strided convolutions, each halving the size; sides of 4 to 7 times a power of two",
     )
     register(
         "dcgan-upsample",
@@ -42,13 +42,14 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="dcgan",
-            summary="Deep convolutional GAN: good pictures at low cost, at 28, 32, 64, 128…",
+            summary="Deep convolutional GAN: good samples at low cost, at 28, 32, 64, 128… pixels",
             generator=Spec("dcgan"),
             discriminator=Spec("dcgan"),
             loss=Spec("bce"),
             g_optimizer=adam,
             d_optimizer=adam,
-            ema=10_000,  # not the paper's: what is drawn from, and much cleaner after few epochs; training is as theirs
+            # The EMA is not in the paper. It changes only the samples, which are much cleaner after a few epochs.
+            ema=10_000,
             batch_size=128,
             paper="Radford et al. 2015, arXiv:1511.06434",
         )
@@ -56,7 +57,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="dcgan-upsample",
-            summary="DCGAN with upsampling in place of transposed convolutions, after PyTorch-GAN's dcgan.py",
+            summary="DCGAN with upsampling instead of transposed convolutions, as in PyTorch-GAN's dcgan.py",
             generator=Spec("dcgan-upsample"),
             discriminator=Spec("dcgan-upsample"),
             loss=Spec("bce"),

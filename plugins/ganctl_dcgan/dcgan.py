@@ -1,4 +1,4 @@
-"""The networks of Radford et al. 2015 (arXiv:1511.06434), for any size that doublings can reach."""
+"""The networks of Radford et al. 2015 (arXiv:1511.06434), for any size that repeated doubling can reach."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 
 from ganctl import ImageShape, Latent, sizes
-from ganctl_dcgan.norm import Norm, normalization, spectral
+from ganctl_dcgan.norm import Norm, add_spectral_norm, normalization
 
 
 class Generator(nn.Module):
-    """z, projected to a small image, then doubled by transposed convolutions 4×4 of stride 2 up to a tanh.
+    """Project z to a small feature map and double its size with 4×4 transposed convolutions of stride 2.
 
-    Batch normalization and ReLU after all but the last; weights from N(0, 0.02). ``forward`` takes z, float
-    N×``latent.dim``, and returns float N×C×H×W in [−1, 1]. At 64×64×3 with 100 inputs: 3,576,704 parameters.
+    Batch normalization and ReLU follow every layer except the last, which is followed by tanh. Weights are
+    initialized from N(0, 0.02²). ``forward`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1].
+    At 64×64×3 with ``latent.dim`` 100, the network has 3,576,704 parameters.
 
     Args:
-        width: channels of the layer next to the image; each layer further in has twice as many.
-        depth: number of doublings. Unless given, as many as leave a start of 4 to 7 pixels on the short side.
-        max_width: no layer has more channels than this.
+        width: channels of the layer next to the image. The number doubles with each layer away from the image.
+        depth: number of doublings. By default, the shorter side starts at 4 to 7 pixels.
+        max_width: maximum number of channels of any layer.
 
     Raises:
-        GanctlError: an image size that the doublings cannot reach, or an option out of its range.
+        GanctlError: if doublings cannot reach the image size, or an option is out of range.
     """
 
     def __init__(
@@ -65,22 +66,23 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image, halved by convolutions 4×4 of stride 2, and a last convolution from what is left to one logit.
+    """Halve the image with 4×4 convolutions of stride 2 and map the last feature map to one logit.
 
-    Leaky ReLU 0.2 after each, normalization before it in all but the first; weights from N(0, 0.02).
-    ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 64×64×3: 2,765,568 parameters.
+    Each convolution is followed by normalization (except in the first layer) and leaky ReLU 0.2. Weights are
+    initialized from N(0, 0.02²). ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 64×64×3, the
+    network has 2,765,568 parameters.
 
     Args:
-        width: channels of the layer next to the image; each layer further in has twice as many.
-        depth: number of halvings. Unless given, as many as leave 4 to 7 pixels on the short side.
-        max_width: no layer has more channels than this.
-        norm: batch normalization as published, or what a gradient penalty needs, as it keeps images apart: layer
-            (over all of an image), instance (over each channel of an image) or none.
+        width: channels of the layer next to the image. The number doubles with each layer away from the image.
+        depth: number of halvings. By default, the shorter side ends at 4 to 7 pixels.
+        max_width: maximum number of channels of any layer.
+        norm: batch normalization, as published, or a normalization that does not mix images, as a gradient penalty
+            requires: layer (over a whole image), instance (over each channel of an image) or none.
         spectral_norm: divide the weights of each convolution by their largest singular value (Miyato et al. 2018).
-            Usual with norm=none.
+            Usually combined with norm=none.
 
     Raises:
-        GanctlError: an image size that cannot be halved so often, or an option out of its range.
+        GanctlError: if the image size cannot be halved that many times, or an option is out of range.
     """
 
     def __init__(
@@ -97,7 +99,7 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         channels = image.channels
         for number, out in enumerate(widths):
-            # Only a normalization that follows makes a bias superfluous. The paper has none in the first either.
+            # Normalization makes a bias redundant. The paper has no bias in the first layer either.
             bias = number > 0 and norm == "none"
             layers.append(nn.Conv2d(channels, out, 4, stride=2, padding=1, bias=bias))
             if number > 0:
@@ -108,41 +110,41 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers)
         self.apply(_initialize)
         if spectral_norm:
-            self.apply(spectral)
+            self.apply(add_spectral_norm)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         last: Any
         *rest, last = self.layers
         for layer in rest:
             x = layer(x)
-        return _weigh(x, last.weight)
+        return _to_logit(x, last.weight)
 
 
-# A convolution that meets its input in one place only is a matrix product, which runs several times as fast. The
-# matrices have the channels last, as images and weights have: no copy is needed.
+# A convolution with a single output position is a matrix product, which runs several times as fast. The matrices are
+# channels-last, like the images and weights, so no copy is needed.
 
 
 def _project(z: Tensor, weight: Tensor) -> Tensor:
-    """The transposed convolution of ``z``, N×K, as an image of one pixel, with ``weight``, K×C×H×W: N×C×H×W."""
+    """Return the transposed convolution of ``z``, N×K, seen as N×K×1×1, with ``weight``, K×C×H×W: N×C×H×W."""
     channels, height, width = weight.shape[1:]
     x = z @ weight.permute(0, 2, 3, 1).flatten(1)
     return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
-def _weigh(x: Tensor, weight: Tensor) -> Tensor:
-    """The convolution of ``x``, N×C×H×W, with ``weight``, 1×C×H×W: N."""
+def _to_logit(x: Tensor, weight: Tensor) -> Tensor:
+    """Return the convolution of ``x``, N×C×H×W, with ``weight``, 1×C×H×W: N."""
     return x.permute(0, 2, 3, 1).flatten(1) @ weight[0].permute(1, 2, 0).flatten()
 
 
 class _Plan(NamedTuple):
     start: tuple[int, int]  # height and width of the innermost layer
-    widths: list[int]  # channels, from the layer next to the image inwards
+    widths: list[int]  # channels, starting with the layer next to the image
 
 
 def _plan(role: str, image: ImageShape, width: int, depth: int | None, max_width: int) -> _Plan:
-    what = f"dcgan {role}"
-    sizes.at_least(what, 1, width=width, depth=depth, max_width=max_width)
-    blocks, start = sizes.doublings(what, image, depth)
+    component = f"dcgan {role}"
+    sizes.at_least(component, 1, width=width, depth=depth, max_width=max_width)
+    blocks, start = sizes.doublings(component, image, depth)
     return _Plan(start, [min(width << block, max_width) for block in range(blocks)])
 
 

@@ -1,4 +1,4 @@
-"""Normalization of the discriminators' layers: of activations and of weights."""
+"""Normalization for the discriminators: of activations and of weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Norm = Literal["batch", "layer", "instance", "none"]
 
 
 def normalization(norm: Norm, channels: int, eps: float = 1e-5) -> list[nn.Module]:
-    """The layer that ``norm`` means for N×``channels``×H×W, with a learnt scale and shift; none for "none"."""
+    """Return the layer called ``norm`` for N×``channels``×H×W, with a learned scale and shift; none for "none"."""
     if norm == "batch":
         return [nn.BatchNorm2d(channels, eps=eps)]
     if norm == "layer":
@@ -21,7 +21,7 @@ def normalization(norm: Norm, channels: int, eps: float = 1e-5) -> list[nn.Modul
     return []
 
 
-def spectral(module: nn.Module) -> None:
-    """Normalizes the weights of ``module`` by their largest singular value, if it is a layer with weights."""
+def add_spectral_norm(module: nn.Module) -> None:
+    """Divide the weights of a convolution or linear layer by their largest singular value."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         parametrizations.spectral_norm(module)

@@ -1,4 +1,4 @@
-"""DCGAN with upsampling: the convolutional networks that PyTorch-GAN's scripts share."""
+"""DCGAN with upsampling: the convolutional networks shared by PyTorch-GAN's scripts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from torch import Tensor, nn
 from torch.nn.functional import conv_transpose2d
 
 from ganctl import USAGE, GanctlError, ImageShape, Latent, sizes
-from ganctl_dcgan.norm import Norm, normalization, spectral
+from ganctl_dcgan.norm import Norm, add_spectral_norm, normalization
 
 
 class Generator(nn.Module):
-    """z, projected to 128 channels at a quarter of the size, then twice doubled and convolved; tanh.
+    """Project z to 128 channels at a quarter of the size, then upsample and convolve twice; tanh.
 
-    ``forward`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1]. At 32×32×1 with 100
-    inputs: 1,049,985 parameters. Weights of convolutions from N(0, 0.02).
+    ``forward`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1]. At 32×32×1 with
+    ``latent.dim`` 100, the network has 1,049,985 parameters. The weights of convolutions are initialized from
+    N(0, 0.02²).
 
     Args:
-        batch_norm_eps: added to the batch variance after the two hidden convolutions. PyTorch-GAN's nets
-            have 0.8.
+        batch_norm_eps: value added to the batch variance after the two hidden convolutions. PyTorch-GAN's networks
+            use 0.8.
 
     Raises:
-        GanctlError: an image whose sides are not divisible by 4, or an eps that is not positive.
+        GanctlError: if the sides are not divisible by 4, or ``batch_norm_eps`` is not positive.
     """
 
     def __init__(self, image: ImageShape, latent: Latent, batch_norm_eps: float = 1e-5) -> None:
@@ -60,23 +61,24 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Four convolutions 3×3 of stride 2 to 16, 32, 64 and 128 channels, then one logit.
+    """Four 3×3 convolutions of stride 2 with 16, 32, 64 and 128 channels, then one logit.
 
-    After each: leaky ReLU 0.2, dropout of whole channels, and in all but the first normalization, in this
-    order. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 32×32×1: 98,113
-    parameters. Weights of convolutions from N(0, 0.02).
+    Each convolution is followed by leaky ReLU 0.2, dropout of whole channels and (except in the first layer)
+    normalization. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N. At 32×32×1, the network has
+    98,113 parameters. The weights of convolutions are initialized from N(0, 0.02²).
 
     Args:
-        dropout: share of channels that are dropped, at least 0 and below 1.
-        batch_norm_eps: added to the variance, whatever the norm. PyTorch-GAN's nets have 0.8.
-        norm: batch normalization as published, or what a gradient penalty needs, as it keeps images apart: layer
-            (over all of an image), instance (over each channel of an image) or none. At 16×16 batch cannot tell
-            reals from fakes: the last normalization leaves the logits of either batch one mean.
+        dropout: probability of dropping a channel, in [0, 1).
+        batch_norm_eps: value added to the variance by any norm. PyTorch-GAN's networks use 0.8.
+        norm: batch normalization, as published, or a normalization that does not mix images, as a gradient penalty
+            requires: layer (over a whole image), instance (over each channel of an image) or none. Do not
+            use batch for 16×16 images: its last layer gives the logits of every batch the same mean, so D cannot
+            distinguish reals from fakes.
         spectral_norm: divide the weights of each layer by their largest singular value (Miyato et al. 2018).
-            Usual with norm=none and dropout=0.
+            Usually combined with norm=none and dropout=0.
 
     Raises:
-        GanctlError: an image whose sides are not divisible by 16, or an option out of its range.
+        GanctlError: if the sides are not divisible by 16, or an option is out of range.
     """
 
     def __init__(
@@ -92,12 +94,12 @@ class Discriminator(nn.Module):
         _check_eps(batch_norm_eps)
         if not 0 <= dropout < 1:
             raise GanctlError(
-                f"dropout is {dropout}: it must be at least 0 and below 1.", "Usual is 0.25.", status=USAGE
+                f"dropout is {dropout}: it must be in [0, 1).", "Use 0.25, a common value.", status=USAGE
             )
         if norm == "instance" and (image.height, image.width) == (16, 16):
             raise GanctlError(
-                "norm=instance leaves nothing of the last layer of 16×16 images, which is a single pixel.",
-                "Try norm=layer or --image-size 32.",
+                "norm=instance sets the last layer of 16×16 images to zero, because that layer has only one pixel.",
+                "Use norm=layer or --image-size 32.",
                 status=USAGE,
             )
         layers: list[nn.Module] = []
@@ -115,17 +117,17 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(128 * end, 1))
         self.apply(_initialize)
         if spectral_norm:
-            self.apply(spectral)
+            self.apply(add_spectral_norm)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return self.layers(x).squeeze(1)
 
 
 def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Nearest ×2 upsampling of ``x`` and a convolution 3×3 with padding 1, at under half the work.
+    """Nearest-neighbor ×2 upsampling of ``x`` followed by a 3×3 convolution with padding 1, at less than half the cost.
 
-    The three taps along an axis fall on two pixels of ``x`` only. Summing those that share one leaves a
-    transposed convolution 4×4 of stride 2: 4 multiplications an output pixel and channel in place of 9.
+    The three taps along an axis cover only two pixels of ``x``. Summing the taps that share a pixel gives a 4×4
+    transposed convolution of stride 2: 4 multiplications per output pixel and channel instead of 9.
     """
     kernel = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
     for axis in (2, 3):
@@ -137,7 +139,9 @@ def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> T
 def _check_eps(eps: float) -> None:
     if not eps > 0:
         raise GanctlError(
-            f"batch_norm_eps is {eps}: it must be above 0.", "torch's default is 1e-5.", status=USAGE
+            f"batch_norm_eps is {eps}: it must be above 0.",
+            "Use for example 1e-5, PyTorch's default.",
+            status=USAGE,
         )
 
 

@@ -1,4 +1,4 @@
-"""Models that differ from gan or dcgan in the loss alone, so that they compare."""
+"""Models that differ from gan or dcgan mainly in the loss, for comparison."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     adam = Spec("adam", lr=2e-4, betas=(0.5, 0.999))
 
     def convolutional(name: str, loss: str, summary: str, paper: str, **discriminator: str) -> None:
-        """As the model dcgan is."""
+        """Register a model with the networks and optimizers of dcgan."""
         register(
             ganctl.Model(
                 name=name,
@@ -30,7 +30,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
         )
 
     def fully_connected(name: str, loss: str, summary: str, paper: str) -> None:
-        """As the model gan is."""
+        """Register a model with the networks and optimizers of gan."""
         register(
             ganctl.Model(
                 name=name,
@@ -48,7 +48,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     convolutional(
         "lsgan",
         "lsgan",
-        "DCGAN with least squares in place of cross-entropy",
+        "DCGAN with least squares instead of cross-entropy",
         "Mao et al. 2017, arXiv:1611.04076",
     )
     convolutional("hinge-gan", "hinge", "DCGAN with the hinge loss", "Lim & Ye 2017, arXiv:1705.02894")
@@ -62,19 +62,19 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     convolutional(
         "rgan",
         "relativistic",
-        "Relativistic GAN: each real image against a fake",
+        "Relativistic GAN: compares each real image with a fake",
         "Jolicoeur-Martineau 2018, arXiv:1807.00734",
     )
     convolutional(
         "ragan",
         "relativistic-average",
-        "Relativistic average GAN: each image against the mean of the other kind",
+        "Relativistic average GAN: compares each image with the mean of the opposite kind",
         "Jolicoeur-Martineau 2018, arXiv:1807.00734",
     )
     fully_connected(
         "softmax-gan",
         "softmax",
-        "One softmax over real and fake images; fully connected",
+        "Softmax GAN: one softmax over real and fake images; fully connected",
         "Lin 2017, arXiv:1704.06191",
     )
     fully_connected(
@@ -83,14 +83,14 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     for name, summary, loss, D, paper in (
         (
             "began",
-            "Boundary equilibrium GAN, whose D is an autoencoder, after PyTorch-GAN's began.py",
+            "Boundary equilibrium GAN with an autoencoder as D, as in PyTorch-GAN's began.py",
             Spec("began", gamma=0.75),
             Spec("autoencoder"),
             "Berthelot et al. 2017, arXiv:1703.10717",
         ),
         (
             "ebgan",
-            "Energy-based GAN, whose D is an autoencoder, after PyTorch-GAN's ebgan.py",
+            "Energy-based GAN with an autoencoder as D, as in PyTorch-GAN's ebgan.py",
             Spec("ebgan", margin=1.0, pull_away=0.1),
             Spec("autoencoder", with_code=True),
             "Zhao et al. 2017, arXiv:1609.03126",

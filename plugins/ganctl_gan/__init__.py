@@ -1,4 +1,4 @@
-"""GANs of fully connected layers."""
+"""Fully connected GANs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="gan-basic",
-            summary="The smallest GAN that draws digits: one hidden layer of 128 in each network",
+            summary="The smallest GAN that generates digits: one hidden layer of 128 units in each network",
             generator=Spec("mlp", hidden=(128,), batch_norm=False),
             discriminator=Spec("mlp", hidden=(128,)),
             loss=Spec("bce"),
@@ -37,7 +37,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="gan",
-            summary="Fully connected GAN with batch normalization, after PyTorch-GAN's gan.py",
+            summary="Fully connected GAN with batch normalization, as in PyTorch-GAN's gan.py",
             generator=Spec("mlp", hidden=(128, 256, 512, 1024)),
             discriminator=Spec("mlp", hidden=(512, 256)),
             loss=Spec("bce"),

@@ -1,4 +1,4 @@
-"""Generator and discriminator of fully connected layers."""
+"""Fully connected generator and discriminator."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ganctl import USAGE, GanctlError, ImageShape, Latent
 
 
 class Generator(nn.Module):
-    """z → hidden layers with leaky ReLU → tanh image.
+    """Map z to an image with hidden layers, leaky ReLU and a final tanh.
 
     ``forward`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1].
 
     Args:
         hidden: width of each hidden layer, from z to the image.
-        batch_norm: normalize every hidden layer but the first over the batch.
-        batch_norm_eps: added to the batch variance. PyTorch-GAN's nets have 0.8.
-        slope: of the leaky ReLU for negative inputs.
+        batch_norm: apply batch normalization to every hidden layer except the first.
+        batch_norm_eps: value added to the batch variance for numerical stability. PyTorch-GAN's networks use 0.8.
+        slope: negative slope of the leaky ReLU.
 
     Raises:
-        GanctlError: a width below 1, an eps that is not positive, a negative slope.
+        GanctlError: if a width is below 1, ``batch_norm_eps`` is not positive or ``slope`` is negative.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Generator(nn.Module):
         if not batch_norm_eps > 0:
             raise GanctlError(
                 f"The generator's batch_norm_eps is {batch_norm_eps}: it must be above 0.",
-                "torch's default is 1e-5.",
+                "Use for example 1e-5, PyTorch's default.",
                 status=USAGE,
             )
         self.image = image
@@ -58,16 +58,16 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Image → hidden layers with leaky ReLU → one logit.
+    """Map an image to one logit with hidden layers and leaky ReLU.
 
     ``forward`` takes x, float N×C×H×W in [−1, 1], and returns float N.
 
     Args:
         hidden: width of each hidden layer, from the image to the logit.
-        slope: of the leaky ReLU for negative inputs.
+        slope: negative slope of the leaky ReLU.
 
     Raises:
-        GanctlError: a width below 1, a negative slope.
+        GanctlError: if a width is below 1 or ``slope`` is negative.
     """
 
     def __init__(self, image: ImageShape, hidden: tuple[int, ...] = (512, 256), slope: float = 0.2) -> None:
@@ -87,11 +87,13 @@ class Discriminator(nn.Module):
 def _check(hidden: Sequence[int], slope: float) -> None:
     if not hidden or min(hidden) < 1:
         raise GanctlError(
-            f"hidden is {tuple(hidden)}: it needs one width of at least 1 a layer.",
-            "Write it as hidden=512,256 for two hidden layers.",
+            f"hidden is {tuple(hidden)}: it must contain one width of at least 1 per layer.",
+            "For two hidden layers, use for example hidden=512,256.",
             status=USAGE,
         )
     if not slope >= 0:
         raise GanctlError(
-            f"slope is {slope}: it must not be negative.", "0.2 is usual; 0 is ReLU.", status=USAGE
+            f"slope is {slope}: it must not be negative.",
+            "Use 0.2, a common value, or 0 for a plain ReLU.",
+            status=USAGE,
         )

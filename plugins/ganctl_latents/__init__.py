@@ -1,4 +1,4 @@
-"""Where G's input comes from."""
+"""Latent distributions: the input of G."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ import ganctl
 
 @ganctl.hookimpl
 def register_latents(register: ganctl.Register) -> None:
-    register("normal", "ganctl.latent:Normal", summary="Independent numbers ~ N(0, 1)")
+    register("normal", "ganctl.latent:Normal", summary="Independent values from N(0, 1)")
     register(
-        "uniform", "ganctl.latent:Uniform", summary="Independent numbers ~ U(−1, 1) (Radford et al. 2015)"
+        "uniform", "ganctl.latent:Uniform", summary="Independent values from U(−1, 1) (Radford et al. 2015)"
     )
-    register(
-        "codes", "ganctl:Codes", summary="Noise, and codes that get a meaning (Chen et al. 2016, InfoGAN)"
-    )
+    register("codes", "ganctl:Codes", summary="Noise and interpretable codes (Chen et al. 2016, InfoGAN)")

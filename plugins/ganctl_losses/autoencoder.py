@@ -1,4 +1,4 @@
-"""Losses of discriminators that are autoencoders: an image that D cannot reconstruct is a fake."""
+"""Losses for discriminators that are autoencoders. A high reconstruction error marks an image as fake."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from torch.nn.functional import normalize, relu
 
 from ganctl import USAGE, Batch, Critic, GanctlError, Loss
 from ganctl_losses.checks import at_least
-from ganctl_losses.precision import full
+from ganctl_losses.precision import at_least_float32
 
 
 class BEGAN(Loss):
     """Berthelot et al. 2017 (arXiv:1703.10717). D(x, y) returns its reconstruction of x, N×C×H×W.
 
-    With L(x) = |x − D(x)|, the mean over pixels: D minimizes E L(x) − k·E L(G(z)), G minimizes E L(G(z)), and after
-    each update of D k ← k + λ·(γ·E L(x) − E L(G(z))), kept within [0, 1] and begun at 0. Reported: ``D(x)`` and
-    ``D(G(z))``, the two mean errors (low is real); ``k``; and ``convergence``, the paper's global measure
-    E L(x) + |γ·E L(x) − E L(G(z))|, which falls as pictures get better.
+    With L(x) = |x − D(x)|, averaged over pixels, D minimizes E L(x) − k·E L(G(z)) and G minimizes E L(G(z)). k starts
+    at 0. Each D update sets k ← k + λ·(γ·E L(x) − E L(G(z))), clipped to [0, 1]. Reported values: ``D(x)`` and
+    ``D(G(z))``, the mean errors (low means real); ``k``; and ``convergence``, the paper's global measure
+    E L(x) + |γ·E L(x) − E L(G(z))|, which decreases as samples improve.
 
     Args:
-        gamma: γ, the diversity ratio E L(G(z)) / E L(x) aimed at, from 0 to 1: lower is sharper and less varied.
+        gamma: γ, target diversity ratio E L(G(z)) / E L(x), in [0, 1]. Lower values give sharper, less varied samples.
         k_rate: λ, the learning rate of k.
 
     Raises:
-        GanctlError: γ outside [0, 1], a negative rate, or a discriminator that does not return images.
+        GanctlError: if γ is outside [0, 1], the learning rate is negative, or D does not return images.
     """
 
     compares_with_x = True
@@ -38,7 +38,9 @@ class BEGAN(Loss):
         at_least(0, gamma=gamma, k_rate=k_rate)
         if gamma > 1:
             raise GanctlError(
-                f"gamma is {gamma}: it must be at most 1.", "The paper uses 0.3 to 0.7.", status=USAGE
+                f"gamma is {gamma}: it must be at most 1.",
+                "Use a value from 0.3 to 0.7, as the paper does.",
+                status=USAGE,
             )
         self.register_buffer("gamma", torch.tensor(gamma, dtype=torch.float32))
         self.register_buffer("k_rate", torch.tensor(k_rate, dtype=torch.float32))
@@ -46,7 +48,7 @@ class BEGAN(Loss):
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = self._error(D, real), self._error(D, fake)
-        k = self.k.clone()  # the graph keeps the k that it was made with
+        k = self.k.clone()  # a copy, because k changes before backward uses it
         balance = (self.gamma * on_real - on_fake).detach()
         self.k.add_(self.k_rate * balance).clamp_(0, 1)
         report = {"D(x)": on_real, "D(G(z))": on_fake, "k": k, "convergence": on_real + balance.abs()}
@@ -60,18 +62,19 @@ class BEGAN(Loss):
 
 
 class EBGAN(Loss):
-    """Zhao et al. 2017 (arXiv:1609.03126). D(x, y) returns its reconstruction of x, N×C×H×W, and its code S, N×E.
+    """Zhao et al. 2017 (arXiv:1609.03126). D(x, y) returns its reconstruction of x, N×C×H×W, and the code S, N×E.
 
-    With the energy D(x) = (x − reconstruction)², the mean over pixels: D minimizes E D(x) + E max(0, m − D(G(z))), G
-    minimizes E D(G(z)) + λ·f(S), where f, the pulling-away term, is the mean of cos²(Sᵢ, Sⱼ) over all pairs of
-    different fakes (equation 4). ``D(x)`` and ``D(G(z))`` are reported as mean energies: low is real.
+    With the energy D(x) = (x − reconstruction)², averaged over pixels, D minimizes E D(x) + E max(0, m − D(G(z))) and G
+    minimizes E D(G(z)) + λ·f(S). The pulling-away term f is the mean of cos²(Sᵢ, Sⱼ) over all pairs of different fakes
+    (equation 4). Reported values: ``D(x)`` and ``D(G(z))``, the mean energies (low means real), and ``pull_away``, f.
 
     Args:
-        margin: m, the energy from which on D leaves a fake alone. The energy is a mean over pixels from −1 to 1.
-        pull_away: λ, weight of the pulling-away term; 0 leaves it out of the sum.
+        margin: m, energy above which a fake no longer contributes to the loss of D. The energy is a mean over pixels,
+            whose values are in [−1, 1].
+        pull_away: λ, weight of the pulling-away term; 0 disables it.
 
     Raises:
-        GanctlError: a negative option, or a discriminator that does not return a reconstruction and a code.
+        GanctlError: if an option is negative, or D does not return a reconstruction and a code.
     """
 
     compares_with_x = True
@@ -92,23 +95,23 @@ class EBGAN(Loss):
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         energy, code = self._energy(D, fake)
-        alike = squared_cosine(code)
-        return energy.mean() + self.pull_away * alike, {"pull_away": alike}
+        similarity = squared_cosine(code)
+        return energy.mean() + self.pull_away * similarity, {"pull_away": similarity}
 
     def _energy(self, D: Critic, batch: Batch) -> tuple[Tensor, Tensor]:
-        answer = D(batch.x, batch.y)
-        if not isinstance(answer, tuple) or len(answer) != 2 or answer[1].ndim != 2:
+        output = D(batch.x, batch.y)
+        if not isinstance(output, tuple) or len(output) != 2 or output[1].ndim != 2:
             raise GanctlError(
-                "The ebgan loss takes a discriminator that returns a reconstruction and its code.",
-                "Try --discriminator autoencoder with the options of the model 'ebgan'.",
+                "The ebgan loss needs a discriminator that returns a reconstruction and a code.",
+                "Use --model ebgan, or add: --discriminator autoencoder -o discriminator.with_code=true",
                 status=USAGE,
             )
-        error = (_reconstruction(answer[0], batch) - batch.x).square()
-        return error.flatten(1).mean(1), full(answer[1])
+        error = (_reconstruction(output[0], batch) - batch.x).square()
+        return error.flatten(1).mean(1), at_least_float32(output[1])
 
 
 def squared_cosine(code: Tensor) -> Tensor:
-    """Mean of cos²(Sᵢ, Sⱼ) over all i ≠ j of ``code``, float N×E: a scalar, 0 for a single row."""
+    """Return the mean of cos²(Sᵢ, Sⱼ) over all i ≠ j of ``code``, float N×E, as a scalar. It is 0 for a single row."""
     n = len(code)
     with torch.autocast(code.device.type, enabled=False):
         unit = normalize(code, dim=1)
@@ -116,11 +119,11 @@ def squared_cosine(code: Tensor) -> Tensor:
         return ((unit @ unit.T).square() * others).sum() / max(1, n * (n - 1))
 
 
-def _reconstruction(answer: Tensor, batch: Batch) -> Tensor:
-    if not isinstance(answer, Tensor) or answer.shape != batch.x.shape:
+def _reconstruction(output: Tensor, batch: Batch) -> Tensor:
+    if not isinstance(output, Tensor) or output.shape != batch.x.shape:
         raise GanctlError(
-            "This loss takes a discriminator that returns a reconstruction of each image.",
-            "Try --discriminator autoencoder.",
+            "This loss needs a discriminator that returns a reconstruction of each image.",
+            "Add: --discriminator autoencoder",
             status=USAGE,
         )
-    return full(answer)
+    return at_least_float32(output)

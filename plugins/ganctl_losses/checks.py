@@ -1,4 +1,4 @@
-"""Options of losses that cannot be."""
+"""Range checks for the options of losses."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from ganctl import USAGE, GanctlError
 
 
 def at_least(least: float, **options: float) -> None:
-    """Every option is a finite number from ``least`` on.
+    """Check that every option is finite and at least ``least``.
 
     Raises:
-        GanctlError: one is not; says which.
+        GanctlError: if an option is out of range; the message names the option.
     """
     for name, value in options.items():
         if not (least <= value < math.inf):

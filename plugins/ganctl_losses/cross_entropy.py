@@ -1,7 +1,7 @@
-"""Binary cross-entropy on logits: D(x) = σ(d(x)), where the network returns the logit d.
+"""Losses with binary cross-entropy on logits: D(x) = σ(d(x)), where the network returns the logit d.
 
-Written with softplus, since −log σ(d) = softplus(−d) and −log(1 − σ(d)) = softplus(d) hold for any d, where
-the logarithm of a sigmoid overflows.
+They use softplus: −log σ(d) = softplus(−d) and −log(1 − σ(d)) = softplus(d), where the logarithm of a sigmoid would
+overflow.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from ganctl_losses.checks import at_least
 
 
 class BCE(Loss):
-    """Goodfellow et al. 2014 (arXiv:1406.2661), with the G objective of its section 3.
+    """Goodfellow et al. 2014 (arXiv:1406.2661), with the non-saturating objective of section 3 for G.
 
-    D minimizes −E log D(x) − E log(1 − D(G(z))), G minimizes −E log D(G(z)). ``D(x)`` and ``D(G(z))`` are
-    reported as mean probabilities.
+    D minimizes −E log D(x) − E log(1 − D(G(z))) and G minimizes −E log D(G(z)). Reported values: mean probabilities
+    ``D(x)`` and ``D(G(z))``.
 
     Args:
-        label_smoothing: D's target for reals is 1 less this; fakes keep theirs of 0 (Salimans et al. 2016,
-            section 3.4). 0.1 is usual.
+        label_smoothing: amount subtracted from D's target 1 for reals (Salimans et al. 2016, section 3.4); the target
+            for fakes stays 0. A common value is 0.1.
 
     Raises:
-        GanctlError: ``label_smoothing`` outside [0, 1).
+        GanctlError: if ``label_smoothing`` is outside [0, 1).
     """
 
     def __init__(self, label_smoothing: float = 0.0) -> None:
         super().__init__()
         if not 0 <= label_smoothing < 1:
             raise GanctlError(
-                f"label_smoothing is {label_smoothing}: it must be at least 0 and below 1.",
-                "Usual is 0.1; 0 turns it off.",
+                f"label_smoothing is {label_smoothing}: it must be in [0, 1).",
+                "Use 0.1, a common value, or 0 to disable label smoothing.",
                 status=USAGE,
             )
         self.label_smoothing = label_smoothing
@@ -49,12 +49,13 @@ class BCE(Loss):
 
 
 class Minimax(BCE):
-    """Goodfellow et al. 2014 (arXiv:1406.2661), equation 1, played as written.
+    """Goodfellow et al. 2014 (arXiv:1406.2661), equation 1.
 
-    D as in ``bce``; G minimizes E log(1 − D(G(z))), whose gradient vanishes while D is sure of the fakes.
+    The loss of D is that of ``bce``. G minimizes E log(1 − D(G(z))), whose gradient vanishes while D recognizes the
+    fakes with high confidence.
 
     Args:
-        label_smoothing: D's target for reals is 1 less this; fakes keep theirs of 0.
+        label_smoothing: amount subtracted from D's target 1 for reals; the target for fakes stays 0.
     """
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -62,12 +63,13 @@ class Minimax(BCE):
 
 
 class BoundarySeeking(BCE):
-    """Hjelm et al. 2018 (arXiv:1702.08431), the form for images: G seeks the boundary, where D(G(z)) = ½.
+    """Hjelm et al. 2018 (arXiv:1702.08431), for continuous data: G is trained towards D(G(z)) = ½.
 
-    D as in ``bce``; G minimizes ½E(log D(G(z)) − log(1 − D(G(z))))², which is ½E d(G(z))² of the logit d.
+    The loss of D is that of ``bce``. G minimizes ½E(log D(G(z)) − log(1 − D(G(z))))², which equals ½E d(G(z))² of the
+    logit d.
 
     Args:
-        label_smoothing: D's target for reals is 1 less this; fakes keep theirs of 0.
+        label_smoothing: amount subtracted from D's target 1 for reals; the target for fakes stays 0.
     """
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -75,13 +77,13 @@ class BoundarySeeking(BCE):
 
 
 class R1(Loss):
-    """Mescheder et al. 2018 (arXiv:1801.04406), section 4.1: binary cross-entropy and a penalty on real images.
+    """Mescheder et al. 2018 (arXiv:1801.04406), section 4.1: binary cross-entropy with a gradient penalty on reals.
 
-    D minimizes −E log D(x) − E log(1 − D(G(z))) + γ/2·E‖∇d(x)‖², of the logit d; G minimizes −E log D(G(z)).
-    Reported: mean probabilities, and ``r1``, E‖∇d(x)‖².
+    D minimizes −E log D(x) − E log(1 − D(G(z))) + γ/2·E‖∇d(x)‖² of the logit d; G minimizes
+    −E log D(G(z)). Reported values: mean probabilities ``D(x)`` and ``D(G(z))``; ``r1``, E‖∇d(x)‖².
 
     Args:
-        gamma: γ, weight of the penalty. What is right grows with the number of pixels; 10 is the paper's.
+        gamma: γ, weight of the penalty. The best value increases with the number of pixels; the paper uses 10.
     """
 
     penalizes_gradient = True
@@ -104,14 +106,14 @@ class R1(Loss):
 
 
 class DRAGAN(Loss):
-    """Kodali et al. 2017 (arXiv:1705.07215): binary cross-entropy and a penalty around real images.
+    """Kodali et al. 2017 (arXiv:1705.07215): binary cross-entropy with a gradient penalty around reals.
 
-    D minimizes −E log D(x) − E log(1 − D(G(z))) + λ·E(‖∇d(x + δ)‖ − 1)², of the logit d, with Gaussian noise δ; G
-    minimizes −E log D(G(z)). Reported: mean probabilities, and ``penalty`` without its λ.
+    D minimizes −E log D(x) − E log(1 − D(G(z))) + λ·E(‖∇d(x + δ)‖ − 1)² of the logit d, with Gaussian noise δ;
+    G minimizes −E log D(G(z)). Reported values: mean probabilities ``D(x)`` and ``D(G(z))``; ``penalty``, without λ.
 
     Args:
         gp_weight: λ, weight of the gradient penalty.
-        noise: standard deviation of δ, in units of the batch's own.
+        noise: standard deviation of δ relative to the standard deviation of the batch.
     """
 
     penalizes_gradient = True
@@ -135,5 +137,5 @@ class DRAGAN(Loss):
 
 
 def probabilities(on_real: Tensor, on_fake: Tensor) -> dict[str, Tensor]:
-    """What is reported of logits of which D is the sigmoid."""
+    """Return the mean probabilities to report, from logits."""
     return {"D(x)": on_real.sigmoid().mean(), "D(G(z))": on_fake.sigmoid().mean()}

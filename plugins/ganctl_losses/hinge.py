@@ -11,8 +11,8 @@ from ganctl import Batch, Critic, Loss, logits
 class Hinge(Loss):
     """Lim & Ye 2017, "Geometric GAN" (arXiv:1705.02894).
 
-    D minimizes E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))), G minimizes −E D(G(z)). ``D(x)`` and ``D(G(z))``
-    are reported as D's mean output, which is no probability.
+    D minimizes E max(0, 1 − D(x)) + E max(0, 1 + D(G(z))) and G minimizes −E D(G(z)). Reported values: ``D(x)``
+    and ``D(G(z))``, the mean outputs of D, which are not probabilities.
     """
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,4 +1,4 @@
-"""Least squares GAN."""
+"""Least-squares loss."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ganctl import Batch, Critic, Loss, logits
 class LSGAN(Loss):
     """Mao et al. 2017 (arXiv:1611.04076), equation 2.
 
-    D minimizes ½E(D(x) − b)² + ½E(D(G(z)) − a)², G minimizes ½E(D(G(z)) − c)². ``D(x)`` and ``D(G(z))`` are
-    reported as D's mean output, which is no probability. The Pearson χ² variant is a=-1, b=1, c=0.
+    D minimizes ½E(D(x) − b)² + ½E(D(G(z)) − a)² and G minimizes ½E(D(G(z)) − c)². Reported values: ``D(x)`` and
+    ``D(G(z))``, the mean outputs of D, which are not probabilities. The Pearson χ² variant is a=-1, b=1, c=0.
 
     Args:
-        a: what D should answer to fakes.
-        b: what D should answer to reals.
-        c: what G wants D to answer to fakes.
+        a: target of D for fakes.
+        b: target of D for reals.
+        c: value of D for fakes that G is trained towards.
     """
 
     def __init__(self, a: float = 0.0, b: float = 1.0, c: float = 1.0) -> None:

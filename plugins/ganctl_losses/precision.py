@@ -1,4 +1,4 @@
-"""The precision that losses are computed in."""
+"""The minimum precision of losses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,6 @@ import torch
 from torch import Tensor
 
 
-def full(logits: Tensor) -> Tensor:
-    """``logits`` in float32 at least: bfloat16 keeps 8 bits, too few for the mean over a batch."""
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Return ``logits`` with at least float32 precision. The 8 bits of bfloat16 are too few for a mean over a batch."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))

@@ -1,6 +1,6 @@
-"""Relativistic losses: D says how much more real a real image is than a fake, not whether it is real.
+"""Relativistic losses: D estimates how much more realistic a real image is than a fake.
 
-d is D's logit and softplus(−v) = −log σ(v). G's loss needs real images too.
+d is the logit of D, and softplus(−v) = −log σ(v). The loss of G also needs real images.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ from ganctl_losses.checks import at_least
 
 
 class Relativistic(Loss):
-    """Jolicoeur-Martineau 2018 (arXiv:1807.00734), RSGAN: each real image against one fake.
+    """Jolicoeur-Martineau 2018 (arXiv:1807.00734), RSGAN: compare each real image with one fake.
 
-    D minimizes −E log σ(d(x) − d(G(z))), G minimizes −E log σ(d(G(z)) − d(x)). ``D(x)`` is reported as the mean
-    probability σ(d(x) − d(G(z))) that the real one is more real, ``D(G(z))`` as the rest to 1.
+    D minimizes −E log σ(d(x) − d(G(z))) and G minimizes −E log σ(d(G(z)) − d(x)). Reported values: ``D(x)``, the mean
+    probability σ(d(x) − d(G(z))) that the real image is more realistic than the fake; ``D(G(z))``, 1 − ``D(x)``.
     """
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        lead = logits(D, real) - logits(D, fake)
-        return softplus(-lead).mean(), _report(lead)
+        margin = logits(D, real) - logits(D, fake)
+        return softplus(-margin).mean(), _probabilities(margin)
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         return softplus(logits(D, real) - logits(D, fake)).mean(), {}
 
 
 class RelativisticAverage(Loss):
-    """Jolicoeur-Martineau 2018 (arXiv:1807.00734), RaSGAN: each image against the mean of the other kind.
+    """Jolicoeur-Martineau 2018 (arXiv:1807.00734), RaSGAN: compare each image with the mean of the opposite kind.
 
-    With r = d(x) − E d(G(z)) and f = d(G(z)) − E d(x): D minimizes −E log σ(r) − E log(1 − σ(f)), G minimizes
-    −E log σ(f) − E log(1 − σ(r)). ``D(x)`` and ``D(G(z))`` are reported as the means of σ(r) and σ(f).
+    With r = d(x) − E d(G(z)) and f = d(G(z)) − E d(x), D minimizes −E log σ(r) − E log(1 − σ(f)) and G minimizes
+    −E log σ(f) − E log(1 − σ(r)). Reported values: ``D(x)`` and ``D(G(z))``, the means of σ(r) and σ(f).
     """
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        r, f = _against_the_mean(D, real, fake)
+        r, f = _relative_to_mean(D, real, fake)
         report = {"D(x)": r.sigmoid().mean(), "D(G(z))": f.sigmoid().mean()}
         return softplus(-r).mean() + softplus(f).mean(), report
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        r, f = _against_the_mean(D, real, fake)
+        r, f = _relative_to_mean(D, real, fake)
         return softplus(-f).mean() + softplus(r).mean(), {}
 
 
@@ -49,10 +49,10 @@ class R3GAN(Relativistic):
     """Huang et al. 2024 (arXiv:2501.05441), "The GAN is dead; long live the GAN!".
 
     D minimizes −E log σ(d(x) − d(G(z))) + γ/2·(R₁ + R₂), with R₁ = E‖∇d(x)‖² and R₂ = E‖∇d(G(z))‖²; G minimizes
-    −E log σ(d(G(z)) − d(x)). Reported as in ``relativistic``, and ``r1`` and ``r2`` without their γ/2.
+    −E log σ(d(G(z)) − d(x)). Reported values: those of ``relativistic``; ``r1`` and ``r2``, without γ/2.
 
     Args:
-        gamma: γ, weight of both penalties. What is right grows with the number of pixels; the paper lowers it
+        gamma: γ, weight of both penalties. The best value increases with the number of pixels. The paper decreases γ
             during training.
     """
 
@@ -68,16 +68,16 @@ class R3GAN(Relativistic):
         on_real, at_real = penalties.with_gradient(D, real.x, real.y)
         on_fake, at_fake = penalties.with_gradient(D, fake.x, fake.y)
         r1, r2 = penalties.squared_norm(at_real).mean(), penalties.squared_norm(at_fake).mean()
-        lead = on_real - on_fake
-        loss = softplus(-lead).mean() + self.gamma / 2 * (r1 + r2)
-        return loss, {**_report(lead), "r1": r1, "r2": r2}
+        margin = on_real - on_fake
+        loss = softplus(-margin).mean() + self.gamma / 2 * (r1 + r2)
+        return loss, {**_probabilities(margin), "r1": r1, "r2": r2}
 
 
-def _report(lead: Tensor) -> dict[str, Tensor]:
-    won = lead.sigmoid().mean()
-    return {"D(x)": won, "D(G(z))": 1 - won}
+def _probabilities(margin: Tensor) -> dict[str, Tensor]:
+    probability = margin.sigmoid().mean()
+    return {"D(x)": probability, "D(G(z))": 1 - probability}
 
 
-def _against_the_mean(D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
+def _relative_to_mean(D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
     on_real, on_fake = logits(D, real), logits(D, fake)
     return on_real - on_fake.mean(), on_fake - on_real.mean()

@@ -1,4 +1,4 @@
-"""Softmax GAN."""
+"""Softmax loss."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from ganctl import Batch, Critic, Loss, logits
 class SoftmaxGAN(Loss):
     """Lin 2017 (arXiv:1704.06191): one softmax over all real and fake images of a step.
 
-    With log Z = log(Σ exp d(x) + Σ exp d(G(z))) over the N real and N fake images: D minimizes −E d(x) + log Z, so that
-    each real image gets a share of 1/N and a fake none; G minimizes −½E d(x) − ½E d(G(z)) + log Z, an equal share
-    of 1/(2N) for all. ``D(x)`` and ``D(G(z))`` are reported as the shares of all reals and of all fakes together.
+    With log Z = log(Σ exp d(x) + Σ exp d(G(z))) over the N real and N fake images, D minimizes −E d(x) + log Z: its
+    target is a probability of 1/N for each real image and 0 for each fake. G minimizes −½E d(x) − ½E d(G(z)) + log Z:
+    its target is 1/(2N) for every image. Reported values: ``D(x)`` and ``D(G(z))``, the total probability of all reals
+    and of all fakes.
     """
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = logits(D, real), logits(D, fake)
         log_z = torch.cat([on_real, on_fake]).logsumexp(0)
-        share = (on_real.logsumexp(0) - log_z).exp()
-        return log_z - on_real.mean(), {"D(x)": share, "D(G(z))": 1 - share}
+        probability = (on_real.logsumexp(0) - log_z).exp()
+        return log_z - on_real.mean(), {"D(x)": probability, "D(G(z))": 1 - probability}
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_all = torch.cat([logits(D, real), logits(D, fake)])

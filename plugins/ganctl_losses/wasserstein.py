@@ -1,4 +1,4 @@
-"""Wasserstein GANs: D's mean answers are driven apart, and what differs is how D is kept smooth."""
+"""Wasserstein losses, which differ in how they keep D smooth."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganctl_losses.checks import at_least
 
 
 class Wasserstein(Loss):
-    """E D(G(z)) − E D(x) for D and −E D(G(z)) for G, without a constraint on D: the part that is shared."""
+    """The common part of the losses below: E D(G(z)) − E D(x) for D and −E D(G(z)) for G, without a constraint on D."""
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = logits(D, real).mean(), logits(D, fake).mean()
@@ -25,12 +25,12 @@ class Wasserstein(Loss):
 class WGAN(Wasserstein):
     """Arjovsky et al. 2017 (arXiv:1701.07875), algorithm 1.
 
-    D minimizes E D(G(z)) − E D(x), and every one of its weights is clipped to ±clip after each update; G minimizes
-    −E D(G(z)). −d_loss estimates the Wasserstein distance up to a factor. ``D(x)`` and ``D(G(z))`` are reported as
-    D's mean output, which is no probability.
+    D minimizes E D(G(z)) − E D(x), and after each D update all weights of D are clipped to ±clip. G minimizes
+    −E D(G(z)). −d_loss estimates the Wasserstein distance up to a constant factor. Reported values: ``D(x)`` and
+    ``D(G(z))``, the mean outputs of D, which are not probabilities.
 
     Args:
-        clip: bound of D's weights.
+        clip: maximum absolute value of the weights of D.
     """
 
     clip: Tensor
@@ -48,12 +48,13 @@ class WGAN(Wasserstein):
 class WGANGP(Wasserstein):
     """Gulrajani et al. 2017 (arXiv:1704.00028), equation 3.
 
-    D minimizes E D(G(z)) − E D(x) + λ·E(‖∇D(x̂)‖ − 1)², x̂ uniform on the line from each real image to its fake; G
-    minimizes −E D(G(z)). Reported: D's mean outputs, and ``penalty`` without its λ.
+    D minimizes E D(G(z)) − E D(x) + λ·E(‖∇D(x̂)‖ − 1)², where x̂ is uniform on the line between a real
+    image and a fake; G minimizes −E D(G(z)). Reported values: ``D(x)`` and ``D(G(z))``, the mean outputs of D;
+    ``penalty``, without λ.
 
     Args:
         gp_weight: λ, weight of the gradient penalty.
-        one_sided: penalize only gradients longer than 1.
+        one_sided: penalize only gradients with a norm above 1.
     """
 
     penalizes_gradient = True
@@ -75,15 +76,15 @@ class WGANGP(Wasserstein):
 class WGANDiv(Wasserstein):
     """Wu et al. 2018 (arXiv:1712.01026), the Wasserstein divergence.
 
-    D minimizes E D(G(z)) − E D(x) + k·E‖∇D(x̂)‖ᵖ, x̂ uniform on the line from each real image to its fake; G minimizes
-    −E D(G(z)). D need not be 1-Lipschitz. With points=ends, as PyTorch-GAN has it, the penalty is
-    k/2·(E‖∇D(x)‖ᵖ + E‖∇D(G(z))‖ᵖ), which also spares a pass through D. Reported: D's mean outputs, and
-    ``penalty`` without its k.
+    D minimizes E D(G(z)) − E D(x) + k·E‖∇D(x̂)‖ᵖ, where x̂ is uniform on the line between a real image and a
+    fake; G minimizes −E D(G(z)). D need not be 1-Lipschitz. With points=ends, as in PyTorch-GAN, the penalty is
+    k/2·(E‖∇D(x)‖ᵖ + E‖∇D(G(z))‖ᵖ), which also saves a forward pass of D. Reported values: ``D(x)`` and ``D(G(z))``, the
+    mean outputs of D; ``penalty``, without k.
 
     Args:
         k: weight of the penalty.
-        p: power of the gradient's norm, at least 1.
-        points: where the gradient is taken: between real and fake images, or at these ends.
+        p: exponent of the gradient norm, at least 1.
+        points: compute the gradient at points between real and fake images, or at the images themselves (ends).
     """
 
     penalizes_gradient = True
@@ -111,5 +112,5 @@ class WGANDiv(Wasserstein):
         return distance + self.k * penalty, {**report, "penalty": penalty}
 
     def power(self, gradient: Tensor) -> Tensor:
-        """E‖∇‖ᵖ."""
+        """Return E‖∇‖ᵖ of ``gradient``, float N×C×H×W, as a scalar."""
         return penalties.norm(gradient).pow(self.p).mean()

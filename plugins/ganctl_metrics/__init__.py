@@ -1,4 +1,4 @@
-"""How good the pictures are, in numbers."""
+"""Metrics of sample quality."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ def register_metrics(register: ganctl.Register) -> None:
     register(
         "swd",
         "ganctl_metrics.swd:SlicedWasserstein",
-        summary="Sliced Wasserstein distance (Karras et al. 2018)",
+        summary="Sliced Wasserstein distance of image patches (Karras et al. 2018)",
     )

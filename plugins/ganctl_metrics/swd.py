@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance of patches."""
+"""Sliced Wasserstein distance of image patches."""
 
 from __future__ import annotations
 
@@ -11,27 +11,31 @@ from torch.nn.functional import conv2d, interpolate, pad
 import ganctl
 
 PATCH = 7  # pixels
-COARSEST = 16  # pixels: no level of the pyramid is smaller
+COARSEST = 16  # minimum size of a pyramid level, in pixels
 
 
 class SlicedWasserstein:
-    """How far patches of G's pictures are from patches of the data, at every scale (Karras et al. 2018, section 5).
+    """Distance between patches of samples and patches of the data at every scale (Karras et al. 2018, section 5).
 
-    Of each level of a Laplacian pyramid, down to 16 pixels, random 7×7 patches are taken, brought to mean 0 and
-    standard deviation 1 in each channel, and projected on random directions; the distance is the mean difference of
-    the sorted projections, times 1000 as in the paper, and the mean over the levels. 0 is the best. The same numbers
-    of reals and fakes are compared, all reals if there are fewer of them. Needs no download. The paper takes 16384
-    pictures, 128 patches and 512 directions: compare values only where these are the same.
+    Random 7×7 patches are taken from each level of a Laplacian pyramid down to 16 pixels. They are normalized to mean 0
+    and standard deviation 1 in each channel and projected onto random directions. The distance is the mean absolute
+    difference of the sorted projections, averaged over the levels and multiplied by 1000, as in the paper. Lower is
+    better; the minimum is 0. Equal numbers of reals and fakes are compared. No download is needed. The paper uses 16384
+    images, 128 patches and 512 directions. Compare values only if these numbers are equal.
 
     Args:
-        patches: Patches of each picture and level.
-        directions: Random directions that the patches are projected on.
+        patches: number of patches per image and level.
+        directions: number of random directions that the patches are projected onto.
+
+    Raises:
+        GanctlError: if ``patches`` or ``directions`` is below 1.
     """
 
     def __init__(self, patches: int = 16, directions: int = 128) -> None:
         if patches < 1 or directions < 1:
             raise ganctl.GanctlError(
-                f"swd: patches is {patches} and directions is {directions}; both are at least 1.",
+                f"swd: patches is {patches} and directions is {directions}; both must be at least 1.",
+                "Leave them out for the defaults, 16 and 128.",
                 status=ganctl.USAGE,
             )
         self.patches, self.directions = patches, directions
@@ -46,7 +50,7 @@ class SlicedWasserstein:
         return 1000 * sum(distances) / len(distances)
 
     def _descriptors(self, images: Tensor) -> list[Tensor]:
-        """Of uint8 N×C×H×W: the patches of each level, finest first, normalized: float32 (N·patches)×(C·49)."""
+        """Return normalized patches of uint8 N×C×H×W for each level, finest first: float32 (N·patches)×(C·49)."""
         random = torch.Generator().manual_seed(0)
         found: list[list[Tensor]] = []
         for batch in images.split(256):
@@ -54,10 +58,10 @@ class SlicedWasserstein:
                 if level == len(found):
                     found.append([])
                 found[level].append(self._patches(x, random))
-        return [_normalized(torch.cat(patches)) for patches in found]
+        return [_normalize(torch.cat(patches)) for patches in found]
 
     def _patches(self, x: Tensor, random: torch.Generator) -> Tensor:
-        """Random patches of float N×C×H×W: (N·patches)×C×7×7."""
+        """Return random patches of float N×C×H×W: (N·patches)×C×7×7."""
         n, height, width = len(x), x.shape[2], x.shape[3]
         top = torch.randint(max(height - PATCH, 0) + 1, (n, self.patches, 1, 1), generator=random)
         left = torch.randint(max(width - PATCH, 0) + 1, (n, self.patches, 1, 1), generator=random)
@@ -74,24 +78,24 @@ class SlicedWasserstein:
 
 
 def pyramid(x: Tensor) -> list[Tensor]:
-    """The Laplacian pyramid of float N×C×H×W (Burt & Adelson 1983); its last level is what is left."""
+    """Return the Laplacian pyramid of float N×C×H×W (Burt & Adelson 1983). The last level is the low-pass residual."""
     levels = []
     while min(x.shape[2:]) >= 2 * COARSEST:
-        smaller = _blurred(x)[:, :, ::2, ::2]
+        smaller = _blur(x)[:, :, ::2, ::2]
         levels.append(x - interpolate(smaller, size=x.shape[2:], mode="bilinear", align_corners=False))
         x = smaller
     return [*levels, x]
 
 
-def _blurred(x: Tensor) -> Tensor:
+def _blur(x: Tensor) -> Tensor:
     line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
     channels = x.shape[1]
     kernel = torch.outer(line, line).expand(channels, 1, 5, 5)
     return conv2d(pad(x, (2, 2, 2, 2), mode="reflect"), kernel, groups=channels)
 
 
-def _normalized(patches: Tensor) -> Tensor:
-    """float N×C×h×w with mean 0 and standard deviation 1 in each channel, as rows."""
+def _normalize(patches: Tensor) -> Tensor:
+    """Normalize float N×C×h×w to mean 0 and standard deviation 1 in each channel; return one row per patch."""
     mean = patches.mean(dim=(0, 2, 3), keepdim=True)
     deviation = patches.std(dim=(0, 2, 3), keepdim=True, correction=0)
     return ((patches - mean) / deviation.clamp(min=1e-8)).flatten(1)

@@ -18,7 +18,7 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "r3gan-conditional",
         "ganctl_r3gan.factories:conditional_generator",
-        summary="As r3gan, with an embedding of the label beside z; needs labels",
+        summary="As r3gan, with z and a label embedding concatenated; needs labels",
     )
 
 
@@ -32,7 +32,7 @@ def register_discriminators(register: ganctl.Register) -> None:
     register(
         "r3gan-conditional",
         "ganctl_r3gan.factories:conditional_discriminator",
-        summary="As r3gan, with a projection of the label; needs labels",
+        summary="As r3gan, with a label projection; needs labels",
     )
 
 
@@ -42,7 +42,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="r3gan",
-            summary="Relativistic pairing with both penalties; networks of small width by default",
+            summary="Relativistic loss with gradient penalties on reals and fakes; narrow networks by default",
             generator=Spec("r3gan"),
             discriminator=Spec("r3gan"),
             loss=Spec("r3gan", gamma=1.0),
@@ -51,9 +51,9 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
             latent=Spec("normal", z_dim=64),
             ema=10_000,
             batch_size=512,
-            # The authors' burn-in: over the first 20 million images the penalty falls to a tenth and the learning rate
-            # to a quarter, while the average lengthens. Their γ depends on the data: 0.05 for CIFAR-10, 1 for ImageNet
-            # at 64×64, 2 for faces at 64×64.
+            # The authors' burn-in: over the first 20 million images, γ decreases to a tenth and the learning rate to a
+            # quarter, while the half-life of the EMA increases. Their γ depends on the data: 0.05 for CIFAR-10, 1 for
+            # ImageNet at 64×64, 2 for faces at 64×64.
             schedules={
                 "lr": "cosine 5e-5 over 20000kimg",
                 "loss.gamma": "cosine 0.1 over 20000kimg",

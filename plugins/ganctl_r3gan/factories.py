@@ -1,4 +1,4 @@
-"""What the registered names mean."""
+"""Factories of the registered generators and discriminators."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ def generator(
 ) -> nn.Module:
     """Huang et al. 2024, "The GAN is dead; long live the GAN!" (arXiv:2501.05441), configuration E, without classes.
 
-    A learnt basis C×4×4 (up to 7 pixels, as the size asks) weighted by a linear map of z; then, a stage for each
-    doubling, residual blocks of an inverted bottleneck (conv 1×1, grouped conv 3×3, conv 1×1, leaky ReLU 0.2), no
-    normalization, Fixup-like initialization; doubling by a bilinear filter; conv 1×1 to the image, without tanh:
-    nothing keeps x within [−1, 1] but D, and pictures are clipped. The defaults are small enough for a CPU; the paper's
-    networks for CIFAR-10 have width=768 and max_width=768. ``G(z, y)`` takes z, float N×``latent.dim``, and returns
-    float N×C×H×W.
+    A learned basis C×4×4 (or up to 7×7, depending on the image size) is scaled by a linear map of z. Each size has a
+    stage of residual blocks with an inverted bottleneck (1×1 convolution, grouped 3×3 convolution, 1×1 convolution,
+    leaky ReLU 0.2), without normalization and with Fixup-like initialization. Between stages, a bilinear filter doubles
+    the size. The output layer is a 1×1 convolution without tanh, so x is not limited to [−1, 1]; saved samples are
+    clipped. The defaults suit a CPU. The paper's networks for CIFAR-10 have width=768 and max_width=768. ``G(z, y)``
+    takes z, float N×``latent.dim``, and returns float N×C×H×W.
 
     Args:
-        width: channels next to the image; each stage further in has twice as many.
-        max_width: no stage has more channels than this.
-        blocks: residual blocks in each stage.
-        group_size: channels in each group of the grouped convolutions.
-        expansion: how many times wider a block is inside.
+        width: channels of the stage next to the image. The number doubles with each stage away from the image.
+        max_width: maximum number of channels of any stage.
+        blocks: number of residual blocks per stage.
+        group_size: channels per group of the grouped convolutions.
+        expansion: ratio of the channels inside a block to the channels of the stage.
 
     Raises:
-        GanctlError: a size that doublings from 4 to 7 pixels cannot reach, or an option out of its range.
+        GanctlError: if doublings from 4 to 7 pixels cannot reach the image size, or an option is out of range.
     """
     return networks.Generator(
         "r3gan generator",
@@ -58,20 +58,21 @@ def conditional_generator(
     group_size: int = 16,
     expansion: int = 2,
 ) -> nn.Module:
-    """The ``r3gan`` generator with an embedding of the class, as long as z, beside z: the paper's for CIFAR-10.
+    """Huang et al. 2024 (arXiv:2501.05441): the ``r3gan`` generator of z concatenated with a class embedding.
 
-    ``G(z, y)`` takes z, float N×``latent.dim``, and y, int64 N, and returns float N×C×H×W, not kept within [−1, 1].
+    The embedding has ``latent.dim`` dimensions, as in the paper's network for CIFAR-10. ``G(z, y)`` takes z, float
+    N×``latent.dim``, and y, int64 N, and returns float N×C×H×W, which is not limited to [−1, 1].
 
     Args:
-        width: channels next to the image; each stage further in has twice as many.
-        max_width: no stage has more channels than this.
-        blocks: residual blocks in each stage.
-        group_size: channels in each group of the grouped convolutions.
-        expansion: how many times wider a block is inside.
+        width: channels of the stage next to the image. The number doubles with each stage away from the image.
+        max_width: maximum number of channels of any stage.
+        blocks: number of residual blocks per stage.
+        group_size: channels per group of the grouped convolutions.
+        expansion: ratio of the channels inside a block to the channels of the stage.
 
     Raises:
-        GanctlError: data without labels, a size that doublings from 4 to 7 pixels cannot reach, or an option out
-            of its range.
+        GanctlError: if the data has no labels, doublings from 4 to 7 pixels cannot reach the image size, or an option
+            is out of range.
     """
     return networks.Generator(
         "r3gan-conditional generator",
@@ -94,22 +95,22 @@ def discriminator(
     group_size: int = 16,
     expansion: int = 2,
 ) -> nn.Module:
-    """Huang et al. 2024 (arXiv:2501.05441), configuration E, without classes: the ``r3gan`` generator turned round.
+    """Huang et al. 2024 (arXiv:2501.05441), configuration E, without classes: the mirrored ``r3gan`` generator.
 
-    conv 1×1 from the image; residual blocks and halvings by a bilinear filter; a convolution of each channel alone
-    over the 4×4 (up to 7×7) pixels that are left; a linear map to the logit. The defaults are small enough for a CPU;
-    the paper's networks for CIFAR-10 have width=768 and max_width=768. ``D(x, y)`` takes x, float N×C×H×W, and returns
-    float32 N.
+    A 1×1 convolution of the image is followed by stages of residual blocks, with a bilinear filter that halves the size
+    between stages; a depthwise convolution over the remaining 4×4 (up to 7×7) pixels; and a linear map to the logit.
+    The defaults suit a CPU. The paper's networks for CIFAR-10 have width=768 and max_width=768. ``D(x, y)`` takes x,
+    float N×C×H×W, and returns float32 N.
 
     Args:
-        width: channels next to the image; each stage further in has twice as many.
-        max_width: no stage has more channels than this.
-        blocks: residual blocks in each stage.
-        group_size: channels in each group of the grouped convolutions.
-        expansion: how many times wider a block is inside.
+        width: channels of the stage next to the image. The number doubles with each stage away from the image.
+        max_width: maximum number of channels of any stage.
+        blocks: number of residual blocks per stage.
+        group_size: channels per group of the grouped convolutions.
+        expansion: ratio of the channels inside a block to the channels of the stage.
 
     Raises:
-        GanctlError: a size that doublings from 4 to 7 pixels cannot reach, or an option out of its range.
+        GanctlError: if doublings from 4 to 7 pixels cannot reach the image size, or an option is out of range.
     """
     return networks.Discriminator(
         "r3gan discriminator",
@@ -131,20 +132,22 @@ def conditional_discriminator(
     group_size: int = 16,
     expansion: int = 2,
 ) -> nn.Module:
-    """The ``r3gan`` discriminator whose logit is the product of its features and the class's embedding.
+    """Huang et al. 2024 (arXiv:2501.05441): the ``r3gan`` discriminator with a label projection.
+
+    The logit is the dot product of the features and the class embedding.
 
     ``D(x, y)`` takes x, float N×C×H×W, and y, int64 N, and returns float32 N.
 
     Args:
-        width: channels next to the image; each stage further in has twice as many.
-        max_width: no stage has more channels than this.
-        blocks: residual blocks in each stage.
-        group_size: channels in each group of the grouped convolutions.
-        expansion: how many times wider a block is inside.
+        width: channels of the stage next to the image. The number doubles with each stage away from the image.
+        max_width: maximum number of channels of any stage.
+        blocks: number of residual blocks per stage.
+        group_size: channels per group of the grouped convolutions.
+        expansion: ratio of the channels inside a block to the channels of the stage.
 
     Raises:
-        GanctlError: data without labels, a size that doublings from 4 to 7 pixels cannot reach, or an option out
-            of its range.
+        GanctlError: if the data has no labels, doublings from 4 to 7 pixels cannot reach the image size, or an option
+            is out of range.
     """
     return networks.Discriminator(
         "r3gan-conditional discriminator",

@@ -1,4 +1,4 @@
-"""The networks of Huang et al. 2024, in plain PyTorch: residual, grouped, without normalization."""
+"""The residual networks of Huang et al. 2024, in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
 from ganctl import DATA, USAGE, GanctlError, ImageShape, sizes
-from ganctl_r3gan.resample import double, halve
+from ganctl_r3gan.resample import downsample, upsample
 
 SLOPE = 0.2
-GAIN = math.sqrt(2 / (1 + SLOPE**2))  # keeps the variance through a leaky ReLU
-CONVOLUTIONS = 3  # in a block
+GAIN = math.sqrt(2 / (1 + SLOPE**2))  # preserves the variance through a leaky ReLU
+CONVOLUTIONS = 3  # per block
 
 
 class Block(nn.Module):
-    """x + an inverted bottleneck: conv 1×1 to more channels, grouped conv 3×3, conv 1×1 back.
+    """A residual block with an inverted bottleneck: 1×1 convolution to more channels, grouped 3×3, 1×1 back.
 
-    Biases and leaky ReLU 0.2 after the first two. Initialized as in Fixup (Zhang et al. 2019, arXiv:1901.09321): the
-    last convolution is zero, the others are smaller by L^(−1/4) in a network of L = ``depth`` blocks, which then needs
-    no normalization.
+    The first two convolutions have biases and leaky ReLU 0.2. The block is initialized as in Fixup (Zhang et al. 2019,
+    arXiv:1901.09321), so that the network needs no normalization: the last convolution is zero, and the weights of the
+    other convolutions are multiplied by L^(−1/4) in a network of L = ``depth`` blocks. ``forward`` takes and returns
+    float N×``channels``×H×W.
     """
 
     def __init__(self, channels: int, expansion: int, group_size: int, depth: int) -> None:
@@ -43,16 +44,16 @@ class Block(nn.Module):
 
 
 class Generator(nn.Module):
-    """A learnt basis of small images weighted by a linear map of z; blocks and doublings; conv 1×1 to the image.
+    """A learned basis scaled by a linear map of z, stages of residual blocks, and a 1×1 convolution to the image.
 
-    ``forward`` takes z, float N×``z_dim``, and with ``num_classes`` y, int64 N; it returns float N×C×H×W.
+    ``forward`` takes z, float N×``z_dim``, and (with ``num_classes``) y, int64 N, and returns float N×C×H×W.
     """
 
-    unbounded = True  # for ganctl.testing: x is not kept within [−1, 1]
+    unbounded = True  # read by ganctl.testing: x is not limited to [−1, 1]
 
     def __init__(
         self,
-        what: str,
+        component: str,
         image: ImageShape,
         z_dim: int,
         *,
@@ -64,11 +65,11 @@ class Generator(nn.Module):
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
-        start, widths = _plan(what, image, width, max_width, blocks, group_size, expansion)
+        start, widths = _plan(component, image, width, max_width, blocks, group_size, expansion)
         widths = widths[::-1]
         self.embedding = None
         if num_classes is not None:
-            self.embedding = nn.Embedding(_classes(what, num_classes), z_dim)
+            self.embedding = nn.Embedding(_require_labels(component, num_classes), z_dim)
             nn.init.normal_(self.embedding.weight, std=num_classes**-0.5)
             z_dim *= 2
         self.basis = nn.Parameter(torch.randn(widths[0], *start))
@@ -87,21 +88,20 @@ class Generator(nn.Module):
             z = torch.cat([z, self.embedding(y)], 1)
         h = self.stages[0](self.basis * self.weights(z)[:, :, None, None])
         for project, stage in zip(self.between, self.stages[1:], strict=True):
-            h = stage(double(project(h)))
+            h = stage(upsample(project(h)))
         return self.to_image(h)
 
 
 class Discriminator(nn.Module):
-    """conv 1×1 from the image; blocks and halvings; one number a channel over what is left; a linear map to the logit.
+    """A 1×1 convolution of the image, stages of residual blocks, a depthwise convolution and a linear map to the logit.
 
-    With ``num_classes`` the linear map goes to a vector as long as the widest layer, and the logit is its product with
-    the class's embedding. ``forward`` takes x, float N×C×H×W, and with ``num_classes`` y, int64 N; it returns
-    float32 N.
+    With ``num_classes``, the linear map returns a vector instead, and the logit is its dot product with the class
+    embedding. ``forward`` takes x, float N×C×H×W, and (with ``num_classes``) y, int64 N, and returns float32 N.
     """
 
     def __init__(
         self,
-        what: str,
+        component: str,
         image: ImageShape,
         *,
         width: int,
@@ -112,7 +112,7 @@ class Discriminator(nn.Module):
         num_classes: int | None = None,
     ) -> None:
         super().__init__()
-        end, widths = _plan(what, image, width, max_width, blocks, group_size, expansion)
+        end, widths = _plan(component, image, width, max_width, blocks, group_size, expansion)
         depth, last = blocks * len(widths), widths[-1]
         self.from_image = nn.Conv2d(image.channels, widths[0], 1, bias=False)
         _initialize(self.from_image)
@@ -126,34 +126,46 @@ class Discriminator(nn.Module):
             _initialize(layer)
         self.embedding = None
         if num_classes is not None:
-            self.embedding = nn.Embedding(_classes(what, num_classes), last)
+            self.embedding = nn.Embedding(_require_labels(component, num_classes), last)
             nn.init.normal_(self.embedding.weight, std=(num_classes * last) ** -0.5)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.stages[0](self.from_image(x))
         for project, stage in zip(self.between, self.stages[1:], strict=True):
-            h = stage(project(halve(h)))
-        with torch.autocast(x.device.type, enabled=False):  # a logit needs more than the 8 bits of bfloat16
+            h = stage(project(downsample(h)))
+        with torch.autocast(x.device.type, enabled=False):  # the 8 bits of bfloat16 are too few for a logit
             h = h.float() if h.dtype == torch.bfloat16 else h
             h = self.to_logit(self.basis(h).flatten(1))
             return h.squeeze(1) if self.embedding is None else (h * self.embedding(y)).sum(1)
 
 
 def _plan(
-    what: str, image: ImageShape, width: int, max_width: int, blocks: int, group_size: int, expansion: int
+    component: str,
+    image: ImageShape,
+    width: int,
+    max_width: int,
+    blocks: int,
+    group_size: int,
+    expansion: int,
 ) -> tuple[tuple[int, int], list[int]]:
-    """The innermost height and width, and the channels of each stage from the image inwards."""
+    """Return the smallest height and width, and the channels of each stage, starting next to the image."""
     sizes.at_least(
-        what, 1, width=width, max_width=max_width, blocks=blocks, group_size=group_size, expansion=expansion
+        component,
+        1,
+        width=width,
+        max_width=max_width,
+        blocks=blocks,
+        group_size=group_size,
+        expansion=expansion,
     )
-    doublings, start = sizes.doublings(what, image)
+    doublings, start = sizes.doublings(component, image)
     widths = [min(width << stage, max_width) for stage in range(doublings + 1)]
     for channels in widths:
         if channels * expansion % group_size:
             raise GanctlError(
-                f"The {what} has a layer of {channels}·{expansion} channels, which do not divide into groups of "
-                f"{group_size}.",
-                "Choose a width, a max_width and an expansion that do, or another group_size.",
+                f"The {component} has a layer with {channels}·{expansion} channels, which is not "
+                f"divisible by the group size, {group_size}.",
+                "Change width, max_width, expansion or group_size.",
                 status=USAGE,
             )
     return start, widths
@@ -172,17 +184,17 @@ def _project(inputs: int, outputs: int) -> nn.Module:
 
 
 def _initialize(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> None:
-    """Weights from N(0, gain²/inputs), biases 0."""
+    """Initialize weights from N(0, gain²/inputs) and biases with 0."""
     nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.weight[0].numel()))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
 
 
-def _classes(what: str, num_classes: int) -> int:
+def _require_labels(component: str, num_classes: int) -> int:
     if num_classes < 1:
         raise GanctlError(
-            f"The {what} needs labels, and this dataset has none.",
-            "Choose data with labels (a folder of one folder a class), or: "
+            f"The {component} needs labels, but this dataset has none.",
+            "Choose data with labels (such as a folder with one subfolder per class), or add: "
             "--generator r3gan --discriminator r3gan",
             status=DATA,
         )

@@ -1,4 +1,4 @@
-"""GANs of residual blocks."""
+"""Residual GANs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ def register_generators(register: ganctl.Register) -> None:
         "ganctl_resnet.resnet:conditional_generator",
         summary=f"Residual blocks with conditional batch normalization; needs labels; {sides}",
     )
-    register("sagan", "ganctl_resnet.sagan:generator", summary=f"Residual blocks and self-attention; {sides}")
+    register(
+        "sagan", "ganctl_resnet.sagan:generator", summary=f"Residual blocks with self-attention; {sides}"
+    )
     register(
         "sagan-cbn",
         "ganctl_resnet.sagan:conditional_generator",
@@ -29,20 +31,22 @@ def register_generators(register: ganctl.Register) -> None:
 def register_discriminators(register: ganctl.Register) -> None:
     sides = "sides of 4 to 7 times a power of two"
     register(
-        "resnet", "ganctl_resnet.resnet:discriminator", summary=f"Residual blocks, no normalization; {sides}"
+        "resnet",
+        "ganctl_resnet.resnet:discriminator",
+        summary=f"Residual blocks without normalization; {sides}",
     )
     register(
         "resnet-projection",
         "ganctl_resnet.resnet:projection_discriminator",
-        summary=f"Residual blocks and a projection of the label; needs labels; {sides}",
+        summary=f"Residual blocks with a label projection; needs labels; {sides}",
     )
     register(
-        "sagan", "ganctl_resnet.sagan:discriminator", summary=f"Residual blocks and self-attention; {sides}"
+        "sagan", "ganctl_resnet.sagan:discriminator", summary=f"Residual blocks with self-attention; {sides}"
     )
     register(
         "sagan-projection",
         "ganctl_resnet.sagan:projection_discriminator",
-        summary=f"As sagan, with a projection of the label; needs labels; {sides}",
+        summary=f"As sagan, with a label projection; needs labels; {sides}",
     )
 
 
@@ -52,7 +56,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="sngan",
-            summary="ResNets with a spectrally normalized discriminator, hinge loss",
+            summary="ResNets with spectral normalization of D and the hinge loss",
             generator=Spec("resnet"),
             discriminator=Spec("resnet", spectral_norm=True, pool="sum"),
             loss=Spec("hinge"),
@@ -68,7 +72,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="cgan-pd",
-            summary="SNGAN with labels: conditional batch normalization in G, a projection in D",
+            summary="SNGAN with labels: conditional batch normalization in G, a label projection in D",
             generator=Spec("resnet-cbn"),
             discriminator=Spec("resnet-projection"),
             loss=Spec("hinge"),
@@ -84,7 +88,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="sagan",
-            summary="cGAN-PD with self-attention and spectral normalization on both sides, two learning rates",
+            summary="cGAN-PD with self-attention, spectral normalization of G and D, and two learning rates",
             generator=Spec("sagan-cbn"),
             discriminator=Spec("sagan-projection"),
             loss=Spec("hinge"),

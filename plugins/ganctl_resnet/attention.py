@@ -9,9 +9,9 @@ from torch import Tensor, nn
 class SelfAttention(nn.Module):
     """Zhang et al. 2019 (arXiv:1805.08318), equations 1 to 3.
 
-    y = γ·o + x with o_j = v(Σ_i β_ji·h(x_i)), β_ji = softmax over i of f(x_i)ᵀg(x_j), over the H·W positions of
-    N×C×H×W. f, g, h are 1×1 convolutions to C/8 channels, v one back to C. γ is learnt and begins at 0: the
-    network trains as if without, until it has a use for it.
+    y = γ·o + x with o_j = v(Σ_i β_ji·h(x_i)) and β_ji = softmax over i of f(x_i)ᵀg(x_j), over the H·W positions of
+    N×C×H×W. f, g and h are 1×1 convolutions to C/8 channels; v is a 1×1 convolution back to C channels. γ is learned
+    and starts at 0, so attention has no effect at first. ``forward`` takes and returns float N×C×H×W.
     """
 
     def __init__(self, channels: int) -> None:
@@ -26,7 +26,7 @@ class SelfAttention(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        # Written out: torch's fused attention has no second derivative, which gradient penalties need.
+        # Written out, because torch's fused attention lacks the second derivative that gradient penalties need.
         keys, queries, values = (layer(x).flatten(2) for layer in (self.f, self.g, self.h))
         beta = (queries.transpose(1, 2) @ keys).softmax(2)  # N×positions j×positions i
         attended = (values @ beta.to(values.dtype).transpose(1, 2)).unflatten(2, x.shape[2:])

@@ -1,4 +1,4 @@
-"""Residual blocks of G and of D, after Gulrajani et al. 2017 and Miyato et al. 2018."""
+"""Residual blocks of G and D, as in Gulrajani et al. 2017 and Miyato et al. 2018."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from torch.nn.utils import parametrizations
 
 
 class UpBlock(nn.Module):
-    """Norm, ReLU, doubling, conv 3×3, norm, ReLU, conv 3×3; added to a doubled conv 1×1 of the input.
+    """A residual block that doubles the size: float N×``inputs``×H×W → N×``outputs``×2H×2W.
+
+    The branch is norm, ReLU, ×2 upsampling, 3×3 convolution, norm, ReLU, 3×3 convolution. The shortcut is a 1×1
+    convolution and ×2 upsampling.
 
     Args:
-        norm: makes the normalization of so many channels, which takes (x, y).
-        blocks: how many blocks the network has; their branches begin smaller for it.
+        norm: function that returns a normalization layer for a number of channels; the layer takes (x, y).
+        blocks: number of blocks in the network, which scales the initial weights.
     """
 
     def __init__(self, inputs: int, outputs: int, norm: Callable[[int], nn.Module], blocks: int) -> None:
@@ -26,15 +29,17 @@ class UpBlock(nn.Module):
         _initialize_block(self, blocks)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        h = self.conv1(_double(F.relu(self.norm1(x, y))))
+        h = self.conv1(_upsample(F.relu(self.norm1(x, y))))
         h = self.conv2(F.relu(self.norm2(h, y)))
-        return h + _double(self.shortcut(x))
+        return h + _upsample(self.shortcut(x))
 
 
 class DownBlock(nn.Module):
-    """ReLU, conv 3×3, ReLU, conv 3×3, mean over 2×2; added to a conv 1×1 of the input, likewise halved.
+    """A residual block that halves the size: float N×``inputs``×H×W → N×``outputs``×H/2×W/2.
 
-    Without ``halve`` nothing is averaged, and the input is added as it is if it has as many channels.
+    The branch is ReLU, 3×3 convolution, ReLU, 3×3 convolution, 2×2 average pooling. The shortcut is a 1×1 convolution
+    and pooling. If ``halve`` is false, there is no pooling, and the shortcut is the identity if the number of channels
+    does not change.
     """
 
     def __init__(self, inputs: int, outputs: int, blocks: int, halve: bool = True) -> None:
@@ -51,7 +56,7 @@ class DownBlock(nn.Module):
 
 
 class FirstBlock(nn.Module):
-    """The block that sees the image: as :class:`DownBlock`, but no ReLU before its first convolution."""
+    """The first block of D: a :class:`DownBlock` without ReLU before its first convolution."""
 
     def __init__(self, inputs: int, outputs: int, blocks: int) -> None:
         super().__init__()
@@ -66,7 +71,7 @@ class FirstBlock(nn.Module):
 
 
 def initialize(layer: nn.Module, gain: float = 1.0) -> None:
-    """Xavier weights, no bias; nothing for what is no layer with weights."""
+    """Initialize a convolution or linear layer with Xavier weights and zero bias. Other layers are not changed."""
     if isinstance(layer, nn.Conv2d | nn.Linear):
         nn.init.xavier_uniform_(layer.weight, gain)
         if layer.bias is not None:
@@ -74,22 +79,22 @@ def initialize(layer: nn.Module, gain: float = 1.0) -> None:
 
 
 def _initialize_block(block: UpBlock | DownBlock | FirstBlock, blocks: int) -> None:
-    """Xavier; the branch's last convolution is smaller by √(2·``blocks``).
+    """Initialize with Xavier weights, dividing those of the branch's last convolution by √(2·``blocks``).
 
-    All branches together then add no more variance than one: the sum stays where bfloat16, with its 8 bits,
-    still tells a branch from what it is added to, and D's answers begin small.
+    All branches together then add no more variance than one branch. The sum stays small enough for the 8 bits of
+    bfloat16, and the first outputs of D are small.
     """
     initialize(block.conv1, 2**0.5)
     initialize(block.conv2, blocks**-0.5)
     initialize(block.shortcut)
 
 
-def spectral(module: nn.Module) -> None:
-    """Normalizes the weights of ``module`` by their largest singular value, if it has a matrix of weights."""
+def add_spectral_norm(module: nn.Module) -> None:
+    """Divide the weights of a convolution, linear or embedding layer by their largest singular value."""
     if isinstance(module, nn.Conv2d | nn.Linear) or type(module) is nn.Embedding:
         parametrizations.spectral_norm(module)
 
 
-def _double(x: Tensor) -> Tensor:
-    # Nearest neighbor, as Miyato et al. have it: unlike that of bilinear, its gradient repeats exactly on a GPU.
+def _upsample(x: Tensor) -> Tensor:
+    # Nearest neighbor, as in Miyato et al. The gradient of bilinear upsampling is not deterministic on a GPU.
     return F.interpolate(x, scale_factor=2.0, mode="nearest")

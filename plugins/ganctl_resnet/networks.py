@@ -1,4 +1,4 @@
-"""The residual generator and discriminator that every name of this plugin is a setting of."""
+"""The residual generator and discriminator behind all components of this plugin."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from torch import Tensor, nn
 
 from ganctl import DATA, GanctlError, ImageShape, sizes
 from ganctl_resnet.attention import SelfAttention
-from ganctl_resnet.blocks import DownBlock, FirstBlock, UpBlock, initialize, spectral
+from ganctl_resnet.blocks import DownBlock, FirstBlock, UpBlock, add_spectral_norm, initialize
 from ganctl_resnet.norm import BatchNorm, ConditionalBatchNorm
 
 Pool = Literal["sum", "mean"]
 
 
 class Generator(nn.Module):
-    """z, projected to a start of 4 to 7 pixels, then one residual block a doubling, BN, ReLU, conv 3×3, tanh.
+    """Project z to a feature map of 4 to 7 pixels and double its size with residual blocks; BN, ReLU, 3×3, tanh.
 
-    ``forward`` takes z, float N×``z_dim``, and with ``num_classes`` y, int64 N; it returns float N×C×H×W in
+    ``forward`` takes z, float N×``z_dim``, and (with ``num_classes``) y, int64 N, and returns float N×C×H×W in
     [−1, 1].
     """
 
     def __init__(
         self,
-        what: str,
+        component: str,
         image: ImageShape,
         z_dim: int,
         width: int | None,
@@ -38,17 +38,17 @@ class Generator(nn.Module):
         attention: int | None = None,
     ) -> None:
         super().__init__()
-        sizes.at_least(what, 1, width=width, max_width=max_width, attention=attention)
-        blocks, start = sizes.doublings(what, image)
+        sizes.at_least(component, 1, width=width, max_width=max_width, attention=attention)
+        blocks, start = sizes.doublings(component, image)
         widths = _widths(image, blocks + 1, width, max_width, small=256)[::-1]
         norm: Callable[[int], nn.Module] = BatchNorm
         if num_classes is not None:
-            norm = partial(ConditionalBatchNorm, num_classes=_classes(what, num_classes))
+            norm = partial(ConditionalBatchNorm, num_classes=_require_labels(component, num_classes))
         self.start = (widths[0], *start)
         self.project = nn.Linear(z_dim, widths[0] * start[0] * start[1])
         self.layers = nn.ModuleList()
         sides = [min(start) << block for block in range(blocks + 1)]
-        attend = _where(sides, image, attention)
+        attend = _attention_index(sides, image, attention)
         for block in range(blocks + 1):
             if block > 0:
                 self.layers.append(UpBlock(widths[block - 1], widths[block], norm, blocks))
@@ -59,7 +59,7 @@ class Generator(nn.Module):
         for layer in (self.project, self.to_image):
             initialize(layer)
         if spectral_norm:
-            self.apply(spectral)
+            self.apply(add_spectral_norm)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         h = self.project(z).view(-1, *self.start)
@@ -69,16 +69,16 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Residual blocks without normalization of activations, ReLU, a sum or mean over positions φ, w·φ + b.
+    """Residual blocks without activation normalization, ReLU, a sum or mean φ over positions, and the logit w·φ + b.
 
-    With ``num_classes`` the projection of Miyato & Koyama 2018 (arXiv:1802.05637), equation 4, is added: e_y·φ, with
-    an embedding e of the classes. ``forward`` takes x, float N×C×H×W in [−1, 1], and with ``num_classes`` y,
-    int64 N; it returns float32 N.
+    With ``num_classes``, the logit also includes the projection e_y·φ of Miyato & Koyama 2018 (arXiv:1802.05637),
+    equation 4, with a class embedding e. ``forward`` takes x, float N×C×H×W in [−1, 1], and (with ``num_classes``) y,
+    int64 N, and returns float32 N.
     """
 
     def __init__(
         self,
-        what: str,
+        component: str,
         image: ImageShape,
         width: int | None,
         max_width: int | None,
@@ -89,15 +89,15 @@ class Discriminator(nn.Module):
         attention: int | None = None,
     ) -> None:
         super().__init__()
-        sizes.at_least(what, 1, width=width, max_width=max_width, attention=attention)
-        sizes.doublings(what, image)  # any size that is served here has a generator to go with it
+        sizes.at_least(component, 1, width=width, max_width=max_width, attention=attention)
+        sizes.doublings(component, image)  # accept only sizes that the generator supports
         small = _is_small(image)
         sides = [min(image.height, image.width) // 2]
         while len(sides) < 2 if small else sides[-1] > 4 and sides[-1] % 2 == 0:
             sides.append(sides[-1] // 2)
         blocks = len(sides) + (2 if small else 1)
         widths = _widths(image, blocks, width, max_width, small=128)
-        attend = _where(sides, image, attention)
+        attend = _attention_index(sides, image, attention)
         self.layers = nn.Sequential(FirstBlock(image.channels, widths[0], blocks))
         for block in range(blocks):
             if block > 0:
@@ -110,14 +110,14 @@ class Discriminator(nn.Module):
         initialize(self.to_logit)
         self.embedding = None
         if num_classes is not None:
-            self.embedding = nn.Embedding(_classes(what, num_classes), widths[-1])
+            self.embedding = nn.Embedding(_require_labels(component, num_classes), widths[-1])
             nn.init.xavier_uniform_(self.embedding.weight)
         if spectral_norm:
-            self.apply(spectral)
+            self.apply(add_spectral_norm)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         h = F.relu(self.layers(x))
-        # A sum over hundreds of positions, and what is made of it, is too much for the 8 bits of bfloat16.
+        # The 8 bits of bfloat16 are too few for a sum over hundreds of positions and for the logit.
         with torch.autocast(x.device.type, enabled=False):
             h = h.float() if h.dtype == torch.bfloat16 else h
             phi = h.sum((2, 3)) if self.pool == "sum" else h.mean((2, 3))
@@ -132,14 +132,18 @@ def _is_small(image: ImageShape) -> bool:
 
 
 def _widths(image: ImageShape, count: int, width: int | None, max_width: int | None, small: int) -> list[int]:
-    """Channels from the image inwards: all alike up to 32 pixels, where papers have ``small``; else doubling."""
+    """Return the channels of each layer, starting next to the image.
+
+    Up to 32 pixels, all layers have the same width, by default ``small``, as in the papers. For larger images, the
+    width doubles with each layer.
+    """
     first = width or (small if _is_small(image) else 64)
     most = max_width or (first if _is_small(image) else 1024)
     return [min(first << block, most) for block in range(count)]
 
 
-def _where(sides: list[int], image: ImageShape, attention: int | None) -> int | None:
-    """Which feature map attends: the largest of at most ``attention`` pixels that is smaller than the image."""
+def _attention_index(sides: list[int], image: ImageShape, attention: int | None) -> int | None:
+    """Return the index of the largest feature map of at most ``attention`` pixels that is smaller than the image."""
     if attention is None:
         return None
     short = min(image.height, image.width)
@@ -147,11 +151,11 @@ def _where(sides: list[int], image: ImageShape, attention: int | None) -> int | 
     return sides.index(max(fitting) if fitting else min(sides))
 
 
-def _classes(what: str, num_classes: int) -> int:
+def _require_labels(component: str, num_classes: int) -> int:
     if num_classes < 1:
         raise GanctlError(
-            f"The {what} needs labels, and this dataset has none.",
-            "Choose data with labels (a folder of one folder a class), or a model without classes.",
+            f"The {component} needs labels, but this dataset has none.",
+            "Choose data with labels (such as a folder with one subfolder per class), or a model without classes.",
             status=DATA,
         )
     return num_classes

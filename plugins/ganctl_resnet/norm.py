@@ -1,4 +1,4 @@
-"""Batch normalization, plain and conditional, with one signature."""
+"""Unconditional and conditional batch normalization with the same signature."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class BatchNorm(nn.BatchNorm2d):
-    """Batch normalization that is handed the labels and does without."""
+    """Batch normalization that ignores labels."""
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
         return super().forward(x)
@@ -16,8 +16,8 @@ class BatchNorm(nn.BatchNorm2d):
 class ConditionalBatchNorm(nn.Module):
     """Batch normalization with a scale and a shift for each class (Dumoulin et al. 2017, arXiv:1610.07629).
 
-    BN(x)·γ_y + β_y over N×C×H×W, with γ = 1 and β = 0 to begin with; statistics are over the whole batch,
-    whatever its classes.
+    BN(x)·γ_y + β_y over N×C×H×W, initialized with γ = 1 and β = 0. Statistics are computed over the whole batch, not
+    per class. ``forward`` takes x, float N×C×H×W, and y, int64 N, and returns float N×C×H×W.
     """
 
     def __init__(self, channels: int, num_classes: int) -> None:

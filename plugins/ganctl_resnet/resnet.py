@@ -1,4 +1,4 @@
-"""Residual networks without attention: WGAN-GP's, SNGAN's and cGAN-PD's."""
+"""The residual networks of WGAN-GP, SNGAN and cGAN-PD."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def generator(
 ) -> nn.Module:
     """Gulrajani et al. 2017 (arXiv:1704.00028) and Miyato et al. 2018 (arXiv:1802.05957, tables 3 to 5).
 
-    z, projected to a start of 4 to 7 pixels; one residual block a doubling (BN, ReLU, nearest neighbor ×2,
-    conv 3×3, BN, ReLU, conv 3×3, plus the input through a 1×1 convolution); BN, ReLU, conv 3×3, tanh. At 32×32×3
-    with 128 inputs: 4,276,739 parameters. ``G(z, y)`` takes z, float N×``latent.dim``, and returns float N×C×H×W
-    in [−1, 1].
+    z is projected to a feature map of 4 to 7 pixels. Each residual block doubles the size: BN, ReLU, nearest-neighbor
+    ×2 upsampling, 3×3 convolution, BN, ReLU, 3×3 convolution, plus a 1×1 convolution of the input. The output layer is
+    BN, ReLU, a 3×3 convolution and tanh. At 32×32×3 with ``latent.dim`` 128, the network has 4,276,739 parameters.
+    ``G(z, y)`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1].
 
     Args:
-        width: channels next to the image. Unless given, 256 up to 32 pixels, 64 above.
-        max_width: each block further in has twice as many channels, up to this. Unless given, as many as width up
-            to 32 pixels (all blocks alike), 1024 above.
+        width: channels of the layer next to the image. By default, 256 up to 32 pixels and 64 for larger images.
+        max_width: maximum number of channels. The number doubles with each block away from the image. By default, equal
+            to width up to 32 pixels (all blocks have the same width) and 1024 for larger images.
         spectral_norm: divide the weights of each layer by their largest singular value.
 
     Raises:
-        GanctlError: a size that doublings from 4 to 7 pixels cannot reach, or an option out of its range.
+        GanctlError: if doublings from 4 to 7 pixels cannot reach the image size, or an option is out of range.
     """
     return networks.Generator(
         "resnet generator", image, latent.dim, width, max_width, spectral_norm=spectral_norm
@@ -47,18 +47,18 @@ def conditional_generator(
 ) -> nn.Module:
     """The ``resnet`` generator with conditional batch normalization (Miyato & Koyama 2018, arXiv:1802.05637).
 
-    Each block's two normalizations, BN(x)·γ_y + β_y, have a scale and a shift for each class. ``G(z, y)`` takes z,
+    The two normalizations of each block, BN(x)·γ_y + β_y, have a scale and a shift per class. ``G(z, y)`` takes z,
     float N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
 
     Args:
-        width: channels next to the image. Unless given, 256 up to 32 pixels, 64 above.
-        max_width: each block further in has twice as many channels, up to this. Unless given, as many as width up
-            to 32 pixels (all blocks alike), 1024 above.
+        width: channels of the layer next to the image. By default, 256 up to 32 pixels and 64 for larger images.
+        max_width: maximum number of channels. The number doubles with each block away from the image. By default, equal
+            to width up to 32 pixels (all blocks have the same width) and 1024 for larger images.
         spectral_norm: divide the weights of each layer by their largest singular value.
 
     Raises:
-        GanctlError: data without labels, a size that doublings from 4 to 7 pixels cannot reach, or an option out
-            of its range.
+        GanctlError: if the data has no labels, doublings from 4 to 7 pixels cannot reach the image size, or an option
+            is out of range.
     """
     return networks.Generator(
         "resnet-cbn generator",
@@ -78,22 +78,22 @@ def discriminator(
     spectral_norm: bool = False,
     pool: Pool = "mean",
 ) -> nn.Module:
-    """The critic of Gulrajani et al. 2017 (arXiv:1704.00028) and, with other options, SNGAN's (arXiv:1802.05957).
+    """Gulrajani et al. 2017 (arXiv:1704.00028) and, with other options, Miyato et al. 2018 (arXiv:1802.05957).
 
-    Residual blocks of two convolutions 3×3 without normalization of activations, halving by a mean over 2×2; ReLU,
-    pooling, one logit. Up to 32 pixels two halvings and two blocks that keep the size, above as many halvings
-    as leave at most 4 pixels or an odd number, and one block that keeps it. At 32×32×3: 1,053,825 parameters.
-    ``D(x, y)`` takes x, float N×C×H×W in [−1, 1], and returns float32 N.
+    Residual blocks with two 3×3 convolutions, without activation normalization, halve the size by 2×2 average pooling;
+    ReLU, pooling and one logit follow. Up to 32 pixels, there are two halvings and two blocks that keep the size. For
+    larger images, the size is halved until it is at most 4 pixels or odd, and one block keeps the size. At 32×32×3,
+    the network has 1,053,825 parameters. ``D(x, y)`` takes x, float N×C×H×W in [−1, 1], and returns float32 N.
 
     Args:
-        width: channels next to the image. Unless given, 128 up to 32 pixels, 64 above.
-        max_width: each block further in has twice as many channels, up to this. Unless given, as many as width up
-            to 32 pixels (all blocks alike), 1024 above.
+        width: channels of the layer next to the image. By default, 128 up to 32 pixels and 64 for larger images.
+        max_width: maximum number of channels. The number doubles with each block away from the image. By default, equal
+            to width up to 32 pixels (all blocks have the same width) and 1024 for larger images.
         spectral_norm: divide the weights of each layer by their largest singular value, as SNGAN does.
-        pool: over positions, before the logit: mean, as WGAN-GP has it, or sum, as SNGAN has it.
+        pool: pooling over positions before the logit: mean, as in WGAN-GP, or sum, as in SNGAN.
 
     Raises:
-        GanctlError: a size that doublings from 4 to 7 pixels cannot reach, or an option out of its range.
+        GanctlError: if doublings from 4 to 7 pixels cannot reach the image size, or an option is out of range.
     """
     return networks.Discriminator(
         "resnet discriminator", image, width, max_width, pool=pool, spectral_norm=spectral_norm
@@ -108,21 +108,21 @@ def projection_discriminator(
     spectral_norm: bool = True,
     pool: Pool = "sum",
 ) -> nn.Module:
-    """The ``resnet`` discriminator with a projection, Miyato & Koyama 2018 (arXiv:1802.05637), equation 4.
+    """The ``resnet`` discriminator with the label projection of Miyato & Koyama 2018 (arXiv:1802.05637), eq. 4.
 
-    D(x, y) = e_y·φ(x) + w·φ(x) + b, where φ is what the blocks make of x, pooled, and e an embedding of the
-    classes. ``D(x, y)`` takes x, float N×C×H×W in [−1, 1], and y, int64 N, and returns float32 N.
+    D(x, y) = e_y·φ(x) + w·φ(x) + b, where φ(x) is the pooled output of the blocks and e a class embedding.
+    ``D(x, y)`` takes x, float N×C×H×W in [−1, 1], and y, int64 N, and returns float32 N.
 
     Args:
-        width: channels next to the image. Unless given, 128 up to 32 pixels, 64 above.
-        max_width: each block further in has twice as many channels, up to this. Unless given, as many as width up
-            to 32 pixels (all blocks alike), 1024 above.
-        spectral_norm: divide the weights of each layer, the embedding too, by their largest singular value.
-        pool: over positions, before the logit: sum or mean.
+        width: channels of the layer next to the image. By default, 128 up to 32 pixels and 64 for larger images.
+        max_width: maximum number of channels. The number doubles with each block away from the image. By default, equal
+            to width up to 32 pixels (all blocks have the same width) and 1024 for larger images.
+        spectral_norm: divide the weights of each layer, including the embedding, by their largest singular value.
+        pool: pooling over positions before the logit: sum or mean.
 
     Raises:
-        GanctlError: data without labels, a size that doublings from 4 to 7 pixels cannot reach, or an option out
-            of its range.
+        GanctlError: if the data has no labels, doublings from 4 to 7 pixels cannot reach the image size, or an option
+            is out of range.
     """
     return networks.Discriminator(
         "resnet-projection discriminator",

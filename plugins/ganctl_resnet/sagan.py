@@ -1,4 +1,4 @@
-"""Residual networks with self-attention and spectral normalization on both sides: SAGAN's."""
+"""The residual networks of SAGAN, with self-attention and spectral normalization of G and D."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def generator(
     attention: int = 32,
     spectral_norm: bool = True,
 ) -> nn.Module:
-    """Zhang et al. 2019 (arXiv:1805.08318), without classes: ``sagan-cbn`` is the paper's own.
+    """Zhang et al. 2019 (arXiv:1805.08318), without classes. The paper's generator is ``sagan-cbn``.
 
     The ``resnet`` generator with spectral normalization and self-attention, y = γ·o + x, over one of its feature
-    maps; γ begins at 0. ``G(z, y)`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1].
+    maps. γ starts at 0. ``G(z, y)`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1].
 
     Args:
-        width: channels next to the image. Unless given, 256 up to 32 pixels, 64 above.
-        max_width: each block further in has twice as many channels, up to this. Unless given, as many as width up
-            to 32 pixels (all blocks alike), 1024 above.
-        attention: short side of the feature map that attends, in pixels: the largest of at most this and below the
-            image's own. Its cost grows with the fourth power.
+        width: channels of the layer next to the image. By default, 256 up to 32 pixels and 64 for larger images.
+        max_width: maximum number of channels. The number doubles with each block away from the image. By default, equal
+            to width up to 32 pixels (all blocks have the same width) and 1024 for larger images.
+        attention: maximum short side, in pixels, of the feature map with self-attention. The largest such feature map
+            that is smaller than the image is used. The cost grows with the fourth power of the side.
         spectral_norm: divide the weights of each layer by their largest singular value.
 
     Raises:
-        GanctlError: a size that doublings from 4 to 7 pixels cannot reach, or an option out of its range.
+        GanctlError: if doublings from 4 to 7 pixels cannot reach the image size, or an option is out of range.
     """
     return networks.Generator(
         "sagan generator",
@@ -57,16 +57,16 @@ def conditional_generator(
     ``G(z, y)`` takes z, float N×``latent.dim``, and y, int64 N, and returns float N×C×H×W in [−1, 1].
 
     Args:
-        width: channels next to the image. Unless given, 256 up to 32 pixels, 64 above.
-        max_width: each block further in has twice as many channels, up to this. Unless given, as many as width up
-            to 32 pixels (all blocks alike), 1024 above.
-        attention: short side of the feature map that attends, in pixels: the largest of at most this and below the
-            image's own. Its cost grows with the fourth power.
+        width: channels of the layer next to the image. By default, 256 up to 32 pixels and 64 for larger images.
+        max_width: maximum number of channels. The number doubles with each block away from the image. By default, equal
+            to width up to 32 pixels (all blocks have the same width) and 1024 for larger images.
+        attention: maximum short side, in pixels, of the feature map with self-attention. The largest such feature map
+            that is smaller than the image is used. The cost grows with the fourth power of the side.
         spectral_norm: divide the weights of each layer by their largest singular value.
 
     Raises:
-        GanctlError: data without labels, a size that doublings from 4 to 7 pixels cannot reach, or an option out
-            of its range.
+        GanctlError: if the data has no labels, doublings from 4 to 7 pixels cannot reach the image size, or an option
+            is out of range.
     """
     return networks.Generator(
         "sagan-cbn generator",
@@ -87,21 +87,21 @@ def discriminator(
     attention: int = 32,
     spectral_norm: bool = True,
 ) -> nn.Module:
-    """Zhang et al. 2019 (arXiv:1805.08318), without classes: ``sagan-projection`` is the paper's own.
+    """Zhang et al. 2019 (arXiv:1805.08318), without classes. The paper's discriminator is ``sagan-projection``.
 
     The ``resnet`` discriminator with spectral normalization, sum-pooling and self-attention over one of its feature
     maps. ``D(x, y)`` takes x, float N×C×H×W in [−1, 1], and returns float32 N.
 
     Args:
-        width: channels next to the image. Unless given, 128 up to 32 pixels, 64 above.
-        max_width: each block further in has twice as many channels, up to this. Unless given, as many as width up
-            to 32 pixels (all blocks alike), 1024 above.
-        attention: short side of the feature map that attends, in pixels: the largest of at most this and below the
-            image's own. Its cost grows with the fourth power.
+        width: channels of the layer next to the image. By default, 128 up to 32 pixels and 64 for larger images.
+        max_width: maximum number of channels. The number doubles with each block away from the image. By default, equal
+            to width up to 32 pixels (all blocks have the same width) and 1024 for larger images.
+        attention: maximum short side, in pixels, of the feature map with self-attention. The largest such feature map
+            that is smaller than the image is used. The cost grows with the fourth power of the side.
         spectral_norm: divide the weights of each layer by their largest singular value.
 
     Raises:
-        GanctlError: a size that doublings from 4 to 7 pixels cannot reach, or an option out of its range.
+        GanctlError: if doublings from 4 to 7 pixels cannot reach the image size, or an option is out of range.
     """
     return networks.Discriminator(
         "sagan discriminator",
@@ -127,16 +127,16 @@ def projection_discriminator(
     ``D(x, y)`` takes x, float N×C×H×W in [−1, 1], and y, int64 N, and returns float32 N.
 
     Args:
-        width: channels next to the image. Unless given, 128 up to 32 pixels, 64 above.
-        max_width: each block further in has twice as many channels, up to this. Unless given, as many as width up
-            to 32 pixels (all blocks alike), 1024 above.
-        attention: short side of the feature map that attends, in pixels: the largest of at most this and below the
-            image's own. Its cost grows with the fourth power.
-        spectral_norm: divide the weights of each layer, the embedding too, by their largest singular value.
+        width: channels of the layer next to the image. By default, 128 up to 32 pixels and 64 for larger images.
+        max_width: maximum number of channels. The number doubles with each block away from the image. By default, equal
+            to width up to 32 pixels (all blocks have the same width) and 1024 for larger images.
+        attention: maximum short side, in pixels, of the feature map with self-attention. The largest such feature map
+            that is smaller than the image is used. The cost grows with the fourth power of the side.
+        spectral_norm: divide the weights of each layer, including the embedding, by their largest singular value.
 
     Raises:
-        GanctlError: data without labels, a size that doublings from 4 to 7 pixels cannot reach, or an option out
-            of its range.
+        GanctlError: if the data has no labels, doublings from 4 to 7 pixels cannot reach the image size, or an option
+            is out of range.
     """
     return networks.Discriminator(
         "sagan-projection discriminator",

@@ -1,4 +1,4 @@
-"""Where the numbers and pictures of a training are shown, besides its own folder."""
+"""Trackers: destinations for the values and images of a training run, in addition to its folder."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ def register_trackers(register: ganctl.Register) -> None:
     register(
         "tensorboard",
         "ganctl_trackers.tensorboard:TensorBoard",
-        summary="Event files: tensorboard --logdir runs",
+        summary="TensorBoard event files, shown by: tensorboard --logdir runs",
     )

@@ -1,4 +1,4 @@
-"""TensorBoard scalars, pictures, and the settings as hyperparameters."""
+"""Scalars, images and hyperparameters for TensorBoard."""
 
 from __future__ import annotations
 
@@ -18,28 +18,29 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-#: Settings that say where and how often, not what: no hyperparameters.
-NO_HYPERPARAMETERS = {"data_root", "trackers", "metrics", "plugins", "force", "keep", "on_nan"}
+#: Settings that do not influence the result.
+NOT_HYPERPARAMETERS = {"data_root", "trackers", "metrics", "plugins", "force", "keep", "on_nan"}
 
 
 class TensorBoard(ganctl.Tracker):
-    """An event file in the run's folder ``tensorboard/``. Whatever an earlier session wrote from now on is void.
+    """Write an event file to ``tensorboard/`` in the run's folder.
 
-    Written at once and not by torch's SummaryWriter: that holds events back for two minutes, which a killed
-    process takes with it, and its thread prints a traceback when the disk is full.
+    Events that an earlier session wrote for ``first_step`` or later steps are discarded by TensorBoard. Every event is
+    written immediately. torch's SummaryWriter buffers events for up to two minutes, so that they are lost if the
+    process is killed, and its thread prints a traceback if the disk is full.
     """
 
     def __init__(self, folder: Path, first_step: int, config: Mapping[str, Any]) -> None:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-        # The name's second part orders the sessions; "tfevents" in it is how TensorBoard knows the file.
+        # TensorBoard recognizes the file by "tfevents" and orders the sessions by the time in its name.
         name = f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
         self.path = folder / "tensorboard" / name
         self.path.parent.mkdir(exist_ok=True)
         self._file: io.FileIO = self.path.open("wb", buffering=0)
         self._write(Event(step=first_step, file_version="brain.Event:2"))
         self._write(Event(step=first_step, session_log=SessionLog(status=SessionLog.START)))
-        self._write(Event(summary=_session(hyperparameters(config))))
+        self._write(Event(summary=_session_summary(hyperparameters(config))))
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
@@ -72,10 +73,10 @@ class TensorBoard(ganctl.Tracker):
 
 
 def hyperparameters(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
-    """The settings as TensorBoard takes them: one value a name, as ``batch_size`` and ``g_optimizer.lr``."""
+    """Return the settings as flat names and scalar values, such as ``batch_size`` and ``g_optimizer.lr``."""
     found: dict[str, Any] = {}
     for name, value in config.items():
-        if name not in NO_HYPERPARAMETERS:
+        if name not in NOT_HYPERPARAMETERS:
             options = value if isinstance(value, Mapping) else {"name": value}
             found.update({name if o == "name" else f"{name}.{o}": item for o, item in options.items()})
     return {k: v if isinstance(v, (bool, int, float, str)) else _text(v) for k, v in found.items()}
@@ -85,10 +86,10 @@ def _text(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value).lower()
 
 
-def _session(values: Mapping[str, bool | float | str]) -> Any:
-    """What the hparams plugin reads: this very folder is a session with these values.
+def _session_summary(values: Mapping[str, bool | float | str]) -> Any:
+    """Return the summary that the hparams plugin reads: the folder is a session with these hyperparameters.
 
-    SummaryWriter.add_hparams writes the same into a folder of its own, which is then listed as one run more.
+    SummaryWriter.add_hparams writes the same summary into a new folder, which TensorBoard would list as another run.
     """
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import metadata, plugin_data_pb2

@@ -1,4 +1,4 @@
-"""People's own pictures: a folder, or a zip of one. Sub-folders are classes."""
+"""A dataset of images in a folder or zip file, with subfolders as classes."""
 
 from __future__ import annotations
 
@@ -18,32 +18,34 @@ from typing import Literal
 from PIL import Image
 
 import ganctl
-from ganctl_vision.opening import from_folder, from_zip
+from ganctl_vision.open_image import from_folder, from_zip
 
-#: Formats that Pillow lists but does not decode itself, or not without running another program.
+#: Formats that Pillow registers but cannot decode without a plugin or another program.
 NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
 
 
 def folder(root: Path, path: str, channels: Literal[1, 3] | None = None) -> ganctl.Dataset:
-    """Your own pictures, in any format that Pillow reads and of any size.
+    """Your own images of any size and any format that Pillow can read.
 
-    Pictures in sub-folders get the sub-folder's name as their class. Files that cannot be read are left out
-    and named.
+    The class of an image is the name of its subfolder. Unreadable files are reported and skipped.
 
     Args:
-        path: The folder, or a zip of one. "--data PATH" is short for this dataset with that path.
-        channels: 1 makes all pictures gray, 3 all colored. By default 1 if every picture is gray, else 3.
+        path: the folder or zip file. "--data PATH" is short for this dataset with that path.
+        channels: 1 converts all images to grayscale, 3 to RGB. By default, 1 if every image is grayscale, otherwise 3.
+
+    Raises:
+        GanctlError: if ``path`` does not exist.
     """
     given = Path(path).expanduser()
     if not given.exists() and (root / given).exists():
         given = root / given
     if not given.exists():
-        raise _error(f"There is no folder or zip '{path}'.", _near(given))
+        raise _error(f"There is no folder or zip file '{path}'.", _suggestion(given))
     return Folder(given.resolve(), channels)
 
 
 class Folder(ganctl.Dataset):
-    """The pictures under ``path``."""
+    """A dataset of the images in ``path``, a folder or a zip file."""
 
     def __init__(self, path: Path, channels: int | None) -> None:
         self.path = path
@@ -65,19 +67,19 @@ class Folder(ganctl.Dataset):
         if self.path.is_dir():
             files, opener = list(_walk(self.path, notes)), partial(from_folder, folder=str(self.path))
         else:
-            files, opener = _entries(self.path), partial(from_zip, archive=str(self.path))
+            files, opener = _zip_entries(self.path), partial(from_zip, archive=str(self.path))
         known = _extensions()
         names = sorted((n for n in files if os.path.splitext(n)[1].lower() in known), key=_natural)
         others = sorted(set(files) - set(names))
         if not names:
             raise _error(
-                f"There is no picture in {self.path}: it is empty."
+                f"There are no images in {self.path}: it is empty."
                 if not others
-                else f"There is no picture in {self.path}: {_kinds(others)}.",
-                "Pictures are told by their extension: .png, .jpg, .webp, .bmp, .gif, .tif and others.",
+                else f"There are no images in {self.path}, only: {_count_extensions(others)}.",
+                "Use image files with a known extension, such as .png, .jpg, .webp, .bmp, .gif or .tif.",
             )
         if others:
-            notes.append(f"In {self.path} what is no picture was passed over: {_kinds(others)}.")
+            notes.append(f"Skipped files in {self.path} that are not images: {_count_extensions(others)}.")
         labels, classes = _classes(names)
         return ganctl.ImageFiles(
             names=names, open=opener, labels=labels, classes=classes, channels=self.channels, notes=notes
@@ -85,13 +87,13 @@ class Folder(ganctl.Dataset):
 
 
 def _walk(folder: Path, notes: list[str]) -> dict[str, os.stat_result]:
-    """All files below ``folder`` by their path in it, hidden ones left out. Links are followed."""
+    """Return all files in ``folder`` and its subfolders by relative path, except hidden files. Follow links."""
     files: dict[str, os.stat_result] = {}
     seen = set()
     unreadable: list[OSError] = []
     for where, folders, names in os.walk(folder, followlinks=True, onerror=unreadable.append):
         real = os.path.realpath(where)
-        if real in seen:  # a link to a folder above itself
+        if real in seen:  # a link to a parent folder
             folders.clear()
             continue
         seen.add(real)
@@ -99,41 +101,46 @@ def _walk(folder: Path, notes: list[str]) -> dict[str, os.stat_result]:
         below = os.path.relpath(where, folder)
         for name in names:
             if not _hidden(name):
-                with contextlib.suppress(OSError):  # a link to nowhere
+                with contextlib.suppress(OSError):  # a broken link
                     found = os.stat(os.path.join(where, name))
-                    if stat.S_ISREG(found.st_mode):  # to open a pipe would wait for ever
+                    if stat.S_ISREG(found.st_mode):  # opening a pipe would block forever
                         files[name if below == "." else f"{below}{os.sep}{name}"] = found
     for error in unreadable:
         if error.filename == str(folder):
-            raise _error(f"The folder {folder} cannot be read: {error.strerror}.", "") from error
-        notes.append(f"The folder {error.filename} cannot be read and is left out: {error.strerror}.")
+            raise _error(
+                f"The folder {folder} cannot be read: {error.strerror}.", "Check its permissions."
+            ) from error
+        notes.append(f"Skipped the folder {error.filename}, which cannot be read: {error.strerror}.")
     return files
 
 
-def _entries(path: Path) -> list[str]:
-    """Names of all files in a zip, hidden ones left out."""
+def _zip_entries(path: Path) -> list[str]:
+    """Return the names of all files in a zip file, except hidden files."""
     try:
         with zipfile.ZipFile(path) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         if isinstance(error, OSError):
-            raise _error(f"{path} cannot be read: {error.strerror or error}.", "") from error
+            raise _error(
+                f"{path} cannot be read: {error.strerror or error}.", "Check its permissions."
+            ) from error
         with open(path, "rb") as file:
             is_zip = file.read(2) == b"PK"
         if is_zip or path.suffix.lower() == ".zip":
             raise _error(
-                f"The zip {path} is damaged: {error}.", "Copy or download it again; 'unzip -t' checks it."
+                f"The zip file {path} is damaged: {error}.",
+                "Copy or download it again; check it with: unzip -t",
             ) from error
         raise _error(
-            f"{path} is neither a folder nor a zip.",
-            "Give the folder that the pictures are in. Other archives must be unpacked first.",
+            f"{path} is neither a folder nor a zip file.",
+            "Specify the folder that contains the images. Extract other archives first.",
         ) from error
     infos = [info for info in infos if not any(_hidden(part) for part in info.filename.split("/"))]
     locked = [info.filename for info in infos if info.flag_bits & 0x1]
     if locked:
         raise _error(
-            f"The zip {path} is encrypted ({len(locked):,} of {len(infos):,} files, such as {locked[0]}).",
-            "Unpack it with its password and give the folder instead.",
+            f"The zip file {path} is encrypted ({len(locked):,} of {len(infos):,} files, such as {locked[0]}).",
+            "Extract it with its password and specify the folder instead.",
         )
     return list(dict.fromkeys(info.filename for info in infos))
 
@@ -148,11 +155,14 @@ def _extensions() -> set[str]:
 
 
 def _classes(names: Sequence[str]) -> tuple[list[int] | None, tuple[str, ...]]:
-    """Labels by the first folder on the way that has brothers; None if there is none, or loose pictures too."""
+    """Return labels and class names from the outermost folder level that contains more than one folder.
+
+    Labels are None if there is no such level, or if some images are outside of these folders.
+    """
     paths = [tuple(re.split(r"[/\\]", name)) for name in names]
     depth = 0
     while len({path[: depth + 1] for path in paths}) == 1 and len(paths[0]) > depth + 1:
-        depth += 1  # one folder around everything, as most zips have
+        depth += 1  # a single folder that contains everything, as in most zip files
     if any(len(path) <= depth + 1 for path in paths):
         return None, ()
     classes = sorted({path[depth] for path in paths})
@@ -161,27 +171,31 @@ def _classes(names: Sequence[str]) -> tuple[list[int] | None, tuple[str, ...]]:
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:
-    """Sorts 2.png before 10.png."""
+    """Return a sort key that sorts 2.png before 10.png."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), part) if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def _kinds(files: Iterable[str]) -> str:
-    """What there is in place of pictures: "3 .txt, 1 .csv"."""
+def _count_extensions(files: Iterable[str]) -> str:
+    """Return the number of files by extension, such as "3 .txt, 1 .csv"."""
     kinds = Counter(os.path.splitext(name)[1].lower() or "without extension" for name in files)
     common = [f"{count:,} {kind}" for kind, count in kinds.most_common(5)]
     return ", ".join(common) + (", …" if len(kinds) > 5 else "")
 
 
-def _near(path: Path) -> str:
-    where = path.absolute().parent
-    if not where.is_dir():
-        return f"There is no folder {where} either."
+def _suggestion(path: Path) -> str:
+    parent = path.absolute().parent
+    if not parent.is_dir():
+        return f"Check the path: there is no folder {parent} either."
     try:
-        near = difflib.get_close_matches(path.name, os.listdir(where), n=1)
+        near = difflib.get_close_matches(path.name, os.listdir(parent), n=1)
     except OSError:
         near = []
-    return f"Did you mean '{path.parent / near[0]}'?" if near else f"It was looked for in {where}."
+    return (
+        f"Did you mean '{path.parent / near[0]}'?"
+        if near
+        else f"Check the path; the folder searched is {parent}."
+    )
 
 
 def _error(message: str, hint: str) -> ganctl.GanctlError:

@@ -1,4 +1,4 @@
-"""Digits that ganctl draws itself: something to train on at once, without a download."""
+"""A dataset of drawn digits that needs no download."""
 
 from __future__ import annotations
 
@@ -8,24 +8,31 @@ import PIL
 from PIL import features
 
 import ganctl
-from ganctl_vision.drawing import VERSION, draw
+from ganctl_vision.draw_glyph import VERSION, draw
 
 
 def glyphs(n: int = 10_000, seed: int = 0) -> ganctl.Dataset:
-    """Digits 0 to 9 in Pillow's own font under random shift, turn, slant, size, weight and bend.
+    """Digits 0 to 9 in Pillow's default font with random shift, rotation, slant, size, stroke width and bend.
 
     Args:
-        n: How many. A larger set begins with the smaller one of the same seed.
-        seed: Another seed, other glyphs.
+        n: number of images. For the same seed, a smaller dataset is a prefix of a larger one.
+        seed: seed of the random variations.
+
+    Raises:
+        GanctlError: if ``n`` is below 1.
     """
     if n < 1:
         raise ganctl.GanctlError(
-            f"glyphs: n is {n}; it must be at least 1.", "The default is 10000.", status=ganctl.USAGE
+            f"glyphs: n is {n}; it must be at least 1.",
+            "Leave 'n' out for the default, 10000.",
+            status=ganctl.USAGE,
         )
     return Glyphs(n, seed)
 
 
 class Glyphs(ganctl.Dataset):
+    """A dataset of ``n`` glyphs, 28×28 gray, with labels 0 to 9."""
+
     def __init__(self, n: int, seed: int) -> None:
         self.n = n
         self.seed = seed
@@ -40,8 +47,8 @@ class Glyphs(ganctl.Dataset):
     def read(self) -> ganctl.ImageFiles:
         if not features.check("freetype2"):
             raise ganctl.GanctlError(
-                f"glyphs needs a Pillow with FreeType; this one ({PIL.__version__}) was built without.",
-                "Install a ready-made one: pip install --force-reinstall --only-binary :all: pillow",
+                f"glyphs requires Pillow with FreeType, but Pillow {PIL.__version__} was built without FreeType.",
+                "Install a prebuilt Pillow: pip install --force-reinstall --only-binary :all: pillow",
                 status=ganctl.DATA,
             )
         return ganctl.ImageFiles(

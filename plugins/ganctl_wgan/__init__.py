@@ -1,4 +1,4 @@
-"""Wasserstein GANs: three ways to keep D smooth, with fully connected, convolutional and residual networks."""
+"""Wasserstein GANs with fully connected, convolutional and residual networks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganctl import Spec
 
 @ganctl.hookimpl
 def register_models(register: Callable[[ganctl.Model], None]) -> None:
-    # A gradient of D for each image has no meaning where D mixes the images of a batch: no BatchNorm in D.
+    # D has no BatchNorm, because the losses need the gradient of D for each image separately.
     for suffix, kind, G, D in (
         ("", "fully connected", Spec("mlp", hidden=(128, 256, 512, 1024)), Spec("mlp", hidden=(512, 256))),
         ("-dcgan", "convolutional", Spec("dcgan"), Spec("dcgan", norm="none")),
@@ -19,7 +19,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
         register(
             ganctl.Model(
                 name=f"wgan{suffix}",
-                summary=f"Wasserstein GAN, weights clipped; {kind}",
+                summary=f"Wasserstein GAN with weight clipping; {kind}",
                 generator=G,
                 discriminator=D,
                 loss=Spec("wgan", clip=0.01),
@@ -64,7 +64,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="wgan-gp-resnet",
-            summary="Wasserstein GAN with gradient penalty; ResNets, as for CIFAR-10",
+            summary="Wasserstein GAN with gradient penalty; ResNets of the paper's CIFAR-10 experiment",
             generator=Spec("resnet"),
             discriminator=Spec("resnet", pool="mean"),
             loss=Spec("wgan-gp", gp_weight=10.0),

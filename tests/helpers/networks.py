@@ -1,4 +1,4 @@
-"""What the tests of networks share."""
+"""Helpers for tests of networks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,22 @@ def make(
     num_classes: int = 10,
     latent: Latent | None = None,
 ) -> nn.Module:
-    """The registered network, as ``ganctl train`` would build it."""
+    """Build a registered network as ``ganctl train`` does."""
     factory = discovery.registry().get(kind, name).load()
     resolved = options.resolve(f"{kind} '{name}'", factory, given or {})
     return options.call(factory, resolved, image=image, latent=latent or Normal(12), num_classes=num_classes)
 
 
 def parameters(network: nn.Module) -> int:
+    """Return the number of parameters."""
     return sum(p.numel() for p in network.parameters())
 
 
+def layer_types(network: nn.Module) -> list[str]:
+    """Return the class names of all modules without children, in order."""
+    return [type(module).__name__ for module in network.modules() if not list(module.children())]
+
+
 def images(n: int, image: ImageShape) -> torch.Tensor:
+    """Return random images in [−1, 1], float N×C×H×W."""
     return torch.rand(n, *image) * 2 - 1

@@ -25,7 +25,7 @@ R3GAN = {"image_size": 8, "generator": SMALL_R3GAN, "discriminator": SMALL_R3GAN
 AUTOENCODER = {"image_size": 8, "discriminator": {"width": 8}}
 
 
-#: Model → what makes it small. A new model needs a line here.
+#: Model → settings that make it small. Every new model needs an entry.
 TINY: dict[str, dict[str, Any]] = {
     "acgan": UPSAMPLE,
     "began": AUTOENCODER,
@@ -47,7 +47,7 @@ TINY: dict[str, dict[str, Any]] = {
     "sagan": RESIDUAL,
     "sngan": RESIDUAL,
     "softmax-gan": MLP,
-    "wgan": {**MLP, "n_critic": 2},  # several updates of D in a step, for one of those that have them
+    "wgan": {**MLP, "n_critic": 2},  # one model is tested with several D updates per step
     "wgan-dcgan": DCGAN,
     "wgan-div": MLP,
     "wgan-div-dcgan": DCGAN,

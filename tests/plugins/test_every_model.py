@@ -1,4 +1,4 @@
-"""Every registered model trains, at a size that a CPU does in seconds, and goes on as if it had never stopped."""
+"""Every registered model trains at a small size and resumes as if it had never been interrupted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganctl.plugin import discovery
 from ganctl.runs import checkpoint
 
 STEPS, STOPPED = 200, 180
-# 100 images in batches of 8: both lengths end inside an epoch, and STOPPED inside a line of the metrics.
+# With 100 images in batches of 8, both lengths end within an epoch, and STOPPED is between two log lines.
 SETTINGS: dict[str, Any] = {
     "data": {"name": "glyphs", "n": 100},
     "image_size": 8,
@@ -29,31 +29,29 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def test_every_model_is_here() -> None:
+def test_every_registered_model_is_tested() -> None:
     assert sorted(TINY) == discovery.registry().names("model")
 
 
 @pytest.mark.parametrize("model", sorted(TINY))
-def test_trains_and_goes_on(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_and_resuming(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "ganctl.rendering.curves.draw", lambda *_: None
-    )  # a second each, and not what is tested here
+    monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *_: None)  # slow and not tested here
     settings = {**SETTINGS, **TINY[model]}
-    whole = ganctl.train(model, out=tmp_path / "whole", steps=STEPS, quiet=True, **settings)
+    uninterrupted = ganctl.train(model, out=tmp_path / "uninterrupted", steps=STEPS, quiet=True, **settings)
 
-    lines = whole.losses
+    lines = uninterrupted.losses
     assert lines[-1]["step"] == STEPS
     assert all(math.isfinite(value) for line in lines for value in line.values())
-    engine = checkpoint.load(whole.checkpoints[-1])["engine"]
-    began = checkpoint.load(whole.checkpoints[0])["engine"]
+    engine = checkpoint.load(uninterrupted.checkpoints[-1])["engine"]
+    initial = checkpoint.load(uninterrupted.checkpoints[0])["engine"]
     for network in ("G", "D"):
         weights = {k: v for k, v in engine[network].items() if v.is_floating_point()}
         assert all(v.isfinite().all() for v in weights.values())
-        assert any(not torch.equal(v, began[network][k]) for k, v in weights.items())
+        assert any(not torch.equal(v, initial[network][k]) for k, v in weights.items())
 
-    (middle,) = (path for path in whole.checkpoints if path.name == f"step-{STOPPED:08d}.pt")
-    torch.manual_seed(99)  # whatever the process did before must not matter
-    gone_on = ganctl.train(resume_from=middle, quiet=True)
-    assert gone_on.path != whole.path
-    assert_same_run(whole, gone_on)
+    (middle,) = (path for path in uninterrupted.checkpoints if path.name == f"step-{STOPPED:08d}.pt")
+    torch.manual_seed(99)  # the state of the process must not influence the result
+    resumed = ganctl.train(resume_from=middle, quiet=True)
+    assert resumed.path != uninterrupted.path
+    assert_same_run(uninterrupted, resumed)

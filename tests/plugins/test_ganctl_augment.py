@@ -1,4 +1,4 @@
-"""ganctl_augment: what each operation does to hand-made images, how often, and what reaches the gradient."""
+"""Tests of ganctl_augment: effect, frequency and gradients of each operation."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ganctl.testing.findings import Broken
 from ganctl.training.engine import Engine
 
 NAMES = ["diffaug", "ada"]
-#: One group of ada at a time.
+#: Options that enable only one group of ada.
 BLIT = {"geometry": False, "color": False}
 GEOMETRY = {"blit": False, "color": False}
 COLOR = {"blit": False, "geometry": False}
@@ -37,27 +37,27 @@ def make(name: str, **given: Any) -> nn.Module:
 
 
 def strong(name: str) -> nn.Module:
-    """With every operation applied to every image."""
+    """Return the augmentation with every operation applied to every image."""
     return make(name, p=1.0) if name == "ada" else make(name)
 
 
-def pictures(n: int, channels: int = 3, height: int = 8, width: int = 8, **how: Any) -> Tensor:
+def random_images(n: int, channels: int = 3, height: int = 8, width: int = 8, **how: Any) -> Tensor:
     return torch.rand(n, channels, height, width, **how) * 2 - 1
 
 
 def numbered(n: int, side: int) -> Tensor:
-    """One image of all different values, none of them 0, n times: n×1×side×side."""
+    """Return n copies of an image whose pixels are distinct and nonzero: n×1×side×side."""
     return (1 + torch.arange(side * side)).float().view(1, 1, side, side).expand(n, -1, -1, -1)
 
 
-def share_is(found: Tensor, expected: float) -> bool:
-    """Whether a share of independent trials is within four standard deviations of ``expected``."""
+def frequency_is(found: Tensor, expected: float) -> bool:
+    """Check that the frequency in independent trials is within four standard deviations of ``expected``."""
     deviation = math.sqrt(expected * (1 - expected) / found.numel())
     return abs(found.double().mean().item() - expected) < 4 * deviation
 
 
 def std_is(found: Tensor, expected: float) -> bool:
-    """Whether normal values have mean 0 and this standard deviation, within four standard errors."""
+    """Check that normal values have mean 0 and this standard deviation, within four standard errors."""
     n = found.numel()
     return abs(found.mean().item()) < 4 * expected / math.sqrt(n) and abs(found.std().item() - expected) < (
         4 * expected / math.sqrt(2 * n)
@@ -70,8 +70,8 @@ def std_is(found: Tensor, expected: float) -> bool:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("shape", [(5, 3, 8, 8), (5, 1, 7, 10), (1, 3, 1, 2), (2, 2, 4, 4)])
-def test_shape_and_dtype_are_kept(name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    x = pictures(*shape, dtype=torch.float64).to(dtype)
+def test_shape_and_dtype_are_preserved(name: str, dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    x = random_images(*shape, dtype=torch.float64).to(dtype)
     before = x.clone()
     y = strong(name)(x)
     assert y.shape == x.shape
@@ -81,8 +81,8 @@ def test_shape_and_dtype_are_kept(name: str, dtype: torch.dtype, shape: tuple[in
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_autocast_changes_nothing(name: str) -> None:
-    x, augment = pictures(6), strong(name)
+def test_autocast_does_not_change_the_result(name: str) -> None:
+    x, augment = random_images(6), strong(name)
     results = []
     for enabled in (False, True):
         torch.manual_seed(1)
@@ -93,23 +93,23 @@ def test_autocast_changes_nothing(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_gradients_with_respect_to_x_twice(name: str, channels: int) -> None:
+def test_first_and_second_derivatives_with_respect_to_x(name: str, channels: int) -> None:
     augment = strong(name)
 
     def fixed(x: Tensor) -> Tensor:
         torch.manual_seed(2)
         return augment(x)
 
-    x = pictures(2, channels, 5, 4, dtype=torch.float64).requires_grad_()
+    x = random_images(2, channels, 5, 4, dtype=torch.float64).requires_grad_()
     assert not torch.equal(fixed(x), x)
     assert torch.autograd.gradcheck(fixed, (x,))
     assert torch.autograd.gradgradcheck(fixed, (x,))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_gradient_penalty_trains_d_through_it(name: str) -> None:
+def test_gradient_penalty_reaches_weights_of_d(name: str) -> None:
     augment, D = strong(name), nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.LazyLinear(1))
-    x = pictures(4).requires_grad_()
+    x = random_images(4).requires_grad_()
     (gradient,) = torch.autograd.grad(D(augment(x)).sum(), x, create_graph=True)
     gradient.square().sum().backward()
     assert all(
@@ -119,19 +119,19 @@ def test_a_gradient_penalty_trains_d_through_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_seed_decides_and_images_differ(name: str) -> None:
-    x, augment = pictures(1).expand(8, -1, -1, -1), strong(name)
+def test_result_depends_on_the_seed_and_differs_between_images(name: str) -> None:
+    x, augment = random_images(1).expand(8, -1, -1, -1), strong(name)
     torch.manual_seed(3)
-    one, other = augment(x), augment(x)
+    first, second = augment(x), augment(x)
     torch.manual_seed(3)
-    assert torch.equal(augment(x), one)
-    assert not torch.equal(one, other)
-    assert all(not torch.equal(a, b) for a, b in itertools.combinations(one, 2))
+    assert torch.equal(augment(x), first)
+    assert not torch.equal(first, second)
+    assert all(not torch.equal(a, b) for a, b in itertools.combinations(first, 2))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_leaves_the_device(name: str) -> None:
-    x, augment = pictures(4).requires_grad_(), strong(name)
+    x, augment = random_images(4).requires_grad_(), strong(name)
     adaptive = make("ada")
     logits = torch.randn(4)
     with pytest.raises(Broken), on_device("here"):
@@ -145,11 +145,11 @@ def test_nothing_leaves_the_device(name: str) -> None:
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("name", NAMES)
-def test_is_captured_as_a_cuda_graph(name: str) -> None:
+def test_capture_as_cuda_graph(name: str) -> None:
     if not torch.cuda.is_available():
-        pytest.skip("needs CUDA")
+        pytest.skip("requires CUDA")
     augment = make(name).cuda()
-    x, logits = pictures(8).cuda().requires_grad_(), torch.ones(8, device="cuda")
+    x, logits = random_images(8).cuda().requires_grad_(), torch.ones(8, device="cuda")
 
     def step() -> tuple[Tensor, Tensor]:
         if name == "ada":
@@ -180,14 +180,14 @@ def test_is_captured_as_a_cuda_graph(name: str) -> None:
 
 
 def test_empty_policy_is_the_identity() -> None:
-    x = pictures(4)
+    x = random_images(4)
     assert torch.equal(make("diffaug", policy=())(x), x)
     assert torch.equal(make("diffaug", policy="")(x), x)
 
 
-def test_unknown_operation_is_named() -> None:
-    with pytest.raises(GanctlError, match="no operation 'color'") as error:
-        make("diffaug", policy="translation,color")
+def test_unknown_operation_is_rejected() -> None:
+    with pytest.raises(GanctlError, match="no operation 'sharpen'") as error:
+        make("diffaug", policy="translation,sharpen")
     assert error.value.status == USAGE
     assert "color, translation, cutout" in error.value.hint
 
@@ -197,10 +197,10 @@ def test_policy_is_applied_in_order() -> None:
     last = make("diffaug", policy="color,cutout")(x)
     first = make("diffaug", policy="cutout,color")(x)
     assert all((image == 0).any() for image in last)
-    assert not any((image == 0).any() for image in first)  # brightness came after
+    assert not any((image == 0).any() for image in first)  # brightness was changed afterwards
 
 
-def test_translation_moves_whole_images_by_at_most_an_eighth() -> None:
+def test_translation_shifts_by_at_most_an_eighth() -> None:
     x = numbered(800, 16)
     padded = F.pad(x[:1], (2, 2, 2, 2))
     moved = {
@@ -215,10 +215,10 @@ def test_translation_moves_whole_images_by_at_most_an_eighth() -> None:
     assert max(count.values()) < 3 * 800 / 25
 
 
-def test_translation_of_each_side_and_of_small_images() -> None:
-    wide = make("diffaug", policy="translation")(torch.ones(64, 1, 4, 32))
-    assert (wide == wide[:, :, :1]).all()  # an eighth of 4 rows is no row
-    assert {int((row == 0).sum()) for row in wide[:, 0, 0]} == {0, 1, 2, 3, 4}
+def test_translation_range_depends_on_each_side() -> None:
+    shifted = make("diffaug", policy="translation")(torch.ones(64, 1, 4, 32))
+    assert (shifted == shifted[:, :, :1]).all()  # an eighth of 4 rows is less than one row
+    assert {int((row == 0).sum()) for row in shifted[:, 0, 0]} == {0, 1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("side", [8, 7, 6])
@@ -230,18 +230,18 @@ def test_cutout_is_a_rectangle_of_half_the_side(side: int) -> None:
     assert ((y == 0) | (y == 1)).all()
     rows, columns = cut.any(2), cut.any(1)
     assert torch.equal(cut, rows.unsqueeze(2) & columns.unsqueeze(1))
-    for seen in (rows, columns):
-        lengths = seen.sum(1)
+    for covered in (rows, columns):
+        lengths = covered.sum(1)
         assert lengths.max() == half
         assert lengths.min() >= half // 2
-        inside = ~seen[:, 0] & ~seen[:, -1]
+        inside = ~covered[:, 0] & ~covered[:, -1]
         assert (lengths[inside] == half).all()
-        assert seen.any(0).all()  # everywhere, corners too
-        assert (seen.int().diff(dim=1).abs().sum(1) <= 2).all()  # in one piece
+        assert covered.any(0).all()  # every position, including corners
+        assert (covered.int().diff(dim=1).abs().sum(1) <= 2).all()  # contiguous
 
 
-def test_diffaug_color_has_the_papers_ranges() -> None:
-    # Light and dark pixels about 0, with one color cast: brightness, contrast and saturation can be read off.
+def test_diffaug_color_has_the_ranges_of_the_paper() -> None:
+    # Light and dark pixels around 0 with a color cast, from which brightness, contrast and saturation can be computed.
     x = torch.tensor([0.5, -0.5]).view(1, 1, 1, 2) + torch.tensor([0.3, -0.3, 0.0]).view(1, 3, 1, 1)
     y = make("diffaug", policy="color")(x.expand(4000, -1, -1, -1)).double()
     brightness = y.mean((1, 2, 3))
@@ -257,55 +257,55 @@ def test_diffaug_color_has_the_papers_ranges() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_color_of_gray_images_stays_gray(name: str) -> None:
+def test_gray_images_stay_gray(name: str) -> None:
     only_color: dict[str, Any] = {"policy": "color"} if name == "diffaug" else {"p": 1.0, **COLOR}
     augment = make(name, **only_color)
-    gray = pictures(32, 1)
-    as_colors = augment(gray.expand(-1, 3, -1, -1))
-    assert torch.allclose(as_colors, as_colors[:, :1].expand_as(as_colors), atol=1e-5)
-    for image, after in zip(gray, augment(gray), strict=True):  # one line: a·x + b
+    gray = random_images(32, 1)
+    as_rgb = augment(gray.expand(-1, 3, -1, -1))
+    assert torch.allclose(as_rgb, as_rgb[:, :1].expand_as(as_rgb), atol=1e-5)
+    for image, after in zip(gray, augment(gray), strict=True):  # an affine map: a·x + b
         slope = (after[0, 0, 1] - after[0, 0, 0]) / (image[0, 0, 1] - image[0, 0, 0])
         assert torch.allclose(after, slope * image + (after - slope * image).mean(), atol=1e-4)
 
 
-# ada: where the pixels go
+# ada: geometry
 
 
-def test_p_0_is_the_identity_to_the_bit() -> None:
+def test_p_0_is_exactly_the_identity() -> None:
     for shape in ((4, 3, 8, 8), (4, 1, 7, 10), (2, 3, 33, 20)):
-        x = pictures(*shape)
+        x = random_images(*shape)
         assert torch.equal(make("ada")(x), x)
         assert torch.equal(make("ada", p=1.0, blit=False, geometry=False, color=False)(x), x)
 
 
-def test_flip_only_when_asked() -> None:
-    x = pictures(1, side := 3, side, side).expand(2000, -1, -1, -1)  # too small to be moved by an eighth
+def test_flip_option() -> None:
+    x = random_images(1, side := 3, side, side).expand(2000, -1, -1, -1)  # too small for a shift by an eighth
     y = make("ada", p=0.6, rotate=False, **BLIT)(x)
     flipped = (y == x.flip(3)).flatten(1).all(1)
     assert ((y == x).flatten(1).all(1) | flipped).all()
-    assert share_is(flipped, 0.3)  # with probability p it is drawn, one of two
+    assert frequency_is(flipped, 0.3)  # applied with probability p, and half of the samples are flips
     assert torch.equal(make("ada", p=1.0, rotate=False, flip=False, **BLIT)(x), x)
 
 
-def test_turns_by_90_degrees_are_exact() -> None:
-    x = pictures(1, 3, 3, 3).expand(4000, -1, -1, -1)
+def test_rotations_by_90_degrees_are_exact() -> None:
+    x = random_images(1, 3, 3, 3).expand(4000, -1, -1, -1)
     y = make("ada", p=0.8, flip=False, **BLIT)(x)
-    turned = torch.stack([(y == x.rot90(k, (2, 3))).flatten(1).all(1) for k in range(4)])
-    assert turned.any(0).all()
+    rotated = torch.stack([(y == x.rot90(k, (2, 3))).flatten(1).all(1) for k in range(4)])
+    assert rotated.any(0).all()
     for k in (1, 2, 3):
-        assert share_is(turned[k], 0.2)
+        assert frequency_is(rotated[k], 0.2)
 
 
-def test_flip_and_turn_reach_all_eight_positions() -> None:
-    x = pictures(1, 1, 3, 3)
+def test_flips_and_rotations_reach_all_eight_orientations() -> None:
+    x = random_images(1, 1, 3, 3)
     y = make("ada", p=1.0, **BLIT)(x.expand(400, -1, -1, -1))
-    positions = [image.rot90(k, (2, 3)) for image in (x, x.flip(3)) for k in range(4)]
-    count = [int((y == position).flatten(1).all(1).sum()) for position in positions]
+    orientations = [image.rot90(k, (2, 3)) for image in (x, x.flip(3)) for k in range(4)]
+    count = [int((y == orientation).flatten(1).all(1).sum()) for orientation in orientations]
     assert sum(count) == 400
     assert min(count) > 20
 
 
-def test_moves_by_whole_pixels_up_to_an_eighth_and_mirrors_the_border() -> None:
+def test_shifts_by_whole_pixels_up_to_an_eighth_with_reflection() -> None:
     x = numbered(600, 16)
     y = make("ada", p=0.5, rotate=False, flip=False, **BLIT)(x)
     padded = F.pad(x[:1], (2, 2, 2, 2), mode="reflect")
@@ -315,12 +315,12 @@ def test_moves_by_whole_pixels_up_to_an_eighth_and_mirrors_the_border() -> None:
     }
     assert torch.stack(list(at.values())).any(0).all()
     assert all(found.any() for found in at.values())
-    # Rounded from ±2: a quarter of the draws is 0 on an axis.
-    assert share_is(at[0, 0], 0.5 + 0.5 / 16)
+    # Values in ±2 are rounded, so a quarter of the samples is 0 along each axis.
+    assert frequency_is(at[0, 0], 0.5 + 0.5 / 16)
 
 
-def maps(n: int, side: int, **given: Any) -> tuple[Tensor, Tensor]:
-    """The n affine maps that ada's geometry draws for square images: matrices n×2×2, offsets n×2; x, then y."""
+def sample_affine_maps(n: int, side: int, **given: Any) -> tuple[Tensor, Tensor]:
+    """Return n affine maps of ada's geometry for square images: matrices n×2×2 and offsets n×2, x before y."""
     row, column = make("ada", **GEOMETRY, **given)._sources(torch.empty(n, 1, side, side))
     source, m = torch.stack([column, row], 1).double(), side // 2
     middle = source[:, :, m, m]
@@ -328,8 +328,8 @@ def maps(n: int, side: int, **given: Any) -> tuple[Tensor, Tensor]:
     return torch.stack([across, down], -1), middle - (side - 1) / 2
 
 
-def test_scale_stretch_and_moves_have_the_papers_spread() -> None:
-    matrix, offset = maps(4000, 33, p=1.0, rotate=False)
+def test_scale_stretch_and_shifts_have_the_deviations_of_the_paper() -> None:
+    matrix, offset = sample_affine_maps(4000, 33, p=1.0, rotate=False)
     assert (matrix[:, 0, 1] == 0).all()
     assert (matrix[:, 1, 0] == 0).all()
     across, down = matrix[:, 0, 0], matrix[:, 1, 1]
@@ -339,23 +339,23 @@ def test_scale_stretch_and_moves_have_the_papers_spread() -> None:
     assert std_is(offset[:, 1] / down / 33, 0.125)
 
 
-def test_turns_by_any_angle_and_each_with_probability_p() -> None:
-    matrix, _ = maps(2000, 9, p=1.0)
+def test_rotations_by_any_angle_with_probability_p() -> None:
+    matrix, _ = sample_affine_maps(2000, 9, p=1.0)
     angle = torch.atan2(matrix[:, 1, 0] - matrix[:, 0, 1], matrix[:, 0, 0] + matrix[:, 1, 1])
     for quadrant in range(4):
-        assert share_is(((angle + math.pi) // (math.pi / 2)) == quadrant, 0.25)
-    matrix, _ = maps(4000, 9, p=0.4)
-    assert share_is(matrix[:, 0, 1].abs() > 1e-6, 0.4)
+        assert frequency_is(((angle + math.pi) // (math.pi / 2)) == quadrant, 0.25)
+    matrix, _ = sample_affine_maps(4000, 9, p=0.4)
+    assert frequency_is(matrix[:, 0, 1].abs() > 1e-6, 0.4)
 
 
-def test_geometry_of_an_image_is_left_alone_with_the_product_of_the_chances() -> None:
-    p, x = 0.3, pictures(1, 1, 6, 6).expand(4000, -1, -1, -1)
+def test_probability_that_geometry_does_not_change_an_image() -> None:
+    p, x = 0.3, random_images(1, 1, 6, 6).expand(4000, -1, -1, -1)
     same = (make("ada", p=p, **GEOMETRY)(x) == x).flatten(1).all(1)
-    assert share_is(same, (1 - p) ** 4)  # scale, turns (twice, together p), stretch, move
+    assert frequency_is(same, (1 - p) ** 4)  # scale, rotations (two, together p), stretch, shift
 
 
 def test_resampling_agrees_with_grid_sample() -> None:
-    x = pictures(6, 3, 12, 12, dtype=torch.float64)
+    x = random_images(6, 3, 12, 12, dtype=torch.float64)
     augment = make("ada", p=1.0, **GEOMETRY)
     torch.manual_seed(5)
     row, column = augment._sources(x)
@@ -369,24 +369,24 @@ def test_resampling_agrees_with_grid_sample() -> None:
 # ada: color
 
 
-def color_maps(n: int, p: float) -> tuple[Tensor, Tensor]:
-    """The n affine maps of colors, matrices n×3×3 and offsets n×3, read off black and the three primaries."""
+def sample_color_maps(n: int, p: float) -> tuple[Tensor, Tensor]:
+    """Return n affine maps of colors, matrices n×3×3 and offsets n×3, computed from black and the three primaries."""
     corners = torch.cat([torch.zeros(3, 1), torch.eye(3)], 1).double().view(1, 3, 1, 4)
     y = make("ada", p=p, **COLOR)(corners.expand(n, -1, -1, -1)).squeeze(2)
     return y[:, :, 1:] - y[:, :, :1], y[:, :, 0]
 
 
-def test_color_has_the_papers_operations_and_spread() -> None:
+def test_color_has_the_operations_and_deviations_of_the_paper() -> None:
     n = 4000
-    matrix, offset = color_maps(n, p=1.0)
-    luma = matrix.sum((1, 2)) / 3  # gray to gray: contrast, negative for a luma flip
+    matrix, offset = sample_color_maps(n, p=1.0)
+    luma = matrix.sum((1, 2)) / 3  # factor along the gray axis: contrast, negative for an inversion
     assert torch.allclose(matrix.sum(1), luma.view(n, 1).expand(n, 3), atol=1e-5)
     assert torch.allclose(matrix.sum(2), luma.view(n, 1).expand(n, 3), atol=1e-5)
-    assert share_is(luma < 0, 0.5)
+    assert frequency_is(luma < 0, 0.5)
     assert std_is(luma.abs().log2(), 0.5)
     assert torch.allclose(offset, offset[:, :1].expand(n, 3), atol=1e-5)
     assert std_is(offset[:, 0] / luma, 0.2)
-    # What is left at right angles to gray is a rotation, larger or smaller.
+    # The component orthogonal to gray is a scaled rotation.
     chroma = matrix - luma.view(n, 1, 1) / 3
     size = (chroma.square().sum((1, 2)) / 2).sqrt()
     assert std_is((size / luma.abs()).log2(), 1.0)
@@ -396,24 +396,24 @@ def test_color_has_the_papers_operations_and_spread() -> None:
     sine = (chroma[:, 1, 0] - chroma[:, 0, 1]) / size * math.sqrt(3) / 2
     assert torch.allclose(cosine.square() + sine.square(), torch.ones(n).double(), atol=1e-4)
     for quadrant in range(4):
-        assert share_is((torch.atan2(sine, cosine) + math.pi) // (math.pi / 2) == quadrant, 0.25)
+        assert frequency_is((torch.atan2(sine, cosine) + math.pi) // (math.pi / 2) == quadrant, 0.25)
 
 
-def test_color_is_drawn_per_image_with_probability_p() -> None:
+def test_color_is_applied_per_image_with_probability_p() -> None:
     p = 0.2
-    matrix, offset = color_maps(4000, p)
+    matrix, offset = sample_color_maps(4000, p)
     plain = (matrix == torch.eye(3)).flatten(1).all(1) & (offset == 0).all(1)
-    assert share_is(plain, (1 - p) ** 4 * (1 - p / 2))  # half of the luma flips are none
-    assert share_is(offset[:, 0] != 0, p)
-    assert share_is(matrix.sum((1, 2)) < 0, p / 2)
+    assert frequency_is(plain, (1 - p) ** 4 * (1 - p / 2))  # half of the inversions have no effect
+    assert frequency_is(offset[:, 0] != 0, p)
+    assert frequency_is(matrix.sum((1, 2)) < 0, p / 2)
 
 
-def test_gray_images_have_brightness_contrast_and_negative() -> None:
+def test_gray_images_get_brightness_contrast_and_inversion() -> None:
     n = 4000
     corners = torch.tensor([0.0, 1.0], dtype=torch.float64).view(1, 1, 1, 2)
     y = make("ada", p=1.0, **COLOR)(corners.expand(n, -1, -1, -1)).flatten(1)
     luma = y[:, 1] - y[:, 0]
-    assert share_is(luma < 0, 0.5)
+    assert frequency_is(luma < 0, 0.5)
     assert std_is(luma.abs().log2(), 0.5)
     assert std_is(y[:, 0] / luma, 0.2)
 
@@ -421,33 +421,33 @@ def test_gray_images_have_brightness_contrast_and_negative() -> None:
 # ada: p
 
 
-def watch(augment: nn.Module, times: int, logits: Tensor) -> float:
+def observe(augment: nn.Module, times: int, logits: Tensor) -> float:
     for _ in range(times):
         augment.observe(logits)
     return float(augment.p)
 
 
-def test_p_follows_how_sure_d_is_of_reals() -> None:
-    sure = torch.full((50,), 2.5)
-    unsure = torch.tensor([1.0, -1.0]).repeat(25)
-    augment = make("ada", kimg=2.0)  # a batch of 50 is 1/40 of the way
-    assert watch(augment, 3, sure) == 0
-    assert watch(augment, 1, sure) == pytest.approx(0.1)
-    assert watch(augment, 8, sure) == pytest.approx(0.3)
-    assert watch(augment, 4, unsure) == pytest.approx(0.2)
-    assert watch(augment, 36, sure) == 1
-    assert watch(augment, 4, unsure) == pytest.approx(0.9)
-    assert watch(augment, 80, -sure) == 0
+def test_p_follows_the_sign_of_logits_of_reals() -> None:
+    confident = torch.full((50,), 2.5)
+    uncertain = torch.tensor([1.0, -1.0]).repeat(25)
+    augment = make("ada", kimg=2.0)  # a batch of 50 changes p by 1/40
+    assert observe(augment, 3, confident) == 0
+    assert observe(augment, 1, confident) == pytest.approx(0.1)
+    assert observe(augment, 8, confident) == pytest.approx(0.3)
+    assert observe(augment, 4, uncertain) == pytest.approx(0.2)
+    assert observe(augment, 36, confident) == 1
+    assert observe(augment, 4, uncertain) == pytest.approx(0.9)
+    assert observe(augment, 80, -confident) == 0
 
 
-def test_p_goes_from_0_to_1_in_kimg() -> None:
+def test_p_rises_from_0_to_1_within_kimg() -> None:
     augment = make("ada", kimg=0.8, adjust_every=1)
-    reached = [watch(augment, 1, torch.ones(8)) for _ in range(100)]
+    reached = [observe(augment, 1, torch.ones(8)) for _ in range(100)]
     assert reached[-1] == pytest.approx(1)
     assert reached[49] == pytest.approx(0.5)
 
 
-def test_target_is_on_the_mean_over_the_batches() -> None:
+def test_target_applies_to_the_mean_over_batches() -> None:
     augment = make("ada", kimg=1.0)
     for logits in ([9.0] * 10, [9.0] * 10, [9.0] * 10, [-9.0] * 10):  # mean of the signs 0.5
         augment.observe(torch.tensor(logits))
@@ -458,38 +458,40 @@ def test_target_is_on_the_mean_over_the_batches() -> None:
     assert augment.p == pytest.approx(0.04)
 
 
-def test_observe_takes_what_d_gives() -> None:
+def test_observe_accepts_any_logits() -> None:
     augment = make("ada", kimg=1.0, adjust_every=1)
-    assert watch(augment, 1, torch.ones(10, 1, dtype=torch.bfloat16)) == pytest.approx(0.01)
-    assert watch(augment, 1, torch.full((10,), float("nan"))) == 0  # no certainty, and no NaN that stays
-    assert watch(augment, 1, torch.ones(10, requires_grad=True)) == pytest.approx(0.01)
+    assert observe(augment, 1, torch.ones(10, 1, dtype=torch.bfloat16)) == pytest.approx(0.01)
+    assert (
+        observe(augment, 1, torch.full((10,), float("nan"))) == 0
+    )  # NaN counts as sign 0 and does not persist
+    assert observe(augment, 1, torch.ones(10, requires_grad=True)) == pytest.approx(0.01)
 
 
-def test_p_decides_how_much_is_augmented() -> None:
-    augment, x = make("ada", kimg=1.0, adjust_every=1), pictures(40)
+def test_larger_p_augments_more_images() -> None:
+    augment, x = make("ada", kimg=1.0, adjust_every=1), random_images(40)
     assert torch.equal(augment(x), x)
-    watch(augment, 50, torch.ones(40))
+    observe(augment, 50, torch.ones(40))
     assert not (augment(x) == x).flatten(1).all(1).any()
 
 
-def test_a_fixed_p_stays() -> None:
+def test_fixed_p_does_not_change() -> None:
     augment = make("ada", p="0.25")
-    assert watch(augment, 8, torch.ones(1000)) == 0.25
+    assert observe(augment, 8, torch.ones(1000)) == 0.25
 
 
-def test_state_goes_through_a_checkpoint() -> None:
-    one, two = make("ada", kimg=1.0), make("ada", kimg=1.0)
-    watch(one, 6, torch.ones(10))  # between two changes of p
-    assert set(one.state_dict()) == {"p", "signs", "images", "batches"}
-    two.load_state_dict(one.state_dict())
-    assert watch(two, 2, torch.ones(10)) == watch(one, 2, torch.ones(10)) == pytest.approx(0.08)
+def test_state_dict_restores_the_state() -> None:
+    original, restored = make("ada", kimg=1.0), make("ada", kimg=1.0)
+    observe(original, 6, torch.ones(10))  # between two changes of p
+    assert set(original.state_dict()) == {"p", "signs", "images", "batches"}
+    restored.load_state_dict(original.state_dict())
+    assert observe(restored, 2, torch.ones(10)) == observe(original, 2, torch.ones(10)) == pytest.approx(0.08)
     assert not make("diffaug").state_dict()
 
 
 @pytest.mark.parametrize(
     "given", [{"p": 1.5}, {"p": -0.1}, {"target": 2.0}, {"kimg": 0.0}, {"adjust_every": 0}, {"p": "often"}]
 )
-def test_options_that_cannot_be(given: dict[str, Any]) -> None:
+def test_invalid_options_are_rejected(given: dict[str, Any]) -> None:
     with pytest.raises(GanctlError, match=next(iter(given))) as error:
         make("ada", **given)
     assert error.value.status == USAGE
@@ -500,7 +502,7 @@ def test_options_that_cannot_be(given: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_trains(name: str, precision: str) -> None:
+def test_training_step_with_augmentation(name: str, precision: str) -> None:
     G = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
     D = nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0))
     augment = make(name, kimg=0.06, adjust_every=1, target=-1.0) if name == "ada" else make(name)
@@ -524,7 +526,7 @@ def test_trains(name: str, precision: str) -> None:
     assert all(value.isfinite() for value in report.values())
     for old, new in zip(before, (*G.parameters(), *D.parameters()), strict=True):
         assert not torch.equal(old, new)
-    if name == "ada":  # 48 of 60 reals have been shown to D
+    if name == "ada":  # D has seen 48 of the 60 reals
         assert augment.p == pytest.approx(0.8)
 
 

@@ -1,4 +1,4 @@
-"""ganctl_autoencoder: a discriminator that reconstructs."""
+"""Tests of ganctl_autoencoder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganctl.errors import USAGE
 
 @pytest.mark.parametrize("size", [8, 28, 32])
 @pytest.mark.parametrize("colors", [1, 3])
-def test_it_returns_an_image_like_its_input(size: int, colors: int) -> None:
+def test_output_has_the_shape_of_the_input(size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     D = make("discriminator", "autoencoder", image, {"width": 4})
     x = images(3, image)
@@ -23,26 +23,26 @@ def test_it_returns_an_image_like_its_input(size: int, colors: int) -> None:
     assert torch.equal(D.eval()(x), D(x, torch.tensor([1, 2, 3])))
 
 
-def test_the_code_on_demand() -> None:
+def test_with_code_also_returns_the_code() -> None:
     image = ImageShape(1, 16, 20)
     D = make("discriminator", "autoencoder", image, {"width": 4, "code": 7, "with_code": True}).eval()
     x = images(3, image)
     reconstruction, code = D(x)
     assert (reconstruction.shape, code.shape) == (x.shape, (3, 7))
-    # All that the reconstruction knows of x is in the code.
+    # The reconstruction depends only on the code.
     assert torch.equal(D.decode(code), reconstruction)
     assert torch.equal(D.encode(x), code)
 
 
-def test_parameters_are_those_of_pytorch_gan() -> None:
-    """Counted from its began.py at 32×32×1."""
+def test_number_of_parameters_equals_pytorch_gan() -> None:
+    """The expected number is that of began.py at 32×32×1."""
     down, length = 9 * 64 + 64, 64 * 16 * 16
     inner = length * 32 + 32 + 2 * 32 + 32 * length + length + 2 * length
     D = make("discriminator", "autoencoder", ImageShape(1, 32, 32))
     assert parameters(D) == down + inner + 9 * 64 + 1
 
 
-def test_without_batch_norm_images_stay_apart() -> None:
+def test_without_batch_norm_images_are_independent() -> None:
     image = ImageShape(1, 8, 8)
     for batch_norm in (True, False):
         D = make("discriminator", "autoencoder", image, {"width": 4, "batch_norm": batch_norm})
@@ -52,7 +52,7 @@ def test_without_batch_norm_images_stay_apart() -> None:
         assert gradient[1:].any().item() == batch_norm
 
 
-def test_it_learns_to_reconstruct() -> None:
+def test_reconstruction_error_decreases_in_training() -> None:
     torch.manual_seed(0)
     image = ImageShape(1, 8, 8)
     D = make("discriminator", "autoencoder", image, {"width": 8, "code": 4})
@@ -69,20 +69,20 @@ def test_it_learns_to_reconstruct() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "given", "says"),
+    ("size", "given", "message"),
     [
         (27, {}, "divisible by 2"),
         (28, {"width": 0}, "width is 0"),
         (28, {"code": -1}, "code is -1"),
     ],
 )
-def test_bad_options_and_sizes(size: int, given: dict[str, Any], says: str) -> None:
-    with pytest.raises(GanctlError, match=says) as caught:
+def test_invalid_options_and_sizes_are_rejected(size: int, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanctlError, match=message) as caught:
         make("discriminator", "autoencoder", ImageShape(1, size, size), given)
     assert caught.value.status == USAGE
 
 
-def test_built_alike_from_one_seed_and_restored() -> None:
+def test_same_seed_gives_same_network_and_state_dict_restores_it() -> None:
     image = ImageShape(1, 8, 8)
 
     def build(seed: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""ganctl_conditional: networks that are told, or find out, what they draw."""
+"""Tests of ganctl_conditional."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.networks import images, make, parameters
+from helpers.networks import images, layer_types, make, parameters
 from torch import nn
 
 from ganctl import GanctlError, ImageShape, Model
@@ -16,7 +16,7 @@ from ganctl.errors import DATA, USAGE
 from ganctl.latent import Codes, Normal
 from ganctl.plugin import discovery, options
 
-LABELLED = [
+CONDITIONAL = [
     ("generator", "cgan"),
     ("discriminator", "cgan"),
     ("generator", "acgan"),
@@ -25,41 +25,38 @@ LABELLED = [
 Y = torch.tensor([0, 9, 4])
 
 
-def kinds(network: nn.Module) -> list[str]:
-    return [type(m).__name__ for m in network.modules() if not list(m.children())]
-
-
 def linear(*widths: int) -> int:
+    """Return the number of parameters of an MLP."""
     return sum(a * b + b for a, b in pairwise(widths))
 
 
-def test_cgan_is_pytorch_gans() -> None:
-    """Counted from its cgan.py at 32×32×1: embeddings of 10 classes by 10, z of 100."""
+def test_cgan_layers_equal_pytorch_gan() -> None:
+    """The expected layers are those of cgan.py at 32×32×1, with 10 classes, 10-d embeddings and 100-d z."""
     image = ImageShape(1, 32, 32)
     G = make("generator", "cgan", image, latent=Normal(100))
     D = make("discriminator", "cgan", image)
     assert parameters(G) == 100 + linear(110, 128, 256, 512, 1024, 1024) + 2 * (256 + 512 + 1024)
     assert parameters(D) == 100 + linear(1034, 512, 512, 512, 1)
     hidden = ["Linear", "BatchNorm1d", "LeakyReLU"]
-    assert kinds(G) == ["Embedding", "Linear", "LeakyReLU", *hidden * 3, "Linear", "Tanh"]
+    assert layer_types(G) == ["Embedding", "Linear", "LeakyReLU", *hidden * 3, "Linear", "Tanh"]
     hidden = ["Linear", "Dropout", "LeakyReLU"]
-    assert kinds(D) == ["Embedding", "Linear", "LeakyReLU", *hidden * 2, "Linear"]
+    assert layer_types(D) == ["Embedding", "Linear", "LeakyReLU", *hidden * 2, "Linear"]
     assert {m.p for m in D.modules() if isinstance(m, nn.Dropout)} == {0.4}
 
 
-def test_acgan_and_infogan_are_pytorch_gans() -> None:
-    """CONV-G and CONV-D (1,049,985 and 98,113 at 32×32×1) and what is added to them."""
+def test_acgan_and_infogan_layers_equal_pytorch_gan() -> None:
+    """The networks are those of dcgan-upsample, 1,049,985 and 98,113 parameters, with an embedding or a second head."""
     image = ImageShape(1, 32, 32)
     assert parameters(make("generator", "acgan", image, latent=Normal(100))) == 1_049_985 + 10 * 100
     assert parameters(make("discriminator", "acgan", image)) == 98_113 + 512 * 10 + 10
     Q = make("discriminator", "infogan", image, latent=Codes())
     assert parameters(Q) == 98_113 + 512 * 12 + 12
     block = ["Conv2d", "LeakyReLU", "Dropout2d"]
-    assert kinds(Q) == [*block, *[*block, "BatchNorm2d"] * 3, "Flatten", "Linear", "Linear"]
+    assert layer_types(Q) == [*block, *[*block, "BatchNorm2d"] * 3, "Flatten", "Linear", "Linear"]
 
 
 @pytest.mark.parametrize("image", [ImageShape(1, 28, 28), ImageShape(3, 16, 24), ImageShape(4, 5, 7)])
-def test_cgan_serves_any_size(image: ImageShape) -> None:
+def test_cgan_supports_any_image_size(image: ImageShape) -> None:
     G, D = make("generator", "cgan", image), make("discriminator", "cgan", image)
     x = G(torch.randn(3, 12), Y)
     assert x.shape == (3, *image)
@@ -71,7 +68,7 @@ def test_cgan_serves_any_size(image: ImageShape) -> None:
 
 @pytest.mark.parametrize("size", [16, 32, 48])
 @pytest.mark.parametrize("colors", [1, 3])
-def test_acgan_shapes(size: int, colors: int) -> None:
+def test_acgan_output_shapes_and_range(size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     G, D = make("generator", "acgan", image), make("discriminator", "acgan", image)
     x = G(torch.randn(3, 12), Y)
@@ -83,8 +80,8 @@ def test_acgan_shapes(size: int, colors: int) -> None:
     assert all(p.grad is not None for p in (*G.parameters(), *D.parameters()))
 
 
-def test_the_classifier_of_acgan_returns_logits() -> None:
-    """PyTorch-GAN's takes a softmax before a cross-entropy, which takes another."""
+def test_acgan_class_head_returns_logits() -> None:
+    """PyTorch-GAN applies softmax before the cross-entropy, which applies it again."""
     torch.manual_seed(0)
     image = ImageShape(1, 32, 32)
     _, classes = make("discriminator", "acgan", image)(images(16, image) * 9)
@@ -104,29 +101,31 @@ def test_acgan_multiplies_z_by_the_embedding() -> None:
 
 
 @pytest.mark.parametrize(("categorical", "continuous"), [(10, 2), ((10, 5), 1), (0, 3), (4, 0)])
-def test_infogan_guesses_as_many_codes_as_the_latent_has(categorical: Any, continuous: int) -> None:
+def test_infogan_code_head_has_the_size_of_the_codes(categorical: Any, continuous: int) -> None:
     latent = Codes(7, categorical, continuous)
     image = ImageShape(1, 16, 16)
-    logits, guess = make("discriminator", "infogan", image, latent=latent, num_classes=0)(images(3, image))
-    assert (logits.shape, guess.shape) == ((3,), (3, latent.dim - 7))
+    logits, predicted = make("discriminator", "infogan", image, latent=latent, num_classes=0)(
+        images(3, image)
+    )
+    assert (logits.shape, predicted.shape) == ((3,), (3, latent.dim - 7))
 
 
-def test_infogan_without_codes_says_what_to_do() -> None:
+def test_infogan_without_codes_is_rejected_with_a_hint() -> None:
     with pytest.raises(GanctlError, match="this latent has none") as caught:
         make("discriminator", "infogan", ImageShape(1, 32, 32))
     assert caught.value.status == USAGE
     assert "--latent codes" in caught.value.hint
 
 
-@pytest.mark.parametrize(("kind", "name"), LABELLED)
-def test_without_labels_it_says_so(kind: str, name: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), CONDITIONAL)
+def test_missing_labels_are_rejected(kind: str, name: str) -> None:
     with pytest.raises(GanctlError, match=f"The {name} {kind} needs labels") as caught:
         make(kind, name, ImageShape(1, 32, 32), num_classes=0)
     assert caught.value.status == DATA
 
 
-@pytest.mark.parametrize(("kind", "name"), LABELLED[:3])
-def test_answers_depend_on_the_label(kind: str, name: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), CONDITIONAL[:3])
+def test_output_depends_on_the_label(kind: str, name: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(1, 16, 16)
     network = make(kind, name, image).eval()
@@ -137,7 +136,7 @@ def test_answers_depend_on_the_label(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["acgan", "infogan"])
-def test_discriminators_with_heads_do_not_look_at_the_label(name: str) -> None:
+def test_discriminators_with_heads_ignore_the_label(name: str) -> None:
     image = ImageShape(1, 16, 16)
     D = make("discriminator", name, image, latent=Codes()).eval()
     x = images(3, image)
@@ -153,7 +152,9 @@ def test_discriminators_with_heads_do_not_look_at_the_label(name: str) -> None:
         ("discriminator", "infogan", 16, "--image-size 16 or --image-size 32"),
     ],
 )
-def test_a_size_it_cannot_serve_names_those_that_work(kind: str, name: str, factor: int, hint: str) -> None:
+def test_unsupported_size_is_rejected_with_supported_sizes(
+    kind: str, name: str, factor: int, hint: str
+) -> None:
     with pytest.raises(GanctlError, match=f"divisible by {factor}") as caught:
         make(kind, name, ImageShape(1, 30, 30), latent=Codes())
     assert caught.value.status == USAGE
@@ -161,7 +162,7 @@ def test_a_size_it_cannot_serve_names_those_that_work(kind: str, name: str, fact
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "given", "says"),
+    ("kind", "name", "given", "message"),
     [
         ("generator", "cgan", {"hidden": "128,0"}, r"hidden is \(128, 0\)"),
         ("discriminator", "cgan", {"hidden": ""}, r"hidden is \(\)"),
@@ -173,20 +174,20 @@ def test_a_size_it_cannot_serve_names_those_that_work(kind: str, name: str, fact
         ("discriminator", "infogan", {"norm": "layer"}, "norm is 'layer'"),
     ],
 )
-def test_bad_options(kind: str, name: str, given: dict[str, Any], says: str) -> None:
-    with pytest.raises(GanctlError, match=says) as caught:
+def test_invalid_options_are_rejected(kind: str, name: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanctlError, match=message) as caught:
         make(kind, name, ImageShape(1, 32, 32), given, latent=Codes())
     assert caught.value.status == USAGE
 
 
 @pytest.mark.parametrize("name", ["acgan", "infogan"])
-def test_norm_none_leaves_no_batch_norm(name: str) -> None:
+def test_norm_none_removes_batch_norm(name: str) -> None:
     D = make("discriminator", name, ImageShape(1, 32, 32), {"norm": "none"}, latent=Codes())
-    assert "BatchNorm2d" not in kinds(D)
+    assert "BatchNorm2d" not in layer_types(D)
 
 
-@pytest.mark.parametrize(("kind", "name"), [*LABELLED, ("discriminator", "infogan")])
-def test_copied_saved_and_built_alike(kind: str, name: str) -> None:
+@pytest.mark.parametrize(("kind", "name"), [*CONDITIONAL, ("discriminator", "infogan")])
+def test_network_is_reproduced_by_seed_state_dict_and_copy(kind: str, name: str) -> None:
     image = ImageShape(1, 16, 16)
 
     def build(seed: int) -> nn.Module:
@@ -199,14 +200,14 @@ def test_copied_saved_and_built_alike(kind: str, name: str) -> None:
     other.load_state_dict(network.state_dict())
     x = torch.randn(3, 16) if kind == "generator" else images(3, image)
     with torch.no_grad():
-        expected, *answers = (net(x, Y) for net in (network, other, copy.deepcopy(network)))
-    for answer in answers:
-        pairs = zip(expected, answer, strict=True) if isinstance(answer, tuple) else [(expected, answer)]
+        expected, *outputs = (net(x, Y) for net in (network, other, copy.deepcopy(network)))
+    for output in outputs:
+        pairs = zip(expected, output, strict=True) if isinstance(output, tuple) else [(expected, output)]
         assert all(torch.equal(a, b) for a, b in pairs)
 
 
 @pytest.mark.parametrize(("name", "loss"), [("cgan", "lsgan"), ("acgan", "acgan"), ("infogan", "infogan")])
-def test_models(name: str, loss: str) -> None:
+def test_models_use_published_settings(name: str, loss: str) -> None:
     registry = discovery.registry()
     model: Model = registry.get("model", name).load()
     assert (model.loss.name, model.batch_size) == (loss, 64)
@@ -218,14 +219,16 @@ def test_models(name: str, loss: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "norm", "blind"), [(16, "batch", True), (16, "none", False), (32, "batch", False)]
+    ("size", "norm", "same_mean"), [(16, "batch", True), (16, "none", False), (32, "batch", False)]
 )
-def test_batch_norm_at_16_is_blind(size: int, norm: str, blind: bool) -> None:
-    """As its help says: over a batch of single pixels, the mean logit is the same whatever the images."""
+def test_batch_norm_at_16_gives_every_batch_the_same_mean_logit(
+    size: int, norm: str, same_mean: bool
+) -> None:
+    """At 16×16, the last layer has one pixel per image, so batch normalization removes the mean over the batch."""
     torch.manual_seed(0)
     image = ImageShape(1, size, size)
     D = make("discriminator", "acgan", image, {"norm": norm, "dropout": 0}).double()
     for p in D.parameters():
         nn.init.normal_(p, std=0.3)
     dark, bright = (D((images(16, image) * 0.1 + shift).double())[0].mean() for shift in (-0.9, 0.9))
-    assert torch.isclose(dark, bright, rtol=1e-6) == blind
+    assert torch.isclose(dark, bright, rtol=1e-6) == same_mean

@@ -1,4 +1,4 @@
-"""ganctl_dcgan: the convolutional networks and their two models."""
+"""Tests of ganctl_dcgan."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import networks
+from helpers.networks import layer_types, parameters
 from torch import nn
 from torch.nn.functional import conv2d, interpolate
 
@@ -27,30 +29,20 @@ def _one_thread() -> None:
 def make(
     kind: str, name: str, image: ImageShape, given: dict[str, Any] | None = None, z_dim: int = 100
 ) -> nn.Module:
-    factory = discovery.registry().get(kind, name).load()
-    resolved = options.resolve(f"{kind} '{name}'", factory, given or {})
-    return options.call(factory, resolved, image=image, latent=Normal(z_dim), num_classes=0)
-
-
-def parameters(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
-
-
-def kinds(network: nn.Module) -> list[str]:
-    return [type(m).__name__ for m in network.modules() if not list(m.children())]
+    return networks.make(kind, name, image, given, latent=Normal(z_dim), num_classes=0)
 
 
 def channels(network: nn.Module) -> list[int]:
     return [m.out_channels for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
 
 
-def test_dcgan_has_the_published_parameters() -> None:
+def test_dcgan_has_the_published_number_of_parameters() -> None:
     image = ImageShape(3, 64, 64)
     assert parameters(make("generator", "dcgan", image)) == 3_576_704
     assert parameters(make("discriminator", "dcgan", image)) == 2_765_568
 
 
-def test_dcgan_upsample_has_the_published_parameters() -> None:
+def test_dcgan_upsample_has_the_published_number_of_parameters() -> None:
     image = ImageShape(1, 32, 32)
     assert parameters(make("generator", "dcgan-upsample", image)) == 1_049_985
     assert parameters(make("discriminator", "dcgan-upsample", image)) == 98_113
@@ -61,25 +53,25 @@ def test_dcgan_layers_at_64() -> None:
     G, D = make("generator", "dcgan", image), make("discriminator", "dcgan", image)
     assert channels(G) == [512, 256, 128, 64, 3]
     assert channels(D) == [64, 128, 256, 512, 1]
-    assert kinds(G) == ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 4 + ["ConvTranspose2d", "Tanh"]
+    assert layer_types(G) == ["ConvTranspose2d", "BatchNorm2d", "ReLU"] * 4 + ["ConvTranspose2d", "Tanh"]
     block = ["Conv2d", "BatchNorm2d", "LeakyReLU"]
-    assert kinds(D) == ["Conv2d", "LeakyReLU", *block * 3, "Conv2d"]
+    assert layer_types(D) == ["Conv2d", "LeakyReLU", *block * 3, "Conv2d"]
 
 
 def test_dcgan_upsample_layers() -> None:
     image = ImageShape(1, 32, 32)
     G, D = make("generator", "dcgan-upsample", image), make("discriminator", "dcgan-upsample", image)
     block = ["Upsample", "Conv2d", "BatchNorm2d", "LeakyReLU"]
-    assert kinds(G) == ["Linear", "BatchNorm2d", *block * 2, "Conv2d", "Tanh"]
+    assert layer_types(G) == ["Linear", "BatchNorm2d", *block * 2, "Conv2d", "Tanh"]
     block = ["Conv2d", "LeakyReLU", "Dropout2d"]
-    assert kinds(D) == [*block, *[*block, "BatchNorm2d"] * 3, "Flatten", "Linear"]
+    assert layer_types(D) == [*block, *[*block, "BatchNorm2d"] * 3, "Flatten", "Linear"]
 
 
 @pytest.mark.parametrize(
     ("size", "start", "blocks"),
     [(28, 7, 2), (32, 4, 3), (48, 6, 3), (64, 4, 4), (80, 5, 4), (96, 6, 4), (128, 4, 5), (8, 4, 1)],
 )
-def test_dcgan_takes_as_many_blocks_as_the_size_asks(size: int, start: int, blocks: int) -> None:
+def test_dcgan_number_of_blocks_follows_from_the_image_size(size: int, start: int, blocks: int) -> None:
     G = make("generator", "dcgan", ImageShape(1, size, size), SMALL)
     first, *rest = [m for m in G.modules() if isinstance(m, nn.ConvTranspose2d)]
     assert first.kernel_size == (start, start)
@@ -93,7 +85,7 @@ def test_dcgan_takes_as_many_blocks_as_the_size_asks(size: int, start: int, bloc
     + [("dcgan-upsample", size) for size in (16, 32, 48, 64, 96, 128)],
 )
 @pytest.mark.parametrize("colors", [1, 3])
-def test_shapes_and_range(name: str, size: int, colors: int) -> None:
+def test_output_shapes_and_range(name: str, size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     given = SMALL if name == "dcgan" else {}
     G, D = make("generator", name, image, given, z_dim=7), make("discriminator", name, image, given)
@@ -108,7 +100,7 @@ def test_shapes_and_range(name: str, size: int, colors: int) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (128, 64), (32, 40), (56, 28)])
-def test_dcgan_serves_sides_that_share_a_block_count(height: int, width: int) -> None:
+def test_dcgan_supports_images_that_are_not_square(height: int, width: int) -> None:
     image = ImageShape(3, height, width)
     x = make("generator", "dcgan", image, SMALL)(torch.randn(2, 100))
     assert x.shape == (2, *image)
@@ -116,7 +108,7 @@ def test_dcgan_serves_sides_that_share_a_block_count(height: int, width: int) ->
 
 
 @pytest.mark.parametrize("depth", [1, 3, 6])
-def test_dcgan_depth(depth: int) -> None:
+def test_dcgan_depth_option(depth: int) -> None:
     image = ImageShape(1, 64, 64)
     G = make("generator", "dcgan", image, {"width": 2, "depth": depth})
     D = make("discriminator", "dcgan", image, {"width": 2, "depth": depth})
@@ -124,7 +116,7 @@ def test_dcgan_depth(depth: int) -> None:
     assert D(G(torch.randn(2, 100))).shape == (2,)
 
 
-def test_dcgan_width_doubles_inwards_up_to_max_width() -> None:
+def test_dcgan_width_doubles_up_to_max_width() -> None:
     image, given = ImageShape(3, 128, 128), {"width": "8", "max_width": "20"}
     assert channels(make("generator", "dcgan", image, given)) == [20, 20, 20, 16, 8, 3]
     assert channels(make("discriminator", "dcgan", image, given)) == [8, 16, 20, 20, 20, 1]
@@ -132,7 +124,7 @@ def test_dcgan_width_doubles_inwards_up_to_max_width() -> None:
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize(
-    ("name", "size", "given", "remedy"),
+    ("name", "size", "given", "hint"),
     [
         ("dcgan", (30, 30), {}, "--image-size 28 or --image-size 32"),
         ("dcgan", (100, 100), {}, "--image-size 96 or --image-size 112"),
@@ -145,19 +137,19 @@ def test_dcgan_width_doubles_inwards_up_to_max_width() -> None:
         ("dcgan-upsample", (30, 30), {}, ""),
     ],
 )
-def test_a_size_it_cannot_serve_names_those_that_work(
-    kind: str, name: str, size: tuple[int, int], given: dict[str, int], remedy: str
+def test_unsupported_size_is_rejected_with_supported_sizes(
+    kind: str, name: str, size: tuple[int, int], given: dict[str, int], hint: str
 ) -> None:
     with pytest.raises(GanctlError, match=f"The {name} {kind} cannot serve {size[0]}×{size[1]}") as caught:
         make(kind, name, ImageShape(1, *size), given)
     assert caught.value.status == USAGE
-    assert remedy in caught.value.hint
+    assert hint in caught.value.hint
     for word in caught.value.hint.replace("--image-size", "").split():
         if word.isdigit():
             make(kind, name, ImageShape(1, int(word), int(word)), given)
 
 
-def test_dcgan_upsample_names_its_factor() -> None:
+def test_dcgan_upsample_error_contains_the_divisor() -> None:
     with pytest.raises(GanctlError) as caught:
         make("discriminator", "dcgan-upsample", ImageShape(1, 28, 28))
     assert "divisible by 16" in caught.value.message
@@ -165,7 +157,7 @@ def test_dcgan_upsample_names_its_factor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "given", "says"),
+    ("kind", "name", "given", "message"),
     [
         ("generator", "dcgan", {"width": 0}, "width is 0"),
         ("discriminator", "dcgan", {"width": -64}, "width is -64"),
@@ -179,8 +171,8 @@ def test_dcgan_upsample_names_its_factor() -> None:
         ("discriminator", "dcgan-upsample", {"batch_norm_eps": -1}, "batch_norm_eps is -1"),
     ],
 )
-def test_bad_options(kind: str, name: str, given: dict[str, Any], says: str) -> None:
-    with pytest.raises(GanctlError, match=says) as caught:
+def test_invalid_options_are_rejected(kind: str, name: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanctlError, match=message) as caught:
         make(kind, name, ImageShape(1, 32, 32), given)
     assert caught.value.status == USAGE
     assert caught.value.hint
@@ -193,7 +185,7 @@ def test_initial_weights(kind: str, name: str) -> None:
     network = make(kind, name, ImageShape(3, 64, 64))
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            # Wide enough for the smallest layer; torch's own initialization is off by far more.
+            # The tolerance suits the smallest layer and excludes torch's default initialization.
             assert module.weight.std().item() == pytest.approx(0.02, rel=0.1)
             assert abs(module.weight.mean().item()) < 0.003
         elif isinstance(module, nn.BatchNorm2d):
@@ -204,7 +196,7 @@ def test_initial_weights(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
-def test_built_alike_from_one_seed(kind: str, name: str) -> None:
+def test_same_seed_gives_same_weights(kind: str, name: str) -> None:
     def weights(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(seed)
         return list(make(kind, name, ImageShape(1, 32, 32)).parameters())
@@ -214,13 +206,13 @@ def test_built_alike_from_one_seed(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "eps"), [({}, 1e-5), ({"batch_norm_eps": "0.8"}, 0.8)])
-def test_dcgan_upsample_eps(given: dict[str, str], eps: float) -> None:
+def test_dcgan_upsample_batch_norm_eps_option(given: dict[str, str], eps: float) -> None:
     image = ImageShape(1, 32, 32)
     G, D = (
         make("generator", "dcgan-upsample", image, given),
         make("discriminator", "dcgan-upsample", image, given),
     )
-    # The published generator's first normalization keeps torch's own eps.
+    # The first normalization of the published generator has torch's default eps.
     assert [m.eps for m in G.modules() if isinstance(m, nn.BatchNorm2d)] == [1e-5, eps, eps]
     assert [m.eps for m in D.modules() if isinstance(m, nn.BatchNorm2d)] == [eps] * 3
 
@@ -241,17 +233,17 @@ def test_only_batch_norm_mixes_the_images_of_a_batch(name: str, norm: str) -> No
     (gradient,) = torch.autograd.grad(D(x)[0], x, create_graph=True)
     assert gradient[0].abs().max() > 0
     assert bool((gradient[1:] == 0).all()) == (norm != "batch")
-    gradient.square().sum().backward()  # what a penalty on it needs
+    gradient.square().sum().backward()  # as a gradient penalty does
 
 
 @pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
-def test_spectral_norm(name: str) -> None:
+def test_spectral_norm_option(name: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(3, 32, 32)
     D = make("discriminator", name, image, SPECTRAL)
     assert parameters(D) >= parameters(make("discriminator", name, image, {"norm": "none"}))
     x = torch.randn(4, *image)
-    for _ in range(30):  # a power iteration each
+    for _ in range(30):  # one power iteration per call
         D(x)
     weights = [m.weight for m in D.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
     assert len(weights) == (4 if name == "dcgan" else 5)
@@ -260,7 +252,7 @@ def test_spectral_norm(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
-def test_spectral_norm_is_copied_and_saved_whole(name: str) -> None:
+def test_spectral_norm_state_is_copied_and_saved(name: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(1, 32, 32)
     D = make("discriminator", name, image, SPECTRAL).train()
@@ -271,22 +263,22 @@ def test_spectral_norm_is_copied_and_saved_whole(name: str) -> None:
     copied = copy.deepcopy(D)
     outputs = []
     for network in (D, restored, copied):
-        torch.manual_seed(1)  # of the dropout
-        outputs.append([network(x) for _ in range(3)])  # each call goes on iterating
-    for one, two, three in zip(*outputs, strict=True):
-        assert torch.equal(one, two)
-        assert torch.equal(one, three)
+        torch.manual_seed(1)  # for dropout
+        outputs.append([network(x) for _ in range(3)])  # each call does one more power iteration
+    for expected, from_state_dict, from_copy in zip(*outputs, strict=True):
+        assert torch.equal(expected, from_state_dict)
+        assert torch.equal(expected, from_copy)
     D.eval()
     with torch.no_grad():
         assert torch.equal(D(x), D(x))
 
 
-def test_instance_norm_of_a_single_pixel_is_refused() -> None:
-    with pytest.raises(GanctlError, match="single pixel"):
+def test_instance_norm_of_a_single_pixel_is_rejected() -> None:
+    with pytest.raises(GanctlError, match="only one pixel"):
         make("discriminator", "dcgan-upsample", ImageShape(1, 16, 16), {"norm": "instance"})
 
 
-def test_models() -> None:
+def test_models_use_published_settings() -> None:
     registry = discovery.registry()
     dcgan: Model = registry.get("model", "dcgan").load()
     upsample: Model = registry.get("model", "dcgan-upsample").load()
@@ -305,11 +297,15 @@ def test_models() -> None:
             assert {key: resolved[key] for key in spec.options} == dict(spec.options)
 
 
-def same_value_and_gradients(one: torch.Tensor, other: torch.Tensor, inputs: list[torch.Tensor]) -> None:
-    torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
-    towards = torch.randn_like(one)
+def assert_equal_values_and_gradients(
+    actual: torch.Tensor, expected: torch.Tensor, inputs: list[torch.Tensor]
+) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-12)
+    output_gradient = torch.randn_like(actual)
     for a, b in zip(
-        torch.autograd.grad(one, inputs, towards), torch.autograd.grad(other, inputs, towards), strict=True
+        torch.autograd.grad(actual, inputs, output_gradient),
+        torch.autograd.grad(expected, inputs, output_gradient),
+        strict=True,
     ):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
 
@@ -324,36 +320,36 @@ def same_value_and_gradients(one: torch.Tensor, other: torch.Tensor, inputs: lis
         ("dcgan-upsample", ImageShape(3, 16, 48)),
     ],
 )
-def test_generators_draw_what_their_layers_say(
+def test_fast_forward_of_generators_equals_their_layers(
     name: str, image: ImageShape, layout: torch.memory_format
 ) -> None:
-    """``forward`` takes cheaper roads than its list of layers; where they lead must be the same."""
+    """``forward`` uses cheaper operations than the list of layers, with the same result."""
     torch.manual_seed(0)
     G = make("generator", name, image, SMALL if name == "dcgan" else {}).double().to(memory_format=layout)
     z = torch.randn(5, 100, dtype=torch.float64, requires_grad=True)
     plain = G.layers(z[:, :, None, None] if name == "dcgan" else G.project(z).view(-1, *G.start))
-    same_value_and_gradients(G(z), plain, [z, *G.parameters()])
+    assert_equal_values_and_gradients(G(z), plain, [z, *G.parameters()])
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("given", [{}, {"norm": "none", "spectral_norm": True}])
 @pytest.mark.parametrize("image", [ImageShape(1, 28, 28), ImageShape(3, 32, 64)])
-def test_dcgan_discriminator_answers_what_its_layers_say(
+def test_fast_forward_of_dcgan_discriminator_equals_its_layers(
     image: ImageShape, given: dict[str, Any], layout: torch.memory_format
 ) -> None:
     torch.manual_seed(0)
     D = make("discriminator", "dcgan", image, {**SMALL, **given}).double().to(memory_format=layout)
-    D.train(not given)  # a step of the power iteration changes the weights between the two calls
+    D.train(not given)  # in training mode, power iteration would change the weights between the two calls
     x = torch.randn(5, *image, dtype=torch.float64, requires_grad=True)
-    same_value_and_gradients(D(x), D.layers(x).flatten(), [x, *D.parameters()])
+    assert_equal_values_and_gradients(D(x), D.layers(x).flatten(), [x, *D.parameters()])
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_upsampled_convolution(bias: bool) -> None:
+def test_upsampled_conv2d_equals_upsampling_and_convolution(bias: bool) -> None:
     torch.manual_seed(0)
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(6, 3, 3, 3, dtype=torch.float64, requires_grad=True)
     shift = torch.randn(6, dtype=torch.float64) if bias else None
     plain = conv2d(interpolate(x, scale_factor=2), weight, shift, padding=1)
-    same_value_and_gradients(upsampled_conv2d(x, weight, shift), plain, [x, weight])
+    assert_equal_values_and_gradients(upsampled_conv2d(x, weight, shift), plain, [x, weight])
     assert torch.autograd.gradgradcheck(upsampled_conv2d, (x[:1, :, :2, :2], weight[:2], None))

@@ -1,4 +1,4 @@
-"""ganctl_family: models that differ from dcgan or gan in their loss alone."""
+"""Tests of ganctl_family: models that differ from dcgan or gan mainly in the loss."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def model(name: str) -> Model:
         ("dragan", "dcgan", "dragan"),
     ],
 )
-def test_only_the_loss_differs(name: str, base: str, loss: str) -> None:
+def test_model_differs_from_its_base_only_in_the_loss(name: str, base: str, loss: str) -> None:
     ours, other = model(name), model(base)
     assert ours.loss.name == loss
     assert not ours.loss.options
     discriminator = ours.discriminator
-    if name == "dragan":  # whose penalty needs a D without batch normalization
+    if name == "dragan":  # its gradient penalty needs D without batch normalization
         assert dict(discriminator.options) == {"norm": "none"}
         discriminator = other.discriminator
-    told = {"name": other.name, "summary": other.summary, "paper": other.paper, "loss": other.loss}
-    assert replace(ours, discriminator=discriminator, **told) == other
+    metadata = {"name": other.name, "summary": other.summary, "paper": other.paper, "loss": other.loss}
+    assert replace(ours, discriminator=discriminator, **metadata) == other
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_only_the_loss_differs(name: str, base: str, loss: str) -> None:
         ("ebgan", {"margin": 1.0, "pull_away": 0.1}, {"with_code": True}),
     ],
 )
-def test_autoencoder_models_are_pytorch_gans(name: str, loss: dict, discriminator: dict) -> None:
+def test_autoencoder_models_use_settings_of_pytorch_gan(name: str, loss: dict, discriminator: dict) -> None:
     recipe = model(name)
     assert (recipe.loss.name, dict(recipe.loss.options)) == (name, loss)
     assert (recipe.discriminator.name, dict(recipe.discriminator.options)) == ("autoencoder", discriminator)

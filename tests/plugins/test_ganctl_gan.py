@@ -1,4 +1,4 @@
-"""ganctl_gan: the fully connected networks and their two models."""
+"""Tests of ganctl_gan."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import networks
+from helpers.networks import layer_types, parameters
 from torch import nn
 
 from ganctl import GanctlError, ImageShape, Model
@@ -18,20 +20,10 @@ MNIST = ImageShape(1, 28, 28)
 
 
 def make(kind: str, image: ImageShape, given: dict[str, Any] | None = None, z_dim: int = 100) -> nn.Module:
-    factory = discovery.registry().get(kind, "mlp").load()
-    resolved = options.resolve(f"{kind} 'mlp'", factory, given or {})
-    return options.call(factory, resolved, image=image, latent=Normal(z_dim), num_classes=0)
+    return networks.make(kind, "mlp", image, given, latent=Normal(z_dim), num_classes=0)
 
 
-def parameters(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
-
-
-def kinds(network: nn.Module) -> list[str]:
-    return [type(m).__name__ for m in network.modules() if not list(m.children())]
-
-
-def test_gan_has_the_published_parameters() -> None:
+def test_gan_has_the_published_number_of_parameters() -> None:
     model: Model = discovery.registry().get("model", "gan").load()
     assert parameters(make("generator", MNIST, dict(model.generator.options))) == 1_510_032
     assert parameters(make("discriminator", MNIST, dict(model.discriminator.options))) == 533_505
@@ -41,40 +33,40 @@ def test_gan_has_the_published_parameters() -> None:
 
 def test_gan_layers_are_in_the_published_order() -> None:
     hidden = ["Linear", "BatchNorm1d", "LeakyReLU"]
-    assert kinds(make("generator", MNIST)) == ["Linear", "LeakyReLU", *hidden * 3, "Linear", "Tanh"]
-    assert kinds(make("discriminator", MNIST)) == ["Flatten", *["Linear", "LeakyReLU"] * 2, "Linear"]
+    assert layer_types(make("generator", MNIST)) == ["Linear", "LeakyReLU", *hidden * 3, "Linear", "Tanh"]
+    assert layer_types(make("discriminator", MNIST)) == ["Flatten", *["Linear", "LeakyReLU"] * 2, "Linear"]
 
 
-def test_the_three_layer_discriminator() -> None:
+def test_discriminator_with_three_hidden_layers() -> None:
     D = make("discriminator", MNIST, {"hidden": "512,256,128"})
     assert [(m.in_features, m.out_features) for m in D.modules() if isinstance(m, nn.Linear)] == [
         (784, 512), (512, 256), (256, 128), (128, 1),
     ]  # fmt: skip
 
 
-def test_gan_basic_is_two_layers_each() -> None:
+def test_gan_basic_networks_have_one_hidden_layer() -> None:
     model: Model = discovery.registry().get("model", "gan-basic").load()
     G = make("generator", MNIST, dict(model.generator.options))
     D = make("discriminator", MNIST, dict(model.discriminator.options))
-    assert kinds(G) == ["Linear", "LeakyReLU", "Linear", "Tanh"]
-    assert kinds(D) == ["Flatten", "Linear", "LeakyReLU", "Linear"]
+    assert layer_types(G) == ["Linear", "LeakyReLU", "Linear", "Tanh"]
+    assert layer_types(D) == ["Flatten", "Linear", "LeakyReLU", "Linear"]
     assert parameters(G) == 100 * 128 + 128 + 128 * 784 + 784
     assert parameters(D) == 784 * 128 + 128 + 128 + 1
     assert {m.negative_slope for m in (*G.modules(), *D.modules()) if isinstance(m, nn.LeakyReLU)} == {0.2}
 
 
 @pytest.mark.parametrize(("given", "eps"), [({}, 1e-5), ({"batch_norm_eps": "0.8"}, 0.8)])
-def test_batch_norm_eps(given: dict[str, str], eps: float) -> None:
+def test_batch_norm_eps_option(given: dict[str, str], eps: float) -> None:
     norms = [m for m in make("generator", MNIST, given).modules() if isinstance(m, nn.BatchNorm1d)]
     assert [m.eps for m in norms] == [eps] * 3
 
 
-def test_without_batch_norm() -> None:
-    assert "BatchNorm1d" not in kinds(make("generator", MNIST, {"batch_norm": "false"}))
+def test_batch_norm_can_be_disabled() -> None:
+    assert "BatchNorm1d" not in layer_types(make("generator", MNIST, {"batch_norm": "false"}))
 
 
 @pytest.mark.parametrize("image", [(1, 28, 28), (3, 32, 32), (3, 5, 7), (4, 1, 1)])
-def test_shapes_and_range(image: tuple[int, int, int]) -> None:
+def test_output_shapes_and_range(image: tuple[int, int, int]) -> None:
     G, D = make("generator", ImageShape(*image), z_dim=7), make("discriminator", ImageShape(*image))
     x = G(torch.randn(5, 7) * 10)
     assert x.shape == (5, *image)
@@ -84,14 +76,14 @@ def test_shapes_and_range(image: tuple[int, int, int]) -> None:
     assert torch.equal(D(x, torch.zeros(5, dtype=torch.int64)), D(x, None))
 
 
-def test_the_discriminator_returns_logits() -> None:
+def test_discriminator_returns_logits() -> None:
     torch.manual_seed(0)
     logits = make("discriminator", MNIST)(torch.randn(64, *MNIST) * 50)
     assert logits.min() < 0 or logits.max() > 1
 
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
-def test_built_alike_from_one_seed(kind: str) -> None:
+def test_same_seed_gives_same_weights(kind: str) -> None:
     def weights(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(seed)
         return list(make(kind, MNIST).state_dict().values())
@@ -101,7 +93,7 @@ def test_built_alike_from_one_seed(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "says"),
+    ("kind", "given", "message"),
     [
         ("generator", {"hidden": "128,0"}, r"hidden is \(128, 0\)"),
         ("generator", {"hidden": ""}, r"hidden is \(\)"),
@@ -113,15 +105,15 @@ def test_built_alike_from_one_seed(kind: str) -> None:
         ("discriminator", {"batch_norm": True}, "has no option 'batch_norm'"),
     ],
 )
-def test_bad_options(kind: str, given: dict[str, Any], says: str) -> None:
-    with pytest.raises(GanctlError, match=says) as caught:
+def test_invalid_options_are_rejected(kind: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanctlError, match=message) as caught:
         make(kind, MNIST, given)
     assert caught.value.status == USAGE
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("name", ["gan-basic", "gan"])
-def test_every_component_of_the_models_is_registered_and_takes_their_options(name: str) -> None:
+def test_components_of_models_accept_their_options(name: str) -> None:
     registry = discovery.registry()
     model: Model = registry.get("model", name).load()
     for kind, spec in {

@@ -1,4 +1,4 @@
-"""ganctl_losses: value and gradients against closed forms in float64."""
+"""Tests of ganctl_losses: values and gradients of simple losses against closed forms in float64."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make(name: str, **given: float) -> Loss:
 
 
 def identity(x: Tensor, y: Tensor | None) -> Tensor:
-    """A discriminator whose logits are its input."""
+    """Return the input as logits: a trivial discriminator."""
     return x
 
 
@@ -134,8 +134,8 @@ def test_labels_reach_the_discriminator(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bce", "minimax"])
-def test_extreme_logits_stay_finite(name: str) -> None:
-    """A probability of exactly 0 or 1 in float32, whose logarithm would be infinite."""
+def test_extreme_logits_give_finite_losses(name: str) -> None:
+    """The probability is exactly 0 or 1 in float32, where the logarithm would be infinite."""
     loss = make(name, label_smoothing=0.1)
     for scale in (1e4, -1e4):
         real = torch.full((3,), scale, requires_grad=True)
@@ -162,13 +162,13 @@ def test_bfloat16_logits_give_a_float32_loss(name: str) -> None:
 
 
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0, math.nan])
-def test_label_smoothing_out_of_range(smoothing: float) -> None:
+def test_label_smoothing_out_of_range_is_rejected(smoothing: float) -> None:
     with pytest.raises(GanctlError, match="label_smoothing is"):
         make("bce", label_smoothing=smoothing)
 
 
 @pytest.mark.parametrize("name", ["bce", "minimax", "lsgan", "hinge"])
-def test_no_state_and_no_constraint(name: str) -> None:
+def test_simple_losses_have_no_state_and_no_constraint(name: str) -> None:
     loss, D = make(name), nn.Linear(2, 1)
     before = [p.clone() for p in D.parameters()]
     loss.constrain(D)

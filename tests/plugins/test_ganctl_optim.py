@@ -1,4 +1,4 @@
-"""ganctl_optim: torch's classes with all of torch's options."""
+"""Tests of ganctl_optim."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CLASSES = {
 
 
 @pytest.mark.parametrize(("name", "cls"), CLASSES.items())
-def test_every_option_of_torch_is_there_with_help(name: str, cls: type) -> None:
+def test_all_options_of_torch_are_available_with_help(name: str, cls: type) -> None:
     factory = discovery.registry().get("optimizer", name).load()
     assert factory is cls
     found = options.of(factory)
     assert {o.name for o in found} == set(inspect.signature(cls).parameters) - {"params"}
     for option in found:
-        # SGD's docstring says nothing of some options in some releases; ours must not invent it.
+        # Some releases of torch do not document all options of SGD.
         documented = f"        {option.name} (" in (cls.__doc__ or "")
         assert bool(option.help) == documented, option.name
         assert "`" not in option.help
@@ -34,7 +34,7 @@ def test_every_option_of_torch_is_there_with_help(name: str, cls: type) -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_types(name: str) -> None:
+def test_option_types(name: str) -> None:
     found = {o.name: o.type_name for o in options.of(discovery.registry().get("optimizer", name).load())}
     assert found["lr"] == "float"
     assert found["weight_decay"] == "float"
@@ -65,7 +65,9 @@ def test_types(name: str) -> None:
         ),
     ],
 )
-def test_built_from_text_and_steps(name: str, text: dict[str, str], expected: dict[str, object]) -> None:
+def test_optimizer_from_text_options_updates_weights(
+    name: str, text: dict[str, str], expected: dict[str, object]
+) -> None:
     factory = discovery.registry().get("optimizer", name).load()
     network = nn.Linear(3, 1)
     optimizer = options.call(factory, options.resolve(name, factory, text), params=network.parameters())
@@ -77,7 +79,7 @@ def test_built_from_text_and_steps(name: str, text: dict[str, str], expected: di
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "says"),
+    ("name", "text", "message"),
     [
         ("adam", {"betas": "0.5"}, "betas is '0.5', which is not float,float"),
         ("adam", {"lr": "fast"}, "lr is 'fast', which is not float"),
@@ -86,8 +88,8 @@ def test_built_from_text_and_steps(name: str, text: dict[str, str], expected: di
         ("adam", {"params": "x"}, "has no option 'params'"),
     ],
 )
-def test_bad_options(name: str, text: dict[str, str], says: str) -> None:
+def test_invalid_options_are_rejected(name: str, text: dict[str, str], message: str) -> None:
     factory = discovery.registry().get("optimizer", name).load()
     with pytest.raises(GanctlError) as caught:
         options.resolve(f"optimizer '{name}'", factory, text)
-    assert says in caught.value.message
+    assert message in caught.value.message

@@ -1,4 +1,4 @@
-"""ganctl_r3gan: the networks of Huang et al. 2024."""
+"""Tests of ganctl_r3gan."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganctl.errors import DATA, USAGE
 from ganctl.latent import Normal
 from ganctl.plugin import discovery
 from ganctl_r3gan.networks import Block
-from ganctl_r3gan.resample import double, halve
+from ganctl_r3gan.resample import downsample, upsample
 
 NAMES = ["r3gan", "r3gan-conditional"]
 SMALL = {"width": 8, "max_width": 16, "blocks": 1}
@@ -29,8 +29,8 @@ def block(channels: int, groups: int) -> int:
     return 2 * channels * inner + inner + 9 * inner * inner // groups + inner
 
 
-def test_parameters_are_those_of_the_papers_networks_for_cifar() -> None:
-    """Counted from the authors' settings: four stages of two blocks of 768 channels, 96 groups, z 64, 10 classes."""
+def test_number_of_parameters_equals_the_published_networks_for_cifar10() -> None:
+    """The authors' networks have 4 stages of 2 blocks, 768 channels, 96 groups, 64-d z and 10 classes."""
     image, given = ImageShape(3, 32, 32), {"width": 768, "max_width": 768}
     with torch.device("meta"):
         G = make("generator", "r3gan-conditional", image, given, latent=Normal(64))
@@ -43,7 +43,7 @@ def test_parameters_are_those_of_the_papers_networks_for_cifar() -> None:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [8, 28, 32, 48, 64])
 @pytest.mark.parametrize("colors", [1, 3])
-def test_shapes(name: str, size: int, colors: int) -> None:
+def test_output_shapes(name: str, size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     G, D = make("generator", name, image, SMALL), make("discriminator", name, image, SMALL)
     x = G(torch.randn(3, 12), Y)
@@ -57,7 +57,7 @@ def test_shapes(name: str, size: int, colors: int) -> None:
     assert D(x[:1], Y[:1]).shape == (1,)
 
 
-def test_oblong_images() -> None:
+def test_images_that_are_not_square() -> None:
     image = ImageShape(3, 32, 48)
     x = make("generator", "r3gan", image, SMALL)(torch.randn(2, 12))
     assert x.shape == (2, *image)
@@ -66,7 +66,7 @@ def test_oblong_images() -> None:
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_size_it_cannot_serve_names_those_that_work(kind: str, name: str) -> None:
+def test_unsupported_size_is_rejected_with_supported_sizes(kind: str, name: str) -> None:
     with pytest.raises(GanctlError, match=f"The {name} {kind} cannot serve 30×30") as caught:
         make(kind, name, ImageShape(1, 30, 30), SMALL)
     assert caught.value.status == USAGE
@@ -75,24 +75,24 @@ def test_a_size_it_cannot_serve_names_those_that_work(kind: str, name: str) -> N
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("given", "message"),
     [
         ({"width": 0}, "width is 0"),
         ({"blocks": 0}, "blocks is 0"),
         ({"group_size": 0}, "group_size is 0"),
         ({"expansion": -1}, "expansion is -1"),
-        ({"width": 12}, "12·2 channels, which do not divide into groups of 16"),
+        ({"width": 12}, "12·2 channels, which is not divisible by the group size, 16"),
     ],
 )
-def test_bad_options(kind: str, given: dict[str, Any], says: str) -> None:
-    with pytest.raises(GanctlError, match=says) as caught:
+def test_invalid_options_are_rejected(kind: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanctlError, match=message) as caught:
         make(kind, "r3gan", ImageShape(1, 32, 32), given)
     assert caught.value.status == USAGE
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
-def test_without_labels_the_conditional_ones_say_so(kind: str) -> None:
+def test_conditional_networks_without_labels_are_rejected(kind: str) -> None:
     make(kind, "r3gan", ImageShape(1, 16, 16), SMALL, num_classes=0)
     with pytest.raises(GanctlError, match=f"The r3gan-conditional {kind} needs labels") as caught:
         make(kind, "r3gan-conditional", ImageShape(1, 16, 16), SMALL, num_classes=0)
@@ -101,7 +101,7 @@ def test_without_labels_the_conditional_ones_say_so(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize("name", NAMES)
-def test_only_the_conditional_ones_answer_to_the_label(kind: str, name: str) -> None:
+def test_only_conditional_networks_depend_on_the_label(kind: str, name: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(1, 16, 16)
     network = make(kind, name, image, SMALL)
@@ -115,7 +115,7 @@ def test_only_the_conditional_ones_answer_to_the_label(kind: str, name: str) -> 
         assert torch.equal(network(x), out)
 
 
-def test_a_block_is_the_identity_to_begin_with_and_still_learns() -> None:
+def test_block_is_initially_the_identity_and_has_gradients() -> None:
     torch.manual_seed(0)
     residual = Block(8, 2, 16, depth=8)
     x = torch.randn(2, 8, 4, 4)
@@ -130,25 +130,25 @@ def test_a_block_is_the_identity_to_begin_with_and_still_learns() -> None:
 
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
-def test_neither_normalization_nor_anything_compiled(kind: str) -> None:
+def test_networks_contain_only_plain_layers(kind: str) -> None:
     network = make(kind, "r3gan", ImageShape(3, 32, 32))
     allowed = (nn.Conv2d, nn.Linear, nn.Identity)
     leaves = [m for m in network.modules() if not list(m.children())]
     assert all(isinstance(m, allowed) for m in leaves)
 
 
-def test_variance_neither_explodes_nor_dies() -> None:
+def test_initial_variance_is_moderate() -> None:
     torch.manual_seed(0)
     image = ImageShape(3, 64, 64)
     x = make("generator", "r3gan", image, latent=Normal(64))(torch.randn(8, 64))
     assert 0.2 < x.std().item() < 2
-    # 4,096 pixels of unit variance, low-passed five times: what is left is small, not nothing.
+    # Unit-variance noise that is low-pass filtered repeatedly has a small but nonzero deviation.
     assert 1e-3 < make("discriminator", "r3gan", image)(torch.randn(8, *image)).std().item() < 2
 
 
-def test_resampling_is_bilinear_away_from_the_border() -> None:
+def test_resampling_is_bilinear_except_at_the_border() -> None:
     x = torch.randn(2, 3, 8, 12, dtype=torch.float64)
-    doubled, halved = double(x), halve(x)
+    doubled, halved = upsample(x), downsample(x)
     assert doubled.shape == (2, 3, 16, 24)
     assert halved.shape == (2, 3, 4, 6)
     expected = F.interpolate(x, scale_factor=2, mode="bilinear")
@@ -157,14 +157,14 @@ def test_resampling_is_bilinear_away_from_the_border() -> None:
     assert torch.allclose(halved[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1])
 
 
-def test_resampling_keeps_the_mean() -> None:
+def test_resampling_preserves_the_mean() -> None:
     x = torch.zeros(1, 1, 6, 6, dtype=torch.float64)
     x[..., 2:4, 2:4] = 1
-    assert double(x).sum().item() == pytest.approx(16)
-    assert halve(x).sum().item() == pytest.approx(1)
+    assert upsample(x).sum().item() == pytest.approx(16)
+    assert downsample(x).sum().item() == pytest.approx(1)
 
 
-def test_second_derivatives() -> None:
+def test_discriminator_has_second_derivatives() -> None:
     torch.manual_seed(0)
     D = make(
         "discriminator", "r3gan", ImageShape(1, 8, 8), {"width": 2, "group_size": 2, "blocks": 1}
@@ -178,7 +178,7 @@ def test_second_derivatives() -> None:
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize("name", NAMES)
-def test_copied_saved_and_built_alike(kind: str, name: str) -> None:
+def test_network_is_reproduced_by_seed_state_dict_and_copy(kind: str, name: str) -> None:
     image = ImageShape(1, 16, 16)
     torch.manual_seed(3)
     network = make(kind, name, image, SMALL)
@@ -195,23 +195,23 @@ def test_copied_saved_and_built_alike(kind: str, name: str) -> None:
         assert torch.equal(copy.deepcopy(network)(x, Y), expected)
 
 
-def test_bfloat16() -> None:
+def test_bfloat16_logits_are_float32_and_close() -> None:
     torch.manual_seed(0)
     image = ImageShape(3, 32, 32)
     D = make("discriminator", "r3gan", image)
     x = images(4, image)
-    full = D(x)
+    expected = D(x)
     with torch.autocast("cpu", torch.bfloat16):
-        rough = D(x)
-    assert rough.dtype == torch.float32
-    assert torch.allclose(rough, full, atol=0.02)
+        actual = D(x)
+    assert actual.dtype == torch.float32
+    assert torch.allclose(actual, expected, atol=0.02)
 
 
-def test_model() -> None:
+def test_model_uses_published_settings() -> None:
     model: Model = discovery.registry().get("model", "r3gan").load()
     assert (model.loss.name, model.batch_size, dict(model.latent.options)) == ("r3gan", 512, {"z_dim": 64})
     assert model.g_optimizer.options["betas"][0] == 0.0
-    # From the authors' train.py: each ends at the published share of where it begins.
+    # The final values of the schedules in the authors' train.py, relative to the initial values.
     ends = {name: float(text.split()[1]) for name, text in model.schedules.items()}
     assert ends == {"lr": 5e-5, "loss.gamma": 0.1, "ema": 500_000}
     assert (model.g_optimizer.options["lr"], model.loss.options["gamma"]) == (2e-4, 1.0)

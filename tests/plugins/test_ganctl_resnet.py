@@ -1,4 +1,4 @@
-"""ganctl_resnet: residual networks, conditional batch normalization, projection, self-attention."""
+"""Tests of ganctl_resnet."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def first_block(inputs: int, outputs: int) -> int:
     return 9 * inputs * outputs + 9 * outputs * outputs + 2 * outputs + inputs * outputs + outputs
 
 
-def test_parameters_at_32_are_those_of_mimicry() -> None:
-    """Counted from its sngan_32.py: G with ngf 256, D with ndf 128."""
+def test_number_of_parameters_at_32_equals_mimicry() -> None:
+    """The expected numbers are those of sngan_32.py: G with ngf 256, D with ndf 128."""
     image = ImageShape(3, 32, 32)
     G = make("generator", "resnet", image, latent=Normal(128))
     D = make("discriminator", "resnet", image, {"spectral_norm": True, "pool": "sum"})
@@ -55,8 +55,8 @@ def test_parameters_at_32_are_those_of_mimicry() -> None:
 @pytest.mark.parametrize(
     ("size", "widths", "start"), [(64, [1024, 512, 256, 128, 64], 4), (48, [512, 256, 128, 64], 6)]
 )
-def test_parameters_above_32_are_those_of_mimicry(size: int, widths: list[int], start: int) -> None:
-    """Counted from its sngan_64.py and sngan_48.py: G with ngf 1024 and 512, D with ndf 1024."""
+def test_number_of_parameters_above_32_equals_mimicry(size: int, widths: list[int], start: int) -> None:
+    """The expected numbers are those of sngan_64.py and sngan_48.py: G with ngf 1024 and 512, D with ndf 1024."""
     image = ImageShape(3, size, size)
     with torch.device("meta"):
         G = make("generator", "resnet", image, latent=Normal(128))
@@ -70,7 +70,7 @@ def test_parameters_above_32_are_those_of_mimicry(size: int, widths: list[int], 
 @pytest.mark.parametrize("name", GENERATORS)
 @pytest.mark.parametrize("size", [8, 28, 32, 40, 48, 64, 96])
 @pytest.mark.parametrize("colors", [1, 3])
-def test_generators_shapes_and_range(name: str, size: int, colors: int) -> None:
+def test_generator_output_shapes_and_range(name: str, size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     G = make("generator", name, image, SMALL)
     x = G(torch.randn(3, 12), torch.tensor([0, 9, 4]))
@@ -84,7 +84,7 @@ def test_generators_shapes_and_range(name: str, size: int, colors: int) -> None:
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 @pytest.mark.parametrize("size", [8, 28, 32, 40, 48, 64, 96])
 @pytest.mark.parametrize("colors", [1, 4])
-def test_discriminators_shapes(name: str, size: int, colors: int) -> None:
+def test_discriminator_output_shapes(name: str, size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     D = make("discriminator", name, image, SMALL)
     logits = D(images(3, image), torch.tensor([0, 9, 4]))
@@ -95,7 +95,7 @@ def test_discriminators_shapes(name: str, size: int, colors: int) -> None:
     assert D(images(1, image), torch.tensor([2])).shape == (1,)
 
 
-def test_oblong_images() -> None:
+def test_images_that_are_not_square() -> None:
     image = ImageShape(3, 32, 48)
     x = make("generator", "sagan", image, SMALL)(torch.randn(2, 12))
     assert x.shape == (2, *image)
@@ -107,18 +107,18 @@ def test_oblong_images() -> None:
     [("generator", n) for n in GENERATORS] + [("discriminator", n) for n in DISCRIMINATORS],
 )
 @pytest.mark.parametrize("size", [30, 36, 100])
-def test_a_size_it_cannot_serve_names_those_that_work(kind: str, name: str, size: int) -> None:
+def test_unsupported_size_is_rejected_with_supported_sizes(kind: str, name: str, size: int) -> None:
     with pytest.raises(GanctlError, match=f"The {name} {kind} cannot serve {size}×{size}") as caught:
         make(kind, name, ImageShape(1, size, size), SMALL)
     assert caught.value.status == USAGE
-    works = [int(word) for word in caught.value.hint.split() if word.isdigit()]
-    assert len(works) == 2
-    for size in works:
+    supported = [int(word) for word in caught.value.hint.split() if word.isdigit()]
+    assert len(supported) == 2
+    for size in supported:
         make(kind, name, ImageShape(1, size, size), SMALL)
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "given", "says"),
+    ("kind", "name", "given", "message"),
     [
         ("generator", "resnet", {"width": 0}, "width is 0"),
         ("discriminator", "resnet", {"max_width": -1}, "max_width is -1"),
@@ -127,40 +127,42 @@ def test_a_size_it_cannot_serve_names_those_that_work(kind: str, name: str, size
         ("discriminator", "sagan", {"pool": "sum"}, "has no option 'pool'"),
     ],
 )
-def test_bad_options(kind: str, name: str, given: dict[str, Any], says: str) -> None:
-    with pytest.raises(GanctlError, match=says) as caught:
+def test_invalid_options_are_rejected(kind: str, name: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanctlError, match=message) as caught:
         make(kind, name, ImageShape(1, 32, 32), given)
     assert caught.value.status == USAGE
 
 
 @pytest.mark.parametrize(("kind", "name"), CONDITIONAL)
-def test_without_labels_it_says_so(kind: str, name: str) -> None:
+def test_missing_labels_are_rejected(kind: str, name: str) -> None:
     with pytest.raises(GanctlError, match=f"The {name} {kind} needs labels") as caught:
         make(kind, name, ImageShape(1, 32, 32), SMALL, num_classes=0)
     assert caught.value.status == DATA
 
 
-def test_only_the_conditional_ones_ask_for_the_classes() -> None:
+def test_only_conditional_networks_need_labels() -> None:
     for kind, names in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         for name in names:
-            given = {option.name for option in options.of(discovery.registry().get(kind, name).load())}
-            assert "num_classes" not in given  # it is filled in
+            names_of_options = {
+                option.name for option in options.of(discovery.registry().get(kind, name).load())
+            }
+            assert "num_classes" not in names_of_options  # set by ganctl
             conditional = (kind, name) in CONDITIONAL
-            if not conditional:  # builds without labels, and labels change nothing
+            if not conditional:  # works without labels and ignores labels
                 network = make(kind, name, ImageShape(1, 16, 16), SMALL, num_classes=0).eval()
                 x = torch.randn(2, 12) if kind == "generator" else images(2, ImageShape(1, 16, 16))
                 assert torch.equal(network(x), network(x, torch.tensor([1, 0])))
 
 
 @pytest.mark.parametrize("name", ["resnet-cbn", "sagan-cbn"])
-def test_conditional_generators_draw_by_label(name: str) -> None:
+def test_conditional_generators_depend_on_the_label(name: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(1, 16, 16)
     G = make("generator", name, image, SMALL)
     z, y = torch.randn(1, 12).repeat(3, 1), torch.tensor([0, 0, 1])
     norms = [m for m in G.modules() if isinstance(m, ConditionalBatchNorm)]
     assert len(norms) == 4
-    # All classes begin alike (γ = 1, β = 0); one step away from that they differ.
+    # Initially, all classes have γ = 1 and β = 0. With other values, the classes differ.
     G.eval()
     x = G(z, y)
     assert torch.allclose(x[0], x[2])
@@ -173,17 +175,17 @@ def test_conditional_generators_draw_by_label(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet-projection", "sagan-projection"])
-def test_projection_discriminators_answer_to_the_label(name: str) -> None:
+def test_projection_discriminators_depend_on_the_label(name: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(1, 16, 16)
     D = make("discriminator", name, image, SMALL).eval()
     x = images(1, image).repeat(2, 1, 1, 1)
-    one, other = D(x, torch.tensor([3, 7]))
-    assert not torch.isclose(one, other, rtol=1e-3)
+    first, second = D(x, torch.tensor([3, 7]))
+    assert not torch.isclose(first, second, rtol=1e-3)
 
 
 @pytest.mark.parametrize("pool", ["sum", "mean"])
-def test_projection_is_the_formula(pool: str) -> None:
+def test_projection_equals_the_equation(pool: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(3, 32, 32)
     given = {**SMALL, "spectral_norm": False, "pool": pool}
@@ -198,7 +200,7 @@ def test_projection_is_the_formula(pool: str) -> None:
     assert torch.allclose(D(x, y), torch.stack(expected))
 
 
-def test_conditional_batch_norm_is_the_formula() -> None:
+def test_conditional_batch_norm_equals_the_equation() -> None:
     torch.manual_seed(0)
     norm = ConditionalBatchNorm(3, 4).double()
     nn.init.normal_(norm.scale)
@@ -212,7 +214,7 @@ def test_conditional_batch_norm_is_the_formula() -> None:
     assert torch.allclose(norm(x, y), expected)
 
 
-def test_one_class_is_plain_batch_norm() -> None:
+def test_conditional_batch_norm_with_one_class_equals_batch_norm() -> None:
     x = torch.randn(6, 3, 4, 4)
     plain, conditional = BatchNorm(3), ConditionalBatchNorm(3, 1)
     assert torch.allclose(conditional(x, torch.zeros(6, dtype=torch.int64)), plain(x))
@@ -221,7 +223,7 @@ def test_one_class_is_plain_batch_norm() -> None:
     )
 
 
-def test_attention_is_the_plain_formula() -> None:
+def test_attention_equals_the_equations() -> None:
     torch.manual_seed(0)
     attention = SelfAttention(16).double()
     x = torch.randn(2, 16, 3, 5, dtype=torch.float64)
@@ -231,7 +233,7 @@ def test_attention_is_the_plain_formula() -> None:
     assert weights["f"].shape == (2, 16)
     expected = torch.empty(2, 16, 15, dtype=torch.float64)
     for n in range(2):
-        at = x[n].flatten(1)  # a column a position
+        at = x[n].flatten(1)  # one column per position
         for j in range(15):
             scores = torch.stack([(weights["f"] @ at[:, i]) @ (weights["g"] @ at[:, j]) for i in range(15)])
             beta = scores.exp() / scores.exp().sum()
@@ -240,7 +242,7 @@ def test_attention_is_the_plain_formula() -> None:
     assert torch.allclose(attention(x).flatten(2), expected)
 
 
-def test_attention_has_the_second_derivative_that_penalties_need() -> None:
+def test_attention_has_second_derivatives() -> None:
     torch.manual_seed(0)
     attention = SelfAttention(4).double()
     nn.init.constant_(attention.gamma, 0.5)
@@ -250,7 +252,7 @@ def test_attention_has_the_second_derivative_that_penalties_need() -> None:
 
 
 @pytest.mark.parametrize(("size", "given", "side"), [(128, {}, 32), (64, {}, 32), (32, {}, 16), (28, {}, 14)])
-def test_where_attention_sits(size: int, given: dict[str, int], side: int) -> None:
+def test_default_position_of_attention(size: int, given: dict[str, int], side: int) -> None:
     image = ImageShape(1, size, size)
     seen = []
     for kind in ("generator", "discriminator"):
@@ -262,7 +264,7 @@ def test_where_attention_sits(size: int, given: dict[str, int], side: int) -> No
     assert seen == [side, side]
 
 
-def test_attention_can_be_moved() -> None:
+def test_attention_option_selects_the_feature_map() -> None:
     image = ImageShape(1, 64, 64)
     for attention, side in ((16, 16), (20, 16), (1, 4)):
         G = make("generator", "sagan", image, {**SMALL, "attention": attention}).eval()
@@ -274,12 +276,12 @@ def test_attention_can_be_moved() -> None:
 
 
 @pytest.mark.parametrize("name", DISCRIMINATORS)
-def test_spectral_norm_reaches_every_matrix(name: str) -> None:
+def test_spectral_norm_applies_to_every_matrix(name: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(3, 32, 32)
     D = make("discriminator", name, image, {**SMALL, "spectral_norm": True})
     x, y = images(2, image), torch.tensor([0, 1])
-    for _ in range(60):  # a power iteration each
+    for _ in range(60):  # one power iteration per call
         D(x, y)
     D.eval()
     matrices = [m for m in D.modules() if isinstance(m, nn.Conv2d | nn.Linear | nn.Embedding)]
@@ -289,7 +291,7 @@ def test_spectral_norm_reaches_every_matrix(name: str) -> None:
         assert top.item() == pytest.approx(1, rel=0.02)
 
 
-def test_the_generator_of_sagan_is_spectrally_normalized_and_that_of_resnet_is_not() -> None:
+def test_sagan_generators_have_spectral_norm_and_resnet_generators_do_not() -> None:
     image = ImageShape(3, 32, 32)
     for name, expected in (("sagan", True), ("sagan-cbn", True), ("resnet", False), ("resnet-cbn", False)):
         G = make("generator", name, image, SMALL)
@@ -297,8 +299,8 @@ def test_the_generator_of_sagan_is_spectrally_normalized_and_that_of_resnet_is_n
         assert all(hasattr(m, "parametrizations") == expected for m in layers)
 
 
-def test_a_critic_keeps_images_apart() -> None:
-    """No normalization over the batch: a gradient penalty means what it says."""
+def test_logit_of_d_depends_only_on_its_image() -> None:
+    """A gradient penalty needs the gradient with respect to each image separately."""
     image = ImageShape(1, 16, 16)
     for name in DISCRIMINATORS:
         D = make("discriminator", name, image, SMALL)
@@ -313,8 +315,8 @@ def test_a_critic_keeps_images_apart() -> None:
     ("kind", "name"),
     [("generator", n) for n in GENERATORS] + [("discriminator", n) for n in DISCRIMINATORS],
 )
-def test_copied_and_saved_whole(kind: str, name: str) -> None:
-    """With the vectors of spectral normalization: what comes next is the same, bit for bit."""
+def test_spectral_norm_state_is_copied_and_saved(kind: str, name: str) -> None:
+    """A copy and a restored network return bit-identical outputs, including later power iterations."""
     torch.manual_seed(0)
     image = ImageShape(1, 16, 16)
     network = make(kind, name, image, {**SMALL, "spectral_norm": True})
@@ -324,7 +326,7 @@ def test_copied_and_saved_whole(kind: str, name: str) -> None:
     restored = make(kind, name, image, {**SMALL, "spectral_norm": True})
     restored.load_state_dict(network.state_dict())
     copied = copy.deepcopy(network)
-    for _ in range(3):  # each call goes on iterating
+    for _ in range(3):  # each call does one more power iteration
         expected = network(x, y)
         assert torch.equal(restored(x, y), expected)
         assert torch.equal(copied(x, y), expected)
@@ -336,7 +338,7 @@ def test_copied_and_saved_whole(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS + DISCRIMINATORS)
-def test_built_alike_from_one_seed(name: str) -> None:
+def test_same_seed_gives_same_weights(name: str) -> None:
     kind = "generator" if name in GENERATORS else "discriminator"
 
     def weights(seed: int) -> list[torch.Tensor]:
@@ -347,7 +349,7 @@ def test_built_alike_from_one_seed(name: str) -> None:
     assert any(not torch.equal(a, b) for a, b in zip(weights(3), weights(4), strict=True))
 
 
-def test_branches_begin_small_beside_what_they_are_added_to() -> None:
+def test_branches_are_initially_smaller_than_shortcuts() -> None:
     torch.manual_seed(0)
     x = torch.randn(8, 32, 8, 8)
     for block in (UpBlock(32, 32, BatchNorm, 4), DownBlock(32, 32, 4)):
@@ -358,23 +360,23 @@ def test_branches_begin_small_beside_what_they_are_added_to() -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet", "resnet-projection", "sagan-projection"])
-def test_bfloat16(name: str) -> None:
-    """Under autocast D still answers in float32, near what it answers without."""
+def test_bfloat16_logits_are_float32_and_close(name: str) -> None:
+    """Under autocast, D returns float32 logits that are close to the exact logits."""
     torch.manual_seed(0)
     image = ImageShape(3, 32, 32)
     D = make("discriminator", name, image, {"width": 16}).eval()
     x, y = images(4, image), torch.tensor([0, 1, 2, 3])
-    full = D(x, y)
+    expected = D(x, y)
     with torch.autocast("cpu", torch.bfloat16):
-        rough = D(x, y)
-    assert rough.dtype == torch.float32
-    assert (rough - full).abs().max() < 0.1 * full.abs().max() + 0.02
-    rough.sum().backward()
+        actual = D(x, y)
+    assert actual.dtype == torch.float32
+    assert (actual - expected).abs().max() < 0.1 * expected.abs().max() + 0.02
+    actual.sum().backward()
     assert all(p.grad.isfinite().all() for p in D.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("name", ["sngan", "cgan-pd", "sagan"])
-def test_models(name: str) -> None:
+def test_models_use_published_settings(name: str) -> None:
     registry = discovery.registry()
     model: Model = registry.get("model", name).load()
     assert model.loss.name == "hinge"

@@ -1,4 +1,4 @@
-"""What TensorBoard reads back is what was shown to the tracker."""
+"""Tests of ganctl_trackers: TensorBoard reads what the tracker wrote."""
 
 from __future__ import annotations
 
@@ -18,29 +18,31 @@ def events(folder: Path) -> EventAccumulator:
     return read
 
 
-def test_scalars_and_pictures_are_there_before_it_is_closed(tmp_path: Path) -> None:
-    board = TensorBoard(tmp_path, first_step=1, config={})
-    board.scalars(5, {"d_loss": 0.5, "D(x)": 0.25})
-    board.image(5, "samples", Image.new("RGB", (4, 3)))
-    board.image(5, "gray", Image.new("L", (4, 3)))
+def test_scalars_and_images_are_readable_before_close(tmp_path: Path) -> None:
+    tracker = TensorBoard(tmp_path, first_step=1, config={})
+    tracker.scalars(5, {"d_loss": 0.5, "D(x)": 0.25})
+    tracker.image(5, "samples", Image.new("RGB", (4, 3)))
+    tracker.image(5, "gray", Image.new("L", (4, 3)))
     read = events(tmp_path)
     assert read.Tags()["scalars"] == ["d_loss", "D(x)"]
     assert [(e.step, e.value) for e in read.Scalars("D(x)")] == [(5, 0.25)]
     assert [(e.step, e.width, e.height) for e in read.Images("samples")] == [(5, 4, 3)]
-    board.close()
+    tracker.close()
 
 
-def test_what_comes_again_after_going_on_replaces_what_was_there(tmp_path: Path) -> None:
+def test_events_after_resuming_replace_earlier_events(tmp_path: Path) -> None:
     for first, steps in ((1, (1, 2, 3)), (3, (3, 4))):
-        board = TensorBoard(tmp_path, first_step=first, config={})
+        tracker = TensorBoard(tmp_path, first_step=first, config={})
         for step in steps:
-            board.scalars(step, {"loss": first})
-        board.close()
+            tracker.scalars(step, {"loss": first})
+        tracker.close()
     assert [(e.step, e.value) for e in events(tmp_path).Scalars("loss")] == [(1, 1), (2, 1), (3, 3), (4, 3)]
 
 
-def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    board = TensorBoard(tmp_path, first_step=1, config={})
+def test_full_disk_raises_an_error_with_the_file_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = TensorBoard(tmp_path, first_step=1, config={})
 
     class Full:
         def write(self, data: Any) -> int:
@@ -49,11 +51,11 @@ def test_a_full_disk_is_an_error_that_names_the_file(tmp_path: Path, monkeypatch
         def close(self) -> None:
             raise OSError("still full")
 
-    board._file.close()
-    monkeypatch.setattr(board, "_file", Full())
+    tracker._file.close()
+    monkeypatch.setattr(tracker, "_file", Full())
     with pytest.raises(OSError, match=r"No space left on device.*events\.out"):
-        board.scalars(1, {"loss": 1.0})
-    board.close()
+        tracker.scalars(1, {"loss": 1.0})
+    tracker.close()
 
 
 CONFIG = {
@@ -63,15 +65,15 @@ CONFIG = {
 }  # fmt: skip
 
 
-def test_settings_are_one_value_a_name() -> None:
+def test_hyperparameters_are_flat() -> None:
     assert hyperparameters(CONFIG) == {
         "model": "dcgan", "batch_size": 64, "ema": "none", "generator": "mlp", "generator.hidden": "512, 256",
         "generator.batch_norm": True, "g_optimizer": "adam", "g_optimizer.lr": 2e-4,
     }  # fmt: skip
 
 
-def test_every_run_is_one_session_with_its_settings_and_its_last_values(tmp_path: Path) -> None:
-    """As the HPARAMS tab of ``tensorboard --logdir runs`` asks for it; and no folder more than there are runs."""
+def test_every_run_is_one_hparams_session(tmp_path: Path) -> None:
+    """The HPARAMS tab of ``tensorboard --logdir runs`` lists each run once, with its settings and last values."""
     from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
     from tensorboard.context import RequestContext
     from tensorboard.plugins.base_plugin import TBContext
@@ -79,9 +81,9 @@ def test_every_run_is_one_session_with_its_settings_and_its_last_values(tmp_path
 
     for name, lr, first in (("00001-a", 1e-4, 1), ("00002-b", 2e-4, 1), ("00002-b", 2e-4, 5)):
         (tmp_path / name).mkdir(exist_ok=True)
-        board = TensorBoard(tmp_path / name, first, {**CONFIG, "g_optimizer": {"name": "adam", "lr": lr}})
-        board.scalars(first + 1, {"d_loss": lr * first})
-        board.close()
+        tracker = TensorBoard(tmp_path / name, first, {**CONFIG, "g_optimizer": {"name": "adam", "lr": lr}})
+        tracker.scalars(first + 1, {"d_loss": lr * first})
+        tracker.close()
     multiplexer = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(tmp_path))
     multiplexer.Reload()
     assert set(multiplexer.Runs()) == {"00001-a/tensorboard", "00002-b/tensorboard"}
@@ -90,12 +92,12 @@ def test_every_run_is_one_session_with_its_settings_and_its_last_values(tmp_path
     request = RequestContext()
     experiment = get_experiment.Handler(request, backend, "", api_pb2.GetExperimentRequest()).run()
     assert {info.name for info in experiment.hparam_infos} == set(hyperparameters(CONFIG))
-    asked = api_pb2.ListSessionGroupsRequest(
+    list_request = api_pb2.ListSessionGroupsRequest(
         slice_size=10,
         allowed_statuses=[api_pb2.STATUS_UNKNOWN],
         col_params=[api_pb2.ColParams(hparam="g_optimizer.lr")],
     )
-    groups = list_session_groups.Handler(request, backend, "", asked).run().session_groups
+    groups = list_session_groups.Handler(request, backend, "", list_request).run().session_groups
     shown = {g.name: g.hparams["g_optimizer.lr"].number_value for g in groups}
     assert shown == {"00001-a/tensorboard": 1e-4, "00002-b/tensorboard": 2e-4}
     values = {g.name: [m.value for m in g.metric_values if m.name.tag == "d_loss"] for g in groups}

@@ -1,3 +1,5 @@
+"""Tests of ganctl_vision."""
+
 from __future__ import annotations
 
 import os
@@ -19,7 +21,7 @@ from PIL import Image, features
 from ganctl import Dataset, GanctlError, ImageFiles
 from ganctl.data.cache import Loaded, load_images
 from ganctl.plugin import discovery
-from ganctl_vision import drawing, torchvision_sets
+from ganctl_vision import draw_glyph, torchvision_datasets
 from ganctl_vision.folder import folder
 from ganctl_vision.glyphs import glyphs
 
@@ -39,7 +41,7 @@ NAMES = {
 
 
 def load(dataset: Any, tmp_path: Path, size: int | None = None, **options: Any) -> Loaded:
-    return load_images("it", dataset, image_size=size, cache_dir=tmp_path / "cache", **options)
+    return load_images("test", dataset, image_size=size, cache_dir=tmp_path / "cache", **options)
 
 
 def save(path: Path, value: int = 0, mode: str = "L") -> Path:
@@ -58,15 +60,16 @@ def test_every_dataset_is_registered_and_importable() -> None:
         assert callable(table.get("dataset", f"ganctl:{name}").load())
 
 
-def test_registration_and_what_workers_import_need_no_torch() -> None:
-    code = "import sys, ganctl_vision, ganctl_vision.opening, ganctl_vision.drawing; sys.exit('torch' in sys.modules)"
+def test_registration_and_modules_of_workers_do_not_import_torch() -> None:
+    modules = "ganctl_vision, ganctl_vision.open_image, ganctl_vision.draw_glyph"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 # --- glyphs
 
 
-def test_glyphs(tmp_path: Path) -> None:
+def test_glyphs_shape_labels_and_brightness(tmp_path: Path) -> None:
     images, fingerprint, skipped = load(glyphs(n=100), tmp_path)
     assert images.x.shape == (100, 1, 28, 28)
     assert images.y is not None
@@ -75,46 +78,48 @@ def test_glyphs(tmp_path: Path) -> None:
     assert not skipped
     assert load(glyphs(n=100), tmp_path).fingerprint == fingerprint
     x = images.x.float() / 255
-    assert 0.08 < x.mean() < 0.25  # as MNIST, whose mean is 0.13: white strokes on black
+    assert 0.08 < x.mean() < 0.25  # white strokes on black, like MNIST, whose mean is 0.13
     ink = x.mean((1, 2, 3))
-    assert ink.min() > 0.03  # no empty one
+    assert ink.min() > 0.03  # no image is empty
     assert (x > 0.9).any(-1).any(-1).all()
-    assert ((x > 0.1) & (x < 0.9)).float().mean() > 0.02  # smooth edges
+    assert ((x > 0.1) & (x < 0.9)).float().mean() > 0.02  # antialiased edges
     assert len(x.unique(dim=0)) == 100
 
 
-def test_glyphs_stay_inside_the_picture() -> None:
-    drawn = np.stack([np.asarray(drawing.draw(str(i), 0)) for i in range(500)])
+def test_glyphs_stay_inside_the_image() -> None:
+    drawn = np.stack([np.asarray(draw_glyph.draw(str(i), 0)) for i in range(500)])
     border = np.concatenate([drawn[:, 0], drawn[:, -1], drawn[:, :, 0], drawn[:, :, -1]], axis=1)
     assert (border.max(1) > 128).mean() < 0.02
 
 
-def test_more_glyphs_begin_with_the_fewer_and_seeds_differ(tmp_path: Path) -> None:
+def test_smaller_set_of_glyphs_is_a_prefix_and_seeds_differ(tmp_path: Path) -> None:
     few = load(glyphs(n=40), tmp_path).images.x
     more = load(glyphs(n=90), tmp_path).images.x
     assert torch.equal(more[:40], few)
-    assert np.array_equal(np.asarray(drawing.draw("33", 0)), few[33, 0].numpy())  # as drawn here, alone
+    assert np.array_equal(
+        np.asarray(draw_glyph.draw("33", 0)), few[33, 0].numpy()
+    )  # drawn without the others
     assert not torch.equal(load(glyphs(n=40, seed=1), tmp_path).images.x, few)
 
 
-def test_glyphs_of_a_class_differ_and_classes_differ_more() -> None:
+def test_glyphs_are_legible_and_varied() -> None:
     def drawn(seed: int, n: int) -> np.ndarray:
-        return np.stack([np.asarray(drawing.draw(str(i), seed)) for i in range(n)]).reshape(n, -1) / 255
+        return np.stack([np.asarray(draw_glyph.draw(str(i), seed)) for i in range(n)]).reshape(n, -1) / 255
 
-    known, new = drawn(0, 1000), drawn(1, 300)
-    nearest = ((new[:, None] - known) ** 2).sum(-1).argmin(1)
+    train, test = drawn(0, 1000), drawn(1, 300)
+    nearest = ((test[:, None] - train) ** 2).sum(-1).argmin(1)
     assert (
         nearest % 10 == np.arange(300) % 10
-    ).mean() > 0.9  # readable: the nearest known one tells the digit
-    assert known[::10].std(0).max() > 0.3  # varied
+    ).mean() > 0.9  # legible: the nearest neighbor has the same digit
+    assert train[::10].std(0).max() > 0.3  # varied
 
 
-def test_no_glyphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_glyphs_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GanctlError, match="n is 0"):
         glyphs(n=0)
     monkeypatch.setattr(features, "check", lambda feature: False)
     monkeypatch.setattr(features, "version", lambda feature: None)
-    with pytest.raises(GanctlError, match="built without") as error:
+    with pytest.raises(GanctlError, match="built without FreeType") as error:
         load(glyphs(n=10), tmp_path)
     assert error.value.status == 3
 
@@ -123,9 +128,9 @@ def test_no_glyphs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(path: Path | str, root: Path = Path("/nowhere"), **options: Any) -> ImageFiles:
-    pictures = folder(root, str(path), **options).read()
-    assert isinstance(pictures, ImageFiles)
-    return pictures
+    dataset = folder(root, str(path), **options).read()
+    assert isinstance(dataset, ImageFiles)
+    return dataset
 
 
 def zipped(source: Path, to: Path) -> Path:
@@ -135,26 +140,26 @@ def zipped(source: Path, to: Path) -> Path:
     return to
 
 
-def test_a_flat_folder_and_its_zip(tmp_path: Path) -> None:
+def test_folder_without_subfolders_and_its_zip(tmp_path: Path) -> None:
     faces = tmp_path / "faces"
     for i in range(12):
         save(faces / f"{i}.png", i)
     for source in (faces, zipped(faces, tmp_path / "faces.zip")):
-        pictures = read(source)
-        assert [Path(name).stem for name in pictures.names] == [str(i) for i in range(12)]  # 2 before 10
-        assert pictures.labels is None
-        assert pictures.classes == ()
+        files = read(source)
+        assert [Path(name).stem for name in files.names] == [str(i) for i in range(12)]  # 2 before 10
+        assert files.labels is None
+        assert files.classes == ()
         assert load(folder(tmp_path, str(source)), tmp_path).images.x[:, 0, 0, 0].tolist() == list(range(12))
 
 
-def test_sub_folders_are_classes(tmp_path: Path) -> None:
+def test_subfolders_are_classes(tmp_path: Path) -> None:
     for name in ("cat/1.png", "cat/deep/er/2.png", "ant/10.png", "ant/9.png", "Dog/1.png"):
         save(tmp_path / "set" / name)
     for source in (tmp_path / "set", zipped(tmp_path / "set", tmp_path / "set.zip")):
-        pictures = read(source)
-        assert pictures.classes == ("Dog", "ant", "cat")
-        assert pictures.labels == [0, 1, 1, 2, 2]
-        assert list(pictures.names) == [
+        files = read(source)
+        assert files.classes == ("Dog", "ant", "cat")
+        assert files.labels == [0, 1, 1, 2, 2]
+        assert list(files.names) == [
             "Dog/1.png",
             "ant/9.png",
             "ant/10.png",
@@ -163,7 +168,7 @@ def test_sub_folders_are_classes(tmp_path: Path) -> None:
         ]
 
 
-def test_a_folder_around_everything_is_no_class(tmp_path: Path) -> None:
+def test_single_outer_folder_is_not_a_class(tmp_path: Path) -> None:
     for name in ("data/images/1.png", "data/images/2.png"):
         save(tmp_path / "a" / name)
     assert read(tmp_path / "a").labels is None
@@ -172,28 +177,28 @@ def test_a_folder_around_everything_is_no_class(tmp_path: Path) -> None:
     assert read(tmp_path / "b").classes == ("x", "y")
 
 
-def test_loose_pictures_beside_folders_are_all_taken_without_labels(tmp_path: Path) -> None:
+def test_images_inside_and_outside_subfolders_have_no_labels(tmp_path: Path) -> None:
     for name in ("1.png", "x/2.png", "y/3.png"):
         save(tmp_path / "set" / name)
-    pictures = read(tmp_path / "set")
-    assert len(pictures.names) == 3
-    assert pictures.labels is None
+    files = read(tmp_path / "set")
+    assert len(files.names) == 3
+    assert files.labels is None
 
 
-def test_hidden_files_and_other_kinds(tmp_path: Path) -> None:
+def test_hidden_files_and_other_file_types_are_skipped(tmp_path: Path) -> None:
     faces = tmp_path / "faces"
     for name in ("1.png", ".hidden.png", "__MACOSX/._1.png", ".git/2.png", "2.JPG"):
         save(faces / name)
     for name in ("notes.txt", "list.csv", "more.txt", "README"):
         (faces / name).write_text("x")
     for source in (faces, zipped(faces, tmp_path / "faces.zip")):
-        pictures = read(source)
-        assert list(pictures.names) == ["1.png", "2.JPG"]
-        (note,) = pictures.notes
+        files = read(source)
+        assert list(files.names) == ["1.png", "2.JPG"]
+        (note,) = files.notes
         assert "2 .txt, 1 .csv, 1 without extension" in note or "2 .txt, 1 without extension, 1 .csv" in note
 
 
-def test_links_are_followed_but_not_round_in_circles(tmp_path: Path) -> None:
+def test_links_are_followed_except_cycles(tmp_path: Path) -> None:
     save(tmp_path / "elsewhere" / "1.png")
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "a").symlink_to(tmp_path / "elsewhere")
@@ -209,7 +214,7 @@ def test_channels_option(tmp_path: Path) -> None:
     assert load(folder(tmp_path, str(tmp_path / "set")), tmp_path).images.x.shape == (1, 3, 4, 4)
 
 
-def test_changes_are_noticed(tmp_path: Path) -> None:
+def test_changed_files_are_read_again(tmp_path: Path) -> None:
     path = tmp_path / "set"
     save(path / "1.png", 1)
     values = lambda: load(folder(tmp_path, str(path)), tmp_path).images.x[:, 0, 0, 0].tolist()  # noqa: E731
@@ -229,7 +234,7 @@ def test_changes_are_noticed(tmp_path: Path) -> None:
     assert folder(tmp_path, str(archive)).fingerprint() != before
 
 
-def test_a_path_below_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_relative_to_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "root" / "faces" / "1.png")
     assert list(read("faces", root=tmp_path / "root").names) == ["1.png"]
     save(tmp_path / "here" / "faces" / "2.png")
@@ -237,50 +242,50 @@ def test_a_path_below_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(read("faces", root=tmp_path / "root").names) == ["2.png"]
 
 
-def failing(path: Path | str, **options: Any) -> GanctlError:
+def error_of(path: Path | str, **options: Any) -> GanctlError:
     with pytest.raises(GanctlError) as error:
         read(path, **options)
     assert error.value.status == 3
     return error.value
 
 
-def test_a_path_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_path_is_rejected_with_a_suggestion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "anime-faces").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert failing("./anime_faces").hint == "Did you mean 'anime-faces'?"
-    assert str(tmp_path / "anime-faces") in failing(tmp_path / "anime-face").hint
-    assert "looked for in" in failing("something").hint
-    assert "no folder" in failing("/no/such/place").hint
+    assert error_of("./anime_faces").hint == "Did you mean 'anime-faces'?"
+    assert str(tmp_path / "anime-faces") in error_of(tmp_path / "anime-face").hint
+    assert "the folder searched is" in error_of("something").hint
+    assert "no folder" in error_of("/no/such/place").hint
 
 
-def test_nothing_to_train_on(tmp_path: Path) -> None:
+def test_folder_without_images_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert "it is empty" in failing(tmp_path / "empty").message
+    assert "it is empty" in error_of(tmp_path / "empty").message
     (tmp_path / "text").mkdir()
     for i in range(3):
         (tmp_path / "text" / f"{i}.txt").write_text("x")
-    assert "3 .txt" in failing(tmp_path / "text").message
-    assert "it is empty" in failing(zipped(tmp_path / "empty", tmp_path / "empty.zip")).message
+    assert "3 .txt" in error_of(tmp_path / "text").message
+    assert "it is empty" in error_of(zipped(tmp_path / "empty", tmp_path / "empty.zip")).message
 
 
-def test_files_that_are_no_zip(tmp_path: Path) -> None:
-    picture = save(tmp_path / "one.png")
-    assert "neither a folder nor a zip" in failing(picture).message
+def test_invalid_zip_files_are_rejected(tmp_path: Path) -> None:
+    image = save(tmp_path / "one.png")
+    assert "neither a folder nor a zip" in error_of(image).message
     save(tmp_path / "set" / "1.png")
     whole = zipped(tmp_path / "set", tmp_path / "set.zip").read_bytes()
     (tmp_path / "cut.zip").write_bytes(whole[: len(whole) // 2])
-    assert "damaged" in failing(tmp_path / "cut.zip").message
+    assert "damaged" in error_of(tmp_path / "cut.zip").message
 
 
-def test_an_encrypted_zip(tmp_path: Path) -> None:
+def test_encrypted_zip_is_rejected(tmp_path: Path) -> None:
     save(tmp_path / "set" / "1.png")
     data = bytearray(zipped(tmp_path / "set", tmp_path / "set.zip").read_bytes())
     data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag, in the central directory
     (tmp_path / "locked.zip").write_bytes(data)
-    assert "encrypted" in failing(tmp_path / "locked.zip").message
+    assert "encrypted" in error_of(tmp_path / "locked.zip").message
 
 
-def test_a_damaged_entry_of_a_zip_is_left_out(tmp_path: Path) -> None:
+def test_damaged_entry_of_a_zip_is_skipped(tmp_path: Path) -> None:
     for i in range(3):
         save(tmp_path / "set" / f"{i}.png", i)
     data = bytearray(zipped(tmp_path / "set", tmp_path / "set.zip").read_bytes())
@@ -292,7 +297,7 @@ def test_a_damaged_entry_of_a_zip_is_left_out(tmp_path: Path) -> None:
     assert "1.png: BadZipFile: Bad CRC-32" in loaded.skipped[0]
 
 
-# --- torchvision's
+# --- torchvision
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -310,26 +315,26 @@ def write_mnist(raw: Path, prefixes: dict[str, int], first_label: int = 0) -> No
 
 @pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """No network; the addresses that were asked for."""
-    asked: list[str] = []
+    """Disable the network and return the list of requested addresses."""
+    requested: list[str] = []
 
     def urlopen(request: Any, *args: Any, **kwargs: Any) -> None:
-        asked.append(getattr(request, "full_url", request))
+        requested.append(getattr(request, "full_url", request))
         raise URLError(OSError(-2, "Name or service not known"))
 
     monkeypatch.setattr("urllib.request.urlopen", urlopen)
-    return asked
+    return requested
 
 
 @pytest.mark.parametrize(
     ("factory", "kind"),
     [
-        (torchvision_sets.mnist, "MNIST"),
-        (torchvision_sets.fashion_mnist, "FashionMNIST"),
-        (torchvision_sets.kmnist, "KMNIST"),
+        (torchvision_datasets.mnist, "MNIST"),
+        (torchvision_datasets.fashion_mnist, "FashionMNIST"),
+        (torchvision_datasets.kmnist, "KMNIST"),
     ],
 )
-def test_the_mnists(factory: Any, kind: str, tmp_path: Path, offline: list[str]) -> None:
+def test_mnist_and_similar_datasets(factory: Any, kind: str, tmp_path: Path, offline: list[str]) -> None:
     write_mnist(tmp_path / kind / "raw", {"train": 30, "t10k": 20})
     images = load(factory(tmp_path), tmp_path).images
     assert images.x.shape == (30, 1, 28, 28)
@@ -342,18 +347,18 @@ def test_the_mnists(factory: Any, kind: str, tmp_path: Path, offline: list[str])
     assert not offline
 
 
-def test_emnist_is_turned_upright_and_counted_from_0(tmp_path: Path, offline: list[str]) -> None:
+def test_emnist_is_upright_and_labels_start_at_0(tmp_path: Path, offline: list[str]) -> None:
     raw = tmp_path / "EMNIST" / "raw"
     write_mnist(raw, {"emnist-letters-train": 26}, first_label=1)
-    images = load(torchvision_sets.emnist(tmp_path, part="letters"), tmp_path).images
+    images = load(torchvision_datasets.emnist(tmp_path, part="letters"), tmp_path).images
     assert images.x[0, 0, :3, 0].tolist() == [0, 1, 2]
     assert images.y is not None
     assert images.y.tolist() == [i % 10 for i in range(26)]
     assert images.classes == tuple("abcdefghijklmnopqrstuvwxyz")
 
 
-def test_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]) -> None:
-    # Our files have other checksums than the real ones.
+def test_cifar10_and_cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]) -> None:
+    # The files of this test have different checksums than the real files.
     monkeypatch.setattr(
         "torchvision.datasets.cifar.check_integrity", lambda path, md5=None: os.path.isfile(path)
     )
@@ -367,17 +372,17 @@ def test_cifar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[st
     batches = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
     ten = {name: {"data": data, "labels": [0, 1, 2, 9]} for name in batches}
     write("cifar-10-batches-py", {**ten, "batches.meta": {"label_names": list("abcdefghij")}})
-    images = load(torchvision_sets.cifar10(tmp_path), tmp_path).images
+    images = load(torchvision_datasets.cifar10(tmp_path), tmp_path).images
     assert images.x.shape == (20, 3, 32, 32)
-    assert torch.equal(images.x[:4].flatten(1), torch.from_numpy(data))  # planes of red, green, blue
+    assert torch.equal(images.x[:4].flatten(1), torch.from_numpy(data))  # one plane per channel
     assert images.y is not None
     assert images.y.tolist() == [0, 1, 2, 9] * 5
     assert images.classes == tuple("abcdefghij")
-    assert len(load(torchvision_sets.cifar10(tmp_path, split="test"), tmp_path).images.x) == 4
+    assert len(load(torchvision_datasets.cifar10(tmp_path, split="test"), tmp_path).images.x) == 4
 
     hundred = {name: {"data": data, "fine_labels": [0, 1, 2, 99]} for name in ("train", "test")}
     write("cifar-100-python", {**hundred, "meta": {"fine_label_names": [f"c{i}" for i in range(100)]}})
-    images = load(torchvision_sets.cifar100(tmp_path), tmp_path).images
+    images = load(torchvision_datasets.cifar100(tmp_path), tmp_path).images
     assert len(images.classes) == 100
     assert images.y is not None
     assert images.y.tolist() == [0, 1, 2, 99]
@@ -394,22 +399,22 @@ def test_stl10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[st
         column_major.tofile(binary / f"{part}_X.bin")
         np.array([1, 10], np.uint8).tofile(binary / f"{part}_y.bin")
     (binary / "class_names.txt").write_text("\n".join("abcdefghij"))
-    images = load(torchvision_sets.stl10(tmp_path, split="train"), tmp_path).images
+    images = load(torchvision_datasets.stl10(tmp_path, split="train"), tmp_path).images
     assert images.x.shape == (2, 3, 96, 96)
     assert images.x[0, 0, :3, 0].tolist() == [0, 1, 2]
     assert images.y is not None
     assert images.y.tolist() == [0, 9]
     assert images.classes == tuple("abcdefghij")
-    unlabeled = load(torchvision_sets.stl10(tmp_path), tmp_path).images
+    unlabeled = load(torchvision_datasets.stl10(tmp_path), tmp_path).images
     assert (len(unlabeled.x), unlabeled.y, unlabeled.classes) == (2, None, ())
-    assert len(load(torchvision_sets.stl10(tmp_path, split="train+unlabeled"), tmp_path).images.x) == 4
+    assert len(load(torchvision_datasets.stl10(tmp_path, split="train+unlabeled"), tmp_path).images.x) == 4
 
 
 def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]) -> None:
     (tmp_path / "train_32x32.mat").write_bytes(b"Matlab")
-    if torchvision_sets.importlib.util.find_spec("scipy") is None:
+    if torchvision_datasets.importlib.util.find_spec("scipy") is None:
         with pytest.raises(GanctlError, match="scipy") as error:
-            load(torchvision_sets.svhn(tmp_path), tmp_path)
+            load(torchvision_datasets.svhn(tmp_path), tmp_path)
         assert error.value.status == 3
 
     class SVHN:
@@ -421,7 +426,7 @@ def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str
 
     monkeypatch.setattr(torchvision.datasets, "SVHN", SVHN)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
-    images = load(torchvision_sets.svhn(tmp_path), tmp_path).images
+    images = load(torchvision_datasets.svhn(tmp_path), tmp_path).images
     assert images.x.shape == (2, 3, 32, 32)
     assert images.y is not None
     assert images.y.tolist() == [0, 9]
@@ -432,22 +437,22 @@ def test_celeba(tmp_path: Path, offline: list[str]) -> None:
         save(tmp_path / "celeba" / "img_align_celeba" / f"00000{i}.png", i * 50).rename(
             tmp_path / "celeba" / "img_align_celeba" / f"00000{i}.jpg"
         )
-    everything = load(torchvision_sets.celeba(tmp_path, split="all"), tmp_path).images
+    everything = load(torchvision_datasets.celeba(tmp_path, split="all"), tmp_path).images
     assert everything.x.shape == (4, 3, 4, 4)
     assert everything.y is None
     with pytest.raises(GanctlError, match="list_eval_partition"):
-        load(torchvision_sets.celeba(tmp_path), tmp_path)
+        load(torchvision_datasets.celeba(tmp_path), tmp_path)
     partition = "000000.jpg 0\n000001.jpg 1\n000002.jpg 0\n000003.jpg 2\n"
     (tmp_path / "celeba" / "list_eval_partition.txt").write_text(partition)
-    assert load(torchvision_sets.celeba(tmp_path), tmp_path).images.x[:, 0, 0, 0].tolist() == [0, 100]
-    assert len(load(torchvision_sets.celeba(tmp_path, split="valid"), tmp_path).images.x) == 1
+    assert load(torchvision_datasets.celeba(tmp_path), tmp_path).images.x[:, 0, 0, 0].tolist() == [0, 100]
+    assert len(load(torchvision_datasets.celeba(tmp_path, split="valid"), tmp_path).images.x) == 1
 
 
-def test_not_there_and_no_network(
+def test_missing_dataset_without_network(
     tmp_path: Path, offline: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(GanctlError) as error:
-        load(torchvision_sets.mnist(tmp_path / "data"), tmp_path)
+        load(torchvision_datasets.mnist(tmp_path / "data"), tmp_path)
     assert offline
     assert error.value.status == 3
     assert str(tmp_path / "data") in error.value.message
@@ -457,76 +462,74 @@ def test_not_there_and_no_network(
     assert capfd.readouterr().out == ""
 
 
-def test_not_there_and_not_to_be_downloaded(tmp_path: Path, offline: list[str]) -> None:
-    with pytest.raises(GanctlError, match="download is off"):
-        load(torchvision_sets.cifar10(tmp_path, download=False), tmp_path)
+def test_missing_dataset_with_download_disabled(tmp_path: Path, offline: list[str]) -> None:
+    with pytest.raises(GanctlError, match="downloading is disabled"):
+        load(torchvision_datasets.cifar10(tmp_path, download=False), tmp_path)
     assert not offline
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_data_root_one_too_deep(tmp_path: Path, offline: list[str]) -> None:
+def test_data_root_one_level_too_deep_is_suggested(tmp_path: Path, offline: list[str]) -> None:
     write_mnist(tmp_path / "MNIST" / "raw", {"train": 3, "t10k": 2})
     with pytest.raises(GanctlError) as error:
-        load(torchvision_sets.mnist(tmp_path / "MNIST", download=False), tmp_path)
+        load(torchvision_datasets.mnist(tmp_path / "MNIST", download=False), tmp_path)
     assert f"--data-root {tmp_path}" in error.value.hint
 
 
-def test_a_download(
+def test_download_happens_once_and_prints_to_stderr(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     write_mnist(tmp_path / "server", {"train": 30, "t10k": 20})
-    asked: list[str] = []
+    requested: list[str] = []
 
     def fetch(url: str, download_root: str, filename: str, md5: str) -> None:
-        print("chatter")
-        asked.append(url)
+        print("progress")
+        requested.append(url)
         unpacked = filename.removesuffix(".gz")
         shutil.copy(tmp_path / "server" / unpacked, Path(download_root) / unpacked)
 
     monkeypatch.setattr("torchvision.datasets.mnist.download_and_extract_archive", fetch)
     for _ in range(2):
-        assert load(torchvision_sets.mnist(tmp_path / "new" / "root"), tmp_path).images.x.shape == (
+        assert load(torchvision_datasets.mnist(tmp_path / "new" / "root"), tmp_path).images.x.shape == (
             30,
             1,
             28,
             28,
         )
-    assert len(asked) == 4
+    assert len(requested) == 4
     out, err = capfd.readouterr()
     assert out == ""
-    assert "chatter" in err
+    assert "progress" in err
 
 
-def test_damaged_raw_files_are_not_called_missing(tmp_path: Path, offline: list[str]) -> None:
+def test_damaged_raw_files_are_reported(tmp_path: Path, offline: list[str]) -> None:
     write_mnist(tmp_path / "MNIST" / "raw", {"train": 30, "t10k": 20})
     os.truncate(tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte", 1000)
     with pytest.raises(GanctlError, match="cannot be read") as error:
-        load(torchvision_sets.mnist(tmp_path), tmp_path)
+        load(torchvision_datasets.mnist(tmp_path), tmp_path)
     assert error.value.status == 3
     assert "Remove it" in error.value.hint
 
 
-def test_changed_raw_files_are_noticed(tmp_path: Path, offline: list[str]) -> None:
+def test_changed_raw_files_are_read_again(tmp_path: Path, offline: list[str]) -> None:
     write_mnist(tmp_path / "MNIST" / "raw", {"train": 30, "t10k": 20})
-    first = load(torchvision_sets.mnist(tmp_path), tmp_path)
+    first = load(torchvision_datasets.mnist(tmp_path), tmp_path)
     (tmp_path / "MNIST" / "raw" / "train-labels-idx1-ubyte").write_bytes(idx(np.zeros(30)))
-    again = load(torchvision_sets.mnist(tmp_path), tmp_path)
+    again = load(torchvision_datasets.mnist(tmp_path), tmp_path)
     assert again.images.y is not None
     assert again.images.y.unique().tolist() == [0]
     assert again.fingerprint != first.fingerprint
     assert len(list((tmp_path / "cache" / "datasets").glob("*.json"))) == 1
 
 
-def test_from_the_cache_torchvision_is_not_even_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cached_dataset_does_not_import_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_mnist(tmp_path / "MNIST" / "raw", {"train": 30, "t10k": 20})
-    load(torchvision_sets.mnist(tmp_path), tmp_path)
+    load(torchvision_datasets.mnist(tmp_path), tmp_path)
     monkeypatch.setitem(sys.modules, "torchvision.datasets", None)
-    assert load(torchvision_sets.mnist(tmp_path), tmp_path).images.x.shape == (30, 1, 28, 28)
+    assert load(torchvision_datasets.mnist(tmp_path), tmp_path).images.x.shape == (30, 1, 28, 28)
 
 
-def test_a_torchvision_that_does_not_fit_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incompatible_torchvision_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_mnist(tmp_path / "MNIST" / "raw", {"train": 30, "t10k": 20})
     broken = tmp_path / "broken" / "torchvision"
     broken.mkdir(parents=True)
@@ -535,20 +538,20 @@ def test_a_torchvision_that_does_not_fit_torch(tmp_path: Path, monkeypatch: pyte
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.syspath_prepend(tmp_path / "broken")
     with pytest.raises(GanctlError, match="operator torchvision::nms does not exist") as error:
-        load(torchvision_sets.mnist(tmp_path), tmp_path)
+        load(torchvision_datasets.mnist(tmp_path), tmp_path)
     for distribution in ("torch", "torchvision"):
-        assert torchvision_sets.importlib.metadata.version(distribution) in error.value.message
+        assert torchvision_datasets.importlib.metadata.version(distribution) in error.value.message
     assert "pip install" in error.value.hint
 
 
-def test_the_root_may_be_unwritable(tmp_path: Path, offline: list[str]) -> None:
+def test_unwritable_root_is_reported(tmp_path: Path, offline: list[str]) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(GanctlError, match="the download failed"):
-        load(torchvision_sets.mnist(tmp_path / "file"), tmp_path)
+        load(torchvision_datasets.mnist(tmp_path / "file"), tmp_path)
 
 
 def test_real_mnist(data_root: Path, tmp_path: Path) -> None:
-    images = load(torchvision_sets.mnist(data_root, download=False), tmp_path).images
+    images = load(torchvision_datasets.mnist(data_root, download=False), tmp_path).images
     assert images.x.shape == (60_000, 1, 28, 28)
     assert images.x.float().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
     assert images.y is not None
@@ -558,17 +561,17 @@ def test_real_mnist(data_root: Path, tmp_path: Path) -> None:
 def test_real_jpegs_in_a_zip(data_root: Path, tmp_path: Path) -> None:
     archive = data_root / "cifar10-jpg" / "test.zip"
     if not archive.exists():
-        pytest.skip(f"needs {archive}")
+        pytest.skip(f"requires {archive}")
     loaded = load(folder(data_root, str(archive)), tmp_path)
     assert loaded.images.x.shape == (10_000, 3, 32, 32)
     assert loaded.images.y is not None
     assert loaded.images.y.bincount().tolist() == [1000] * 10
     assert not loaded.skipped
     with zipfile.ZipFile(archive) as opened:
-        picture = Image.open(opened.open("bird/0007.jpg"))
-        expected = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)
+        image = Image.open(opened.open("bird/0007.jpg"))
+        expected = torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1)
     assert torch.equal(loaded.images.x[2007], expected)
 
 
-def test_datasets_are_ganctls() -> None:
+def test_glyphs_is_a_dataset() -> None:
     assert isinstance(glyphs(), Dataset)

@@ -1,4 +1,4 @@
-"""ganctl_wgan: the published settings of the three Wasserstein models."""
+"""Tests of ganctl_wgan: settings of the Wasserstein models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def model(name: str) -> Model:
 
 
 @pytest.mark.parametrize("suffix", ["", "-dcgan"])
-def test_published_settings(suffix: str) -> None:
+def test_models_use_published_settings(suffix: str) -> None:
     wgan, gp, div = (model(name + suffix) for name in ("wgan", "wgan-gp", "wgan-div"))
     assert [m.n_critic for m in (wgan, gp, div)] == [5] * 3
     assert [m.batch_size for m in (wgan, gp, div)] == [64] * 3
@@ -34,7 +34,7 @@ def test_published_settings(suffix: str) -> None:
 @pytest.mark.parametrize(
     "name", ["wgan", "wgan-gp", "wgan-div", "wgan-dcgan", "wgan-gp-dcgan", "wgan-div-dcgan", "wgan-gp-resnet"]
 )
-def test_d_has_no_batch_normalization_and_g_has(name: str) -> None:
+def test_only_g_has_batch_normalization(name: str) -> None:
     recipe, registry = model(name), discovery.registry()
     networks = []
     for kind, spec in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
@@ -50,13 +50,13 @@ def test_d_has_no_batch_normalization_and_g_has(name: str) -> None:
     ]
 
 
-def test_mlp_nets_are_pytorch_gans() -> None:
+def test_fully_connected_models_use_the_networks_of_gan() -> None:
     for name in ("wgan", "wgan-gp", "wgan-div"):
         assert model(name).generator == model("gan").generator
         assert model(name).discriminator == model("gan").discriminator
 
 
-def test_resnet_is_the_papers_of_cifar10() -> None:
+def test_resnet_model_uses_published_settings_for_cifar10() -> None:
     recipe = model("wgan-gp-resnet")
     assert dict(recipe.d_optimizer.options) == {"lr": 2e-4, "betas": (0.0, 0.9)}
     assert recipe.d_optimizer == recipe.g_optimizer

@@ -1,8 +1,8 @@
-"""Every loss of the family against its equation, written a second time in NumPy.
+"""Tests of ganctl_losses: values and gradients against a second implementation of the equations in NumPy.
 
-D and G are small enough to be written by hand: D's logit is quadratic in the image, so its gradient is known in closed
-form; the other answers are linear; G is one layer with a tanh. The value must be that of the equation, and the
-gradients with respect to the weights of D and of G those of its finite differences.
+D's logit is quadratic in the image, so its gradient is known in closed form. The other outputs of D are linear, and G
+is one layer with tanh. Values must equal the equations, and gradients with respect to the weights of D and G must equal
+finite differences of the equations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ N, K = 4, 3  # images, classes
 CODES = Codes(2, (3, 2), 2)
 SEED = 11
 Weights = dict[str, np.ndarray]
-#: Real images, weights → the loss, with numbers alone.
+#: Returns the loss of a case, computed with NumPy.
 Formula = Callable[["Case"], float]
 
 
@@ -37,7 +37,7 @@ def make(name: str, **given: Any) -> Loss:
 
 
 class Case:
-    """Fixed real images, labels and latents, and weights of D and G; what the equations are made of."""
+    """Fixed real images, labels, latents and weights of D and G, and the terms of the equations."""
 
     def __init__(self, channels: int) -> None:
         rng = np.random.default_rng(3)
@@ -62,8 +62,8 @@ class Case:
     def d(self, x: np.ndarray) -> np.ndarray:
         return (self.D["a"] * x**2 / 2 + self.D["w"] * x).sum(1) + self.D["c"]
 
-    def slope(self, x: np.ndarray) -> np.ndarray:
-        """‖∇d(x)‖ of each image."""
+    def gradient_norm(self, x: np.ndarray) -> np.ndarray:
+        """Return ‖∇d(x)‖ of each image."""
         return np.sqrt(((self.D["a"] * x + self.D["w"]) ** 2).sum(1))
 
     def reconstruction(self, x: np.ndarray) -> np.ndarray:
@@ -111,18 +111,18 @@ def rgan_g(c: Case) -> float:
     return -log_sigmoid(c.d(c.fake) - c.d(c.real)).mean()
 
 
-def ragan(c: Case, truth: np.ndarray, lie: np.ndarray) -> float:
-    """Those of ``truth`` are to be more real than the mean of ``lie``, and the other way round."""
-    first = log_sigmoid(c.d(truth) - c.d(lie).mean())
-    second = np.log(1 - 1 / (1 + np.exp(-(c.d(lie) - c.d(truth).mean()))))
+def ragan(c: Case, higher: np.ndarray, lower: np.ndarray) -> float:
+    """Return the loss that makes ``higher`` more realistic than the mean of ``lower``, and vice versa."""
+    first = log_sigmoid(c.d(higher) - c.d(lower).mean())
+    second = np.log(1 - 1 / (1 + np.exp(-(c.d(lower) - c.d(higher).mean()))))
     return -first.mean() - second.mean()
 
 
-def softmax_loss(c: Case, share_of_reals: float) -> float:
-    """Cross-entropy of the softmax over the batch with a target of which the reals share this much equally."""
+def softmax_loss(c: Case, target_of_reals: float) -> float:
+    """Return the cross-entropy of the softmax over the batch, where the target gives all reals this probability."""
     energy = np.exp(np.concatenate([c.d(c.real), c.d(c.fake)]))
     p = energy / energy.sum()
-    target = np.concatenate([np.full(N, share_of_reals / N), np.full(N, (1 - share_of_reals) / N)])
+    target = np.concatenate([np.full(N, target_of_reals / N), np.full(N, (1 - target_of_reals) / N)])
     return -(target * np.log(p)).sum()
 
 
@@ -136,12 +136,12 @@ def class_ce(c: Case, x: np.ndarray) -> float:
 
 
 def mutual_information(c: Case, *, variances: bool) -> float:
-    guess = c.fake @ c.D["codes"]
+    predicted = c.fake @ c.D["codes"]
     one, two, u = c.z[:, 2:5].argmax(1), c.z[:, 5:7].argmax(1), c.z[:, 7:9]
-    categorical = cross_entropy(guess[:, :3], one) + cross_entropy(guess[:, 3:5], two)
-    mean, variance = guess[:, 5:7], np.exp(guess[:, 7:9]) if variances else np.ones((N, 2))
+    categorical = cross_entropy(predicted[:, :3], one) + cross_entropy(predicted[:, 3:5], two)
+    mean, variance = predicted[:, 5:7], np.exp(predicted[:, 7:9]) if variances else np.ones((N, 2))
     density = np.exp(-((u - mean) ** 2) / 2 / variance) / np.sqrt(2 * np.pi * variance)
-    constant = 2 * np.log(np.sqrt(2 * np.pi))  # that the loss leaves out, for each of the two codes
+    constant = 2 * np.log(np.sqrt(2 * np.pi))  # omitted from the loss, for each of the two codes
     return categorical + 0.1 * (-np.log(density).sum(1).mean() - constant)
 
 
@@ -200,38 +200,41 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[..., Any], Formula, Formula
         "wgan-gp",
         {},
         logit,
-        lambda c: wasserstein_d(c) + 10 * ((c.slope(c.between()) - 1) ** 2).mean(),
+        lambda c: wasserstein_d(c) + 10 * ((c.gradient_norm(c.between()) - 1) ** 2).mean(),
         wasserstein_g,
     ),
     "wgan-gp one-sided": (
         "wgan-gp",
         {"gp_weight": 4, "one_sided": True},
         logit,
-        lambda c: wasserstein_d(c) + 4 * (np.maximum(c.slope(c.between()) - 1, 0) ** 2).mean(),
+        lambda c: wasserstein_d(c) + 4 * (np.maximum(c.gradient_norm(c.between()) - 1, 0) ** 2).mean(),
         wasserstein_g,
     ),
     "wgan-div": (
         "wgan-div",
         {},
         logit,
-        lambda c: wasserstein_d(c) + 2 * (c.slope(c.between()) ** 6).mean(),
+        lambda c: wasserstein_d(c) + 2 * (c.gradient_norm(c.between()) ** 6).mean(),
         wasserstein_g,
     ),
     "wgan-div at the ends": (
         "wgan-div",
         {"points": "ends", "k": 3, "p": 3},
         logit,
-        lambda c: wasserstein_d(c) + 3 / 2 * ((c.slope(c.real) ** 3).mean() + (c.slope(c.fake) ** 3).mean()),
+        lambda c: (
+            wasserstein_d(c)
+            + 3 / 2 * ((c.gradient_norm(c.real) ** 3).mean() + (c.gradient_norm(c.fake) ** 3).mean())
+        ),
         wasserstein_g,
     ),
     "dragan": (
         "dragan",
         {},
         logit,
-        lambda c: bce_d(c) + 10 * ((c.slope(c.around(0.5)) - 1) ** 2).mean(),
+        lambda c: bce_d(c) + 10 * ((c.gradient_norm(c.around(0.5)) - 1) ** 2).mean(),
         bce_g,
     ),
-    "r1": ("r1", {}, logit, lambda c: bce_d(c) + 10 / 2 * (c.slope(c.real) ** 2).mean(), bce_g),
+    "r1": ("r1", {}, logit, lambda c: bce_d(c) + 10 / 2 * (c.gradient_norm(c.real) ** 2).mean(), bce_g),
     "bgan": (
         "bgan",
         {},
@@ -251,7 +254,10 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[..., Any], Formula, Formula
         "r3gan",
         {"gamma": 0.5},
         logit,
-        lambda c: rgan_d(c) + 0.5 / 2 * ((c.slope(c.real) ** 2).mean() + (c.slope(c.fake) ** 2).mean()),
+        lambda c: (
+            rgan_d(c)
+            + 0.5 / 2 * ((c.gradient_norm(c.real) ** 2).mean() + (c.gradient_norm(c.fake) ** 2).mean())
+        ),
         rgan_g,
     ),
     "softmax": ("softmax", {}, logit, lambda c: softmax_loss(c, 1.0), lambda c: softmax_loss(c, 0.5)),
@@ -291,33 +297,33 @@ CASES: dict[str, tuple[str, dict[str, Any], Callable[..., Any], Formula, Formula
         lambda c: bce_g(c) + mutual_information(c, variances=True),
     ),
 }
-PENALISED = {"wgan-gp", "wgan-div", "dragan", "r1", "r3gan"}
+PENALIZED = {"wgan-gp", "wgan-div", "dragan", "r1", "r3gan"}
 
 
-def test_every_loss_is_here_or_beside() -> None:
-    beside = {"bce", "minimax", "lsgan", "hinge"}  # test_ganctl_losses.py
-    ours = [item for item in discovery.registry().all("loss") if item.distribution == "ganctl"]
-    assert {item.name for item in ours} == beside | {name for name, *_ in CASES.values()}
+def test_every_loss_is_tested() -> None:
+    tested_elsewhere = {"bce", "minimax", "lsgan", "hinge"}  # test_ganctl_losses.py
+    registered = [item for item in discovery.registry().all("loss") if item.distribution == "ganctl"]
+    assert {item.name for item in registered} == tested_elsewhere | {name for name, *_ in CASES.values()}
 
 
 def finite_difference(f: Callable[[], float], weight: np.ndarray, step: float = 1e-6) -> np.ndarray:
-    """The gradient of ``f`` with respect to ``weight``, which is changed in place and back."""
-    slopes = np.zeros_like(weight)
+    """Return the gradient of ``f`` with respect to ``weight``, which is modified temporarily."""
+    gradient = np.zeros_like(weight)
     for index in np.ndindex(weight.shape):
-        kept = weight[index].copy()
+        original = weight[index].copy()
         values = []
         for sign in (1, -1):
-            weight[index] = kept + sign * step
+            weight[index] = original + sign * step
             values.append(f())
-        weight[index] = kept
-        slopes[index] = (values[0] - values[1]) / (2 * step)
-    return slopes
+        weight[index] = original
+        gradient[index] = (values[0] - values[1]) / (2 * step)
+    return gradient
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("turn", ["discriminator", "generator"])
+@pytest.mark.parametrize("network_name", ["discriminator", "generator"])
 @pytest.mark.parametrize("key", CASES)
-def test_value_and_gradients(key: str, turn: str, channels: int) -> None:
+def test_value_and_gradients(key: str, network_name: str, channels: int) -> None:
     name, given, network, formula_d, formula_g = CASES[key]
     case, loss = Case(channels), make(name, **given)
     if name == "began":
@@ -326,40 +332,40 @@ def test_value_and_gradients(key: str, turn: str, channels: int) -> None:
     m = torch.tensor(case.G["m"], requires_grad=True)
     y, z = torch.tensor(case.y), torch.tensor(case.z)
     real = Batch(torch.tensor(case.real).view(N, channels, 2, 2), y)
-    drawn = (z @ m).tanh().view_as(real.x)
-    fake = Batch(drawn.detach() if turn == "discriminator" else drawn, y, z)
+    samples = (z @ m).tanh().view_as(real.x)
+    fake = Batch(samples.detach() if network_name == "discriminator" else samples, y, z)
     before = [real.x.clone(), fake.x.detach().clone(), z.clone()]
 
     torch.manual_seed(SEED)
-    method = loss.discriminator_loss if turn == "discriminator" else loss.generator_loss
+    method = loss.discriminator_loss if network_name == "discriminator" else loss.generator_loss
     value, reported = method(lambda x, y: network(D, x, y), real, fake)
-    formula = formula_d if turn == "discriminator" else formula_g
+    formula = formula_d if network_name == "discriminator" else formula_g
     assert value.dtype == torch.float64
     assert value.shape == ()
     assert value.item() == pytest.approx(formula(case), rel=1e-7)  # the coefficients are float32
     assert all(report.shape == () for report in reported.values())
 
     value.backward()
-    for weight, tensor in D.items() if turn == "discriminator" else [("m", m)]:
-        numbers = case.D[weight] if turn == "discriminator" else case.G[weight]
+    for weight, tensor in D.items() if network_name == "discriminator" else [("m", m)]:
+        numbers = case.D[weight] if network_name == "discriminator" else case.G[weight]
         expected = finite_difference(lambda: formula(case), numbers)
         found = np.zeros_like(numbers) if tensor.grad is None else tensor.grad.numpy()
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
-    if turn == "discriminator":
+    if network_name == "discriminator":
         assert m.grad is None
     assert any(
         np.abs(t.grad.numpy()).max() > 1e-3
-        for t in (D.values() if turn == "discriminator" else [m])
+        for t in (D.values() if network_name == "discriminator" else [m])
         if t.grad is not None
     )
-    for tensor, kept in zip((real.x, fake.x, z), before, strict=True):
-        assert torch.equal(tensor, kept)
+    for tensor, original in zip((real.x, fake.x, z), before, strict=True):
+        assert torch.equal(tensor, original)
     assert not real.x.requires_grad
 
 
-@pytest.mark.parametrize("key", [key for key, case in CASES.items() if case[0] in PENALISED])
-def test_a_fake_that_still_has_its_graph_gets_no_gradient_from_a_penalty(key: str) -> None:
-    """Only the part of D's loss that is D's answer to the fakes may lead back to G."""
+@pytest.mark.parametrize("key", [key for key, case in CASES.items() if case[0] in PENALIZED])
+def test_penalty_has_no_gradient_with_respect_to_fakes(key: str) -> None:
+    """Only the logits of fakes in the loss of D may have a gradient with respect to G, not the penalty."""
     name, given, network, *_ = CASES[key]
     case, loss = Case(1), make(name, **given)
     for weight in ("gamma", "gp_weight", "k"):
@@ -371,18 +377,18 @@ def test_a_fake_that_still_has_its_graph_gets_no_gradient_from_a_penalty(key: st
     value, _ = loss.discriminator_loss(
         lambda x, y: network(D, x, y), Batch(torch.tensor(case.real).view(N, 1, 2, 2)), Batch(leaf * 1.0)
     )
-    assert value > 1e3  # the penalty is most of it
+    assert value > 1e3  # the penalty dominates
     gradient = torch.autograd.grad(value, leaf, allow_unused=True)[0] if value.requires_grad else None
     assert gradient is None or gradient.abs().max() < 10
 
 
-def test_losses_that_penalize_a_gradient_say_so() -> None:
+def test_penalizes_gradient_is_set_correctly() -> None:
     for name, *_ in CASES.values():
-        assert make(name).penalizes_gradient == (name in PENALISED), name
+        assert make(name).penalizes_gradient == (name in PENALIZED), name
 
 
-def test_penalties_are_shared() -> None:
-    """The public module is what the losses use: seen by its random points."""
+def test_losses_use_the_public_penalties() -> None:
+    """With the same seed, the public functions use the same random points as the loss."""
     case, loss = Case(1), make("wgan-gp", gp_weight=1)
     D = {k: torch.tensor(v) for k, v in case.D.items()}
     real, fake = (torch.tensor(x).view(N, 1, 2, 2) for x in (case.real, case.fake))
@@ -393,7 +399,7 @@ def test_penalties_are_shared() -> None:
     assert torch.equal(reported["penalty"], penalties.one_centered(lambda x, y: logit(D, x, y), points))
 
 
-# --- what single losses promise besides their equation ------------------------------------------------------------
+# --- properties of single losses ------------------------------------------------------------
 
 
 def test_wgan_clips_every_weight() -> None:
@@ -414,7 +420,7 @@ def test_wgan_clips_every_weight() -> None:
 
 
 @pytest.mark.parametrize("name", sorted({name for name, *_ in CASES.values()} - {"wgan"}))
-def test_no_other_loss_constrains(name: str) -> None:
+def test_other_losses_do_not_constrain_weights(name: str) -> None:
     D = nn.Linear(3, 1)
     before = [p.clone() for p in D.parameters()]
     make(name).constrain(D)
@@ -422,23 +428,23 @@ def test_no_other_loss_constrains(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted({name for name, *_ in CASES.values()}))
-def test_coefficients_are_buffers_of_their_options_names(name: str) -> None:
-    """So that schedules find them and checkpoints keep them."""
+def test_coefficients_are_buffers_named_like_options(name: str) -> None:
+    """Schedules look up buffers by option name, and checkpoints contain buffers."""
     loss = make(name)
     factory = discovery.registry().get("loss", name).load()
     plain = {"one_sided", "points", "p", "label_smoothing"}
-    wanted = {option.name for option in options.of(factory)} - plain
-    assert set(loss.state_dict()) == wanted | ({"k"} if name == "began" else set())
+    expected = {option.name for option in options.of(factory)} - plain
+    assert set(loss.state_dict()) == expected | ({"k"} if name == "began" else set())
     for option in options.of(factory):
-        if option.name in wanted:
+        if option.name in expected:
             buffer = loss.state_dict()[option.name]
             assert (buffer.dtype, buffer.shape) == (torch.float32, ())
             assert buffer.item() == pytest.approx(option.default)
         assert option.help, f"{name}: {option.name} has no help"
 
 
-def test_acgan_classifies_by_logits() -> None:
-    """Softmax before cross-entropy would not see a shift of all logits, nor a scale beyond 1."""
+def test_acgan_applies_softmax_once() -> None:
+    """With a second softmax, the cross-entropy could not reach 0."""
     loss, y = make("acgan"), torch.tensor([0, 1, 2])
     for scale in (1.0, 30.0):
         scores = scale * torch.eye(3)
@@ -455,11 +461,11 @@ def test_acgan_classifies_by_logits() -> None:
         Batch(torch.zeros(3, 1), y),
         Batch(torch.zeros(3, 1), y.flip(0)),
     )
-    assert reported["class"].item() < 1e-6  # a softmax of a softmax stays above 0.55
+    assert reported["class"].item() < 1e-6  # with a second softmax, at least 0.55
     assert reported["class(G)"].item() == pytest.approx(20, abs=1e-5)
 
 
-def test_acgan_takes_the_labels_of_each_batch() -> None:
+def test_acgan_uses_the_labels_of_each_batch() -> None:
     loss = make("acgan")
     seen = []
 
@@ -474,10 +480,10 @@ def test_acgan_takes_the_labels_of_each_batch() -> None:
     assert [y is expected for y, expected in zip(seen, (y_real, y_fake, y_fake), strict=True)] == [True] * 3
 
 
-def test_began_moves_k_as_the_equation_says() -> None:
+def test_began_updates_k_according_to_the_equation() -> None:
     loss = make("began", gamma=0.5, k_rate=0.125)
     k = 0.0
-    # L(x) and L(G(z)) of each step; D answers zero, so the error is the image itself.
+    # L(x) and L(G(z)) of each step. D returns zero, so the error is the absolute value of the image.
     for real, fake in [(0.8, 0.1), (1.0, 0.0), (0.2, 0.6), (0.1, 1.0), (0.0, 1.0), (0.0, 1.0), (1.0, 0.0)]:
         batches = Batch(torch.full((2, 1, 2, 2), real)), Batch(torch.full((2, 1, 2, 2), -fake))
         value, reported = loss.discriminator_loss(lambda x, y: torch.zeros_like(x), *batches)
@@ -498,8 +504,8 @@ def test_began_moves_k_as_the_equation_says() -> None:
     assert again.k.item() == 1
 
 
-def test_ebgan_leaves_alone_each_fake_beyond_the_margin() -> None:
-    """The hinge is of each image, not of the batch's mean."""
+def test_ebgan_margin_applies_to_each_fake() -> None:
+    """The margin applies to single images, not to the mean of the batch."""
     loss = make("ebgan", margin=1.0)
     x = torch.tensor([2.0, 0.5]).view(2, 1, 1, 1).requires_grad_()  # energies 4 and 0.25
     value, reported = loss.discriminator_loss(
@@ -515,14 +521,14 @@ def test_ebgan_leaves_alone_each_fake_beyond_the_margin() -> None:
     ("rows", "expected"),
     [
         ([[1.0, 0], [0, 2]], 0.0),
-        ([[1.0, 0], [-3, 0]], 1.0),  # opposite directions are alike: the cosine is squared
+        ([[1.0, 0], [-3, 0]], 1.0),  # opposite directions count as similar, because the cosine is squared
         ([[1.0, 0], [1, 1]], 0.5),
         ([[1.0, 0], [1, 1], [0, 5]], 1 / 3),
         ([[1.0, 2]], 0.0),
         ([[0.0, 0], [1, 1]], 0.0),
     ],
 )
-def test_pulling_away_is_the_mean_squared_cosine(rows: list[list[float]], expected: float) -> None:
+def test_pulling_away_term_is_the_mean_squared_cosine(rows: list[list[float]], expected: float) -> None:
     codes = torch.tensor(rows, requires_grad=True)
     loss = make("ebgan", pull_away=2.0)
     x = torch.zeros(len(rows), 1, 1, 1)
@@ -534,8 +540,8 @@ def test_pulling_away_is_the_mean_squared_cosine(rows: list[list[float]], expect
     assert torch.autograd.grad(value, codes)[0].isfinite().all()
 
 
-def test_pulling_away_is_exact_under_autocast() -> None:
-    """A matrix product in bfloat16 would be wrong in the third digit."""
+def test_pulling_away_term_is_exact_under_autocast() -> None:
+    """A matrix product in bfloat16 has only two significant digits."""
     torch.manual_seed(0)
     codes, x = torch.randn(8, 5), torch.zeros(8, 1, 1, 1)
     loss, found = make("ebgan"), []
@@ -548,7 +554,7 @@ def test_pulling_away_is_exact_under_autocast() -> None:
 
 
 @pytest.mark.parametrize("key", ["softmax", "relativistic", "relativistic-average", "bgan", "r1"])
-def test_extreme_logits_stay_finite(key: str) -> None:
+def test_extreme_logits_give_finite_gradients(key: str) -> None:
     loss = make(key)
     for scale in (1e4, -1e4):
         weight = torch.tensor(scale, requires_grad=True)
@@ -559,33 +565,33 @@ def test_extreme_logits_stay_finite(key: str) -> None:
             assert torch.autograd.grad(value, weight)[0].isfinite()
 
 
-# --- what every loss promises -------------------------------------------------------------------------------------
+# --- properties of all losses -------------------------------------------------------------------------------------
 
 
 class ConvD(nn.Module):
-    """A convolutional D with every answer that a loss may ask for."""
+    """A convolutional D with every output that a loss may need."""
 
-    def __init__(self, channels: int, answer: str) -> None:
+    def __init__(self, channels: int, output: str) -> None:
         super().__init__()
-        self.answer = answer
+        self.output = output
         self.body = nn.Sequential(nn.Conv2d(channels, 8, 3, 2, 1), nn.LeakyReLU(0.2), nn.Flatten())
-        self.logit, self.second = nn.Linear(128, 1), nn.Linear(128, 7 if "code" in answer else K)
+        self.logit, self.second = nn.Linear(128, 1), nn.Linear(128, 7 if "code" in output else K)
         self.back = nn.Linear(128, channels * 64)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
         hidden = self.body(x)
-        if self.answer == "reconstruction":
+        if self.output == "reconstruction":
             return self.back(hidden).view_as(x)
-        if self.answer == "with_embedding":
+        if self.output == "with_embedding":
             return self.back(hidden).view_as(x), hidden
         on_x = self.logit(hidden).squeeze(1)
-        return on_x if self.answer == "logit" else (on_x, self.second(hidden))
+        return on_x if self.output == "logit" else (on_x, self.second(hidden))
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("key", [key for key in CASES if key != "infogan with variances"])
-def test_convolutional_networks_train_without_leaving_the_device(
+def test_losses_train_convolutional_networks_without_host_reads(
     key: str, channels: int, precision: str
 ) -> None:
     name, given, network, *_ = CASES[key]
@@ -614,26 +620,26 @@ def test_convolutional_networks_train_without_leaving_the_device(
 
 
 @pytest.mark.parametrize("key", CASES)
-def test_a_discriminator_of_another_kind_is_named(key: str) -> None:
+def test_unsuitable_discriminator_is_rejected(key: str) -> None:
     name, given, network, *_ = CASES[key]
     loss, y = make(name, **given), torch.zeros(N, dtype=torch.int64)
     real, fake = (
         Batch(torch.zeros(N, 1, 2, 2), y),
         Batch(torch.zeros(N, 1, 2, 2), y, torch.zeros(N, CODES.dim)),
     )
-    wrong: list[Any] = [torch.zeros(N, 2), (torch.zeros(N), torch.zeros(N, 99)), (torch.zeros(N),)]
+    invalid: list[Any] = [torch.zeros(N, 2), (torch.zeros(N), torch.zeros(N, 99)), (torch.zeros(N),)]
     if network is not logit:
-        wrong.append(torch.zeros(N))
-    for answer in wrong:
+        invalid.append(torch.zeros(N))
+    for output in invalid:
         for method in (loss.discriminator_loss, loss.generator_loss):
             with pytest.raises(GanctlError, match="discriminator") as caught:
-                method(lambda x, y: answer, real, fake)  # noqa: B023
+                method(lambda x, y: output, real, fake)  # noqa: B023
             assert caught.value.status == USAGE
             assert caught.value.hint
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "says"),
+    ("name", "given", "message"),
     [
         ("wgan", {"clip": -0.1}, "clip is -0.1"),
         ("wgan-gp", {"gp_weight": float("nan")}, "gp_weight is nan"),
@@ -650,13 +656,13 @@ def test_a_discriminator_of_another_kind_is_named(key: str) -> None:
         ("infogan", {"continuous_weight": -1}, "continuous_weight is -1"),
     ],
 )
-def test_options_that_cannot_be(name: str, given: dict[str, Any], says: str) -> None:
-    with pytest.raises(GanctlError, match=says) as caught:
+def test_invalid_options_are_rejected(name: str, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(GanctlError, match=message) as caught:
         make(name, **given)
     assert caught.value.status == USAGE
 
 
-def test_acgan_needs_labels_and_infogan_codes() -> None:
+def test_acgan_requires_labels_and_infogan_requires_codes() -> None:
     registry = discovery.registry()
     with pytest.raises(GanctlError, match="needs labels") as caught:
         registry.get("loss", "acgan").load()(num_classes=0)

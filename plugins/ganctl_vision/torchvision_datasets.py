@@ -1,4 +1,4 @@
-"""The datasets of torchvision: used where they are on disk, downloaded where they are not."""
+"""Datasets of torchvision, downloaded if they are not on disk."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import filelock
 
 import ganctl
-from ganctl_vision.opening import from_folder
+from ganctl_vision.open_image import from_folder
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-VERSION = 1  # raise it when the same files give other pixels or labels
-FALLBACK = "'--data glyphs' needs no download."
+VERSION = 1  # increase if the same files give different pixels or labels
+FALLBACK = "Without a download, use: --data glyphs"
 
 
 def mnist(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
-    """Handwritten digits (LeCun et al. 1998), 28×28 gray, 10 classes: 60,000 to train, 10,000 to test.
+    """Handwritten digits (LeCun et al. 1998), 28×28 gray, 10 classes: 60,000 training and 10,000 test images.
 
     Args:
-        split: Which part.
-        download: Fetch it if it is not on disk.
+        split: part of the dataset.
+        download: download the dataset if it is not on disk.
     """
     return _mnist_like("mnist", "MNIST", root, split, download, classes=tuple("0123456789"))
 
@@ -39,21 +39,21 @@ def mnist(root: Path, split: Literal["train", "test"] = "train", download: bool 
 def fashion_mnist(
     root: Path, split: Literal["train", "test"] = "train", download: bool = True
 ) -> ganctl.Dataset:
-    """Pictures of clothes (Xiao et al. 2017), 28×28 gray, 10 classes: 60,000 to train, 10,000 to test.
+    """Images of clothing (Xiao et al. 2017), 28×28 gray, 10 classes: 60,000 training and 10,000 test images.
 
     Args:
-        split: Which part.
-        download: Fetch it if it is not on disk.
+        split: part of the dataset.
+        download: download the dataset if it is not on disk.
     """
     return _mnist_like("fashion-mnist", "FashionMNIST", root, split, download)
 
 
 def kmnist(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
-    """Cursive Japanese characters (Clanuwat et al. 2018), 28×28 gray, 10 classes: 60,000 and 10,000.
+    """Cursive Japanese characters (Clanuwat et al. 2018), 28×28 gray, 10 classes: 60,000 training, 10,000 test images.
 
     Args:
-        split: Which part.
-        download: Fetch it if it is not on disk.
+        split: part of the dataset.
+        download: download the dataset if it is not on disk.
     """
     return _mnist_like("kmnist", "KMNIST", root, split, download)
 
@@ -64,44 +64,44 @@ def emnist(
     split: Literal["train", "test"] = "train",
     download: bool = True,
 ) -> ganctl.Dataset:
-    """Handwritten letters and digits (Cohen et al. 2017), 28×28 gray, turned upright.
+    """Handwritten letters and digits (Cohen et al. 2017), 28×28 gray, rotated upright.
 
     Args:
-        part: Which of its six collections: 47 classes balanced, 62 byclass, 47 bymerge, 10 digits,
-            26 letters, 10 mnist.
-        split: Which part of that.
-        download: Fetch it if it is not on disk.
+        part: one of six collections: balanced (47 classes), byclass (62), bymerge (47), digits (10), letters (26),
+            mnist (10).
+        split: part of the collection.
+        download: download the dataset if it is not on disk.
     """
 
     def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Images:
         data = datasets.EMNIST(folder, split=part, train=split == "train", download=fetch)
         y, classes = data.targets, tuple(data.classes)
-        if part == "letters":  # numbered from 1, after a class "N/A"
+        if part == "letters":  # labels start at 1, after a class "N/A"
             y, classes = y - 1, classes[1:]
         return ganctl.Images(data.data.transpose(1, 2).unsqueeze(1), y.long(), classes)
 
     raw = Path("EMNIST", "raw")
     files = [raw / f"emnist-{part}-{split}-{kind}-ubyte" for kind in ("images-idx3", "labels-idx1")]
-    return TorchvisionSet("emnist", root, f"part={part} split={split}", files, load, download)
+    return TorchvisionDataset("emnist", root, f"part={part} split={split}", files, load, download)
 
 
 def cifar10(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
-    """Animals and vehicles (Krizhevsky 2009), 32×32 color, 10 classes: 50,000 to train, 10,000 to test.
+    """Animals and vehicles (Krizhevsky 2009), 32×32 color, 10 classes: 50,000 training and 10,000 test images.
 
     Args:
-        split: Which part.
-        download: Fetch it if it is not on disk.
+        split: part of the dataset.
+        download: download the dataset if it is not on disk.
     """
     files = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta"]
     return _cifar("cifar10", "CIFAR10", "cifar-10-batches-py", files, root, split, download)
 
 
 def cifar100(root: Path, split: Literal["train", "test"] = "train", download: bool = True) -> ganctl.Dataset:
-    """Things and beings (Krizhevsky 2009), 32×32 color, 100 classes: 50,000 to train, 10,000 to test.
+    """Objects, animals and people (Krizhevsky 2009), 32×32 color, 100 classes: 50,000 training and 10,000 test images.
 
     Args:
-        split: Which part.
-        download: Fetch it if it is not on disk.
+        split: part of the dataset.
+        download: download the dataset if it is not on disk.
     """
     files = ["train", "test", "meta"]
     return _cifar("cifar100", "CIFAR100", "cifar-100-python", files, root, split, download)
@@ -110,11 +110,12 @@ def cifar100(root: Path, split: Literal["train", "test"] = "train", download: bo
 def svhn(
     root: Path, split: Literal["train", "test", "extra"] = "train", download: bool = True
 ) -> ganctl.Dataset:
-    """House numbers (Netzer et al. 2011), 32×32 color, 10 classes: 73,257, 26,032 to test, 531,131 extra.
+    """House numbers (Netzer et al. 2011), 32×32 color, 10 classes: 73,257 training, 26,032 test and 531,131 extra
+    images.
 
     Args:
-        split: Which part.
-        download: Fetch it if it is not on disk.
+        split: part of the dataset.
+        download: download the dataset if it is not on disk.
     """
 
     def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Images:
@@ -122,14 +123,14 @@ def svhn(
 
         if importlib.util.find_spec("scipy") is None:
             raise ganctl.GanctlError(
-                "svhn comes in Matlab's format, for which scipy is needed and not installed.",
+                "svhn is stored as MATLAB files, which require scipy, but scipy is not installed.",
                 "Install it: pip install scipy",
                 status=ganctl.DATA,
             )
         data = datasets.SVHN(folder, split=split, download=fetch)
         return ganctl.Images(torch.as_tensor(data.data), torch.as_tensor(data.labels), tuple("0123456789"))
 
-    return TorchvisionSet("svhn", root, f"split={split}", [Path(f"{split}_32x32.mat")], load, download)
+    return TorchvisionDataset("svhn", root, f"split={split}", [Path(f"{split}_32x32.mat")], load, download)
 
 
 def stl10(
@@ -137,11 +138,12 @@ def stl10(
     split: Literal["unlabeled", "train", "test", "train+unlabeled"] = "unlabeled",
     download: bool = True,
 ) -> ganctl.Dataset:
-    """Animals and vehicles (Coates et al. 2011), 96×96 color: 100,000 unlabeled, 5,000 and 8,000 in 10 classes.
+    """Animals and vehicles (Coates et al. 2011), 96×96 color: 100,000 unlabeled, 5,000 training and 8,000 test
+    images; the latter two have 10 classes.
 
     Args:
-        split: Which part; those with unlabeled pictures have no classes.
-        download: Fetch it if it is not on disk (2.6 GB).
+        split: part of the dataset. Parts with unlabeled images have no classes.
+        download: download the dataset (2.6 GB) if it is not on disk.
     """
 
     def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.Images:
@@ -155,43 +157,43 @@ def stl10(
 
     names = ["train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin", "unlabeled_X.bin", "class_names.txt"]
     files = [Path("stl10_binary", name) for name in names]
-    return TorchvisionSet("stl10", root, f"split={split}", files, load, download)
+    return TorchvisionDataset("stl10", root, f"split={split}", files, load, download)
 
 
 def celeba(
     root: Path, split: Literal["train", "valid", "test", "all"] = "train", download: bool = True
 ) -> ganctl.Dataset:
-    """Faces of celebrities (Liu et al. 2015), aligned, 178×218 color, no classes: 202,599 in all.
+    """Faces of celebrities (Liu et al. 2015), aligned, 178×218 color, no classes: 202,599 images.
 
     Args:
-        split: Which part; "all" needs the pictures only, not list_eval_partition.txt.
-        download: Fetch it if it is not on disk (1.4 GB, needs gdown).
+        split: part of the dataset. "all" does not require list_eval_partition.txt.
+        download: download the dataset (1.4 GB, requires gdown) if it is not on disk.
     """
 
     def load(datasets: Any, folder: Path, fetch: bool) -> ganctl.ImageFiles:
         if fetch:
             datasets.CelebA(folder, download=True)
-        pictures = folder / "celeba" / "img_align_celeba"
+        images = folder / "celeba" / "img_align_celeba"
         if split == "all":
-            names = sorted(name for name in os.listdir(pictures) if name.endswith(".jpg"))
+            names = sorted(name for name in os.listdir(images) if name.endswith(".jpg"))
         else:
-            wanted = {"train": "0", "valid": "1", "test": "2"}[split]
+            number = {"train": "0", "valid": "1", "test": "2"}[split]
             rows = (folder / "celeba" / "list_eval_partition.txt").read_text().splitlines()
-            names = [name for name, part in (row.split() for row in rows if row.strip()) if part == wanted]
-        return ganctl.ImageFiles(names=names, open=partial(from_folder, folder=str(pictures)), channels=3)
+            names = [name for name, part in (row.split() for row in rows if row.strip()) if part == number]
+        return ganctl.ImageFiles(names=names, open=partial(from_folder, folder=str(images)), channels=3)
 
     files = [Path("celeba", "img_align_celeba")]
     if split != "all":
         files.append(Path("celeba", "list_eval_partition.txt"))
-    return TorchvisionSet("celeba", root, f"split={split}", files, load, download)
+    return TorchvisionDataset("celeba", root, f"split={split}", files, load, download)
 
 
 @dataclass(frozen=True)
-class TorchvisionSet(ganctl.Dataset):
-    """One of torchvision's datasets.
+class TorchvisionDataset(ganctl.Dataset):
+    """A dataset of torchvision.
 
-    ``load(torchvision.datasets, root, fetch)`` reads it, after downloading it if ``fetch``. ``files`` are what
-    must be below ``root`` for it to count as there; as a whole they tell one state of it from another.
+    ``load(torchvision.datasets, root, fetch)`` downloads the dataset if ``fetch`` is true, then reads it. ``files`` are
+    the paths relative to ``root`` that must exist if the dataset is on disk. Their sizes and times are its fingerprint.
     """
 
     name: str
@@ -223,8 +225,8 @@ class TorchvisionSet(ganctl.Dataset):
         except Exception as error:
             folder = self.root / self.files[0].parts[0]
             raise ganctl.GanctlError(
-                f"{self.name} is in {folder}, but cannot be read: {_line(error)}",
-                f"Remove it and run again to download it anew. {FALLBACK}",
+                f"{self.name} in {folder} cannot be read: {_one_line(error)}",
+                f"Remove it and run the command again to download it. {FALLBACK}",
                 status=ganctl.DATA,
             ) from error
 
@@ -233,34 +235,34 @@ class TorchvisionSet(ganctl.Dataset):
 
     def _fetch(self) -> None:
         if not self.download:
-            raise self._not_there("download is off")
+            raise self._missing_error("downloading is disabled")
         datasets = _torchvision_datasets()
         try:
             self.root.mkdir(parents=True, exist_ok=True)
-            # Two runs started together must not write the same files.
+            # Two runs that start together must not write the same files.
             with filelock.FileLock(self.root / f".{self.name}.lock"):
-                self._fetch_alone(datasets)
+                self._fetch_locked(datasets)
         except ganctl.GanctlError:
             raise
         except Exception as error:
-            raise self._not_there(f"the download failed: {_line(error)}") from error
+            raise self._missing_error(f"the download failed: {_one_line(error)}") from error
         if self._missing():
-            raise self._not_there("the download did not bring it")
+            raise self._missing_error("the download did not contain it")
 
-    def _fetch_alone(self, datasets: Any) -> None:
+    def _fetch_locked(self, datasets: Any) -> None:
         if self._missing():
-            # Its progress bar is for people, who look at stderr; stdout belongs to the command.
+            # Show the progress bar on stderr, because stdout is for the command's output.
             with contextlib.redirect_stdout(sys.stderr):
                 self.load(datasets, self.root, True)
 
-    def _not_there(self, why: str) -> ganctl.GanctlError:
+    def _missing_error(self, why: str) -> ganctl.GanctlError:
         folder = self.root.expanduser().absolute()
         missing = self._missing()
         what = f"{missing[0].as_posix()} is not in {folder}" if missing else f"it is incomplete in {folder}"
-        hint = "Point to the folder that holds it with --data-root DIR."
+        hint = "Specify the folder that contains it: --data-root DIR."
         for other in (folder.parent, folder / "data"):
             if all((other / file).exists() for file in self.files):
-                hint = f"It is in {other}: --data-root {other}."
+                hint = f"It is in {other}, so add: --data-root {other}."
         return ganctl.GanctlError(
             f"{self.name}: {what}, and {why}.", f"{hint} {FALLBACK}", status=ganctl.DATA
         )
@@ -279,7 +281,7 @@ def _mnist_like(
         for part in ("train", "t10k")
         for what in ("images-idx3", "labels-idx1")
     ]
-    return TorchvisionSet(name, root, f"split={split}", files, load, download)
+    return TorchvisionDataset(name, root, f"split={split}", files, load, download)
 
 
 def _cifar(
@@ -292,17 +294,17 @@ def _cifar(
         x = torch.as_tensor(data.data).permute(0, 3, 1, 2)
         return ganctl.Images(x, torch.as_tensor(data.targets), tuple(data.classes))
 
-    return TorchvisionSet(name, root, f"split={split}", [Path(where, f) for f in files], load, download)
+    return TorchvisionDataset(name, root, f"split={split}", [Path(where, f) for f in files], load, download)
 
 
 def _torchvision_datasets() -> Any:
     try:
         return importlib.import_module("torchvision.datasets")
-    except Exception as error:  # a torchvision built for another torch raises more than ImportError
+    except Exception as error:  # an incompatible torchvision raises more than ImportError
         torch, torchvision = _version("torch"), _version("torchvision")
         raise ganctl.GanctlError(
-            f"torchvision {torchvision} cannot be imported beside torch {torch}: {_line(error)}",
-            "Install two that fit each other: pip install --upgrade torch torchvision",
+            f"torchvision {torchvision} cannot be imported with torch {torch}: {_one_line(error)}",
+            "Install compatible versions: pip install --upgrade torch torchvision",
             status=ganctl.DATA,
         ) from error
 
@@ -314,8 +316,8 @@ def _version(distribution: str) -> str:
         return "(not installed)"
 
 
-def _line(error: Exception) -> str:
-    """What went wrong, in one line; of a list of failed mirrors only the reason."""
+def _one_line(error: Exception) -> str:
+    """Return the error in one line. If several mirrors failed, return only the reason."""
     if network := re.search(r"urlopen error (?:\[Errno -?\d+\] )?([^>]+)>", str(error)):
         return network[1]
     return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".: ")

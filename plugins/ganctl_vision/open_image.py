@@ -1,4 +1,7 @@
-"""Opens one picture of a folder or of a zip. Torch-free: workers import this."""
+"""Open an image of a folder or a zip file.
+
+Decode workers import this module, so it must not import torch.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ def from_folder(name: str, folder: str) -> Image.Image:
 
 
 def from_zip(name: str, archive: str) -> Image.Image:
-    # Read whole, which also verifies the entry's checksum.
+    # Reading the whole entry also verifies its checksum.
     return Image.open(io.BytesIO(_archive(archive).read(name)))
 
 
