@@ -1,4 +1,4 @@
-"""The command ``ganctl``. This file only assembles; one file a command has the rest."""
+"""The command ``ganctl``. This file combines the commands; each command has a file of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganctl.cli.plugins import plugins as plugins_command
 from ganctl.cli.report import report
 from ganctl.cli.sample import sample
 from ganctl.cli.sweep import sweep
-from ganctl.cli.terminal_output import degrade_gracefully
+from ganctl.cli.terminal_output import replace_unencodable_characters
 from ganctl.cli.train import train
 from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
@@ -43,7 +43,7 @@ COMMANDS = {str(command.name): command for section in SECTIONS.values() for comm
 
 
 class Ganctl(click.Group):
-    """Our own commands, then those of plugins, which are loaded only when none of ours is meant."""
+    """Commands of ganctl and of plugins. Plugins are loaded only if the command is not one of ganctl's."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *_plugin_commands(ctx)]
@@ -57,7 +57,7 @@ class Ganctl(click.Group):
             claims = ", ".join(f"{plugin.origin} (plugin '{plugin.name}')" for plugin, _ in found)
             raise GanctlError(
                 f"Several plugins register the command '{name}': {claims}.",
-                f"Say which: {choices}",
+                f"Choose one: {choices}",
                 status=USAGE,
             )
         return found[0][1] if found else None
@@ -91,12 +91,12 @@ class Ganctl(click.Group):
                     formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> None:
-        super().invoke(ctx)  # what a command returns is no exit status
+        super().invoke(ctx)  # the return value of a command is not an exit status
 
 
 def _plugin_commands(ctx: click.Context) -> dict[str, list[tuple[Plugin, click.Command]]]:
-    """Plugins' commands by name; by ``distribution:name`` where the name alone would not do."""
-    # While the shell completes a line, nothing may be written to it.
+    """Return the commands of plugins by name, and by ``distribution:name`` if the name is ambiguous."""
+    # load() would print warnings into the line that the shell completes.
     loaded = discover() if ctx.resilient_parsing else load()
     commands: dict[str, list[tuple[Plugin, click.Command]]] = {}
     for plugin in loaded.all:
@@ -118,7 +118,7 @@ def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 def _no_plugins(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        os.environ["GANCTL_PLUGINS"] = NONE  # for worker processes too
+        os.environ["GANCTL_PLUGINS"] = NONE  # in the environment for worker processes, too
 
 
 @click.group(
@@ -127,12 +127,12 @@ def _no_plugins(ctx: click.Context, param: click.Parameter, value: bool) -> None
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
-    "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the traceback of an error."
+    "--debug", is_flag=True, expose_value=False, callback=_debug, help="Show the tracebacks of errors."
 )
 @click.option(
     "--no-plugins",
     is_flag=True,
-    is_eager=True,  # also for the commands that --help shows
+    is_eager=True,  # so that --help does not show commands of plugins
     expose_value=False,
     callback=_no_plugins,
     help="Load only ganctl's own plugins.",
@@ -146,12 +146,12 @@ def cli(ctx: click.Context) -> None:
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0, or the status of the error that is shown on stderr."""
-    if sys.stdout is None:  # closed, as by ``>&-``
+    """Run the command line and exit with 0, or with the status of the error that is printed on stderr."""
+    if sys.stdout is None:  # closed with ``>&-``
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
-    degrade_gracefully()
+    replace_unencodable_characters()
     try:
-        # Without standalone_mode click returns the status of a ctx.exit() and raises everything else.
+        # Without standalone_mode, click returns the status of ctx.exit() and raises all other exceptions.
         status: Any = cli.main(args, prog_name="ganctl", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
@@ -160,6 +160,6 @@ def main(args: Sequence[str] | None = None) -> None:
         status = error_messages.show(error)
         try:
             sys.stdout.flush()
-        except OSError:  # no reader, full disk: Python would try again at exit, and complain
+        except OSError:  # closed pipe or full disk: Python would flush again at exit and print the error
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)

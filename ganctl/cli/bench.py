@@ -1,16 +1,18 @@
-"""``ganctl bench``."""
+"""``ganctl bench``: measure how fast a model trains on this machine."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganctl.cli.help_sections import command_with_sections
 from ganctl.cli.shared_options import model_and_data, options, plugin_option
-from ganctl.cli.train import images, machine, parts
+from ganctl.cli.train import image_options, machine_options, part_options
+
+if TYPE_CHECKING:
+    from ganctl.diagnostics.bench import Measurement
 
 EXAMPLES = """
 \b
@@ -20,20 +22,25 @@ Examples:
   ganctl bench --model wgan-gp --data mnist --no-graph --json eager.json
 """
 
-what = options(
+input_options = options(
     model_and_data,
     click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
-                 help="Settings from a TOML file, such as a run's config.toml."),
+                 help="TOML file with settings, such as a run's config.toml."),
     click.option("--seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), default=10.0,
-                 show_default=True, help="How long to measure, about."),
+                 show_default=True, help="Approximate duration of the measurement."),
     click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
-                 help="Write the figures there, too."),
+                 help="Also write the results to this file as JSON."),
     plugin_option,
 )  # fmt: skip
 
 
 @command_with_sections(
-    {"What": what, "Parts (each defaults to the model's)": parts, "Images": images, "Machine": machine},
+    {
+        "Model and data": input_options,
+        "Parts (default: the model's)": part_options,
+        "Images": image_options,
+        "Machine": machine_options,
+    },
     epilog=EXAMPLES,
 )
 def bench(
@@ -44,65 +51,50 @@ def bench(
     component_options: tuple[str, ...],
     **settings: str | tuple[str, ...] | None,
 ) -> None:
-    """Measure how fast a model trains here, and how far that is from what the machine could do."""
-    import json
+    """Measure the training speed of a model on this machine.
 
-    import torch
+    The result is compared with the peak speed of the machine. Nothing is saved.
+    """
+    import json
+    from dataclasses import asdict
 
     from ganctl.config.command_line import with_options
     from ganctl.config.resolve import resolve
-    from ganctl.diagnostics.bench import Loop, conditions, measure
+    from ganctl.diagnostics.bench import bench as run_bench
     from ganctl.plugin import single_file
     from ganctl.system import toml
     from ganctl.system.files import write_atomically
     from ganctl.system.progress import make_reporter, print_warnings
-    from ganctl.training.devices import choose_device
-    from ganctl.training.graph.steps import graph_factory
-    from ganctl.training.setup import load_data
 
-    reporter = make_reporter()
     registry = single_file.registry_with(plugin_paths)
     given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
     layers = [toml.read(config_file)] if config_file else []
     config, warnings = resolve(registry, *layers, with_options(given, component_options, registry))
     print_warnings(warnings)
-    device = choose_device(config.device)
-    loaded = load_data(registry, config, reporter)
-    with conditions(config, device):
-        make_graph = graph_factory(device, compiled=config.compile) if config.graph else None
-        loop = Loop(registry, config, loaded.images, device, make_graph=make_graph, say=reporter.say)
-        figures = measure(loop, seconds=seconds)
-        loop.close()
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
-    about = {
-        "model": config.model,
-        "data": config.data.name,
-        "images": str(loaded.images.shape),
-        "batch_size": config.batch_size,
-        "device": name,
-        "threads": torch.get_num_threads(),
-        "precision": config.precision,
-        "graph": loop.steps.graph is not None,
-        "torch": str(torch.__version__),
-    }
-    click.echo(
-        f"{config.model} on {loaded.images.shape} of {config.data.name}, batch {config.batch_size}; "
-        f"{name}{threads}, {config.precision}; torch {torch.__version__}"
+    about, measurement = run_bench(registry, config, seconds=seconds, reporter=make_reporter())
+    _print_results(about, measurement)
+    if json_file:
+        results = {**about, **asdict(measurement), "floor": measurement.floor}
+        write_atomically(json_file, (json.dumps(results, indent=1) + "\n").encode())
+
+
+def _print_results(about: dict[str, Any], measurement: Measurement) -> None:
+    m = measurement
+    threads = f", {about['threads']} threads" if about["device"] == "cpu" else ""
+    print(
+        f"{about['model']} on {about['images']} of {about['data']}, batch size {about['batch_size']}; "
+        f"{about['device']}{threads}, {about['precision']}; torch {about['torch']}"
     )
     rows = {
-        "steps a second": f"{1 / figures.step:,.2f}",
-        "images a second": f"{figures.images / figures.step:,.0f}",
-        "device computes": f"{figures.busy:.0%} of the time" if figures.busy is not None else "unknown",
-        "work of a step": f"{figures.flops / 1e9:,.3g} GFLOP; moves {figures.bytes / 1e6:,.3g} MB at the least",
-        "peaks, measured": f"{figures.peak_flops / 1e9:,.0f} GFLOP/s, {figures.peak_bytes / 1e9:,.1f} GB/s",
-        "floor": f"{figures.floor * 1e3:,.3g} ms a step; this takes {figures.step * 1e3:,.3g} ms, "
-        f"{figures.step / figures.floor:,.1f} times that",
+        "steps per second": f"{1 / m.step:,.2f}",
+        "images per second": f"{m.images / m.step:,.0f}",
+        "device busy": f"{m.busy:.0%} of the time" if m.busy is not None else "unknown",
+        "work per step": f"{m.flops / 1e9:,.3g} GFLOP; at least {m.bytes / 1e6:,.3g} MB moved",
+        "measured peaks": f"{m.peak_flops / 1e9:,.0f} GFLOP/s, {m.peak_bytes / 1e9:,.1f} GB/s",
+        "floor": f"{m.floor * 1e3:,.3g} ms per step; this model takes {m.step * 1e3:,.3g} ms, "
+        f"{m.step / m.floor:,.1f} times as long",
     }
-    if figures.memory is not None:
-        rows["memory"] = f"{figures.memory / 2**20:,.0f} MiB"
+    if m.memory is not None:
+        rows["memory"] = f"{m.memory / 2**20:,.0f} MiB"
     for label, value in rows.items():
-        click.echo(f"  {label:16} {value}")
-    if json_file:
-        result = {**about, **asdict(figures), "floor": figures.floor}
-        write_atomically(json_file, (json.dumps(result, indent=1) + "\n").encode())
+        print(f"  {label:17} {value}")

@@ -1,4 +1,4 @@
-"""``ganctl completion``: names of commands, options and components at the press of Tab."""
+"""``ganctl completion``: shell completion of commands, options and component names."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LINES = {
 @click.command("completion")
 @click.argument("shell", type=click.Choice(list(LINES)))
 def completion(shell: str) -> None:
-    """Print the line that switches completion on.
+    """Print the line that enables shell completion.
 
-    Add it to ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
+    Add the line to ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
     """
     print(LINES[shell])

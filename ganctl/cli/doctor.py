@@ -1,4 +1,4 @@
-"""``ganctl doctor``: the state of this installation, for oneself and for a bug report."""
+"""``ganctl doctor``: the state of this installation, for users and for bug reports."""
 
 from __future__ import annotations
 
@@ -20,31 +20,33 @@ from ganctl.errors import FAILED
     envvar="GANCTL_DATA_ROOT",
     show_default=True,
     show_envvar=True,
-    help="Where datasets lie or are downloaded to.",
+    help="Folder that datasets are in or are downloaded to.",
 )
 @json_option
 def doctor(data_root: Path, as_json: bool) -> None:
-    """Check this installation: a bug report begins with it.
+    """Check this installation, for example for a bug report.
 
-    The exit status is 0 if a training could start.
+    The exit status is 0 if a training run could start.
     """
     from ganctl.diagnostics.doctor import examine
 
-    found = examine(data_root)
+    examination = examine(data_root)
     if as_json:
-        problems = [vars(problem) for problem in found.problems]
-        print_json({**found.facts, "problems": problems, "can_train": found.can_train})
+        problems = [vars(problem) for problem in examination.problems]
+        print_json({**examination.facts, "problems": problems, "can_train": examination.can_train})
     else:
-        for title, facts in found.facts.items():
+        for title, facts in examination.facts.items():
             _print_section(title, facts)
-        for problem in found.problems:
+        for problem in examination.problems:
             _print_lines("PROBLEM  " if problem.essential else "warning  ", problem.text)
             if problem.hint:
                 _print_lines("         ", problem.hint)
-        if found.problems:
+        if examination.problems:
             print()
-        print("A training can start." if found.can_train else "No training can start until that is mended.")
-    if not found.can_train:
+        print(
+            "Training can start." if examination.can_train else "Training cannot start until this is fixed."
+        )
+    if not examination.can_train:
         raise click.exceptions.Exit(FAILED)
 
 

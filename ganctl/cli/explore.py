@@ -1,4 +1,4 @@
-"""``ganctl explore``."""
+"""``ganctl explore``: a web page with one slider per dimension of z."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PORT = 8490
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Where to listen: this machine alone, or 0.0.0.0 for all who can reach it.",
+    help="Address to listen on. With 0.0.0.0, every machine in the network can open the page.",
 )
 @click.option(
     "--port",
@@ -36,9 +36,9 @@ PORT = 8490
     show_default=True,
     metavar="N",
     type=click.IntRange(0, 65535),
-    help="0: a free one.",
+    help="Port to listen on; 0: any free port.",
 )
-@click.option("--no-browser", is_flag=True, help="Only say the address, and open no browser.")
+@click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 @machine_options
 def explore(
     ckpt: Path,
@@ -49,9 +49,9 @@ def explore(
     device: str,
     quiet: bool,
 ) -> None:
-    """Play with a generator in the browser: a slider for every dimension of z.
+    """Explore a generator in the browser with sliders for z.
 
-    Nothing leaves this machine. Ctrl-C ends it.
+    The page has one slider per dimension of z. No data leaves this machine. Press Ctrl-C to stop the server.
     """  # fmt: skip
     from ganctl.explore.explorer import Explorer
     from ganctl.explore.server import Server
@@ -64,10 +64,10 @@ def explore(
     name = find_checkpoint(ckpt).stem
     sampler = load(ckpt, device=device, plugins=plugin_paths)
     with Server(host, port) as server:
-        with reporter.bar("looking at dimensions", len(latent_walks.dimensions(sampler.latent))) as advance:
+        with reporter.bar("ranking dimensions", len(latent_walks.dimensions(sampler.latent))) as advance:
             explorer = Explorer(sampler, name, advance)
-        print(f"{server.url}  (Ctrl-C ends)", file=sys.stderr, flush=True)
-        if not no_browser and _has_screen():
+        print(f"{server.url}  (press Ctrl-C to stop)", file=sys.stderr, flush=True)
+        if not no_browser and _can_open_window():
             import webbrowser
 
             webbrowser.open(server.url)
@@ -76,8 +76,8 @@ def explore(
         explorer.close()
 
 
-def _has_screen() -> bool:
-    """Whether a browser would have a window: without one, some open in the terminal."""
+def _can_open_window() -> bool:
+    """Return whether a browser can open a window. Without a display, some browsers open in the terminal."""
     return sys.platform in ("win32", "darwin") or bool(
         os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     )

@@ -12,7 +12,6 @@ from ganctl.cli.terminal_output import print_json, print_table
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import KINDS, Component, Registry
-from ganctl.recipe import Model
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -57,30 +56,16 @@ def list_components(kind: str | None, as_json: bool) -> None:
     """
     registry = discovery.registry()
     if as_json:
+        from ganctl.diagnostics.component_info import registration
+
         kinds = [kind] if kind else list(KINDS)
-        print_json([as_dict(item) for each in kinds for item in registry.all(each)])
+        print_json([registration(item) for each in kinds for item in registry.all(each)])
     elif kind is None:
         _print_all_kinds(registry)
     elif items := registry.all(kind):
         _print_kind(kind, items)
     else:
         print(f"There are no {KINDS[kind]}: no installed plugin registers any. See: ganctl plugins")
-
-
-def as_dict(item: Component) -> dict[str, Any]:
-    """Return the facts about a component that ``--json`` writes."""
-    facts = {
-        "name": item.name,
-        "kind": item.kind,
-        "summary": item.summary,
-        "distribution": item.distribution,
-        "version": item.version,
-        "plugin": item.plugin,
-        "address": item.target if isinstance(item.target, str) else None,
-    }
-    if isinstance(item.target, Model):
-        facts |= {part: getattr(item.target, part).name for part in ("generator", "discriminator", "loss")}
-    return facts
 
 
 def _print_all_kinds(registry: Registry) -> None:

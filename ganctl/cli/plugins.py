@@ -1,4 +1,4 @@
-"""``ganctl plugins``: what is installed, what it registers, what is wrong with it. Its sub-commands: a file each."""
+"""``ganctl plugins``: the installed plugins. Each subcommand has a file of its own."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SUBCOMMANDS: tuple[click.Command, ...] = (new, check, disable, enable)
 @json_option
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
-    """List plugins, what they register and what is broken."""
+    """List installed plugins, what they register and their errors."""
     if ctx.invoked_subcommand is not None:
         return
-    found = discover().all  # not load(): the table is where the errors are shown
+    found = discover().all  # load() would print warnings about errors that the table shows
     if as_json:
         print_json([as_dict(plugin) for plugin in found])
         return
@@ -37,7 +37,7 @@ for command in SUBCOMMANDS:
 
 
 def as_dict(plugin: Plugin) -> dict[str, Any]:
-    """What ``--json`` tells about a plugin."""
+    """Return the facts about a plugin that ``--json`` writes."""
     return {
         "name": plugin.name,
         "entry_point": plugin.module,

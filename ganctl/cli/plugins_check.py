@@ -1,4 +1,4 @@
-"""``ganctl plugins check``."""
+"""``ganctl plugins check``: test whether a plugin fulfills its contracts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def check(ctx: click.Context, target: str) -> None:
     """
     single_file = target.endswith(".py")
     name, found = _find(target)
-    print("Checking …", flush=True)  # importing torch takes a while
+    print("Checking …", flush=True)  # before the import of torch, which takes seconds
     from ganctl import testing
 
     results = testing.run_checks(name, found=found, single_file=single_file, progress=_show)
@@ -44,7 +44,7 @@ def _find(target: str) -> tuple[str, Plugins]:
         return target, discover()
     if not path.exists():
         raise GanctlError(
-            f"There is no {target}.", "Give a source tree, a .py file, or the name of a plugin.", status=USAGE
+            f"There is no {target}.", "Give a source tree, a .py file or the name of a plugin.", status=USAGE
         )
     from ganctl.plugin import single_file, source_tree
 

@@ -1,4 +1,4 @@
-"""``ganctl plugins new``."""
+"""``ganctl plugins new``: create a plugin from a template."""
 
 from __future__ import annotations
 
@@ -13,23 +13,27 @@ from ganctl.plugin.names import component_name
 @click.command("new")
 @click.argument("name")
 @click.option(
-    "--kind", required=True, type=click.Choice(list(scaffold.TRAIN_OPTIONS)), help="What it adds to ganctl."
+    "--kind",
+    required=True,
+    type=click.Choice(list(scaffold.TRAIN_OPTIONS)),
+    help="Kind of component to create.",
 )
 @click.option(
     "--into",
     default=".",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder that its own folder is made in.",
+    help="Parent directory for the new plugin.",
 )
 def new(name: str, kind: str, into: Path) -> None:
-    """Make a plugin that works: a package with a component, tests and all, to be changed into yours.
+    """Create a working plugin to start from.
 
-    NAME is the distribution's, as in ganctl-soft-hinge. Its component is called the same, without ganctl-.
+    The plugin is a package with a component, its registration, tests and a README. NAME is the name of the
+    distribution, such as ganctl-soft-hinge. The component has the same name without ganctl-.
     """
-    made = scaffold.create(name, kind, into, discovery.discover().registry)
+    files = scaffold.create(name, kind, into, discovery.discover().registry)
     folder = into / name
-    for path in made:
+    for path in files:
         print(path)
     component = component_name(name)
     print(f"\nNext:\n  cd {folder}\n  pip install -e '.[test]'\n  pytest")

@@ -1,4 +1,4 @@
-"""``ganctl sample``."""
+"""``ganctl sample``: generate samples from a checkpoint."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from ganctl.cli.sampling_options import (
     batch_size_option,
     ckpt_option,
+    class_option,
     classes_of,
     latents_from,
     latents_option,
@@ -25,8 +26,8 @@ Examples:
   ganctl sample --ckpt runs/00001-dcgan-mnist --n 64 --seed 7 --out seven.png
   ganctl sample --ckpt cgan.pt --class all --n 8
   ganctl sample --ckpt infogan.pt --code c=all --n 8
-  ganctl sample --ckpt x.pt --n 50000 --out pictures/
-  ganctl sample --ckpt x.pt --n 10000 --out pictures.npz
+  ganctl sample --ckpt x.pt --n 50000 --out samples/
+  ganctl sample --ckpt x.pt --n 10000 --out samples.npz
   ganctl sample --ckpt x.pt --n 4 --save-latents four.npz
   ganctl sample --ckpt y.pt --latents four.npz
 """
@@ -38,37 +39,32 @@ Examples:
     "--n",
     metavar="N",
     type=click.IntRange(min=1),
-    help="How many pictures; with --class, of each class.  [default: 25, or all of --latents]",
+    help="Number of samples; with --class or --code, per row.  [default: 25, or all of --latents]",
 )
-@click.option(
-    "--class",
-    "class_name",
-    metavar="NAME|all",
-    help="Of a conditional model: this class, by name or number, or a row a class.",
-)
+@class_option
 @click.option(
     "--code",
     metavar="NAME=VALUE",
-    help="Of an InfoGAN: a code, as c=3 or u0=0.5; or a row a value, as c=all or u0=-1..1.",
+    help="Code of an InfoGAN, such as c=3 or u0=0.5, or one row per value, such as c=all or u0=-1..1.",
 )
 @click.option(
     "--seed",
     default=0,
     show_default=True,
     type=seed_type(),
-    help="Of the latents: the same seed, the same pictures; more pictures begin with those of fewer.",
+    help="Seed of the latents. The same seed gives the same samples; a larger N adds samples.",
 )
 @click.option(
     "--out",
     metavar="FILE.png|DIR|FILE.npz",
     type=click.Path(path_type=Path),
-    help="A grid, a folder of PNG files, or an array N×H×W×C uint8 named 'images'.  "
+    help="Grid, folder of PNG files, or NumPy archive with an array 'images' (N×H×W×C, uint8).  "
     "[default: a grid named after checkpoint, seed and number]",
 )
 @click.option(
     "--nrow",
     type=click.IntRange(min=1),
-    help="Pictures in a row of the grid.  [default: as square as can be]",
+    help="Number of samples per row of the grid.  [default: a nearly square grid]",
 )
 @batch_size_option
 @truncation_option
@@ -77,7 +73,7 @@ Examples:
     "--save-latents",
     metavar="FILE.npz",
     type=click.Path(path_type=Path),
-    help="Also write the latents, the classes and the seed, for --latents.",
+    help="Also write the latents, classes and seed to a file for --latents.",
 )
 @machine_options
 @click.pass_context
@@ -98,9 +94,9 @@ def sample(
     device: str,
     quiet: bool,
 ) -> None:
-    """Draw pictures from a checkpoint.
+    """Generate samples from a checkpoint.
 
-    The checkpoint file is enough: neither the dataset nor the run folder is needed.
+    Only the checkpoint file is needed, not the dataset or the run folder.
     """  # fmt: skip
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
@@ -112,12 +108,16 @@ def sample(
 
     if out is not None and out.suffix and out.suffix not in (".png", ".npz") and not out.is_dir():
         raise GanctlError(
-            f"--out {out}: ganctl writes .png (a grid), .npz (an array) or a folder.",
-            f"Try --out {out.with_suffix('.png')}",
+            f"--out {out}: unknown file type.",
+            f"Give a .png file for a grid, a .npz file for an array, or a folder: --out {out.with_suffix('.png')}",
             status=USAGE,
         )
     if nrow is not None and out is not None and out.suffix != ".png":
-        raise GanctlError("--nrow is for a grid.", "Give --out FILE.png with it.", status=USAGE)
+        raise GanctlError(
+            "--nrow needs a grid.",
+            "Give --out FILE.png.",
+            status=USAGE,
+        )
     if save_latents is not None:
         latent_files.check_path(save_latents)
     sampler = load(ckpt, device=device, plugins=plugin_paths)

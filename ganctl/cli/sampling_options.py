@@ -1,4 +1,4 @@
-"""What the commands that draw from a checkpoint share."""
+"""Options shared by the commands that sample from a checkpoint."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganctl.cli.shared_options import plugin_option
+from ganctl.cli.shared_options import plugin_option, quiet_option
 
 if TYPE_CHECKING:
     from ganctl.sampling.latent_files import Latents
@@ -19,67 +19,74 @@ ckpt_option = click.option(
     required=True,
     metavar="CKPT|RUN",
     type=click.Path(path_type=Path),
-    help="A checkpoint file, or a run folder for its newest one.",
+    help="Checkpoint file, or a run folder for its newest checkpoint.",
 )
 class_option = click.option(
-    "--class", "class_name", metavar="NAME|all", help="Of a conditional model: this class, or a row for each."
+    "--class",
+    "class_name",
+    metavar="NAME|all",
+    help="Class to sample from a conditional model, by name or number, or one row per class.",
 )
 latents_option = click.option(
     "--latents",
     "latents_file",
     metavar="FILE.npz",
     type=click.Path(path_type=Path),
-    help="Take the latents in this file, as --save-latents writes it, in place of those of a seed.",
+    help="Use the latents in this file, as written by --save-latents, instead of random latents.",
 )
 truncation_option = click.option(
     "--truncation",
     metavar="X",
     type=float,
-    help="Draw z from a normal distribution cut off at ±X: fewer odd pictures, less variety.",
+    help="Truncate the normal distribution of z at ±X, for fewer odd samples and less variety.",
 )
 batch_size_option = click.option(
-    "--batch-size", default=64, show_default=True, type=click.IntRange(min=1), help="Pictures drawn at once."
+    "--batch-size",
+    default=64,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Number of samples generated at a time.",
 )
 no_labels_option = click.option(
-    "--no-labels", is_flag=True, help="No names and values beside the pictures of a PNG."
+    "--no-labels", is_flag=True, help="Do not print names and values beside the samples of a PNG file."
 )
 scale_option = click.option(
     "--scale",
     metavar="N",
     type=click.IntRange(1, 64),
-    help="Make each pixel N wide and high.  [default: until labels can be read]",
+    help="Width and height of each pixel.  [default: large enough for legible labels]",
 )
 
 
 def seed_type() -> click.IntRange:
+    """Return the type of an option that is a seed."""
     return click.IntRange(0, 2**32 - 1)
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--plugin``, ``--device`` and ``--quiet``."""
-    quiet = click.option("-q", "--quiet", is_flag=True, help="No progress, only errors.")
+    """Add ``--plugin``, ``--device`` and ``--quiet`` to ``command``."""
     device = click.option(
         "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
     )
-    return plugin_option(device(quiet(command)))
+    return plugin_option(device(quiet_option(command)))
 
 
 class Numbers(click.ParamType):
-    """Numbers with commas between, as a tuple."""
+    """Comma-separated numbers. The value is a tuple."""
 
     name = "numbers"
 
-    def __init__(self, one: click.ParamType) -> None:
-        self.one = one
+    def __init__(self, item_type: click.ParamType) -> None:
+        self.item_type = item_type
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
-        return tuple(self.one.convert(part.strip(), param, ctx) for part in str(value).split(","))
+        return tuple(self.item_type.convert(part.strip(), param, ctx) for part in str(value).split(","))
 
 
 def classes_of(sampler: Sampler, name: str | None) -> list[int] | None:
-    """The numbers of the class called ``name``, or of all classes for ``"all"``."""
+    """Return the numbers of the classes that ``--class`` selects, or None without ``--class``."""
     if name is None:
         return None
     names = [str(i) for i in range(sampler.num_classes)] if name == "all" else [name]
@@ -87,6 +94,7 @@ def classes_of(sampler: Sampler, name: str | None) -> list[int] | None:
 
 
 def latents_from(sampler: Sampler, file: Path | None) -> Latents | None:
+    """Return the latents in ``file``, checked against the model, or None without a file."""
     from ganctl.sampling import latent_files
 
     if file is None:
@@ -96,7 +104,7 @@ def latents_from(sampler: Sampler, file: Path | None) -> Latents | None:
 
 
 def refuse_both(context: click.Context, *names: str) -> None:
-    """Raise a GanctlError if more than one of these options was given on the command line."""
+    """Raise a GanctlError if more than one of these options is on the command line."""
     from click.core import ParameterSource
 
     from ganctl.errors import USAGE, GanctlError

@@ -1,4 +1,4 @@
-"""What several commands share about their parameters."""
+"""Options that several commands share, and shell completion of component names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ComponentName(click.ParamType):
-    """Text that the shell completes to a component's name. Whether there is such a component is for later."""
+    """Text that the shell completes to the name of a component. The command itself checks the name."""
 
     name = "name"
 
@@ -28,41 +28,48 @@ class ComponentName(click.ParamType):
     ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        # Not plugins.load(): its warnings would end up in the line that is being typed.
+        # load() would print warnings into the line that the user is typing.
         registry = discovery.discover().registry
         kinds = [self.kind] if self.kind else list(KINDS)
-        found = {item.name: item.summary for kind in kinds for item in registry.all(kind)}
+        summaries = {item.name: item.summary for kind in kinds for item in registry.all(kind)}
         items = [
-            CompletionItem(name, help=found[name]) for name in sorted(found) if name.startswith(incomplete)
+            CompletionItem(name, help=summaries[name])
+            for name in sorted(summaries)
+            if name.startswith(incomplete)
         ]
-        if self.kind == "dataset" and not items:  # a folder or a zip of one's own pictures
+        if self.kind == "dataset" and not items:  # a folder or zip of the user's images
             return [CompletionItem(incomplete, type="file")]
         return items
 
 
 def component(kind: str | None = None) -> ComponentName:
-    """The ``type=`` of a parameter that names a component of one kind, or of any."""
+    """Return the ``type=`` of a parameter that names a component of ``kind``, or of any kind."""
     return ComponentName(kind)
 
 
-#: ``--plugin FILE``, as often as wanted.
+#: ``--plugin FILE``, repeatable.
 plugin_option = click.option(
     "--plugin",
     "plugin_paths",
     metavar="FILE",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="A Python file with hooks, loaded for this command alone, as ./my_loss.py.",
+    help="Python file with hooks, loaded for this command only, such as ./my_loss.py. Repeatable.",
 )
 
 
 def json_option(command: Any) -> Any:
-    """``--json``: for scripts."""
+    """Add ``--json`` to ``command``."""
     return click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")(command)
 
 
+def quiet_option(command: Any) -> Any:
+    """Add ``--quiet`` to ``command``."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print only errors.")(command)
+
+
 def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Several options as one decorator, in this order."""
+    """Combine several options into one decorator, in this order."""
 
     def decorate(function: Any) -> Any:
         for decorator in reversed(decorators):
@@ -74,12 +81,12 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 model_and_data = options(
     click.option(
-        "--model", metavar="NAME", type=component("model"), help="The recipe; see: ganctl list models."
+        "--model", metavar="NAME", type=component("model"), help="Model to train. See: ganctl list models"
     ),
     click.option(
         "--data",
         metavar="NAME|PATH",
         type=component("dataset"),
-        help="A dataset (see: ganctl list datasets), or a folder or zip of your own pictures.",
+        help="Dataset (see: ganctl list datasets), or a folder or zip file of your images.",
     ),
 )

@@ -1,9 +1,9 @@
-"""``ganctl sweep``."""
+"""``ganctl sweep``: train many GANs that differ in a few settings."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import click
 from ganctl.cli.help_sections import command_with_sections
 from ganctl.cli.shared_options import model_and_data, options, plugin_option
 from ganctl.cli.terminal_output import print_table
-from ganctl.cli.train import how_long, images, kept, machine, parts
+from ganctl.cli.train import image_options, length_options, machine_options, output_options, part_options
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.names import option_name
 
@@ -26,47 +26,53 @@ Examples:
   ganctl sweep --resume sweeps/00001-dcgan-mnist
 """
 
-what = options(
+#: Settings that may differ between the processes and machines that work on one sweep.
+LOCAL_SETTINGS = ("device", "data_root")
+
+input_options = options(
     model_and_data,
     click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
-                 help="Settings from a TOML file, and what varies in its tables [grid], [zip] and [range]."),
+                 help="TOML file with settings, and with variations in its tables [grid], [zip] and [range]."),
     click.option("--resume", metavar="SWEEP", type=click.Path(path_type=Path),
-                 help="Go on with a sweep, or help with one that others work on, here or on another machine."),
+                 help="Sweep to resume, or to work on together with other processes or machines."),
     plugin_option,
 )  # fmt: skip
-varies = options(
+variation_options = options(
     click.option("--grid", metavar="NAME=A,B,…", multiple=True,
-                 help="Every combination of these values; of any option below, or PART.OPTION as for -o."),
+                 help="Train every combination of these values. NAME is an option below, or PART.OPTION as for -o. "
+                      "Repeatable."),
     click.option("--zip", "pairs", metavar="NAME=A,B,…", multiple=True,
-                 help="Values that go side by side: the first of each, the second of each."),
+                 help="Vary these values together: the first values, then the second values, and so on. Repeatable."),
     click.option("--range", "ranges", metavar="NAME=LOW..HIGH", multiple=True,
-                 help="Where --random draws from: evenly in the logarithm if LOW is above 0 (not so with :uniform at "
-                      "the end), whole numbers between whole numbers; or one of A,B,…"),
-    click.option("--random", "draws", metavar="N", help="N random draws from every --range."),
-    click.option("--seeds", metavar="N", help="Each of all that N times, with seeds from --seed up."),
+                 help="Range that --random samples from: log-uniformly if LOW is above 0 (append :uniform for "
+                      "uniform sampling), and integers between integers. NAME=A,B,… samples one of the values. "
+                      "Repeatable."),
+    click.option("--random", "draws", metavar="N", help="Number of random draws from every --range."),
+    click.option("--seeds", metavar="N", help="Repeat every run with N seeds, starting at --seed."),
 )  # fmt: skip
-work = options(
+execution_options = options(
     click.option("--jobs", metavar="N|auto", default="1", show_default=True,
-                 help="Runs at a time here; auto: as many as memory and processors have room for."),
-    click.option("--retry-failed", is_flag=True, help="With --resume: try runs that failed again."),
-    click.option("--dry-run", is_flag=True, help="Check everything, list the runs, and train none."),
+                 help="Number of simultaneous runs; auto: as many as memory and CPUs allow."),
+    click.option("--retry-failed", is_flag=True, help="With --resume: try failed runs again."),
+    click.option("--dry-run", is_flag=True, help="Check and list all runs without training."),
     click.option("--sweeps", metavar="DIR", type=click.Path(path_type=Path), default=Path("sweeps"), show_default=True,
-                 help="Where a numbered sweep folder is made."),
+                 help="Parent directory for the numbered sweep folder."),
     click.option("--out", metavar="DIR", type=click.Path(path_type=Path),
-                 help="The sweep folder itself. If the same sweep is there already, it goes on."),
+                 help="Sweep folder, instead of a numbered folder. If it contains the same sweep, that sweep is "
+                      "resumed."),
 )  # fmt: skip
 
 
 @command_with_sections(
     {
-        "What": what,
-        "What varies": varies,
-        "Work": work,
-        "How long": how_long,
-        "Parts (each defaults to the model's)": parts,
-        "Images": images,
-        "Machine": machine,
-        "Run folders": kept,
+        "Model and data": input_options,
+        "Variations": variation_options,
+        "Execution": execution_options,
+        "Length": length_options,
+        "Parts (default: the model's)": part_options,
+        "Images": image_options,
+        "Machine": machine_options,
+        "Run folders": output_options,
     },
     epilog=EXAMPLES,
 )
@@ -88,73 +94,71 @@ def sweep(
     quiet: bool,
     **settings: str | tuple[str, ...] | None,
 ) -> None:
-    """Train many GANs that differ in a few settings, side by side in one folder.
+    """Train many GANs that differ in a few settings.
 
-    Every combination is a run of its own. Ctrl-C stops after the current step and saves; --resume goes on exactly
-    there, and lets other processes and machines help.
+    Every combination is a separate run in the sweep folder. Ctrl-C saves checkpoints after the current step and stops.
+    --resume continues exactly from there. Several processes and machines can work on one sweep.
     """
     from ganctl.system.signals import StopSignals
 
-    with StopSignals() as stop:  # before torch is imported: a signal during that must count too
+    with StopSignals() as stop:  # before the import of torch, so that a signal during the import counts, too
         from ganctl.sweeps.runner import check_runs, create_sweep, make_request, run_sweep
         from ganctl.sweeps.variation import parse_options
 
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
-        at_a_time = _jobs(jobs)
+        number_of_jobs = _number_of_jobs(jobs)
         vary = parse_options(grid, pairs, ranges, random=draws, seeds=seeds)
+        local: dict[str, Any] = {}
         if resume is not None:
             from ganctl.sweeps.folder import read
 
-            changed: dict[str, Any] = {
-                name: given.pop(name) for name in ("device", "data_root") if name in given
-            }
-            more = [
-                *given,
-                *vary,
-                *(["-o"] if component_options else []),
-                *(["config"] if config_file else []),
-            ]
-            if more or out:
-                name = option_name(more[0]) if more else "out"
-                raise GanctlError(
-                    f"--resume goes on with a sweep as it is; {name if name == '-o' else f'--{name}'} contradicts it.",
-                    "Besides --jobs, only --device, --data-root and --plugin may be given, for this process.",
-                    status=USAGE,
-                )
+            local = {name: given.pop(name) for name in LOCAL_SETTINGS if name in given}
+            other = {"-o": component_options, "config": config_file, "out": out}
+            _refuse_with_resume([*given, *vary, *(name for name, value in other.items() if value)])
             found = read(resume)
             if dry_run:
-                _list([(entry.values, entry.steps, entry.state) for entry in found])
+                _print_runs([(entry.values, entry.steps, entry.state) for entry in found])
                 return
         else:
-            changed = {}
             if retry_failed:
                 raise GanctlError(
-                    "--retry-failed is for --resume SWEEP.", "A new sweep has no failed runs.", status=USAGE
+                    "--retry-failed was given without --resume.", "Give --resume SWEEP, too.", status=USAGE
                 )
             request = make_request(config_file, vary, given, component_options, plugins=plugin_paths)
             if dry_run:
                 steps = check_runs(request, quiet=quiet)
-                _list([(each.values, n, "") for each, n in zip(request.planned, steps, strict=True)])
+                _print_runs([(run.values, n, "") for run, n in zip(request.planned, steps, strict=True)])
                 return
             import shlex
 
             command = shlex.join(["ganctl", *sys.argv[1:]])
             found = create_sweep(
-                request, jobs=at_a_time, command=command, sweeps=sweeps, out=out, quiet=quiet
+                request, jobs=number_of_jobs, command=command, sweeps=sweeps, out=out, quiet=quiet
             )
         run_sweep(
             found,
-            jobs=at_a_time,
+            jobs=number_of_jobs,
             stop=stop,
             plugins=plugin_paths,
-            given=changed,
+            given=local,
             retry_failed=retry_failed,
             quiet=quiet,
         )
 
 
-def _list(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
-    """Print (values, steps, state) of every run."""
+def _refuse_with_resume(names: Iterable[str]) -> None:
+    """Raise a GanctlError if any option is in ``names``, which cannot be combined with ``--resume``."""
+    for name in names:
+        option = name if name == "-o" else f"--{option_name(name)}"
+        raise GanctlError(
+            f"{option} cannot be combined with --resume: a sweep keeps its settings.",
+            "Give only --jobs, --device, --data-root, --plugin, --retry-failed, --dry-run or --quiet with --resume.",
+            status=USAGE,
+        )
+
+
+def _print_runs(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
+    """Print a table of ``(values, steps, state)`` for every run."""
     settings = list(runs[0][0])
     states = any(state for _, _, state in runs)
     header = [*(option_name(name) for name in settings), "steps", *(["state"] if states else [])]
@@ -166,9 +170,10 @@ def _list(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
     print(f"\n{len(runs)} runs")
 
 
-def _jobs(text: str) -> int | None:
+def _number_of_jobs(text: str) -> int | None:
+    """Return the number of jobs, or None for ``auto``."""
     if text == "auto":
         return None
     if text.isdigit() and int(text) > 0:
         return int(text)
-    raise GanctlError(f"--jobs is {text}.", "Give a number from 1 up, or auto.", status=USAGE)
+    raise GanctlError(f"--jobs is {text}.", "Give a number of at least 1, or auto.", status=USAGE)

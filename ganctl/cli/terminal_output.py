@@ -1,4 +1,4 @@
-"""Plain text on a terminal, in a pipe, and where the encoding is poor."""
+"""Print tables, JSON and folded text on terminals, in pipes and in encodings that lack characters."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ _ASCII = {
     "‘": "'",
     "’": "'",
     "½": "1/2",
-}
-_ASCII |= {
     "≥": ">=",
     "≤": "<=",
     "±": "+-",
@@ -34,34 +32,38 @@ _ASCII |= {
 }
 
 
-def degrade_gracefully() -> None:
-    """Let stdout and stderr write what their encoding lacks as ASCII, where they would raise UnicodeEncodeError."""
-    codecs.register_error("ganctl", _degrade)
+def replace_unencodable_characters() -> None:
+    """Make stdout and stderr replace characters that their encoding lacks with ASCII instead of raising."""
+    codecs.register_error("ganctl", _to_ascii)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure") and not (stream.encoding or "").lower().startswith("utf"):
             stream.reconfigure(errors="ganctl")
 
 
-def _degrade(error: UnicodeError) -> tuple[str, int]:
+def _to_ascii(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeEncodeError)
     return "".join(_ASCII.get(c, "?") for c in error.object[error.start : error.end]), error.end
 
 
 def print_json(value: Any) -> None:
+    """Print ``value`` as indented JSON."""
     import json
 
     print(json.dumps(value, indent=2))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: Sequence[int]) -> None:
-    """Aligned columns. On a terminal, the columns ``wrap`` are folded so that lines fit; in a pipe a row is a line."""
+    """Print aligned columns.
+
+    On a terminal, the columns with the numbers ``wrap`` are folded so that lines fit. In a pipe, each row is one line.
+    """
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     if sys.stdout.isatty():
-        too_wide = sum(widths) + 2 * (len(widths) - 1) - terminal_width()
-        for i in wrap:  # each gives up what it can, the first before the next
+        excess = sum(widths) + 2 * (len(widths) - 1) - terminal_width()
+        for i in wrap:  # the first column shrinks as far as possible before the next one
             least = min(widths[i], max(24, len(header[i])))
-            given = min(max(too_wide, 0), widths[i] - least)
-            widths[i], too_wide = widths[i] - given, too_wide - given
+            reduction = min(max(excess, 0), widths[i] - least)
+            widths[i], excess = widths[i] - reduction, excess - reduction
     for row in [header, *rows]:
         columns = [fold(cell, widths[i]) if i in wrap else [cell] for i, cell in enumerate(row)]
         for line in zip_longest(*columns, fillvalue=""):
@@ -69,12 +71,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: S
 
 
 def fold(text: str, width: int) -> list[str]:
-    """``text`` in lines of at most ``width``, at least one; a longer word keeps its own line."""
+    """Split ``text`` into at least one line of at most ``width`` characters. A longer word gets its own line."""
     import textwrap
 
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def terminal_width() -> int:
-    """Columns to fill: the terminal's, or no limit worth mentioning in a pipe."""
+    """Return the width of the terminal, or 10,000 columns in a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000

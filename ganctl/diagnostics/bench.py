@@ -1,4 +1,4 @@
-"""How fast a model trains on this machine, and how far that is from what the machine could do."""
+"""Measure how fast a model trains on this machine, and how fast the machine could train it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,22 @@ from ganctl.data.batches import Batches
 from ganctl.dataset import Images
 from ganctl.kernels import linear
 from ganctl.plugin.registry import Registry
-from ganctl.training.devices import arithmetic
+from ganctl.system.progress import Reporter
+from ganctl.training.devices import arithmetic, choose_device
 from ganctl.training.engine import Engine
 from ganctl.training.graph.cuda import own_stream
-from ganctl.training.graph.steps import Graph, Steps
+from ganctl.training.graph.steps import Graph, Steps, graph_factory
 from ganctl.training.recorder import Recorder
 from ganctl.training.schedules import Schedules
-from ganctl.training.setup import compile_networks, make_engine
+from ganctl.training.setup import compile_networks, load_data, make_engine
 
-TURNS = 5
+ROUNDS = 5
 PROFILED_STEPS = 20
 Say = Callable[[str], None]
 
 
 class Loop:
-    """One model in training, as ``ganctl train`` drives it, without a run folder, pictures and checkpoints."""
+    """The training loop of ``ganctl train`` without run folder, samples and checkpoints."""
 
     def __init__(
         self,
@@ -62,9 +63,11 @@ class Loop:
         self.taken = 0
 
     def device_step(self) -> None:
+        """Run the part of a step that can be a graph."""
         self.recorder.write(self.engine.step(self.draw))
 
     def step(self) -> None:
+        """Take one step."""
         self.schedules.apply(self.taken)
         self.batches.prepare(self.taken * self.per_step, self.per_step)
         self.steps()
@@ -74,58 +77,103 @@ class Loop:
             self.recorder.take()
 
     def wait(self) -> None:
+        """Wait until the device has finished all steps."""
         synchronize(self.device)
 
     def close(self) -> None:
+        """Stop reading images."""
         self.batches.close()
 
 
 @dataclass(frozen=True)
-class Figures:
-    """What was measured. Times in seconds, work of one step."""
+class Measurement:
+    """Speed, work and memory of one training step, and the peak speed of the device.
+
+    Attributes:
+        step: seconds per step.
+        images: real images per step.
+        busy: fraction of the time in which the device computed, from 0 to 1; None if unknown.
+        flops: floating-point operations per step.
+        bytes: minimum number of bytes that a step moves.
+        peak_flops: floating-point operations per second of a large matrix product.
+        peak_bytes: bytes per second of a large copy.
+        memory: maximum number of bytes reserved on a CUDA device; None on other devices.
+    """
 
     step: float
     images: int
-    busy: float | None  # share of the time in which the device computed
+    busy: float | None
     flops: int
     bytes: int
-    peak_flops: float  # a second
+    peak_flops: float
     peak_bytes: float
-    memory: int | None  # most bytes of the device's memory, on CUDA
+    memory: int | None
 
     @property
     def floor(self) -> float:
-        """Seconds that the step would take if the device computed at its peak and nothing else took time."""
+        """Seconds per step if the device computed at its peak and nothing else took time."""
         return max(self.flops / self.peak_flops, self.bytes / self.peak_bytes)
 
 
-def measure(loop: Loop, *, seconds: float) -> Figures:
-    """Time ``loop`` for about ``seconds``, after a warm-up; then count its work and try the device's peaks."""
-    for _ in range(8):  # a graph is captured in these
+def bench(
+    registry: Registry, config: Config, *, seconds: float, reporter: Reporter
+) -> tuple[dict[str, Any], Measurement]:
+    """Measure the training of ``config`` for about ``seconds``.
+
+    Returns:
+        The conditions of the measurement by name, such as ``model``, ``device`` and ``torch``, and the measurement.
+
+    Raises:
+        GanctlError: ``config`` cannot be trained on this machine.
+    """
+    device = choose_device(config.device)
+    images = load_data(registry, config, reporter).images
+    with conditions(config, device):
+        make_graph = graph_factory(device, compiled=config.compile) if config.graph else None
+        loop = Loop(registry, config, images, device, make_graph=make_graph, say=reporter.say)
+        measurement = measure(loop, seconds=seconds)
+        loop.close()
+    about = {
+        "model": config.model,
+        "data": config.data.name,
+        "images": str(images.shape),
+        "batch_size": config.batch_size,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "precision": config.precision,
+        "graph": loop.steps.graph is not None,
+        "torch": str(torch.__version__),
+    }
+    return about, measurement
+
+
+def measure(loop: Loop, *, seconds: float) -> Measurement:
+    """Time ``loop`` for about ``seconds`` after a warm-up, count its work, and measure the peaks of the device."""
+    for _ in range(8):  # the warm-up, which includes capturing a graph
         loop.step()
     loop.wait()
     began = time.perf_counter()
     loop.step()
     loop.wait()
-    steps = max(1, round(seconds / TURNS / (time.perf_counter() - began)))
+    steps = max(1, round(seconds / ROUNDS / (time.perf_counter() - began)))
     if loop.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(loop.device)
-    turns, used = [], []
-    for _ in range(TURNS):
-        began, worked = time.perf_counter(), time.process_time()
+    wall_times, cpu_times = [], []
+    for _ in range(ROUNDS):
+        began, cpu_began = time.perf_counter(), time.process_time()
         for _ in range(steps):
             loop.step()
         loop.wait()
-        turns.append((time.perf_counter() - began) / steps)
-        used.append((time.process_time() - worked) / steps)
-    step = statistics.median(turns)
+        wall_times.append((time.perf_counter() - began) / steps)
+        cpu_times.append((time.process_time() - cpu_began) / steps)
+    step = statistics.median(wall_times)
     memory = busy = None
     if loop.device.type == "cuda":
         memory = torch.cuda.max_memory_reserved(loop.device)
         busy = busy_share(loop)
     elif loop.device.type == "cpu":
-        busy = min(1.0, statistics.median(used) / step / torch.get_num_threads())
-    return Figures(
+        busy = min(1.0, statistics.median(cpu_times) / step / torch.get_num_threads())
+    return Measurement(
         step=step,
         images=loop.per_step,
         busy=busy,
@@ -138,7 +186,7 @@ def measure(loop: Loop, *, seconds: float) -> Figures:
 
 
 def busy_share(loop: Loop) -> float:
-    """The share of a few steps' time in which a CUDA device had a kernel or a copy to do, by the profiler."""
+    """Return the fraction of the time in which a CUDA device ran a kernel or copy, measured with the profiler."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         for _ in range(PROFILED_STEPS):
             loop.step()
@@ -152,7 +200,7 @@ def busy_share(loop: Loop) -> float:
 
 
 def covered(spans: list[tuple[float, float]]) -> float:
-    """The share of the time from the first start to the last end that lies in one of ``spans``, sorted by start."""
+    """Return the fraction of the time from the first start to the last end that ``spans``, sorted by start, cover."""
     if not spans:
         return 0.0
     busy, end = 0.0, spans[0][0]
@@ -163,7 +211,7 @@ def covered(spans: list[tuple[float, float]]) -> float:
 
 
 def count_flops(loop: Loop) -> int:
-    """Floating-point operations of one step's matrix products and convolutions; it takes such a step."""
+    """Take one step and return the floating-point operations of its matrix products and convolutions."""
     with _Flops() as flops:
         loop.batches.prepare(loop.taken * loop.per_step, loop.per_step)
         loop.device_step()
@@ -173,24 +221,28 @@ def count_flops(loop: Loop) -> int:
 
 
 class _Flops(TorchDispatchMode):
-    """Adds up torch's formulas. Its own FlopCounterMode stops at a gradient of a gradient."""
+    """Sum of floating-point operations, from torch's formulas.
+
+    torch's ``FlopCounterMode`` does not count gradients of gradients.
+    """
 
     total = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        answer = func(*args, **(kwargs or {}))
+        output = func(*args, **(kwargs or {}))
         packet = func.overloadpacket
         if formula := flop_registry.get(packet):
-            self.total += int(formula(*args, **(kwargs or {}), out_val=answer))
+            self.total += int(formula(*args, **(kwargs or {}), out_val=output))
         elif packet.__name__ == "_linear_pointwise":
-            self.total += 2 * answer.numel() * args[0].shape[-1]
-        return answer
+            self.total += 2 * output.numel() * args[0].shape[-1]
+        return output
 
 
 def least_bytes(engine: Engine) -> int:
-    """Bytes that a step moves at the least: each update reads and writes weights, gradients and optimizer states.
+    """Return the minimum number of bytes that a step moves.
 
-    Activations are left out: they may stay in caches.
+    Each update reads and writes weights, gradients and optimizer states. Activations are not counted, because they may
+    stay in caches.
     """
     total = 0
     for network, optimizer, updates in (
@@ -209,31 +261,31 @@ def least_bytes(engine: Engine) -> int:
 
 
 def peak_flops(device: torch.device, precision: str) -> float:
-    """Floating-point operations a second of a large matrix product in ``precision``, measured."""
+    """Measure the floating-point operations per second of a large matrix product in ``precision``."""
     n = 8192 if device.type == "cuda" else 1024
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
     product: Callable[[], Any] = lambda: a @ b  # noqa: E731
     if device.type == "cpu" and dtype == torch.float32 and linear.onednn_is_quicker():
         product = lambda: torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")  # noqa: E731
-    return 2 * n**3 / _best(product, device)
+    return 2 * n**3 / _shortest_time(product, device)
 
 
 def peak_bytes(device: torch.device) -> float:
-    """Bytes a second, read and written, of a large copy, measured."""
+    """Measure the bytes per second, read and written, of a large copy."""
     size = 2**30 if device.type == "cuda" else 2**27
     a = torch.zeros(size, dtype=torch.uint8, device=device)
     b = torch.zeros_like(a)
-    return 2 * size / _best(lambda: b.copy_(a), device)
+    return 2 * size / _shortest_time(lambda: b.copy_(a), device)
 
 
-def _best(what: Callable[[], Any], device: torch.device) -> float:
-    """Seconds of the quickest of a few calls."""
+def _shortest_time(call: Callable[[], Any], device: torch.device) -> float:
+    """Return the seconds of the fastest of several calls."""
     times = []
     for _ in range(6):
         synchronize(device)
         began = time.perf_counter()
-        what()
+        call()
         synchronize(device)
         times.append(time.perf_counter() - began)
     return min(times)
@@ -241,13 +293,13 @@ def _best(what: Callable[[], Any], device: torch.device) -> float:
 
 @contextmanager
 def conditions(config: Config, device: torch.device) -> Iterator[None]:
-    """Within, torch computes as in a training of ``config``."""
+    """Make torch compute as in a training run with ``config``."""
     with own_stream(device), arithmetic(config.precision, deterministic=config.deterministic):
         yield
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until ``device`` has done what it was given, so that a clock says something."""
+    """Wait until ``device`` has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":

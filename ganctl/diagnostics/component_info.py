@@ -1,4 +1,4 @@
-"""All that can be told about a component: its documentation, options and number of parameters."""
+"""Describe a component: its documentation, options, defaults and number of parameters."""
 
 from __future__ import annotations
 
@@ -15,14 +15,80 @@ from ganctl.plugin.names import option_name
 from ganctl.plugin.registry import Component, Registry
 from ganctl.recipe import ImageShape, Model, Spec
 
-#: Kind of component → the part of a run that it is, as in ``-o PART.OPTION=VALUE``.
+#: Image size for the number of parameters if neither the user nor the model sets one.
+IMAGE_SIZE = 28
+#: Kind of component → the corresponding part of a run, as in ``-o PART.OPTION=VALUE``.
 PARTS = {kind: part for part, kind in COMPONENTS.items()} | {
     kind: kind for kind in ("optimizer", "tracker", "metric")
 }
 
 
+def registration(component: Component) -> dict[str, Any]:
+    """Return what is known about a component without importing it, as ``ganctl list --json`` prints it."""
+    facts = {
+        "name": component.name,
+        "kind": component.kind,
+        "summary": component.summary,
+        "distribution": component.distribution,
+        "version": component.version,
+        "plugin": component.plugin,
+        "address": component.target if isinstance(component.target, str) else None,
+    }
+    if isinstance(component.target, Model):
+        model = component.target
+        facts |= {part: getattr(model, part).name for part in ("generator", "discriminator", "loss")}
+    return facts
+
+
+def describe(
+    registry: Registry, component: Component, *, image_size: int | None, channels: int
+) -> dict[str, Any]:
+    """Return all facts about a component, as ``ganctl info --json`` prints them.
+
+    Args:
+        image_size: image size for the number of parameters; None for the model's size, or ``IMAGE_SIZE``.
+        channels: number of image channels for the number of parameters.
+
+    Returns:
+        The facts of :func:`registration` and, depending on the kind, ``paper``, ``defaults``, ``part``,
+        ``description``, ``options``, ``image_shape`` and ``parameters``; or ``error`` if the component cannot be
+        imported.
+    """
+    facts = registration(component)
+    if isinstance(component.target, Model):
+        facts |= {"paper": component.target.paper, "defaults": model_defaults(component.target)}
+        image_size = image_size or component.target.image_size
+    else:
+        facts["part"] = PARTS[component.kind]
+        try:
+            facts |= {"description": description(component.load()), "options": _describe_options(component)}
+        except GanctlError as error:
+            return {**facts, "error": str(error)}
+    image = ImageShape(channels, image_size or IMAGE_SIZE, image_size or IMAGE_SIZE)
+    counts = parameters(registry, component, image)
+    if counts:
+        facts["image_shape"] = list(image)
+        facts["parameters"] = {
+            network: str(count) if isinstance(count, GanctlError) else count
+            for network, count in counts.items()
+        }
+    return facts
+
+
+def _describe_options(component: Component) -> list[dict[str, str | None]]:
+    return [
+        {
+            "option": f"{PARTS[component.kind]}.{option.name}",
+            "type": option.type_name,
+            "default": None if option.default is options.MISSING else as_text(option.default),
+            "help": option.help,
+        }
+        for option in options.of(component.load())
+    ]
+
+
 def description(factory: Callable[..., Any]) -> str:
-    """The docstring of ``factory`` up to its first section, without markup; paragraphs are one line each."""
+    """Return the docstring of ``factory`` up to its first section, without markup, with one line per paragraph."""
     text = inspect.cleandoc(getattr(factory, "func", factory).__doc__ or "")
     text = re.split(r"^(?:\.\. .*|[A-Z]\w+:)$", text, maxsplit=1, flags=re.MULTILINE)[0]
     text = re.sub(r":\w+:`~?([^`]+)`", r"\1", text).replace("``", "")
@@ -32,9 +98,11 @@ def description(factory: Callable[..., Any]) -> str:
 def parameters(
     registry: Registry, component: Component, image: ImageShape
 ) -> dict[str, int | GanctlError | None]:
-    """Trainable parameters of a network, or of a model's two, built for ``image``; or why it cannot be built.
+    """Count the trainable parameters of a network, or of both networks of a model, built for ``image``.
 
-    Other kinds of component have none.
+    Returns:
+        For each network, the number of parameters, or the error if the network cannot be built. Empty for other kinds
+        of components.
     """
     if isinstance(component.target, Model):
         model = component.target
@@ -61,12 +129,12 @@ def _count(
         z = Normal() if latent is None else components.make_latent(registry, latent)
     except GanctlError as raised:
         return raised
-    filled_in = {"image": image, "latent": z, "num_classes": 0}
-    # The meta device costs neither memory nor time, but a network that computes while it is built needs the other.
+    reserved = {"image": image, "latent": z, "num_classes": 0}
+    # The meta device needs neither memory nor time. A network that computes in its constructor needs the CPU.
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):
-                network = components.build(registry, kind, spec, **filled_in)
+                network = components.build(registry, kind, spec, **reserved)
             return sum(parameter.numel() for parameter in network.parameters())
         except GanctlError as raised:
             error = raised
@@ -74,7 +142,7 @@ def _count(
 
 
 def model_defaults(model: Model) -> list[str]:
-    """What ``model`` sets, as options of ``ganctl train``, a line each; together they repeat the model."""
+    """Return the settings of ``model`` as options of ``ganctl train``, one line per part or setting."""
     lines = [_options(part, getattr(model, part)) for part in ("generator", "discriminator", "loss")]
     if model.g_optimizer == model.d_optimizer:
         lines.append(_options("optimizer", model.g_optimizer, {"lr": "lr"}))
@@ -101,14 +169,9 @@ def _options(part: str, spec: Spec, shorthands: dict[str, str] | None = None) ->
 
 
 def as_text(value: Any) -> str:
-    """``value`` as a command line gives it."""
+    """Return ``value`` as it is written on the command line."""
     if isinstance(value, (tuple, list)):
         return ",".join(map(as_text, value))
     if value is None or isinstance(value, bool):
         return str(value).lower()
     return str(value)
-
-
-def component_options(component: Component) -> list[options.Option]:
-    """The options of a component that is no model."""
-    return options.of(component.load())
