@@ -67,7 +67,7 @@ def test_options_have_type_default_and_help() -> None:
     path = facts("folder")["dataset"]["options"][0]  # type: ignore[index]
     assert (path["option"], path["default"]) == ("data.path", None)
     text = CliRunner().invoke(info, ["folder"]).output
-    assert "-o data.path=…  (text; must be given)" in text
+    assert "-o data.path=…  (text; required)" in text
 
 
 SPECIAL = Model(

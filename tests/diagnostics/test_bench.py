@@ -80,7 +80,7 @@ def test_bench_tells_figures_that_fit_together(tmp_path: Path, monkeypatch: pyte
     result = CliRunner().invoke(cli, [*words.split(), str(tmp_path / "b.json")], catch_exceptions=False)
     assert result.exit_code == 0, result.output
     figures = json.loads((tmp_path / "b.json").read_text())
-    shown = float(re.search(r"steps a second +([\d,.]+)", result.output)[1].replace(",", ""))  # type: ignore[index]
+    shown = float(re.search(r"steps per second +([\d,.]+)", result.output)[1].replace(",", ""))  # type: ignore[index]
     assert shown == pytest.approx(1 / figures["step"], rel=0.01)
     assert 0 < figures["busy"] <= 1
     assert figures["floor"] == max(figures["flops"], figures["bytes"]) / 1e9

@@ -37,7 +37,7 @@ def test_the_command(ganctl: Run, tmp_path: Path) -> None:
     assert text.stderr == ""
     assert "warning  The plugin 'acme' of acme 1.0 is broken: ValueError: no such luck" in text.stdout
     assert "(not there yet)" in text.stdout
-    assert text.stdout.rstrip().endswith("A training can start.")
+    assert text.stdout.rstrip().endswith("Training can start.")
 
 
 def test_the_command_for_scripts() -> None:

@@ -213,12 +213,12 @@ BAD: dict[str, Bad] = {
         ("train", "--resume", "@run", "--model", "dcgan"), USAGE, ("model = gan", "dcgan"), finished
     ),
     "resume and out": Bad(
-        ("train", "--resume", "@run", "--out", "@x"), USAGE, ("--out contradicts",), finished
+        ("train", "--resume", "@run", "--out", "@x"), USAGE, ("--out cannot be combined with --resume",), finished
     ),
     "resume and config": Bad(
         ("train", "--resume", "@run", "--config", "@run/config.toml"),
         USAGE,
-        ("--config contradicts",),
+        ("--config cannot be combined with --resume",),
         finished,
     ),
     # checkpoints
@@ -271,7 +271,7 @@ BAD: dict[str, Bad] = {
     "rows of no grid": Bad(
         ("sample", "--ckpt", "@run", "--nrow", 3, "--out", "x.npz"),
         USAGE,
-        ("--nrow is for a grid",),
+        ("--nrow needs a grid",),
         finished,
     ),
     "truncation of nothing": Bad(
