@@ -213,7 +213,10 @@ BAD: dict[str, Bad] = {
         ("train", "--resume", "@run", "--model", "dcgan"), USAGE, ("model = gan", "dcgan"), finished
     ),
     "resume and out": Bad(
-        ("train", "--resume", "@run", "--out", "@x"), USAGE, ("--out cannot be combined with --resume",), finished
+        ("train", "--resume", "@run", "--out", "@x"),
+        USAGE,
+        ("--out cannot be combined with --resume",),
+        finished,
     ),
     "resume and config": Bad(
         ("train", "--resume", "@run", "--config", "@run/config.toml"),
