@@ -1,4 +1,4 @@
-"""What several tests use: tiny data, tiny networks, and ganctl as a process of its own."""
+"""Fixtures of all tests: separate caches, a tiny run, and ``ganctl`` in and outside this process."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.fork_server import Forks
+from helpers.fork_server import ForkServer
 
 from ganctl.api import train
 from ganctl.cli import main
 from ganctl.runs.folder import Run
 
 CAN_FORK = Path("/proc/self/status").exists()
-torch.set_num_threads(1)  # tests run side by side
+torch.set_num_threads(1)  # several tests run in parallel
 
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One dataset cache for the whole session, and not the user's; nor the user's settings."""
+    """Use one dataset cache for the session, and neither the user's cache nor the user's configuration."""
     root = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("GANCTL_CACHE", str(root))
-    monkeypatch.setenv("GANCTL_CONFIG", str(tmp_path_factory.getbasetemp() / "config-of-nobody"))
+    monkeypatch.setenv("GANCTL_CONFIG", str(tmp_path_factory.getbasetemp() / "no-config"))
     monkeypatch.delenv("GANCTL_PLUGINS", raising=False)
 
 
 @pytest.fixture
 def data_root() -> Path:
-    """The folder of real datasets; the test is skipped without one."""
+    """The folder of real datasets. Without it the test is skipped."""
     root = os.environ.get("GANCTL_DATA_ROOT")
     if not root or not Path(root).is_dir():
         pytest.skip("needs real data: set GANCTL_DATA_ROOT")
@@ -41,7 +41,7 @@ def data_root() -> Path:
 
 @pytest.fixture
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A finished run of a few steps, made once a session: copy it before you change it."""
+    """A finished run of a few steps, trained once per session: copy it before you change it."""
     out = tmp_path_factory.getbasetemp() / "tiny-run"
     if not out.exists():
         train(
@@ -52,17 +52,18 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[Forks]:
-    forks = Forks()
-    yield forks
-    forks.close()
+def fork_server() -> Iterator[ForkServer]:
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture
 def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """``ganctl("train", "--model", …)`` as a process in ``tmp_path``, its output captured.
+    """``ganctl("train", "--model", …)``: run the command in a new process in ``tmp_path`` and capture its output.
 
-    What needs torch is forked from a process that has it: importing it takes longer than the rest.
+    Commands that need torch are forked from a process that has imported it, because the import takes longer than
+    the rest.
     """
     count = itertools.count()
 
@@ -73,9 +74,9 @@ def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subp
         encoding: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         if args and args[0] in ("train", "sample") and CAN_FORK:
-            forks: Forks = request.getfixturevalue("forks")
+            fork_server: ForkServer = request.getfixturevalue("fork_server")
             out, errors = (tmp_path / f".{name}-{next(count)}" for name in ("stdout", "stderr"))
-            status = forks.start(*args, log=out, errors=errors, cwd=cwd, env=env).wait()
+            status = fork_server.start(*args, log=out, errors=errors, cwd=cwd, env=env).wait()
             done = subprocess.CompletedProcess(args, status, out.read_text(), errors.read_text())
             out.unlink()
             errors.unlink()
@@ -95,7 +96,7 @@ def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subp
 
 @pytest.fixture
 def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """``run_cli("sample", "--ckpt", …)`` in this process: the exit status, and what was said on stderr."""
+    """``run_cli("sample", "--ckpt", …)``: run the command in this process; return its exit status and stderr."""
 
     def run(*args: object) -> tuple[int, str]:
         with pytest.raises(SystemExit) as ended:

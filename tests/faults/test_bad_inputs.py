@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from helpers.in_process_cli import assert_clear, run
+from helpers.in_process_cli import assert_error, run
 from PIL import Image
 
 from ganctl.runs import checkpoint
@@ -310,7 +310,7 @@ def test_bad_input(
         str(tmp_path / arg[1:]) if isinstance(arg, str) and arg.startswith("@") else arg for arg in bad.args
     ]
     result = run(capsys, *args)
-    assert_clear(result, bad.status, *bad.words)
+    assert_error(result, bad.status, *bad.words)
     assert result.stdout == ""
     assert contents(tmp_path) == before
 
@@ -348,7 +348,7 @@ def test_a_run_that_only_a_missing_plugin_keeps_from_going_on(
     copy = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
     with monkeypatch.context() as patch:
         patch.delitem(discovery.registry()._tables["loss"], "bce")
-        assert_clear(
+        assert_error(
             run(capsys, "train", "--resume", copy.path), 4, "needs the loss 'bce' of ganctl", "pip install"
         )
         assert run(capsys, "sample", "--ckpt", copy.path, "--out", tmp_path / "x.png").status == 0

@@ -17,7 +17,7 @@ from typing import Any
 import numpy.testing
 import pytest
 import torch
-from helpers.in_process_cli import assert_clear, run
+from helpers.in_process_cli import assert_error, run
 
 from ganctl import GanctlError
 from ganctl.runs import checkpoint
@@ -137,8 +137,8 @@ def test_nothing_is_run(
     assert "weights_only" not in str(refused.value)
     monkeypatch.chdir(tmp_path)
     before = sorted(tmp_path.iterdir())
-    assert_clear(run(capsys, "sample", "--ckpt", path), 4, path, "more than tensors", "run code")
-    assert_clear(run(capsys, "train", "--resume", path), 4, path, "more than tensors", "run code")
+    assert_error(run(capsys, "sample", "--ckpt", path), 4, path, "more than tensors", "run code")
+    assert_error(run(capsys, "train", "--resume", path), 4, path, "more than tensors", "run code")
     assert not marker.exists()
     assert sorted(tmp_path.iterdir()) == before
 
@@ -152,9 +152,9 @@ def test_in_a_run_folder_it_is_set_aside(
     for path in hurt.checkpoints:
         path.write_bytes(data)
     result = run(capsys, "train", "--resume", hurt.path)
-    assert_clear(result, 4, "No checkpoint", hurt.path)
+    assert_error(result, 4, "No checkpoint", hurt.path)
     assert "more than tensors" in result.stderr
-    assert_clear(run(capsys, "sample", "--ckpt", hurt.path), 4, "more than tensors")
+    assert_error(run(capsys, "sample", "--ckpt", hurt.path), 4, "more than tensors")
     assert not marker.exists()
 
 

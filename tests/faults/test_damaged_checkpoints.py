@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.in_process_cli import assert_clear, run
+from helpers.in_process_cli import assert_error, run
 from PIL import Image
 
 from ganctl import GanctlError
@@ -116,8 +116,8 @@ def test_what_is_no_checkpoint(
     path = tmp_path / "x.pt"
     path.write_bytes(content)
     assert_refused(path, word)
-    assert_clear(run(capsys, "sample", "--ckpt", path), 4, path, word)
-    assert_clear(run(capsys, "train", "--resume", path), 4, path, word)
+    assert_error(run(capsys, "sample", "--ckpt", path), 4, path, word)
+    assert_error(run(capsys, "train", "--resume", path), 4, path, word)
     assert [p.name for p in tmp_path.iterdir()] == ["x.pt"]
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.in_process_cli import assert_clear, run
+from helpers.in_process_cli import assert_error, run
 from helpers.small_runs import before_step, poison
-from helpers.train_commands import training
+from helpers.train_commands import train_args
 from torch import Tensor
 
 from ganctl import Batch, Loss
@@ -52,7 +52,7 @@ def penalized(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def assert_stopped(run_: Run, result: Any, at: int) -> None:
-    assert_clear(result, 5, "diverged", f"step {at}", "--lr")
+    assert_error(result, 5, "diverged", f"step {at}", "--lr")
     lines = run_.losses
     assert at <= lines[-1]["step"] < at + LOG_EVERY  # within one logging interval
     for path in run_.checkpoints:
@@ -82,7 +82,7 @@ def test_a_weight_becomes_nan(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     poison(monkeypatch, network, at)
-    result = run(capsys, *training("gan"), *every, "--out", tmp_path / "run")
+    result = run(capsys, *train_args("gan"), *every, "--out", tmp_path / "run")
     assert_stopped(Run(tmp_path / "run"), result, at)
 
 
@@ -98,7 +98,7 @@ def test_a_penalty_becomes_nan(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     options = ("-o", f"loss.value={value}", "-o", f"loss.reported_only={reported_only}")
-    result = run(capsys, *training("gan"), "--loss", penalized, *options, *every, "--out", tmp_path / "run")
+    result = run(capsys, *train_args("gan"), "--loss", penalized, *options, *every, "--out", tmp_path / "run")
     assert_stopped(Run(tmp_path / "run"), result, at=16)
 
 
@@ -111,8 +111,8 @@ def test_what_an_optimizer_remembers_counts_too(
         next(iter(engine.g_optimizer.state.values()))["exp_avg_sq"].view(-1)[0] = float("inf")
 
     before_step(monkeypatch, 16, overflow)
-    result = run(capsys, *training("gan"), "--out", tmp_path / "run")
-    assert_clear(result, 5, "diverged", "step 19", "step-00000013.pt")
+    result = run(capsys, *train_args("gan"), "--out", tmp_path / "run")
+    assert_error(result, 5, "diverged", "step 19", "step-00000013.pt")
     assert [path.name for path in Run(tmp_path / "run").checkpoints] == [
         "step-00000007.pt",
         "step-00000013.pt",

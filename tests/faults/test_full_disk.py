@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from helpers.bit_identical import assert_same_run
-from helpers.fork_server import Forks
-from helpers.in_process_cli import Result, assert_clear, run
-from helpers.train_commands import training
+from helpers.fork_server import ForkServer
+from helpers.in_process_cli import Result, assert_error, run
+from helpers.train_commands import train_args
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run
@@ -42,10 +42,12 @@ def fill(disk: Path, left: int) -> Path:
     return filler
 
 
-def test_a_disk_that_fills_while_training(small_disk: Path, forks: Forks, whole: Callable[..., Run]) -> None:
+def test_a_disk_that_fills_while_training(
+    small_disk: Path, fork_server: ForkServer, uninterrupted: Callable[..., Run]
+) -> None:
     out = small_disk / "run"
     log = small_disk.with_name("log")
-    status = forks.run(*training("gan"), *OFTEN, "--out", out, log=log, no_curves=[])
+    status = fork_server.run(*train_args("gan"), *OFTEN, "--out", out, log=log, no_curves=[])
     output = log.read_text()
     assert status == 6, output
     assert f"error: Cannot write {out}/" in output
@@ -59,9 +61,9 @@ def test_a_disk_that_fills_while_training(small_disk: Path, forks: Forks, whole:
     assert not list(out.rglob("*.tmp"))
 
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
-    status = forks.run("train", "--resume", out, log=log, no_curves=[])
+    status = fork_server.run("train", "--resume", out, log=log, no_curves=[])
     assert status == 0, log.read_text()
-    assert_same_run(whole("gan", *OFTEN), Run(out))
+    assert_same_run(uninterrupted("gan", *OFTEN), Run(out))
 
 
 @pytest.mark.parametrize("left", [0, 4096, 16384])
@@ -69,8 +71,8 @@ def test_a_disk_that_is_full_at_the_start(
     left: int, small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filler = fill(small_disk, left)
-    result = run(capsys, *training("gan"), "--out", small_disk / "run")
-    assert_clear(result, 6, "No space left on device", str(small_disk / "run"))
+    result = run(capsys, *train_args("gan"), "--out", small_disk / "run")
+    assert_error(result, 6, "No space left on device", str(small_disk / "run"))
     filler.unlink()
     again = "--resume" if Run(small_disk / "run").config_file.exists() else "--out"
     assert again == "--resume" or not (small_disk / "run").exists()
@@ -83,7 +85,7 @@ def test_a_disk_too_full_for_pictures(
     for name in ("x.png", "x.npz", "folder"):
         out = small_disk / name
         result = run(capsys, "sample", "--ckpt", tiny_run.path, "--n", 100, "--out", out)
-        assert_clear(result, 6, f"Cannot write {out}", "No space left on device")
+        assert_error(result, 6, f"Cannot write {out}", "No space left on device")
     assert not list(small_disk.rglob("*.tmp"))
     assert not (small_disk / "x.png").exists()
 
@@ -105,16 +107,19 @@ def no_room(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
 @pytest.mark.parametrize("nth", [1, 3, 6, 10, 16, 22])
 def test_no_room_for_any_of_the_files(
     nth: int,
-    whole: Callable[..., Run],
+    uninterrupted: Callable[..., Run],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out, untouched = tmp_path / "run", whole("gan")  # its dataset is decoded by now: no file of that counts
+    out, untouched = (
+        tmp_path / "run",
+        uninterrupted("gan"),
+    )  # its dataset is decoded by now: no file of that counts
     with monkeypatch.context() as patch:
         no_room(patch, nth)
-        result = run(capsys, *training("gan"), "--out", out)
-    assert_clear(result, 6, f"Cannot write {out}/", "No space left on device", "Free some room")
+        result = run(capsys, *train_args("gan"), "--out", out)
+    assert_error(result, 6, f"Cannot write {out}/", "No space left on device", "Free some room")
     assert not list(tmp_path.rglob("*.tmp"))
     if nth <= 3:  # status.json and config.toml: without them, the folder is not a run
         assert not out.exists()
@@ -147,7 +152,7 @@ def to_dev_full(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> N
 def test_no_room_for_a_line(
     name: str,
     after: int,
-    whole: Callable[..., Run],
+    uninterrupted: Callable[..., Run],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -155,27 +160,27 @@ def test_no_room_for_a_line(
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
         to_dev_full(patch, name, after)
-        result = run(capsys, *training("gan"), "--out", out)
+        result = run(capsys, *train_args("gan"), "--out", out)
     named = "/dev/full" if name == "log.txt" else out / name
-    assert_clear(result, 6, f"Cannot write {named}: No space left on device", "Free some room")
+    assert_error(result, 6, f"Cannot write {named}: No space left on device", "Free some room")
     assert run(capsys, "train", "--resume", out).status == 0
-    assert_same_run(whole("gan"), Run(out))
+    assert_same_run(uninterrupted("gan"), Run(out))
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_no_room_for_tensorboard_stops_nothing(
-    whole: Callable[..., Run],
+    uninterrupted: Callable[..., Run],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "run"
     to_dev_full(monkeypatch, "tfevents")
-    result: Result = run(capsys, *training("gan"), "--out", out)
+    result: Result = run(capsys, *train_args("gan"), "--out", out)
     assert result.status == 0
     assert result.stderr.count("the tracker 'tensorboard' failed") == 1
     assert "No space left on device" in result.stderr
-    assert_same_run(whole("gan"), Run(out))
+    assert_same_run(uninterrupted("gan"), Run(out))
 
 
 def test_a_log_that_cannot_be_told_hides_no_error(
@@ -195,8 +200,8 @@ def test_a_log_that_cannot_be_told_hides_no_error(
 
     monkeypatch.setattr(Path, "open", opened)
     no_room(monkeypatch, 6)
-    result = run(capsys, *training("gan"), "--out", out)
-    assert_clear(result, 6, f"Cannot write {out}/", "No space left on device")
+    result = run(capsys, *train_args("gan"), "--out", out)
+    assert_error(result, 6, f"Cannot write {out}/", "No space left on device")
 
 
 class _Written:

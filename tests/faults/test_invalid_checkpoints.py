@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.in_process_cli import assert_clear, run
+from helpers.in_process_cli import assert_error, run
 
 from ganctl.runs import checkpoint, checkpoint_schema
 from ganctl.runs.folder import Run
@@ -86,7 +86,7 @@ def assert_refused(
 ) -> None:
     for args in commands:
         began = time.process_time()
-        assert_clear(run(capsys, *args), 4, "checkpoint")
+        assert_error(run(capsys, *args), 4, "checkpoint")
         assert time.process_time() - began < 5
         assert [p.name for p in path.parent.iterdir()] == [path.name]
 
@@ -138,7 +138,7 @@ def test_names_with_separators_stay_in_their_folder(
     tiny_run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lie(tiny_run, path, "config/model", "../../evil")
-    assert_clear(run(capsys, "train", "--resume", path), 4, "its 'model' has two names")
+    assert_error(run(capsys, "train", "--resume", path), 4, "its 'model' has two names")
     assert Run.create_numbered(path.parent / "runs", "../../evil/x").path.parent == path.parent / "runs"
 
 

@@ -1,4 +1,4 @@
-"""``kill -9`` at any moment: going on ends as if nothing had happened, bit for bit."""
+"""``kill -9`` at any moment: resuming gives the result of an uninterrupted run, bit for bit."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.fault_injection import SAVE_STAGES
-from helpers.fork_server import Child, Forks, wait_until
-from helpers.train_commands import SMALL, assert_goes_on, training
+from helpers.fork_server import Child, ForkServer, wait_until
+from helpers.train_commands import SMALL, assert_resume_matches, train_args
 
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run
 
-AT_RANDOM = 34
-CHAIN = 2  # kills in a row on one run
-IN_A_SAVE = [(stage, nth) for stage in SAVE_STAGES for nth in (1, 2, 4) if (stage, nth) != ("pruning", 1)]
-assert AT_RANDOM + len(IN_A_SAVE) > 50
+RANDOM_KILLS = 34
+KILLS_PER_RUN = 2
+SAVE_KILLS = [(stage, nth) for stage in SAVE_STAGES for nth in (1, 2, 4) if (stage, nth) != ("pruning", 1)]
+assert RANDOM_KILLS + len(SAVE_KILLS) > 50
 
-
-TRACES = 4 + 4 + 5  # lines, checkpoints and pictures that a whole run leaves, each at its own time
+TRACES = 4 + 4 + 5  # log lines, checkpoints and sample grids that a finished run leaves, one after another
 
 
 def kill_9(child: Child) -> None:
@@ -39,119 +38,124 @@ def traces(run: Run) -> int:
     return len(run.losses) + len(run.checkpoints) + len(run.samples)
 
 
-@pytest.mark.parametrize("seed", range(AT_RANDOM // CHAIN))
-def test_killed_at_a_random_moment(
-    seed: int, forks: Forks, whole: Callable[..., Run], tmp_path: Path
+@pytest.mark.parametrize("seed", range(RANDOM_KILLS // KILLS_PER_RUN))
+def test_resume_after_kill_at_random_moment(
+    seed: int, fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """Each run is killed and gone on with, again and again; after each kill a copy goes on to the end."""
-    chance = random.Random(seed)
+    """Each run is killed and resumed repeatedly. After each kill a copy is resumed to the end."""
+    rng = random.Random(seed)
     model = ("gan", "dcgan")[seed % 2]
-    expected, out, log = whole(model), tmp_path / "run", tmp_path / "log"
+    expected, out, log = uninterrupted(model), tmp_path / "run", tmp_path / "log"
     run, kills = Run(out), 0
-    while kills < CHAIN:
-        going_on = run.config_file.exists()
-        args = ("train", "--resume", out) if going_on else (*training(model), "--out", out)
-        # A moment of the run, not of the clock: between its n-th trace and the next, on however slow a machine.
-        least = min(traces(run), TRACES - 1) if going_on else 0
-        n, delay = chance.randint(least, TRACES - 1), chance.uniform(0, 0.05)
-        child = forks.start(*args, log=log, no_curves=[])
+    while kills < KILLS_PER_RUN:
+        resuming = run.config_file.exists()
+        args = ("train", "--resume", out) if resuming else (*train_args(model), "--out", out)
+        # Between the n-th trace of the run and the next, so that the speed of the machine does not matter.
+        least = min(traces(run), TRACES - 1) if resuming else 0
+        n, delay = rng.randint(least, TRACES - 1), rng.uniform(0, 0.05)
+        child = fork_server.start(*args, log=log, no_curves=[])
         wait_until(
             lambda: (run.config_file.exists() and traces(run) >= n) or child.poll() is not None,  # noqa: B023
             f"trace {n}",
         )
         time.sleep(delay)
         child.send(signal.SIGKILL)
-        if child.wait() == 0:  # it was quicker
+        if child.wait() == 0:  # the run finished before the signal
             shutil.rmtree(out)
             continue
         assert child.status == -signal.SIGKILL, child.output
         kills += 1
         try:
-            assert_goes_on(out, expected, forks)
+            assert_resume_matches(out, expected, fork_server)
         except AssertionError as error:
             raise AssertionError(
                 f"seed {seed}, kill {kills}, {delay:.4f} s after trace {n}: {error}"
             ) from error
 
 
-@pytest.mark.parametrize(("stage", "nth"), IN_A_SAVE)
-def test_killed_inside_a_save(
-    stage: str, nth: int, forks: Forks, whole: Callable[..., Run], tmp_path: Path
+@pytest.mark.parametrize(("stage", "nth"), SAVE_KILLS)
+def test_resume_after_kill_during_save(
+    stage: str, nth: int, fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
     keep = ("--keep", 1) if stage == "pruning" else ()
     out, mark = tmp_path / "run", tmp_path / "mark"
-    child = forks.start(
-        *training("gan"),
+    child = fork_server.start(
+        *train_args("gan"),
         *keep,
         "--out",
         out,
         log=tmp_path / "log",
         no_curves=[],
-        in_save=[stage, nth, str(mark), 60],
+        pause_in_save=[stage, nth, str(mark)],
     )
     wait_until(lambda: mark.exists() or child.poll() is not None, f"the save to be {stage}")
     kill_9(child)
     run = Run(out)
     complete = nth if stage in ("renamed", "pruning") else nth - 1
     if stage == "pruning":
-        assert len(run.checkpoints) == 2  # the old one is there until the new one is safe
+        assert len(run.checkpoints) == 2  # the old checkpoint is kept until the new one is safe
     else:
         assert len(run.checkpoints) == complete
         assert len(list(out.rglob(".step-*.tmp"))) == (stage != "renamed")
     for path in run.checkpoints:
         checkpoint.load(path)
-    assert_goes_on(out, whole("gan", *keep), forks)
+    assert_resume_matches(out, uninterrupted("gan", *keep), fork_server)
 
 
 @pytest.mark.parametrize("model", SMALL)
-def test_killed_before_anything_is_saved(
-    model: str, forks: Forks, whole: Callable[..., Run], tmp_path: Path
+def test_resume_after_kill_before_first_checkpoint(
+    model: str, fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """It begins again from its settings, which are written first of all."""
+    """The run starts again from its settings, which are written first."""
     out, mark = tmp_path / "run", tmp_path / "mark"
-    child = forks.start(
-        *(*training(model), "--out", out), log=tmp_path / "log", no_curves=[], in_sampling=[1, str(mark), 60]
+    child = fork_server.start(
+        *(*train_args(model), "--out", out),
+        log=tmp_path / "log",
+        no_curves=[],
+        pause_in_sampling=[1, str(mark)],
     )
-    wait_until(mark.exists, "the first pictures")
+    wait_until(mark.exists, "the first samples")
     kill_9(child)
     assert not Run(out).checkpoints
-    assert_goes_on(out, whole(model), forks)
+    assert_resume_matches(out, uninterrupted(model), fork_server)
 
 
 @pytest.mark.slow
-def test_the_command_itself_killed(forks: Forks, whole: Callable[..., Run], tmp_path: Path) -> None:
-    """As a user has it: no hook, ``python -m ganctl`` killed, gone on with and killed again."""
-    expected, out = whole("gan"), tmp_path / "run"
-    chance = random.Random(0)
+def test_resume_after_kill_of_the_command(
+    fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
+) -> None:
+    """``python -m ganctl`` without pauses is killed, resumed and killed again."""
+    expected, out = uninterrupted("gan"), tmp_path / "run"
+    rng = random.Random(0)
     command = [sys.executable, "-m", "ganctl"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     for kill in (1, 2):
-        going_on = ("train", "--resume", out) if kill == 2 else (*training("gan"), "--out", out)
+        args = ("train", "--resume", out) if kill == 2 else (*train_args("gan"), "--out", out)
         with (tmp_path / "log").open("ab") as log:
             started = log.tell()
-            process = subprocess.Popen([*command, *map(str, going_on)], stderr=log, env=environment)
+            process = subprocess.Popen([*command, *map(str, args)], stderr=log, env=environment)
         wait_until(
             lambda: b"to step" in (tmp_path / "log").read_bytes()[started:],  # noqa: B023
-            "the training to begin",
+            "the first step",
         )
-        time.sleep(chance.uniform(0, 0.1))
+        time.sleep(rng.uniform(0, 0.1))
         process.kill()
         assert process.wait() == -signal.SIGKILL
-    assert_goes_on(out, expected, forks)
+    assert_resume_matches(out, expected, fork_server)
 
 
-def test_the_control_without_random_numbers_differs(
-    forks: Forks, whole: Callable[..., Run], tmp_path: Path
+def test_resume_with_another_random_state_differs(
+    fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """The comparison can fail: a checkpoint whose random state is another one ends elsewhere."""
+    """The comparison can fail: a checkpoint with a different random state gives a different result."""
     out, mark = tmp_path / "run", tmp_path / "mark"
-    child = forks.start(
-        *training("gan"),
+    child = fork_server.start(
+        *train_args("gan"),
         "--out",
         out,
         log=tmp_path / "log",
         no_curves=[],
-        in_save=["renamed", 2, str(mark), 60],
+        pause_in_save=["renamed", 2, str(mark)],
     )
     wait_until(mark.exists, "the second save")
     kill_9(child)
@@ -160,4 +164,4 @@ def test_the_control_without_random_numbers_differs(
     state["rng"]["cpu"] = torch.Generator().manual_seed(1).get_state()
     checkpoint.save(newest, state)
     with pytest.raises(AssertionError):
-        assert_goes_on(out, whole("gan"), forks)
+        assert_resume_matches(out, uninterrupted("gan"), fork_server)

@@ -1,4 +1,4 @@
-"""Two runs, or two states, are the same to the last bit."""
+"""Checks that two runs, or two states, are bit-identical."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganctl.runs.folder import Run
 
 
 def assert_same_state(a: Any, b: Any, where: str = "") -> None:
-    """Bit for bit, all the way down."""
+    """Check that two nested states are equal in types, keys, dtypes and bits."""
     assert type(a) is type(b), where
     if isinstance(a, torch.Tensor):
         assert a.dtype == b.dtype, where
@@ -29,7 +29,7 @@ def assert_same_state(a: Any, b: Any, where: str = "") -> None:
 
 
 def assert_same_run(a: Run, b: Run) -> None:
-    """Weights, optimizers, random numbers, metrics and pictures are bit-identical."""
+    """Check that two runs have bit-identical weights, optimizers, random states, losses and sample grids."""
     one, two = checkpoint.load(a.checkpoints[-1]), checkpoint.load(b.checkpoints[-1])
     for state in (one, two):
         del state["seconds"]

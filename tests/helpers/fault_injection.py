@@ -1,4 +1,7 @@
-"""What a forked ganctl is made to do: stop at a known place, so that a test can hit exactly that."""
+"""Changes to a forked ganctl: it pauses at a known place, so that a test can interrupt it exactly there.
+
+:class:`helpers.fork_server.ForkServer` calls these functions by name in the new process, before the command starts.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,27 @@ SAVE_STAGES = ("opened", "half written", "written", "synced", "renamed", "prunin
 
 
 def start_at(moment: float) -> None:
-    """Wait for ``moment`` (of time.time), so that several begin at once."""
+    """Wait until ``time.time()`` is ``moment``, so that several processes start at the same time."""
     time.sleep(max(0.0, moment - time.time()))
 
 
 def no_curves() -> None:
-    """Leave out curves.png, which takes longer than all the rest of a tiny run."""
+    """Do not draw curves.png, which takes longer than the rest of a tiny run."""
     import ganctl.rendering.curves
 
     ganctl.rendering.curves.draw = lambda *args: None
 
 
-def in_save(stage: str, nth: int, mark: str, seconds: float) -> None:
-    """At ``stage`` of the ``nth`` checkpoint's save, make the file ``mark`` and take ``seconds``."""
-    count, saving = 0, False
+def pause_in_save(stage: str, nth: int, mark: str) -> None:
+    """Pause at ``stage`` of the ``nth`` save of a checkpoint; see :func:`_pause`."""
+    count, saving, paused = 0, False, False
     fsync, replace, open_, unlink = os.fsync, os.replace, Path.open, Path.unlink
 
     def at(reached: str) -> None:
-        if reached == stage and saving and count == nth:
-            _dwell(mark, seconds)
+        nonlocal paused
+        if reached == stage and saving and count == nth and not paused:
+            paused = True
+            _pause(mark)
 
     def opened(self: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
         nonlocal count, saving
@@ -40,7 +45,7 @@ def in_save(stage: str, nth: int, mark: str, seconds: float) -> None:
         if saving and mode == "wb":
             count += 1
             at("opened")
-            return _Halting(file, lambda: at("half written"))
+            return _PausingFile(file, lambda: at("half written"))
         return file
 
     def synced(descriptor: int) -> None:
@@ -61,13 +66,13 @@ def in_save(stage: str, nth: int, mark: str, seconds: float) -> None:
     Path.open, Path.unlink = opened, unlinked  # type: ignore[method-assign, assignment]
 
 
-class _Halting:
-    """A file that writes the first half of what it is given, and halts before the second."""
+class _PausingFile:
+    """A file that calls ``pause`` between the first and the second half of each write."""
 
-    def __init__(self, file: Any, halt: Any) -> None:
-        self._file, self._halt = file, halt
+    def __init__(self, file: Any, pause: Any) -> None:
+        self._file, self._pause = file, pause
 
-    def __enter__(self) -> _Halting:
+    def __enter__(self) -> _PausingFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -76,29 +81,29 @@ class _Halting:
     def write(self, data: bytes) -> None:
         self._file.write(data[: len(data) // 2])
         self._file.flush()
-        self._halt()
+        self._pause()
         self._file.write(data[len(data) // 2 :])
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
 
-def in_making_the_folder(mark: str, seconds: float) -> None:
-    """Once the run folder is made, and before its settings are in it, make the file ``mark`` and take ``seconds``."""
+def pause_in_folder_creation(mark: str) -> None:
+    """Pause after the run folder is created and before its settings are written; see :func:`_pause`."""
     from ganctl.runs.folder import Run
 
     make = Run._with_folders
 
     def slow(self: Run) -> Run:
         run = make(self)
-        _dwell(mark, seconds)
+        _pause(mark)
         return run
 
     Run._with_folders = slow  # type: ignore[method-assign]
 
 
-def in_sampling(nth: int, mark: str, seconds: float) -> None:
-    """In the ``nth`` sampling pass of a training, make the file ``mark`` and take ``seconds``."""
+def pause_in_sampling(nth: int, mark: str) -> None:
+    """Pause in the ``nth`` sampling pass of a run; see :func:`_pause`."""
     from ganctl.training import artifacts
 
     count, generate = 0, artifacts.generate
@@ -107,21 +112,22 @@ def in_sampling(nth: int, mark: str, seconds: float) -> None:
         nonlocal count
         count += 1
         if count == nth:
-            _dwell(mark, seconds)
+            _pause(mark)
         return generate(*args)
 
     artifacts.generate = slow
 
 
-def _dwell(mark: str, seconds: float) -> None:
+def _pause(mark: str) -> None:
+    """Create the file ``mark`` and wait until the test deletes it, for ten minutes at most."""
     Path(mark).touch()
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    deadline = time.monotonic() + 600
+    while Path(mark).exists() and time.monotonic() < deadline:
         time.sleep(0.01)
 
 
-def only_make(out: str, moment: float) -> None:
-    """Make the run folder ``out`` at ``moment`` and leave: 0 if that worked, else the error's status."""
+def only_create_folder(out: str, moment: float) -> None:
+    """Create the run folder ``out`` at ``moment`` and exit: with 0 on success, otherwise with the error's status."""
     from ganctl import GanctlError
     from ganctl.runs.folder import Run
 
@@ -134,25 +140,25 @@ def only_make(out: str, moment: float) -> None:
 
 
 def fork_workers() -> None:
-    """Let a sweep's workers be forks of this process, which has imported torch, in place of new processes."""
+    """Start a sweep's workers as forks of this process, which has imported torch, instead of new processes."""
     from ganctl.sweeps import supervisor
 
-    supervisor.start = _Forked  # type: ignore[assignment]
+    supervisor.start = _ForkedWorker  # type: ignore[assignment]
     supervisor.POLL_INTERVAL = 0.02
 
 
-class _Forked:
-    """A worker process, as far as ganctl.sweeps.supervisor asks."""
+class _ForkedWorker:
+    """The part of ``subprocess.Popen`` that ganctl.sweeps.supervisor uses."""
 
     def __init__(self, request: Any, threads: int, errors: Any) -> None:
-        ours, self._theirs = os.pipe()
+        from_parent, self._to_worker = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             status = 99
             try:
                 os.setsid()
-                os.close(self._theirs)
-                for descriptor, stream in ((ours, 0), (errors.fileno(), 1), (errors.fileno(), 2)):
+                os.close(self._to_worker)
+                for descriptor, stream in ((from_parent, 0), (errors.fileno(), 1), (errors.fileno(), 2)):
                     os.dup2(descriptor, stream)
                 from ganctl.sweeps import worker
 
@@ -161,7 +167,7 @@ class _Forked:
                 traceback.print_exc()
             finally:
                 os._exit(status)
-        os.close(ours)
+        os.close(from_parent)
         self._code: int | None = None
 
     def poll(self) -> int | None:
@@ -184,20 +190,20 @@ class _Forked:
 
 
 def watch_runs(notes: str) -> None:
-    """Note who trains which run, and ``TWICE`` when somebody who lives has noted that already.
+    """Write the pid that trains each run to a file, and the file ``TWICE`` if two processes train one run.
 
-    It knows nothing of locks: it asks the system whether the process of the note still runs.
+    This does not depend on ganctl's locks: a pid counts while its process is alive.
     """
     from ganctl.sweeps import claim, worker
 
-    claim.MAX_CRASHES = 10_000  # kills out of the blue are not the run's fault
+    claim.MAX_CRASHES = 10_000  # the kills of these tests must not make a run fail
     train = worker._train
 
     def watched(mine: Any, *args: Any) -> None:
         path = Path(notes) / mine.entry.name
-        for _ in range(100):  # who was killed lets go of its locks a moment before it is gone
+        for _ in range(300):  # a killed process releases its locks shortly before it is gone
             before = path.read_text() if path.exists() else ""
-            if not _lives(before):
+            if not _is_alive(before):
                 break
             time.sleep(0.01)
         else:
@@ -205,17 +211,22 @@ def watch_runs(notes: str) -> None:
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_text(str(os.getpid()))
         os.replace(temporary, path)
-        with (Path(notes) / "begun").open("a") as file:
+        with (Path(notes) / "started").open("a") as file:
             file.write(f"{mine.entry.name}\n")
-        train(mine, *args)
-        if path.read_text() != str(os.getpid()):
-            (Path(notes) / "TWICE").write_text(f"{mine.entry.name}: {path.read_text()} within {os.getpid()}")
-        path.unlink()
+        try:
+            train(mine, *args)
+        finally:
+            after = path.read_text() if path.exists() else "another process"
+            if after != str(os.getpid()):
+                (Path(notes) / "TWICE").write_text(
+                    f"{mine.entry.name}: {after} while {os.getpid()} trained it"
+                )
+            path.unlink(missing_ok=True)
 
     worker._train = watched
 
 
-def _lives(pid: str) -> bool:
+def _is_alive(pid: str) -> bool:
     if not pid:
         return False
     try:
@@ -225,10 +236,10 @@ def _lives(pid: str) -> bool:
 
 
 def without_locks() -> None:
-    """As if every lock could be had: what a file system does that keeps locks to each machine."""
+    """Make every lock available, as on a file system that does not share locks between machines."""
     from ganctl.sweeps import claim
 
-    class Nothing:
+    class NoLock:
         def release(self) -> None: ...
 
-    claim.acquire_lock = lambda entry: Nothing()
+    claim.acquire_lock = lambda entry: NoLock()

@@ -1,6 +1,7 @@
-"""Processes that start in milliseconds: a server with torch imported forks them; they run the command line.
+"""Run ``ganctl`` commands in new processes that start in milliseconds, because a server has already imported torch.
 
-The server (this file, run) reads requests from stdin; a test talks to it through :class:`Forks`.
+The server is this file, run as a program. It reads requests from stdin and forks a process for each command. Tests
+use it through :class:`ForkServer`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-UNTOUCHED = dict(os.environ)  # as it was before any test changed it
-PATIENCE = 60.0  # seconds; nothing here takes two of them on an idle machine
+ENVIRONMENT = dict(os.environ)  # before any test changed it
+PATIENCE = 300.0  # seconds; on an idle machine nothing here takes two
 
 
-class Forks:
-    """The server's other end."""
+class ForkServer:
+    """Client of the server: starts commands in forked processes."""
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
@@ -32,10 +33,10 @@ class Forks:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**UNTOUCHED, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**ENVIRONMENT, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
-    def ask(self, **request: Any) -> Any:
+    def request(self, **request: Any) -> Any:
         assert self._server.stdin
         assert self._server.stdout
         print(json.dumps(request), file=self._server.stdin, flush=True)
@@ -51,12 +52,16 @@ class Forks:
         terminal: str | None = None,
         **hooks: Any,
     ) -> Child:
-        """``ganctl ARGS`` in a process of its own, with ``hooks`` of :mod:`helpers.fault_injection` in place.
+        """Start ``ganctl ARGS`` in a new process.
 
-        Output goes to ``log``, that on stderr to ``errors`` if there is one; or all to the ``terminal`` of that
-        path, which the process then belongs to. ``env`` is added to the environment.
+        Args:
+            log: file for the output.
+            errors: file for stderr. Default: ``log``.
+            env: variables added to the environment.
+            terminal: path of a terminal, which becomes the process's controlling terminal and gets all output.
+            hooks: functions of :mod:`helpers.fault_injection` to call first, with their arguments.
         """
-        pid = self.ask(
+        pid = self.request(
             args=[str(arg) for arg in args],
             log=str(log),
             errors=str(errors or log),
@@ -68,7 +73,7 @@ class Forks:
         return Child(pid, log, self)
 
     def run(self, *args: object, log: Path, **hooks: Any) -> int:
-        """The exit status of ``ganctl ARGS``."""
+        """Run ``ganctl ARGS`` and return its exit status."""
         return self.start(*args, log=log, **hooks).wait()
 
     def close(self) -> None:
@@ -78,15 +83,15 @@ class Forks:
 
 
 class Child:
-    """A forked ganctl."""
+    """A process that runs a ganctl command."""
 
-    def __init__(self, pid: int, log: Path, forks: Forks) -> None:
-        self.pid, self.log, self._forks = pid, log, forks
-        self.status: int | None = None  # as subprocess has it: negative if a signal ended it
+    def __init__(self, pid: int, log: Path, server: ForkServer) -> None:
+        self.pid, self.log, self._server = pid, log, server
+        self.status: int | None = None  # negative if a signal ended it, as in subprocess
 
     def poll(self) -> int | None:
         if self.status is None:
-            self.status = self._forks.ask(poll=self.pid)
+            self.status = self._server.request(poll=self.pid)
         return self.status
 
     def wait(self, patience: float = PATIENCE) -> int:
@@ -94,16 +99,16 @@ class Child:
             wait_until(lambda: self.poll() is not None, "the process to end", patience)
         except AssertionError:
             self.send(signal.SIGKILL)
-            wait_until(lambda: self.poll() is not None, "SIGKILL to work")
-            raise AssertionError(f"it did not end by itself; it wrote:\n{self.output}") from None
+            wait_until(lambda: self.poll() is not None, "the process to end after SIGKILL")
+            raise AssertionError(f"the process did not end; its output:\n{self.output}") from None
         assert self.status is not None
         return self.status
 
     def send(self, signum: int) -> None:
-        os.kill(self.pid, signum)  # a zombie at worst: the server has not been asked for its status yet
+        os.kill(self.pid, signum)  # the pid is still valid: the server has not been asked for its status
 
     def catches(self, signum: int) -> bool:
-        """Whether it has a handler for ``signum``."""
+        """Return whether the process has a handler for ``signum``."""
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("SigCgt:"):
                 return bool(int(line.split()[1], 16) >> (signum - 1) & 1)
@@ -115,19 +120,21 @@ class Child:
 
 
 def wait_until(condition: Any, what: str, patience: float = PATIENCE) -> None:
-    until = time.monotonic() + patience
+    """Wait until ``condition()`` is true, and fail after ``patience`` seconds."""
+    deadline = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < until, f"waited {patience:.0f} s for {what}"
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s for {what}"
         time.sleep(0.004)
 
 
 def serve() -> None:
+    """Read requests until stdin is closed: start a command, or return the exit status of one."""
     import torch
 
     from ganctl.api import train
 
     torch.set_num_threads(1)
-    # A training, for all that is imported on the way to its end: torch alone has a second of it after "import torch".
+    # A run imports everything that a command needs: torch imports modules for a second after "import torch".
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(GANCTL_CACHE=f"{folder}/cache", GANCTL_CONFIG=f"{folder}/config")
         train(
@@ -139,26 +146,27 @@ def serve() -> None:
             log_every=1,
             quiet=True,
         )
-    assert threading.active_count() == 1, "a fork would lose threads, and keep their locks"
-    gc.freeze()  # a child's collector would write to, and so copy, every page of it
+    assert threading.active_count() == 1, "a forked process would lose the threads and keep their locks"
+    gc.freeze()  # garbage collection in a forked process would copy every page
     for line in sys.stdin:
         request = json.loads(line)
         if "poll" in request:
             pid, status = os.waitpid(request["poll"], os.WNOHANG)
-            answer = os.waitstatus_to_exitcode(status) if pid else None
+            reply = os.waitstatus_to_exitcode(status) if pid else None
         else:
-            answer = os.fork()
-            if answer == 0:
-                live(request)
-        print(json.dumps(answer), flush=True)
+            reply = os.fork()
+            if reply == 0:
+                run_command(request)
+        print(json.dumps(reply), flush=True)
 
 
-def live(request: dict[str, Any]) -> None:
-    """A child's life."""
+def run_command(request: dict[str, Any]) -> None:
+    """Run the command of ``request`` in this forked process and exit."""
     null = os.open(os.devnull, os.O_RDONLY)
     if request["terminal"]:
         os.setsid()
-        log = errors = os.open(request["terminal"], os.O_RDWR)  # the first that a session opens is its own
+        # The first terminal that a session opens becomes its controlling terminal.
+        log = errors = os.open(request["terminal"], os.O_RDWR)
     else:
         log, errors = (
             os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND) for name in ("log", "errors")
@@ -178,7 +186,7 @@ def live(request: dict[str, Any]) -> None:
         from ganctl.cli import main
         from ganctl.plugin import discovery
 
-        discovery.load.cache_clear()  # those of this PYTHONPATH
+        discovery.load.cache_clear()  # find the plugins on the new PYTHONPATH
         main(request["args"])
     except SystemExit as end:
         status = end.code or 0

@@ -1,4 +1,4 @@
-"""``ganctl`` within the test's own process."""
+"""Run ``ganctl`` commands within the test's own process."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from ganctl.cli import main
 
 
 class Result(NamedTuple):
+    """Exit status and output of a command."""
+
     status: int
     stdout: str
     stderr: str
 
 
 def run(capsys: pytest.CaptureFixture[str], *args: object) -> Result:
-    """What ``ganctl ARGS`` prints and exits with."""
+    """Run ``ganctl ARGS`` and return its exit status and output."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as end:
         main([str(arg) for arg in args])
@@ -26,8 +28,11 @@ def run(capsys: pytest.CaptureFixture[str], *args: object) -> Result:
     return Result(status, out, err)
 
 
-def assert_clear(result: Result, status: int, *words: object) -> None:
-    """An error of ``status`` in two lines that a user can act on, with all of ``words``."""
+def assert_error(result: Result, status: int, *words: object) -> None:
+    """Check that the command failed with ``status`` and an ``error:`` line, without a traceback.
+
+    All ``words`` must be in its ``error:`` and ``hint:`` lines.
+    """
     assert result.status == status, result.stderr
     lines = [line for line in result.stderr.splitlines() if line.startswith(("error:", "hint:"))]
     assert lines, result.stderr

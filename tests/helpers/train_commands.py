@@ -1,4 +1,4 @@
-"""The small runs that these tests hurt, as command lines."""
+"""Command lines of small training runs that tests interrupt, and the check that a resumed run is exact."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ganctl.runs.folder import Run
 from helpers.bit_identical import assert_same_run
-from helpers.fork_server import Forks
+from helpers.fork_server import ForkServer
 
-#: As tests/test_training.py has them: 100 images in batches of 16, lines of 7 steps inside an epoch.
+#: 100 images in batches of 16: epochs end within a step. Log lines average 7 steps and cross epochs.
 COMMON = (
     *("--data", "glyphs", "-o", "data.n=100", "--batch-size", 16, "--epochs", 4, "--log-every", 7),
     *("--samples", 9, "--keep", 0, "--device", "cpu"),
@@ -20,17 +20,17 @@ SMALL: dict[str, tuple[object, ...]] = {
 }
 
 
-def training(model: str) -> tuple[object, ...]:
-    """The command line of a small run."""
+def train_args(model: str) -> tuple[object, ...]:
+    """Arguments of ``ganctl`` that train a small ``model`` for 25 steps."""
     return ("train", "--model", model, *COMMON, *SMALL[model])
 
 
-def assert_goes_on(hurt: Path, whole: Run, forks: Forks) -> None:
-    """Going on with a copy of ``hurt`` ends bit for bit as ``whole`` did; ``hurt`` itself is left as it is."""
-    copy = Run(shutil.copytree(hurt, hurt.with_name(f"{hurt.name}-gone-on")))
+def assert_resume_matches(interrupted: Path, uninterrupted: Run, fork_server: ForkServer) -> None:
+    """Resume a copy of the run folder ``interrupted`` and compare its result with ``uninterrupted``, bit for bit."""
+    copy = Run(shutil.copytree(interrupted, interrupted.with_name(f"{interrupted.name}-resumed")))
     log = copy.path.with_suffix(".log")
-    status = forks.run("train", "--resume", copy.path, log=log, no_curves=[])
+    status = fork_server.run("train", "--resume", copy.path, log=log, no_curves=[])
     assert status == 0, log.read_text()
-    assert_same_run(whole, copy)
+    assert_same_run(uninterrupted, copy)
     assert not list(copy.path.rglob("*.tmp"))
     shutil.rmtree(copy.path)
