@@ -101,9 +101,10 @@ def sweep(
     """
     from ganctl.system.signals import StopSignals
 
-    with StopSignals() as stop:  # before the import of torch, so that a signal during the import counts, too
-        from ganctl.sweeps.runner import check_runs, create_sweep, make_request, run_sweep
-        from ganctl.sweeps.variation import parse_options
+    with StopSignals() as stop:  # before torch is imported, which takes seconds
+        with stop.importing():
+            from ganctl.sweeps.runner import check_runs, create_sweep, make_request, run_sweep
+            from ganctl.sweeps.variation import parse_options
 
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
         number_of_jobs = _number_of_jobs(jobs)

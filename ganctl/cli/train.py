@@ -154,16 +154,15 @@ def train(
     """
     from ganctl.system.signals import StopSignals
 
-    with StopSignals() as stop:  # before the import of torch, so that a signal during the import counts, too
-        from ganctl.config.command_line import with_options
-        from ganctl.config.resolve import resolve
-        from ganctl.plugin import single_file
-        from ganctl.runs import resume as resuming
-        from ganctl.system import toml
-        from ganctl.system.progress import make_reporter, print_warnings
-        from ganctl.training.loop import train as run_training
-
-        stop.check()
+    with StopSignals() as stop:  # before torch is imported, which takes seconds
+        with stop.importing():
+            from ganctl.config.command_line import with_options
+            from ganctl.config.resolve import resolve
+            from ganctl.plugin import single_file
+            from ganctl.runs import resume as resuming
+            from ganctl.system import toml
+            from ganctl.system.progress import make_reporter, print_warnings
+            from ganctl.training.loop import train as run_training
         reporter = make_reporter(quiet=quiet, verbose=verbose)
         registry = single_file.registry_with(plugin_paths)
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}

@@ -7,7 +7,8 @@ import signal
 import stat
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -32,11 +33,13 @@ class StopSignals:
 
     As long as ``deferring`` is False there is nothing to save, and the first raises :class:`Interrupted` where
     the program stands. Python may deliver that into a callback that swallows exceptions, so :meth:`check`
-    raises it again.
+    raises it again. An interrupted import may also fail later with another exception. Such an exception becomes
+    :class:`Interrupted` at the end of the block.
     """
 
     def __init__(self) -> None:
         self.deferring = False
+        self._importing = False
         self.signum: int | None = None
         self._previous: dict[int, Any] = {}
 
@@ -56,6 +59,20 @@ class StopSignals:
     ) -> None:
         for signum, handler in self._previous.items():
             signal.signal(signum, handler)
+        if self.signum is not None and not self.deferring and isinstance(error, Exception):
+            raise Interrupted(self.signum) from error
+
+    @contextmanager
+    def importing(self) -> Iterator[None]:
+        """End the process immediately on a signal, without an exception and without cleaning up.
+
+        For a command that imports torch first: an exception that is raised within torch's C++ code aborts the process.
+        """
+        self._importing = True
+        try:
+            yield
+        finally:
+            self._importing = False
 
     @property
     def requested(self) -> bool:
@@ -71,6 +88,10 @@ class StopSignals:
         self.signum = signum
         if STATUS[signal.Signals(signum)] == HUNG_UP:
             _leave_terminal()
+        if self._importing:
+            with suppress(OSError):
+                os.write(2, b"interrupted\n")
+            os._exit(STATUS[signal.Signals(signum)])
         if second or not self.deferring:
             raise Interrupted(signum)
         # RuntimeError: the signal came within a print, and a stream cannot be entered twice.

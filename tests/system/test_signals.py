@@ -129,3 +129,33 @@ def test_a_stream_that_cannot_be_written_now_is_no_reason_to_fail(
         monkeypatch.setattr(sys, "stderr", Busy())
         send(signal.SIGTERM)
         assert stop.requested
+
+
+@pytest.mark.parametrize(
+    "error", [AttributeError("module 'sympy' has no attribute 'logic'"), ImportError("x")]
+)
+def test_error_caused_by_a_signal_is_an_interruption(error: Exception) -> None:
+    """An import that a signal interrupts may fail later with an exception of another type."""
+
+    def fail_after_signal() -> None:
+        with StopSignals():
+            with contextlib.suppress(BaseException):
+                send(signal.SIGTERM)
+            raise error
+
+    with pytest.raises(Interrupted) as ended:
+        fail_after_signal()
+    assert ended.value.status == STATUS[signal.SIGTERM]
+    assert ended.value.__cause__ is error
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_signal_during_imports_ends_the_process_without_cleaning_up() -> None:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with StopSignals() as stop, stop.importing():
+                send(signal.SIGTERM)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == STATUS[signal.SIGTERM]
