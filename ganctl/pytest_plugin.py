@@ -1,4 +1,4 @@
-"""Fixtures for the tests of plugins, there once ganctl is installed; nothing heavy is imported until one is used."""
+"""Pytest fixtures for the tests of plugins. torch is imported only when a fixture is used."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def ganctl_kit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """:mod:`ganctl.testing`, where a broken plugin is an error and not a warning."""
+    """Return :mod:`ganctl.testing`. A broken plugin is an error instead of a warning."""
     monkeypatch.setenv("GANCTL_STRICT", "1")
     import ganctl.testing
 
@@ -24,10 +24,10 @@ def ganctl_kit(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def ganctl_train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
-    """``ganctl_train("dcgan", loss="my-loss")`` trains two steps in a folder of the test and returns the run.
+    """Return a function that trains two steps in the test's temporary folder and returns the run.
 
-    The arguments are those of :func:`ganctl.train`. Unless given: the model ``dcgan`` on 64 ``glyphs``, in batches of
-    16, with a cache that ends with the test.
+    Call it as ``ganctl_train("dcgan", loss="my-loss")``, with the arguments of :func:`ganctl.train`. By default, it
+    trains the model ``dcgan`` on 64 images of ``glyphs`` with a batch size of 16. The cache is in the temporary folder.
     """
     monkeypatch.setenv("GANCTL_STRICT", "1")
     monkeypatch.setenv("GANCTL_CACHE", str(tmp_path / "cache"))

@@ -1,7 +1,7 @@
-"""docs/api.md is what plugins may rely on: every public name with its signature, as the code has it.
+"""docs/api.md lists every public name with its signature, as in the code.
 
-If a test here fails, the public API has changed. If that is meant, run ``python tests/test_api.py`` and commit what it
-writes; a name that goes must first warn for a minor release.
+If a test fails, the public API has changed. If the change is intended, run ``python tests/test_api.py`` and commit the
+result. A name must warn for one minor release before it is removed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from ganctl.plugin import hookspecs
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 MODULES = ("ganctl", "ganctl.penalties", "ganctl.sizes", "ganctl.testing")
-REMEDY = "The public API has changed. If that is meant: python tests/test_api.py, and a line in CHANGELOG.md."
+REMEDY = (
+    "The public API has changed. If this is intended, run python tests/test_api.py and update CHANGELOG.md."
+)
 
 
 def public_names(module: types.ModuleType) -> list[str]:
-    """``__all__``, or the functions and classes that the module itself defines."""
+    """Return ``__all__``, or the functions and classes that the module itself defines."""
     names = getattr(module, "__all__", None)
     if names is not None:
         return sorted(names)
@@ -34,7 +36,7 @@ def public_names(module: types.ModuleType) -> list[str]:
     )
 
 
-def described(module: types.ModuleType) -> str:
+def describe(module: types.ModuleType) -> str:
     return "\n".join(line for name in public_names(module) for line in entry(name, getattr(module, name)))
 
 
@@ -48,12 +50,12 @@ def entry(name: str, value: Any) -> Iterator[str]:
         yield f"def {name}{signature(value)}"
     elif isinstance(value, int):
         yield f"{name} = {value}"
-    else:  # an alias of a type, a marker, the version
+    else:  # a type alias, a marker or the version
         yield name
 
 
 def members(cls: type) -> Iterator[str]:
-    """What ``cls`` and its bases in ganctl define in public: attributes, properties and methods."""
+    """Yield the public attributes, properties and methods of ``cls`` and its bases in ganctl."""
     seen: set[str] = set()
     for base in cls.__mro__:
         if not base.__module__.startswith("ganctl"):
@@ -62,13 +64,13 @@ def members(cls: type) -> Iterator[str]:
         for name, annotation in inspect.get_annotations(base).items():
             if not name.startswith("_") and name not in seen | fields:
                 seen.add(name)
-                yield f"{name}: {written(annotation)}"
+                yield f"{name}: {annotation_text(annotation)}"
         for name, value in vars(base).items():
             if (name.startswith("_") and name != "__call__") or name in seen | fields:
                 continue
             seen.add(name)
             if isinstance(value, property):
-                yield f"{name}: {written(inspect.signature(value.fget).return_annotation)}"  # type: ignore[arg-type]
+                yield f"{name}: {annotation_text(inspect.signature(value.fget).return_annotation)}"  # type: ignore[arg-type]
             elif isinstance(value, (classmethod, staticmethod)):
                 yield f"{name}{signature(value.__func__, bound=True)}"
             elif inspect.isfunction(value):
@@ -76,7 +78,7 @@ def members(cls: type) -> Iterator[str]:
 
 
 def signature(callable: Any, *, bound: bool = False) -> str:
-    """As the source has it, whatever this Python's way to show annotations."""
+    """Return the signature as in the source, independent of the version of Python."""
     try:
         found = inspect.signature(callable)
     except ValueError:
@@ -88,19 +90,19 @@ def signature(callable: Any, *, bound: bool = False) -> str:
             parts.append("*")
         star = star or p.kind in (p.KEYWORD_ONLY, p.VAR_POSITIONAL)
         prefix = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
-        text = prefix + p.name + ("" if p.annotation is p.empty else f": {written(p.annotation)}")
+        text = prefix + p.name + ("" if p.annotation is p.empty else f": {annotation_text(p.annotation)}")
         if p.default is not p.empty:
             text += f" = {default(p.default)}"
         parts.append(text)
         following = parameters[index + 1].kind if index + 1 < len(parameters) else None
         if p.kind is p.POSITIONAL_ONLY and following is not p.POSITIONAL_ONLY:
             parts.append("/")
-    answer = found.return_annotation
-    returns = "" if answer is found.empty or inspect.isclass(callable) else f" -> {written(answer)}"
+    result = found.return_annotation
+    returns = "" if result is found.empty or inspect.isclass(callable) else f" -> {annotation_text(result)}"
     return f"({', '.join(parts)}){returns}"
 
 
-def written(annotation: Any) -> str:
+def annotation_text(annotation: Any) -> str:
     if isinstance(annotation, ForwardRef):
         annotation = annotation.__forward_arg__
     if isinstance(annotation, str):
@@ -111,7 +113,7 @@ def written(annotation: Any) -> str:
 def default(value: Any) -> str:
     if isinstance(value, (bool, int, float, str, tuple, dict, type(None))):
         return repr(value)
-    return "…"  # a dataclass's factory and the like: what it is, is no promise
+    return "…"  # a default such as a dataclass's factory is not part of the API
 
 
 def hooks() -> str:
@@ -120,15 +122,15 @@ def hooks() -> str:
 
 
 def sections() -> dict[str, str]:
-    """What docs/api.md has to show, by heading."""
-    shown = {f"`{name}`": described(importlib.import_module(name)) for name in MODULES}
+    """Return the expected sections of docs/api.md by heading."""
+    shown = {f"`{name}`": describe(importlib.import_module(name)) for name in MODULES}
     return {**shown, "Hooks": hooks()}
 
 
 BLOCK = r"^## {}\n.*?^```text\n(.*?)^```$"
 
 
-def test_the_page_lists_exactly_the_public_names_and_signatures() -> None:
+def test_page_lists_exactly_the_public_names_and_signatures() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for heading, expected in sections().items():
         match = re.search(BLOCK.format(re.escape(heading)), page, re.MULTILINE | re.DOTALL)
@@ -136,7 +138,7 @@ def test_the_page_lists_exactly_the_public_names_and_signatures() -> None:
         assert match[1].strip().splitlines() == expected.splitlines(), REMEDY
 
 
-def test_every_public_thing_is_documented() -> None:
+def test_every_public_name_has_a_docstring() -> None:
     for module in map(importlib.import_module, MODULES):
         assert module.__doc__
         for name in public_names(module):
@@ -145,13 +147,13 @@ def test_every_public_thing_is_documented() -> None:
                 assert (value.__doc__ or "").strip(), f"{module.__name__}.{name}"
 
 
-def test_a_changed_signature_is_noticed() -> None:
+def test_signatures_are_formatted_as_in_the_source() -> None:
     def f(a: int, /, b: str = "x", *, c: tuple[int, ...] = (1,), **d: Any) -> float: ...
 
     assert signature(f) == "(a: int, /, b: str = 'x', *, c: tuple[int, ...] = (1,), **d: Any) -> float"
-    names = described(ganctl).splitlines()
+    names = describe(ganctl).splitlines()
     assert "class Batch(x: Tensor, y: Tensor | None = None, z: Tensor | None = None)" in names
-    assert "class Loss" in names  # how torch.nn.Module is made is no promise of ours
+    assert "class Loss" in names  # the constructor of torch.nn.Module is not part of the API
     assert any(line.startswith("def train(model: str | None = None, ") for line in names)
     assert (
         "    generator_loss(D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]" in names

@@ -1,4 +1,4 @@
-"""docs/example-plugin as its reader gets it: built, installed, used, taken away."""
+"""docs/example-plugin: build, install, use and uninstall the plugin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TINY = "--steps 2 --batch-size 16 -o data.n=64 -o generator.width=8 -o discrimin
 
 @needs_pip
 @pytest.mark.slow
-def test_from_its_wheel_to_its_absence(tmp_path: Path) -> None:
+def test_plugin_works_when_installed_and_is_named_when_missing(tmp_path: Path) -> None:
     source = shutil.copytree(EXAMPLE, tmp_path / "source")
     fresh = Environment(tmp_path / "venv")
     fresh.sh(f"pip wheel --no-deps --wheel-dir {tmp_path} {source}", tmp_path)
@@ -30,10 +30,10 @@ def test_from_its_wheel_to_its_absence(tmp_path: Path) -> None:
     assert (tmp_path / "four.png").stat().st_size > 100
 
     fresh.sh("pip uninstall --yes ganctl-example", tmp_path)
-    said = fresh.sh(f"ganctl sample --ckpt {checkpoint}", tmp_path, fails=True).strip().splitlines()
-    assert len(said) == 2
-    assert "of ganctl-example 0.1.0, which is not installed" in said[0]
-    assert "pip install 'ganctl-example==0.1.0'" in said[1]
+    output = fresh.sh(f"ganctl sample --ckpt {checkpoint}", tmp_path, fails=True).strip().splitlines()
+    assert len(output) == 2
+    assert "of ganctl-example 0.1.0, which is not installed" in output[0]
+    assert "pip install 'ganctl-example==0.1.0'" in output[1]
     assert "There is no model 'example'." in fresh.sh(
         "ganctl train --model example --data glyphs", tmp_path, fails=True
     )

@@ -1,4 +1,4 @@
-"""docs/example-tracker: its own tests pass, and a training is shown to it as to any installed plugin."""
+"""docs/example-tracker: its own tests pass, and it logs a run as an installed plugin."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ else:
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example-tracker"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-#: Writes what it is told to a file; without a network, as STAND_IN=unreachable pretends, it fails as wandb does.
-STAND_IN = """
+#: Mock of wandb that logs to a file. With MOCK=unreachable, it fails as wandb does without a network.
+MOCK = """
 import json, os
 from types import SimpleNamespace
 
@@ -30,11 +30,11 @@ Image = lambda image: list(image.size)
 util = SimpleNamespace(generate_id=lambda: "some-id")
 
 def init(**options):
-    if os.environ.get("STAND_IN") == "unreachable":
+    if os.environ.get("MOCK") == "unreachable":
         raise ConnectionError("api.wandb.ai cannot be reached")
     file = open("wandb.jsonl", "a")
-    def write(*what):
-        print(json.dumps(what), file=file, flush=True)
+    def write(*entry):
+        print(json.dumps(entry), file=file, flush=True)
     write("init", options["id"], options["config"]["model"])
     return SimpleNamespace(log=lambda values, step: write(step, sorted(values)), finish=lambda: write("finish"))
 """
@@ -58,10 +58,10 @@ TRAIN = (
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The distribution, as if installed, beside a module ``wandb``."""
+    """A folder with the installed distribution and a mock of ``wandb``."""
     site = tmp_path / "site"
     shutil.copytree(EXAMPLE / "src", site)
-    (site / "wandb.py").write_text(STAND_IN)
+    (site / "wandb.py").write_text(MOCK)
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     info = site / f"ganctl_wandb-{project['version']}.dist-info"
     info.mkdir()
@@ -76,7 +76,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_its_own_tests_pass(site: Path) -> None:
-    (site / "wandb.py").unlink()  # they bring their own
+    (site / "wandb.py").unlink()  # the tests have their own mock
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE)],
         capture_output=True,
@@ -86,7 +86,7 @@ def test_its_own_tests_pass(site: Path) -> None:
     assert "4 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_training_is_shown_and_goes_on_in_the_same_run(site: Path, tmp_path: Path, ganctl: Run) -> None:
+def test_resumed_run_is_logged_to_the_same_wandb_run(site: Path, tmp_path: Path, ganctl: Run) -> None:
     assert "trackers: wandb" in ganctl("plugins").stdout
     done = ganctl(*TRAIN, "--epochs", 1)
     assert (done.returncode, "warning" in done.stderr) == (0, False), done.stderr
@@ -99,8 +99,8 @@ def test_a_training_is_shown_and_goes_on_in_the_same_run(site: Path, tmp_path: P
     ]  # fmt: skip
 
 
-def test_without_a_network_the_training_goes_on_without_it(site: Path, tmp_path: Path, ganctl: Run) -> None:
-    done = ganctl(*TRAIN, "--epochs", 1, env={"STAND_IN": "unreachable"})
+def test_training_continues_without_a_network(site: Path, tmp_path: Path, ganctl: Run) -> None:
+    done = ganctl(*TRAIN, "--epochs", 1, env={"MOCK": "unreachable"})
     assert done.returncode == 0
     (warning,) = [line for line in done.stderr.splitlines() if "warning" in line]
     assert warning == (

@@ -1,4 +1,4 @@
-"""docs/tutorial.md, followed literally: its files written, its commands run, in an empty folder."""
+"""docs/tutorial.md: write its files and run its commands in an empty folder."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import pytest
 from helpers.virtual_environments import Environment, needs_pip
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
-#: A file is announced by its name in a line of its own; a block of sh is run.
+#: A line with a file name precedes the text of a file. A block of sh is run.
 STEP = re.compile(r"^`(?P<file>[\w./]+)`:\n\n```\w+\n(?P<text>.*?)^```|^```sh\n(?P<sh>.*?)^```", re.M | re.S)
 
 
 @needs_pip
 @pytest.mark.slow
-def test_the_tutorial_word_for_word(tmp_path: Path) -> None:
+def test_tutorial_works_word_for_word(tmp_path: Path) -> None:
     fresh = Environment(tmp_path / "venv")
     folder = tmp_path / "empty"
     folder.mkdir()
-    said, files, where = {}, 0, tmp_path / "where"
+    outputs, files, where = {}, 0, tmp_path / "where"
     for step in STEP.finditer(PAGE.read_text(encoding="utf-8")):
         if step["file"]:
             assert (folder / step["file"]).parent.is_dir(), f"no folder yet for {step['file']}"
             (folder / step["file"]).write_text(step["text"], encoding="utf-8")
             files += 1
         else:
-            said[step["sh"]] = fresh.sh(f"{step['sh']}\npwd > {where}", folder)
-            folder = Path(where.read_text().strip())  # a block may change it for those after it
+            outputs[step["sh"]] = fresh.sh(f"{step['sh']}\npwd > {where}", folder)
+            folder = Path(where.read_text().strip())  # a block may change the folder for the following blocks
     assert files == 6
-    assert len(said) == 8
-    everything = "\n".join(said.values())
+    assert len(outputs) == 8
+    everything = "\n".join(outputs.values())
     assert "3 passed" in everything
     assert "2 checked, no failures." in everything  # the file
     assert "5 checked, no failures." in everything  # the package

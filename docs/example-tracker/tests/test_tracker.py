@@ -1,4 +1,4 @@
-"""With a stand-in for wandb: no account, no network."""
+"""Tests with a mock of wandb, without an account or a network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIG = {"model": "dcgan", "generator": {"name": "dcgan", "width": 64}}
 
 
 class Run:
-    """What wandb.init returns, as far as the tracker uses it."""
+    """The methods of the object returned by wandb.init that the tracker uses."""
 
     def __init__(self, options: dict[str, Any]) -> None:
         self.options, self.logged, self.finished = options, [], False
@@ -30,34 +30,34 @@ class Run:
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
-    """The runs that were begun with the stand-in."""
-    begun: list[Run] = []
+    """The runs that were started with the mock."""
+    started: list[Run] = []
     wandb: Any = ModuleType("wandb")
 
     def init(**options: Any) -> Run:
-        begun.append(Run(options))
-        return begun[-1]
+        started.append(Run(options))
+        return started[-1]
 
     wandb.init = init
-    wandb.Image = lambda image: ("picture", image.size)
+    wandb.Image = lambda image: ("image", image.size)
     wandb.Settings = lambda **settings: settings
     ids = iter(["first-id", "second-id"])
     wandb.util = SimpleNamespace(generate_id=lambda: next(ids))
     monkeypatch.setitem(sys.modules, "wandb", wandb)
-    return begun
+    return started
 
 
-def test_numbers_and_pictures_arrive_with_their_step(tmp_path: Path, runs: list[Run]) -> None:
+def test_numbers_and_images_are_logged_with_their_step(tmp_path: Path, runs: list[Run]) -> None:
     tracker = WandB(tmp_path / ".", CONFIG)
     tracker.image(0, "samples", Image.new("L", (3, 2)))
     tracker.scalars(50, {"d_loss": 0.5, "g_loss": 1.5})
     tracker.close()
     (run,) = runs
-    assert run.logged == [(0, {"samples": ("picture", (3, 2))}), (50, {"d_loss": 0.5, "g_loss": 1.5})]
+    assert run.logged == [(0, {"samples": ("image", (3, 2))}), (50, {"d_loss": 0.5, "g_loss": 1.5})]
     assert run.finished
 
 
-def test_a_run_is_named_after_its_folder_and_knows_its_settings(tmp_path: Path, runs: list[Run]) -> None:
+def test_run_has_the_name_of_its_folder_and_its_settings(tmp_path: Path, runs: list[Run]) -> None:
     WandB(tmp_path, CONFIG, project="faces", entity="lab", mode="offline")
     options = runs[0].options
     assert options["name"] == tmp_path.name
@@ -66,7 +66,7 @@ def test_a_run_is_named_after_its_folder_and_knows_its_settings(tmp_path: Path, 
     assert options["dir"] == str(tmp_path)
 
 
-def test_going_on_is_the_same_run_there(tmp_path: Path, runs: list[Run]) -> None:
+def test_resumed_run_continues_its_wandb_run(tmp_path: Path, runs: list[Run]) -> None:
     for _ in range(2):
         WandB(tmp_path, CONFIG).close()
     (tmp_path / "another").mkdir()
@@ -75,7 +75,7 @@ def test_going_on_is_the_same_run_there(tmp_path: Path, runs: list[Run]) -> None
     assert all(run.options["resume"] == "allow" for run in runs)
 
 
-def test_registering_imports_neither_wandb_nor_torch() -> None:
+def test_registration_imports_neither_wandb_nor_torch() -> None:
     import subprocess
 
     code = "import sys, ganctl_wandb; print(sorted({'wandb', 'torch', 'PIL'} & set(sys.modules)))"

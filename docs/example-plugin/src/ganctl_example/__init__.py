@@ -1,4 +1,4 @@
-"""A plugin to copy. This module is imported whenever ganctl starts, so it names its components by address."""
+"""A plugin to copy. ganctl imports this module at every start, so it names its components by address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from ganctl import Spec
 @ganctl.hookimpl
 def register_losses(register: ganctl.Register) -> None:
     register(
-        "example-logistic", "ganctl_example.loss:Logistic", summary="Cross-entropy with a weight for fakes"
+        "example-logistic",
+        "ganctl_example.loss:Logistic",
+        summary="Cross-entropy with a weight for the fakes",
     )
 
 
@@ -20,13 +22,15 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "example-bilinear",
         "ganctl_example.generator:Bilinear",
-        summary="Bilinear doublings and convolutions; sides of 4 to 7 times a power of two",
+        summary="Bilinear upsampling and convolutions; sides of 4 to 7 times a power of two",
     )
 
 
 @ganctl.hookimpl
 def register_datasets(register: ganctl.Register) -> None:
-    register("example-waves", "ganctl_example.dataset:waves", summary="Sloping waves, gray, no download")
+    register(
+        "example-waves", "ganctl_example.dataset:waves", summary="Gray waves of random direction, no download"
+    )
 
 
 @ganctl.hookimpl
@@ -35,7 +39,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="example",
-            summary="Bilinear doublings against DCGAN's discriminator",
+            summary="Bilinear upsampling against DCGAN's discriminator",
             generator=Spec("example-bilinear"),
             discriminator=Spec("dcgan"),
             loss=Spec("example-logistic"),

@@ -1,4 +1,4 @@
-"""A dataset that is cheap to make, so that it returns its images at once."""
+"""A dataset that is cheap to compute, so that it returns its images directly."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from ganctl import USAGE, GanctlError, Images
 
 
 def waves(root: Path, n: int = 2000, size: int = 28, seed: int = 0) -> Images:
-    """Waves of random slope and place: long ones, and short ones.
+    """Long and short waves of random direction and phase.
 
     Args:
-        n: how many.
-        size: height and width in pixels.
-        seed: another seed, other waves.
+        n: Number of images.
+        size: Height and width in pixels.
+        seed: Seed of the random directions and phases.
     """
     if n < 1 or size < 4:
         raise GanctlError(
-            f"n is {n} and size is {size}: there is at least 1 picture, of at least 4 pixels.",
-            "The defaults are n=2000 and size=28.",
+            f"n is {n} and size is {size}: n must be at least 1, and size at least 4.",
+            "Use values such as the defaults, n=2000 and size=28.",
             status=USAGE,
         )
-    # A generator of its own: the same pictures every time, whatever else draws random numbers.
+    # A separate generator makes the images independent of other random numbers.
     random = torch.Generator().manual_seed(seed)
     angle, shift = 2 * math.pi * torch.rand(2, n, 1, 1, 1, generator=random)
     y = torch.arange(n) % 2
-    waves_a_side = torch.where(y == 0, 2.0, 4.0).view(n, 1, 1, 1)
+    waves_per_side = torch.where(y == 0, 2.0, 4.0).view(n, 1, 1, 1)
     row, column = torch.meshgrid(*[torch.arange(float(size))] * 2, indexing="ij")
     across = (angle.cos() * row + angle.sin() * column) / size
-    x = torch.sin(2 * math.pi * waves_a_side * across + shift)
+    x = torch.sin(2 * math.pi * waves_per_side * across + shift)
     return Images(x.add(1).mul(127.5).round().to(torch.uint8), y, ("long", "short"))

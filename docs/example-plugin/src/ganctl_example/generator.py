@@ -1,4 +1,4 @@
-"""A generator: built from the shape of the data and the length of z."""
+"""A generator that is built from the image shape and the length of z."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ganctl.sizes import at_least, doublings
 
 
 class Bilinear(nn.Module):
-    """z, projected to 4 to 7 pixels, then doubled by bilinear interpolation and convolved as often as it takes; tanh.
+    """Project z to 4 to 7 pixels, then repeat bilinear upsampling and a convolution up to the size; tanh output.
 
     ``forward`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1].
 
     Args:
-        width: channels of every layer.
+        width: Number of channels of every layer.
 
     Raises:
-        GanctlError: a size that doublings from 4 to 7 pixels cannot reach, or a width below 1.
+        GanctlError: The size is not 4 to 7 times a power of two, or ``width`` is below 1.
     """
 
     def __init__(self, image: ImageShape, latent: Latent, width: int = 64) -> None:

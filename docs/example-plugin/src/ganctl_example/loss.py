@@ -1,4 +1,4 @@
-"""A loss: the equations of both turns, and nothing else."""
+"""A loss: the equations of the D step and the G step."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ganctl import USAGE, Batch, Critic, GanctlError, Loss, logits
 
 
 class Logistic(Loss):
-    """Goodfellow et al. 2014 (arXiv:1406.2661), with a weight w for what D says of fakes.
+    """Non-saturating loss (Goodfellow et al. 2014, arXiv:1406.2661) with a weight w for the fakes in the D step.
 
-    D minimizes −E log D(x) − w·E log(1 − D(G(z))), G minimizes −E log D(G(z)). Reported: mean probabilities.
+    D minimizes −E log D(x) − w·E log(1 − D(G(z))), G minimizes −E log D(G(z)). The mean probabilities are reported.
 
     Args:
-        fake_weight: w; below 1 D is milder with fakes.
+        fake_weight: w. Values below 1 reduce the influence of fakes on D.
     """
 
     fake_weight: Tensor
@@ -25,10 +25,10 @@ class Logistic(Loss):
         if not fake_weight > 0:
             raise GanctlError(
                 f"fake_weight is {fake_weight}: it must be above 0.",
-                "1 is cross-entropy as usual.",
+                "Use 1 for the original cross-entropy.",
                 status=USAGE,
             )
-        # A buffer is moved to the device, is kept in checkpoints, and can follow a schedule.
+        # A buffer is moved to the device and stored in checkpoints, and a schedule can change it.
         self.register_buffer("fake_weight", torch.tensor(fake_weight, dtype=torch.float32))
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -1,4 +1,4 @@
-"""A ganctl training as a run of Weights & Biases."""
+"""Log a ganctl run to a run of Weights & Biases."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 class WandB(ganctl.Tracker):
-    """Numbers, pictures and settings of a training in Weights & Biases.
+    """Log the numbers, images and settings of a run to Weights & Biases.
 
     Args:
         project: The W&B project.
-        entity: The user or team that the project belongs to; none for W&B's default.
-        mode: online; or offline, to be sent later with 'wandb sync'.
+        entity: The user or team that owns the project. By default, W&B's default.
+        mode: online, or offline to upload later with 'wandb sync'.
     """
 
     def __init__(
@@ -29,7 +29,7 @@ class WandB(ganctl.Tracker):
         entity: str | None = None,
         mode: Literal["online", "offline"] = "online",
     ) -> None:
-        import wandb  # here and not above: only whoever uses it waits for it
+        import wandb  # imported here, so that listing the options does not import wandb
 
         self._wandb = wandb
         id_file = folder / "wandb-id.txt"
@@ -41,7 +41,7 @@ class WandB(ganctl.Tracker):
             mode=mode,
             name=folder.resolve().name,
             id=id_file.read_text(),
-            resume="allow",  # a training that goes on is one W&B run; of steps that come again the first count
+            resume="allow",  # a resumed run continues its W&B run, which ignores steps that are logged again
             dir=str(folder),
             config=dict(config),
             settings=wandb.Settings(silent=True),
