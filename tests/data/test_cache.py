@@ -303,7 +303,7 @@ def test_killed_process_leaves_no_entry(faces: Faces, cache: Path, kill: signal.
     process = builder(faces, cache, "slow")
     wait_until(lambda: faces.opened > 40 and any(name.endswith(".x.npy") for name in files(cache)))
     process.send_signal(kill)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=300)
     assert not list((cache / "datasets").glob("*.json"))
     if kill == signal.SIGINT:
         assert errors.count("Traceback") == 1  # of the process itself, not of a worker

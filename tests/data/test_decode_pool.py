@@ -112,8 +112,9 @@ def test_closing_the_generator_stops_the_workers(tmp_path: Path) -> None:
     with contextlib.closing(decode_pool.decode(opener, names, None, None, workers=2)) as stream:
         next(stream)
         running = pids(tmp_path / "set")
-        started = time.monotonic()
-    assert time.monotonic() - started < 2
+    assert (
+        len(Path(f"{tmp_path / 'set'}.opened").read_text().splitlines()) < 400
+    )  # most images were not opened
     assert len(running) == 2
     assert not any(alive(pid) for pid in running)
     assert threading.active_count() == 1
