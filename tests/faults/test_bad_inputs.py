@@ -1,4 +1,4 @@
-"""What users get wrong on the command line: each is told what, where and what to do, and nothing is left behind."""
+"""Mistakes on the command line: each error states the problem and a fix, and no file is written."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ TRAIN = ("train", "--model", "gan-basic", *GLYPHS, "--steps", 2)
 
 
 class Bad(NamedTuple):
-    """A command line and what becomes of it. ``@x`` in it is the path of x in the folder that ``make`` filled."""
+    """A wrong command line, its exit status, and words of its error.
+
+    ``make`` fills a temporary folder first. In ``args``, ``@x`` is the path of x in that folder.
+    """
 
     args: tuple[Any, ...]
     status: int
@@ -29,7 +32,7 @@ class Bad(NamedTuple):
     make: Callable[[Path, Run], object] = lambda folder, run: None
 
 
-def pictures(folder: Path, sizes: tuple[int, ...] = (28,) * 8) -> None:
+def save_images(folder: Path, sizes: tuple[int, ...] = (28,) * 8) -> None:
     folder.mkdir()
     for i, size in enumerate(sizes):
         pixels = np.random.default_rng(i).integers(0, 256, (size, size), dtype=np.uint8)
@@ -39,7 +42,7 @@ def pictures(folder: Path, sizes: tuple[int, ...] = (28,) * 8) -> None:
 def texts(folder: Path, run: Run) -> None:
     (folder / "texts").mkdir()
     for i in range(3):
-        (folder / "texts" / f"{i}.txt").write_text("not a picture")
+        (folder / "texts" / f"{i}.txt").write_text("not an image")
 
 
 def only_corrupt(folder: Path, run: Run) -> None:
@@ -48,7 +51,7 @@ def only_corrupt(folder: Path, run: Run) -> None:
 
 
 def changed(**parts: Any) -> Callable[[Path, Run], None]:
-    """A sealed and well-formed x.pt in which ``parts`` are others."""
+    """Write a sealed and well-formed x.pt in which ``parts`` are changed."""
 
     def make(folder: Path, run: Run) -> None:
         state = checkpoint.load(run.checkpoints[-1])
@@ -104,25 +107,27 @@ BAD: dict[str, Bad] = {
         (*TRAIN, "-o", "d_optimizer.betas=big"), USAGE, ("betas", "'big'", "float", "The default is")
     ),
     # values
-    "batch size in words": Bad((*TRAIN, "--batch-size", "many"), USAGE, ("batch_size", "'many'", "not int")),
-    "no batch": Bad((*TRAIN, "--batch-size", 0), USAGE, ("batch_size is 0", "at least 1")),
+    "batch size that is not a number": Bad(
+        (*TRAIN, "--batch-size", "many"), USAGE, ("batch_size", "'many'", "not int")
+    ),
+    "batch of 0": Bad((*TRAIN, "--batch-size", 0), USAGE, ("batch_size is 0", "at least 1")),
     "batch larger than the data": Bad(
         (*TRAIN, "--batch-size", 101),
         USAGE,
         ("101 is larger than the dataset, 100 images", "--batch-size 25"),
     ),
     "negative learning rate": Bad((*TRAIN, "--lr", "-1e-4"), USAGE, ("-0.0001", "above 0")),
-    "learning rate that is no number": Bad((*TRAIN, "--lr", "nan"), USAGE, ("nan", "above 0")),
+    "learning rate that is not a number": Bad((*TRAIN, "--lr", "nan"), USAGE, ("nan", "above 0")),
     "negative epochs": Bad(("train", "--model", "gan", *GLYPHS, "--epochs", -1), USAGE, ("epochs is -1",)),
     "epochs and steps": Bad((*TRAIN, "--epochs", 3), USAGE, ("Both epochs and steps",)),
-    "no z": Bad((*TRAIN, "--z-dim", 0), USAGE, ("z_dim is 0", "--z-dim 100")),
-    "no half-life": Bad((*TRAIN, "--ema", 0), USAGE, ("ema is 0",)),
+    "z of length 0": Bad((*TRAIN, "--z-dim", 0), USAGE, ("z_dim is 0", "--z-dim 100")),
+    "half-life of 0": Bad((*TRAIN, "--ema", 0), USAGE, ("ema is 0",)),
     "huge seed": Bad((*TRAIN, "--seed", 2**31), USAGE, ("seed is 2147483648",)),
     "bad device": Bad((*TRAIN, "--device", "gpu"), USAGE, ("device 'gpu'", "auto, cpu, cuda")),
     "device without numbers": Bad((*TRAIN, "--device", "meta"), USAGE, ("'meta'", "auto, cpu, cuda")),
     "bad precision": Bad((*TRAIN, "--precision", "fp8"), USAGE, ("'fp8'", "'bf16'")),
     "bad on-nan": Bad((*TRAIN, "--on-nan", "panic"), USAGE, ("'panic'", "'ignore'")),
-    "image size that the net cannot serve": Bad(
+    "image size that the network does not support": Bad(
         ("train", "--model", "dcgan-upsample", *GLYPHS, "--image-size", 30), USAGE, ("30", "32")
     ),
     # TOML
@@ -130,7 +135,7 @@ BAD: dict[str, Bad] = {
     "broken TOML": Bad(
         ("train", "--config", "@x.toml"), USAGE, ("is not TOML", "line 2"), file("x.toml", "a = 1\nb = = 2")
     ),
-    "TOML that is a picture": Bad(
+    "TOML file that is an image": Bad(
         ("train", "--config", "@x.toml"),
         USAGE,
         ("is not TOML",),
@@ -167,10 +172,10 @@ BAD: dict[str, Bad] = {
     "folder of texts": Bad(
         ("train", "--model", "gan", "--data", "@texts"), DATA, ("no picture", "3 .txt"), texts
     ),
-    "nothing but corrupt pictures": Bad(
+    "only corrupt images": Bad(
         ("train", "--model", "gan", "--data", "@corrupt"), DATA, ("could be read", "a.png"), only_corrupt
     ),
-    "a file that is no zip": Bad(
+    "file that is not a zip": Bad(
         ("train", "--model", "gan", "--data", "@x.txt"),
         DATA,
         ("neither a folder nor a zip",),
@@ -196,11 +201,13 @@ BAD: dict[str, Bad] = {
         (*TRAIN, "--out", "@x/run"), 1, ("Cannot create a run folder", "x/run"), file("x")
     ),
     "run folder is a file": Bad((*TRAIN, "--out", "@x"), 1, ("Cannot create a run folder",), file("x")),
-    "runs that cannot be": Bad((*TRAIN, "--runs", "/proc/runs"), 1, ("/proc/runs", "--runs DIR")),
+    "run folder that cannot be created": Bad(
+        (*TRAIN, "--runs", "/proc/runs"), 1, ("/proc/runs", "--runs DIR")
+    ),
     "run folder not empty": Bad((*TRAIN, "--out", "@run"), USAGE, ("not empty", "--resume"), finished),
-    # going on
+    # resume
     "resume of nothing": Bad(("train", "--resume", "@none"), CHECKPOINT, ("none", "No such file")),
-    "resume of a folder that is no run": Bad(
+    "resume of a folder that is not a run": Bad(
         ("train", "--resume", "@"), USAGE, ("is not a run folder", "config.toml")
     ),
     "resume with another loss": Bad(
@@ -225,24 +232,28 @@ BAD: dict[str, Bad] = {
         finished,
     ),
     # checkpoints
-    "truncated, to go on": Bad(("train", "--resume", "@x.pt"), CHECKPOINT, ("x.pt is damaged",), truncated),
-    "truncated, to sample": Bad(("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("x.pt is damaged",), truncated),
-    "of a missing plugin, to sample": Bad(
+    "resume of a truncated checkpoint": Bad(
+        ("train", "--resume", "@x.pt"), CHECKPOINT, ("x.pt is damaged",), truncated
+    ),
+    "sample from a truncated checkpoint": Bad(
+        ("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("x.pt is damaged",), truncated
+    ),
+    "sample from a checkpoint of a missing plugin": Bad(
         ("sample", "--ckpt", "@x.pt"),
         CHECKPOINT,
         ("needs the generator 'lost' of ganctl-lost 1.2", "pip install 'ganctl-lost==1.2'"),
         changed(components__generator=MISSING, config__generator={"name": "lost"}),
     ),
-    "of a missing plugin, to go on": Bad(
+    "resume of a checkpoint of a missing plugin": Bad(
         ("train", "--resume", "@x.pt"),
         CHECKPOINT,
         ("needs the loss 'lost' of ganctl-lost 1.2", "pip install 'ganctl-lost==1.2'"),
         changed(components__loss=MISSING, config__loss={"name": "lost"}),
     ),
-    "of a later ganctl": Bad(
+    "checkpoint of a later ganctl": Bad(
         ("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("later ganctl", "pip install -U"), changed(format=99)
     ),
-    "of other data": Bad(
+    "resume with other data": Bad(
         ("train", "--resume", "@x.pt"),
         DATA,
         ("not the one that this run started with",),
@@ -250,34 +261,34 @@ BAD: dict[str, Bad] = {
     ),
     # sampling
     "no checkpoint": Bad(("sample",), USAGE, ("--ckpt",)),
-    "checkpoint that is not there": Bad(
+    "checkpoint that does not exist": Bad(
         ("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("Cannot read the checkpoint", "x.pt")
     ),
     "folder without a checkpoint": Bad(("sample", "--ckpt", "@"), CHECKPOINT, ("contains no checkpoint",)),
-    "no picture": Bad(("sample", "--ckpt", "@run", "--n", 0), USAGE, ("--n", "0"), finished),
-    "half a picture": Bad(("sample", "--ckpt", "@run", "--n", 2.5), USAGE, ("--n", "2.5"), finished),
-    "unknown ending": Bad(
+    "no sample": Bad(("sample", "--ckpt", "@run", "--n", 0), USAGE, ("--n", "0"), finished),
+    "half a sample": Bad(("sample", "--ckpt", "@run", "--n", 2.5), USAGE, ("--n", "2.5"), finished),
+    "unknown extension": Bad(
         ("sample", "--ckpt", "@run", "--out", "x.jpg"), USAGE, (".png", ".npz", "x.png"), finished
     ),
-    "nowhere to write": Bad(
+    "output in a missing folder": Bad(
         ("sample", "--ckpt", "@run", "--out", "@none/x.png"), USAGE, ("no folder", "none"), finished
     ),
-    "into a folder with something in it": Bad(
+    "output folder that is not empty": Bad(
         ("sample", "--ckpt", "@run", "--out", "@run"), USAGE, ("is not empty",), finished
     ),
-    "a folder where a file is": Bad(
+    "output folder that is a file": Bad(
         ("sample", "--ckpt", "@run", "--out", "@run/log"),
         1,
         ("Cannot write", "log"),
         lambda f, r: (finished(f, r), (f / "run/log").touch()),
     ),
-    "rows of no grid": Bad(
+    "--nrow without a grid": Bad(
         ("sample", "--ckpt", "@run", "--nrow", 3, "--out", "x.npz"),
         USAGE,
         ("--nrow needs a grid",),
         finished,
     ),
-    "truncation of nothing": Bad(
+    "truncation of 0": Bad(
         ("sample", "--ckpt", "@run", "--truncation", 0), USAGE, ("--truncation is 0", "above 0"), finished
     ),
     "truncation of a uniform latent": Bad(
@@ -287,7 +298,7 @@ BAD: dict[str, Bad] = {
         changed(config__latent={"name": "uniform", "z_dim": 100}, components__latent=UNIFORM),
     ),
     "negative seed": Bad(("sample", "--ckpt", "@run", "--seed", -1), USAGE, ("--seed", "-1"), finished),
-    "sampling on no device": Bad(
+    "sampling on a missing device": Bad(
         ("sample", "--ckpt", "@run", "--device", "cuda:99"), USAGE, ("cuda:99",), finished
     ),
 }
@@ -316,7 +327,7 @@ def test_bad_input(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """All that lies in ``folder``, but for the lock that a look at a run leaves."""
+    """Return the files in ``folder``, except for the lock file that reading a run creates."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
         for path in folder.rglob("*")
@@ -324,10 +335,8 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_corrupt_picture_among_good_ones_is_left_out_and_named(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pictures(tmp_path / "faces")
+def test_corrupt_image_is_skipped_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save_images(tmp_path / "faces")
     (tmp_path / "faces" / "broken.png").write_bytes((tmp_path / "faces" / "0.png").read_bytes()[:60])
     (tmp_path / "faces" / "notes.txt").write_text("mine")
     args = ("--data", tmp_path / "faces", "--batch-size", 4, "--steps", 1, "--out", tmp_path / "run")
@@ -339,10 +348,10 @@ def test_a_corrupt_picture_among_good_ones_is_left_out_and_named(
     assert "on 8 images" in result.stderr
 
 
-def test_a_run_that_only_a_missing_plugin_keeps_from_going_on(
+def test_resume_with_a_missing_plugin_fails_and_works_once_it_is_there(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is not taken for damaged: nothing is set aside, and with the plugin it goes on."""
+    """The checkpoint does not count as damaged: it is not set aside, and the run resumes once the plugin is there."""
     from ganctl.plugin import discovery
 
     copy = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
@@ -357,8 +366,10 @@ def test_a_run_that_only_a_missing_plugin_keeps_from_going_on(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["empty folder", "truncated, to sample"])
-def test_as_a_user_meets_it(name: str, tiny_run: Run, tmp_path: Path, ganctl: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("name", ["empty folder", "sample from a truncated checkpoint"])
+def test_bad_input_of_the_command(
+    name: str, tiny_run: Run, tmp_path: Path, ganctl: Callable[..., Any]
+) -> None:
     bad = BAD[name]
     bad.make(tmp_path, tiny_run)
     args = [str(tmp_path / a[1:]) if str(a).startswith("@") else a for a in bad.args]

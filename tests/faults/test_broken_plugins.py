@@ -1,4 +1,4 @@
-"""Ten ways in which a plugin is broken: one or two clear lines, and ganctl's own models train beside each."""
+"""Broken plugins: each causes one warning or a two-line error, and ganctl's own models still train."""
 
 from __future__ import annotations
 
@@ -45,7 +45,14 @@ GENERATOR = PLUGIN.format(hook="register_generators")
 
 
 class Fault(NamedTuple):
-    """``source`` of the plugin, ``parts`` that it imports late; what using it says, and what every command says."""
+    """A broken plugin and its messages.
+
+    Attributes:
+        source: the plugin's module; ``parts``: a module that it imports when it is used.
+        use: options that use the plugin; ``says``: lines that ``ganctl train`` then prints.
+        always: line that every command prints.
+        works: whether training with the plugin succeeds.
+    """
 
     source: str
     parts: str = ""
@@ -112,7 +119,7 @@ FAULTS = {
             "hint: G(z, y) returns float N×C×H×W.",
         ),
     ),
-    "factory that demands what nobody gives": Fault(
+    "factory with an unknown parameter": Fault(
         GENERATOR,
         "def Mine(image, lattent): pass",
         use=("--generator", "mine"),
@@ -145,50 +152,50 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def spoken(stderr: str) -> list[str]:
-    """What is a complaint, and not the report of a training."""
+def messages_in(stderr: str) -> list[str]:
+    """Return the warnings and errors, without the progress of training."""
     return [
         line for line in stderr.splitlines() if line.startswith(("warning", "error", "hint", "Traceback"))
     ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_broken_plugin_says_so_in_two_lines_and_harms_nobody_else(
+def test_broken_plugin_is_reported_and_ganctls_own_models_train(
     site: Path, tmp_path: Path, ganctl: Run, fault: str
 ) -> None:
     broken = FAULTS[fault]
     install(site, "acme", broken.source, requires=broken.requires, acme_parts=broken.parts)
 
-    # DCGAN names its loss bce: where another plugin claims that name, it means its own package's.
-    beside = ganctl(*DCGAN, "-o", "generator.width=4", "--out", "beside")
-    assert beside.returncode == 0, beside.stderr
-    assert "Finished: 1 steps" in beside.stderr
-    complaints = spoken(beside.stderr)
-    assert len(complaints) == bool(broken.always)
-    assert all(broken.always in line for line in complaints)
+    # DCGAN's loss is named bce. If another plugin registers that name, DCGAN uses the loss of its own package.
+    own = ganctl(*DCGAN, "-o", "generator.width=4", "--out", "own")
+    assert own.returncode == 0, own.stderr
+    assert "Finished: 1 steps" in own.stderr
+    messages = messages_in(own.stderr)
+    assert len(messages) == bool(broken.always)
+    assert all(broken.always in line for line in messages)
 
     if broken.use:
         used = ganctl(*DCGAN, *broken.use, "--out", "used")
         assert (used.returncode == 0) == broken.works, used.stderr
-        told = spoken(used.stderr)
-        assert len(told) == len(broken.says)
-        assert all(expected in line for expected, line in zip(broken.says, told, strict=True))
-    if fault == "name taken twice":  # also of what was made before the other one came
-        (checkpoint,) = (tmp_path / "beside" / "checkpoints").glob("*.pt")
+        shown = messages_in(used.stderr)
+        assert len(shown) == len(broken.says)
+        assert all(expected in line for expected, line in zip(broken.says, shown, strict=True))
+    if fault == "name taken twice":  # a checkpoint from before the other plugin was installed resumes, too
+        (checkpoint,) = (tmp_path / "own" / "checkpoints").glob("*.pt")
         state = torch.load(checkpoint, weights_only=True)
         assert state["components"]["loss"]["distribution"] == "ganctl"
         state["config"]["loss"]["name"] = "bce"
         save(tmp_path / "before.pt", {key: value for key, value in state.items() if key != "format"})
-        on = ganctl("train", "--resume", "before.pt", "--steps", 2)
-        assert on.returncode == 0, on.stderr
+        resumed = ganctl("train", "--resume", "before.pt", "--steps", 2)
+        assert resumed.returncode == 0, resumed.stderr
     if fault == "imports torch at registration":
         (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
         assert "imports torch when it registers" in row
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows does not tell the processor time of children")
-def test_thirty_plugins_cost_help_less_than_as_much_again(site: Path) -> None:
-    """Processor time, the best of several, with thirty plugins and with none, in turns."""
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not report the processor time of child processes")
+def test_help_with_thirty_plugins_takes_less_than_twice_as_long(site: Path) -> None:
+    """Compare the minimum processor time of several runs, alternately with thirty plugins and without."""
 
     def seconds(path: str) -> float:
         before = os.times()
@@ -201,7 +208,7 @@ def test_thirty_plugins_cost_help_less_than_as_much_again(site: Path) -> None:
             timeout=60,
         )
         after = os.times()
-        return sum(after[2:4]) - sum(before[2:4])  # of children: user and system
+        return sum(after[2:4]) - sum(before[2:4])  # user and system time of child processes
 
     for number in range(30):
         source = LOSS.replace('"mine"', f'"loss-{number}"').replace("acme", f"acme_{number}")

@@ -1,4 +1,4 @@
-"""Checkpoints that would run code: properly sealed, so that nothing but the reading itself stands in their way."""
+"""Checkpoints that contain code: loading them must not run it. They have a valid seal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RUNSTRING = numpy.testing._private.utils.runstring  # type: ignore[attr-defined]
 
 
 class Calls:
-    """Pickles as the call of ``function(*args)``, which is made when it is loaded."""
+    """An object whose pickle calls ``function(*args)`` when it is loaded."""
 
     def __init__(self, function: Callable[..., Any], *args: Any) -> None:
         self.function, self.args = function, args
@@ -37,7 +37,7 @@ class Calls:
 
 
 class SetsState:
-    """Runs code as its state is given back to it."""
+    """An object that runs code when its state is restored."""
 
     def __init__(self, marker: Path) -> None:
         self.marker = str(marker)
@@ -50,26 +50,26 @@ def _write(marker: Path) -> str:
     return f"open({str(marker)!r}, 'w').close()"
 
 
-def _imported(marker: Path) -> Calls:
+def _import_of_a_module(marker: Path) -> Calls:
     name = f"evil_{marker.parent.name.replace('-', '_').replace('[', '_').replace(']', '_')}"
     (marker.parent / f"{name}.py").write_text(_write(marker))
     sys.path.insert(0, str(marker.parent))
     return Calls(importlib.import_module, name)
 
 
-def _another_file(marker: Path) -> Calls:
+def _load_of_another_file(marker: Path) -> Calls:
     other = marker.parent / "other.pt"
     torch.save(Calls(os.system, f"touch {marker}"), other)
     return Calls(functools.partial(torch.load, weights_only=False), str(other))
 
 
-#: What makes the file ``marker`` when it is loaded.
+#: Objects that create the file ``marker`` when they are loaded.
 PAYLOADS: dict[str, Callable[[Path], Any]] = {
     "os.system": lambda marker: Calls(os.system, f"touch {marker}"),
     "eval": lambda marker: Calls(eval, _write(marker)),
     "exec": lambda marker: Calls(exec, _write(marker)),
     "subprocess": lambda marker: Calls(subprocess.check_call, ["touch", str(marker)]),
-    "import of a module": _imported,
+    "import of a module": _import_of_a_module,
     "numpy's runstring": lambda marker: Calls(RUNSTRING, _write(marker), {}),
     "__setstate__": SetsState,
     "functools.partial": lambda marker: Calls(functools.partial(os.mkdir, str(marker))),
@@ -78,16 +78,16 @@ PAYLOADS: dict[str, Callable[[Path], Any]] = {
         Calls(bytes, list(pickle.dumps(Calls(os.system, f"touch {marker}")))),
     ),
     "a map over a method": lambda marker: Calls(list, Calls(map, os.mkdir, [str(marker)])),
-    "another file": _another_file,
-    "a tensor that says so": lambda marker: Calls(
+    "another file": _load_of_another_file,
+    "arguments of a tensor": lambda marker: Calls(
         torch._utils._rebuild_tensor_v2, Calls(os.system, f"touch {marker}")
     ),
 }
 assert len(PAYLOADS) >= 10
 
 
-def poisoned(run: Run, payload: Any, where: str) -> bytes:
-    """The run's newest checkpoint with ``payload`` in it, sealed as ganctl seals."""
+def with_payload(run: Run, payload: Any, where: str) -> bytes:
+    """Return the newest checkpoint of the run with ``payload`` in it and a valid seal."""
     state = checkpoint.load(run.checkpoints[-1])
     part = state
     for key in where.split("/"):
@@ -106,7 +106,7 @@ def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("where", ["config", "engine/G"])
 @pytest.mark.parametrize("name", PAYLOADS)
-def test_nothing_is_run(
+def test_code_in_a_checkpoint_is_not_run(
     name: str,
     where: str,
     tiny_run: Run,
@@ -115,14 +115,14 @@ def test_nothing_is_run(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    data = poisoned(tiny_run, PAYLOADS[name](marker), where)
+    data = with_payload(tiny_run, PAYLOADS[name](marker), where)
 
-    # The payload works: read without care, it runs.
+    # The payload works: it runs if torch.load is called without weights_only.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", list(sys.path))
         try:
             torch.load(io.BytesIO(data), weights_only=False)
-        except Exception as error:  # after the damage is done
+        except Exception as error:  # the payload has already run
             print(error)
     assert marker.exists()
     marker.rmdir() if marker.is_dir() else marker.unlink()
@@ -143,28 +143,28 @@ def test_nothing_is_run(
     assert sorted(tmp_path.iterdir()) == before
 
 
-def test_in_a_run_folder_it_is_set_aside(
+def test_checkpoint_with_code_in_a_run_folder_is_set_aside(
     tiny_run: Run, marker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """``--resume`` of a folder that somebody put one into."""
-    hurt = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
-    data = poisoned(tiny_run, PAYLOADS["os.system"](marker), "config")
-    for path in hurt.checkpoints:
+    """Resume a run folder whose checkpoints contain code."""
+    damaged = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
+    data = with_payload(tiny_run, PAYLOADS["os.system"](marker), "config")
+    for path in damaged.checkpoints:
         path.write_bytes(data)
-    result = run(capsys, "train", "--resume", hurt.path)
-    assert_error(result, 4, "No checkpoint", hurt.path)
+    result = run(capsys, "train", "--resume", damaged.path)
+    assert_error(result, 4, "No checkpoint", damaged.path)
     assert "more than tensors" in result.stderr
-    assert_error(run(capsys, "sample", "--ckpt", hurt.path), 4, "more than tensors")
+    assert_error(run(capsys, "sample", "--ckpt", damaged.path), 4, "more than tensors")
     assert not marker.exists()
 
 
 @pytest.mark.slow
-def test_as_a_user_meets_it(
+def test_command_does_not_run_code_in_a_checkpoint(
     tiny_run: Run, marker: Path, tmp_path: Path, ganctl: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """The command itself, in a process of its own, where no test has imported anything."""
+    """Run the command in a new process, where no test has imported anything."""
     path = tmp_path / "x.pt"
-    path.write_bytes(poisoned(tiny_run, PAYLOADS["os.system"](marker), "engine/G"))
+    path.write_bytes(with_payload(tiny_run, PAYLOADS["os.system"](marker), "engine/G"))
     for args in (["sample", "--ckpt", path], ["train", "--resume", path]):
         result = ganctl(*args)
         assert result.returncode == 4
@@ -176,9 +176,9 @@ def test_as_a_user_meets_it(
 
 
 @pytest.mark.parametrize("value", [numpy.float64(1.0), Path("x"), print])
-def test_harmless_objects_are_refused_too(value: object, tiny_run: Run, tmp_path: Path) -> None:
+def test_harmless_objects_are_refused(value: object, tiny_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
-    path.write_bytes(poisoned(tiny_run, value, "config"))
+    path.write_bytes(with_payload(tiny_run, value, "config"))
     with pytest.raises(GanctlError) as refused:
         checkpoint.load(path)
     assert refused.value.status == 4

@@ -1,4 +1,4 @@
-"""A checkpoint that is not whole is refused, whatever happened to it; no byte of it is trusted."""
+"""Damaged checkpoints, and files of other kinds, are refused with an error."""
 
 from __future__ import annotations
 
@@ -33,46 +33,46 @@ def assert_refused(path: Path, word: str = "is") -> None:
     assert "weights_only" not in str(refused.value)
 
 
-def test_whole_it_loads(good: bytes, tmp_path: Path) -> None:
+def test_intact_checkpoint_loads(good: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     path.write_bytes(good)
     assert checkpoint.load(path)["step"] > 0
 
 
-def test_cut_short_anywhere(good: bytes, tmp_path: Path) -> None:
-    chance, path = random.Random(0), tmp_path / "x.pt"
-    # Near the end too, where the archive's directory and the seal are.
+def test_truncated_checkpoint_is_refused(good: bytes, tmp_path: Path) -> None:
+    rng, path = random.Random(0), tmp_path / "x.pt"
+    # The archive's directory and the seal are at the end.
     ends = [len(good) - back for back in (1, 2, 63, 64, 65, 77, 78, 79, 80, 100)]
-    offsets = ends + [chance.randrange(1, len(good)) for _ in range(CUTS - len(ends))]
+    offsets = ends + [rng.randrange(1, len(good)) for _ in range(CUTS - len(ends))]
     assert len(offsets) == CUTS
     for offset in offsets:
         path.write_bytes(good[:offset])
         assert_refused(path)
 
 
-def test_one_bit_flipped_anywhere(good: bytes, tmp_path: Path) -> None:
-    chance, path = random.Random(0), tmp_path / "x.pt"
+def test_checkpoint_with_a_flipped_bit_is_refused(good: bytes, tmp_path: Path) -> None:
+    rng, path = random.Random(0), tmp_path / "x.pt"
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         headers = [info.header_offset for info in archive.infolist()]
         directory = archive.start_dir
     seal = len(good) - checkpoint.SEAL_LENGTH
-    spots = [*chance.sample(headers, 5), *(directory + 8 * i for i in range(5)), *range(seal - 5, seal + 5)]
-    spots += [chance.randrange(len(good)) for _ in range(FLIPS - len(spots))]
+    spots = [*rng.sample(headers, 5), *(directory + 8 * i for i in range(5)), *range(seal - 5, seal + 5)]
+    spots += [rng.randrange(len(good)) for _ in range(FLIPS - len(spots))]
     assert len(spots) == FLIPS
     for spot in spots:
-        hurt = bytearray(good)
-        hurt[spot] ^= 1 << chance.randrange(8)
-        path.write_bytes(hurt)
+        damaged = bytearray(good)
+        damaged[spot] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
         assert_refused(path)
 
 
-def test_torch_itself_would_load_a_flipped_bit(good: bytes) -> None:
-    """Why there is a seal: the middle of a weight can change, and torch says nothing."""
+def test_torch_loads_a_checkpoint_with_a_flipped_bit(good: bytes) -> None:
+    """The reason for the seal: torch does not notice that a weight has changed."""
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         largest = max(archive.infolist(), key=lambda info: info.file_size)
-    hurt = bytearray(good)
-    hurt[largest.header_offset + 1000] ^= 1
-    assert torch.load(io.BytesIO(hurt), weights_only=True)["format"] == 1
+    damaged = bytearray(good)
+    damaged[largest.header_offset + 1000] ^= 1
+    assert torch.load(io.BytesIO(damaged), weights_only=True)["format"] == 1
 
 
 def _png() -> bytes:
@@ -88,7 +88,7 @@ def _torch_save(value: object) -> bytes:
 
 
 def _torchscript() -> bytes:
-    """What marks an archive as TorchScript; torch would hand it to torch.jit.load."""
+    """Return an archive that torch takes for TorchScript and passes to torch.jit.load."""
     buffer = io.BytesIO(_torch_save({"format": 1}))
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr("archive/constants.pkl", b"\x80\x02).")
@@ -107,10 +107,10 @@ def _torchscript() -> bytes:
         pytest.param(_torch_save(torch.nn.Linear(2, 2)), "not written by ganctl", id="a whole module"),
         pytest.param(_torchscript(), "not written by ganctl", id="TorchScript"),
         pytest.param(b"PK\x03\x04" + bytes(1000), "is damaged", id="a broken zip"),
-        pytest.param(checkpoint.SEAL + b"0" * 64, "is damaged", id="a seal alone"),
+        pytest.param(checkpoint.SEAL + b"0" * 64, "is damaged", id="only a seal"),
     ],
 )
-def test_what_is_no_checkpoint(
+def test_file_that_is_not_a_checkpoint_is_refused(
     content: bytes, word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "x.pt"
@@ -121,8 +121,8 @@ def test_what_is_no_checkpoint(
     assert [p.name for p in tmp_path.iterdir()] == ["x.pt"]
 
 
-def test_zero_filled(good: bytes, tmp_path: Path) -> None:
-    """As a power cut leaves a file whose size was written and whose data was not."""
+def test_zero_filled_checkpoint_is_refused(good: bytes, tmp_path: Path) -> None:
+    """After a power failure, the size of a file may be written and its data not."""
     path = tmp_path / "x.pt"
     path.write_bytes(bytes(len(good)))
     assert_refused(path, "is not a checkpoint")
@@ -132,7 +132,7 @@ def test_zero_filled(good: bytes, tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*TorchScript")
 @pytest.mark.parametrize("content", [_torch_save([1, 2]), _torchscript(), _torch_save({"format": "1"})])
-def test_a_seal_makes_no_checkpoint_of_something_else(content: bytes, tmp_path: Path) -> None:
+def test_sealed_file_that_is_not_a_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     path.write_bytes(checkpoint.seal(content))
     assert_refused(path, "is not a checkpoint")

@@ -1,4 +1,4 @@
-"""A loss or a weight that is not finite stops the run within a line, and no checkpoint has it."""
+"""A loss or weight that is not finite stops the run within one logging interval, and is in no checkpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG_EVERY = 7
 
 
 class Penalized(Loss):
-    """D(fake) − D(real) and a penalty that becomes ``value`` at D's ``at``-th update."""
+    """D(fake) − D(real) plus a penalty that becomes ``value`` at the ``at``-th update of D."""
 
     def __init__(self, at: int = 16, value: float = float("nan"), reported_only: bool = False) -> None:
         super().__init__()
@@ -32,9 +32,9 @@ class Penalized(Loss):
 
     def discriminator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         self.count = self.count + 1
-        answer = D(real.x, real.y)
-        penalty = torch.where(self.count >= self.at, self.value, answer.square().mean())
-        loss = D(fake.x, fake.y).mean() - answer.mean()
+        logits = D(real.x, real.y)
+        penalty = torch.where(self.count >= self.at, self.value, logits.square().mean())
+        loss = D(fake.x, fake.y).mean() - logits.mean()
         return loss if self.reported_only else loss + penalty, {"penalty": penalty}
 
     def generator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -43,9 +43,9 @@ class Penalized(Loss):
 
 @pytest.fixture
 def penalized(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name under which that loss is registered, as a plugin's."""
+    """Register the loss :class:`Penalized` and return its name."""
     item = component(
-        "loss", "penalized", Penalized, "A test's.", plugin="test", distribution="test", version="1"
+        "loss", "penalized", Penalized, "A loss for tests.", plugin="test", distribution="test", version="1"
     )
     monkeypatch.setitem(discovery.registry()._tables["loss"], "penalized", [item])
     return "penalized"
@@ -70,10 +70,9 @@ def assert_stopped(run_: Run, result: Any, at: int) -> None:
 
 @pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each epoch", "each step"])
 @pytest.mark.parametrize("network", ["G", "D"])
-@pytest.mark.parametrize(
-    "at", [1, 8, 14, 16, 25]
-)  # first of all, a line's first, its last, between, the run's last
-def test_a_weight_becomes_nan(
+# The first step, the first and the last of a log line, a step between, and the last of the run.
+@pytest.mark.parametrize("at", [1, 8, 14, 16, 25])
+def test_nan_in_a_weight_stops_the_run(
     at: int,
     network: str,
     every: tuple[object, ...],
@@ -89,7 +88,7 @@ def test_a_weight_becomes_nan(
 @pytest.mark.parametrize("value", ["nan", "inf"])
 @pytest.mark.parametrize("reported_only", ["false", "true"])
 @pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each epoch", "each step"])
-def test_a_penalty_becomes_nan(
+def test_penalty_that_is_not_finite_stops_the_run(
     every: tuple[object, ...],
     reported_only: str,
     value: str,
@@ -102,10 +101,10 @@ def test_a_penalty_becomes_nan(
     assert_stopped(Run(tmp_path / "run"), result, at=16)
 
 
-def test_what_an_optimizer_remembers_counts_too(
+def test_optimizer_state_that_is_not_finite_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A gradient of 1e30 leaves Adam's second moment infinite, and every weight finite but stuck for good."""
+    """After a gradient of 1e30, Adam's second moment is infinite: one weight never changes again."""
 
     def overflow(engine: Engine) -> None:
         next(iter(engine.g_optimizer.state.values()))["exp_avg_sq"].view(-1)[0] = float("inf")

@@ -1,4 +1,4 @@
-"""A full disk: the file is named, what was saved before is whole, and the run goes on once there is room."""
+"""A full disk: the error names the file, earlier checkpoints are intact, and the run resumes once there is space."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from helpers.train_commands import train_args
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run
 
-OFTEN = ("--checkpoint-every", 2)
+EVERY_TWO_STEPS = ("--checkpoint-every", 2)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MiB."""
+    """The folder of a file system of 1 MiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True
     )
     if mounted.returncode:
-        pytest.skip("needs the right to mount")
+        pytest.skip("needs permission to mount")
     yield disk
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def fill(disk: Path, left: int) -> Path:
-    """A file that leaves ``left`` bytes free."""
+    """Write a file so that ``left`` bytes remain free, and return its path."""
     filler, free = disk / "filler", os.statvfs(disk)
     filler.write_bytes(bytes(free.f_bavail * free.f_frsize - left))
     return filler
 
 
-def test_a_disk_that_fills_while_training(
+def test_resume_after_the_disk_fills_during_training(
     small_disk: Path, fork_server: ForkServer, uninterrupted: Callable[..., Run]
 ) -> None:
     out = small_disk / "run"
     log = small_disk.with_name("log")
-    status = fork_server.run(*train_args("gan"), *OFTEN, "--out", out, log=log, no_curves=[])
+    status = fork_server.run(*train_args("gan"), *EVERY_TWO_STEPS, "--out", out, log=log, no_curves=[])
     output = log.read_text()
     assert status == 6, output
     assert f"error: Cannot write {out}/" in output
@@ -63,13 +63,11 @@ def test_a_disk_that_fills_while_training(
     subprocess.run(["mount", "-o", "remount,size=64m", str(small_disk)], check=True)
     status = fork_server.run("train", "--resume", out, log=log, no_curves=[])
     assert status == 0, log.read_text()
-    assert_same_run(uninterrupted("gan", *OFTEN), Run(out))
+    assert_same_run(uninterrupted("gan", *EVERY_TWO_STEPS), Run(out))
 
 
 @pytest.mark.parametrize("left", [0, 4096, 16384])
-def test_a_disk_that_is_full_at_the_start(
-    left: int, small_disk: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_disk_full_at_the_start(left: int, small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     filler = fill(small_disk, left)
     result = run(capsys, *train_args("gan"), "--out", small_disk / "run")
     assert_error(result, 6, "No space left on device", str(small_disk / "run"))
@@ -78,7 +76,7 @@ def test_a_disk_that_is_full_at_the_start(
     assert again == "--resume" or not (small_disk / "run").exists()
 
 
-def test_a_disk_too_full_for_pictures(
+def test_disk_full_while_samples_are_written(
     small_disk: Path, tiny_run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(small_disk, 8192)
@@ -90,8 +88,8 @@ def test_a_disk_too_full_for_pictures(
     assert not (small_disk / "x.png").exists()
 
 
-def no_room(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
-    """From the ``nth`` file that is made durable on, the disk is full."""
+def make_fsync_fail(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """Make every ``os.fsync`` from the ``nth`` on fail with ENOSPC."""
     fsync, count = os.fsync, 0
 
     def full(descriptor: int) -> None:
@@ -105,19 +103,19 @@ def no_room(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
 
 
 @pytest.mark.parametrize("nth", [1, 3, 6, 10, 16, 22])
-def test_no_room_for_any_of_the_files(
+def test_resume_after_a_file_could_not_be_written(
     nth: int,
     uninterrupted: Callable[..., Run],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out, untouched = (
+    out, expected = (
         tmp_path / "run",
         uninterrupted("gan"),
-    )  # its dataset is decoded by now: no file of that counts
+    )  # also fills the dataset cache, so that none of its files count
     with monkeypatch.context() as patch:
-        no_room(patch, nth)
+        make_fsync_fail(patch, nth)
         result = run(capsys, *train_args("gan"), "--out", out)
     assert_error(result, 6, f"Cannot write {out}/", "No space left on device", "Free some room")
     assert not list(tmp_path.rglob("*.tmp"))
@@ -127,11 +125,11 @@ def test_no_room_for_any_of_the_files(
     for path in Run(out).checkpoints:
         checkpoint.load(path)
     assert run(capsys, "train", "--resume", out).status == 0
-    assert_same_run(untouched, Run(out))
+    assert_same_run(expected, Run(out))
 
 
-def to_dev_full(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> None:
-    """Files of which ``name`` is a part, after so many of them, are opened on the device that is always full."""
+def write_to_dev_full(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> None:
+    """Open /dev/full instead of files whose name contains ``name``, except for the first ``after`` of them."""
     original, count = Path.open, 0
 
     def opened(self: Path, *args: Any, **options: Any) -> Any:
@@ -149,7 +147,7 @@ def to_dev_full(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0) -> N
 @pytest.mark.parametrize(
     ("name", "after"), [("losses.jsonl", 0), ("losses.jsonl", 2), ("timing.jsonl", 0), ("log.txt", 0)]
 )
-def test_no_room_for_a_line(
+def test_resume_after_a_line_could_not_be_written(
     name: str,
     after: int,
     uninterrupted: Callable[..., Run],
@@ -159,7 +157,7 @@ def test_no_room_for_a_line(
 ) -> None:
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        to_dev_full(patch, name, after)
+        write_to_dev_full(patch, name, after)
         result = run(capsys, *train_args("gan"), "--out", out)
     named = "/dev/full" if name == "log.txt" else out / name
     assert_error(result, 6, f"Cannot write {named}: No space left on device", "Free some room")
@@ -168,14 +166,14 @@ def test_no_room_for_a_line(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_no_room_for_tensorboard_stops_nothing(
+def test_full_disk_for_tensorboard_does_not_stop_the_run(
     uninterrupted: Callable[..., Run],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / "run"
-    to_dev_full(monkeypatch, "tfevents")
+    write_to_dev_full(monkeypatch, "tfevents")
     result: Result = run(capsys, *train_args("gan"), "--out", out)
     assert result.status == 0
     assert result.stderr.count("the tracker 'tensorboard' failed") == 1
@@ -183,10 +181,10 @@ def test_no_room_for_tensorboard_stops_nothing(
     assert_same_run(uninterrupted("gan"), Run(out))
 
 
-def test_a_log_that_cannot_be_told_hides_no_error(
+def test_log_that_cannot_be_written_does_not_hide_the_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The checkpoint's error is what the user sees, though the log cannot take it."""
+    """The error of the checkpoint is shown, although it cannot be written to the log."""
     out = tmp_path / "run"
     original = Path.open
 
@@ -194,21 +192,23 @@ def test_a_log_that_cannot_be_told_hides_no_error(
         file = original(self, *args, **options)
         if self.name == "log.txt":
             write = file.write
-            lines = iter(range(2))  # the head and the description
-            file = _Written(file, lambda data: write(data) if next(lines, None) is not None else _full())
+            lines = iter(range(2))  # the header and the description
+            file = _FileWithWrite(
+                file, lambda data: write(data) if next(lines, None) is not None else _full()
+            )
         return file
 
     monkeypatch.setattr(Path, "open", opened)
-    no_room(monkeypatch, 6)
+    make_fsync_fail(monkeypatch, 6)
     result = run(capsys, *train_args("gan"), "--out", out)
     assert_error(result, 6, f"Cannot write {out}/", "No space left on device")
 
 
-class _Written:
+class _FileWithWrite:
     def __init__(self, file: Any, write: Callable[[bytes], Any]) -> None:
         self._file, self.write, self.name = file, write, file.name
 
-    def __enter__(self) -> _Written:
+    def __enter__(self) -> _FileWithWrite:
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -1,4 +1,4 @@
-"""Checkpoints of plain values that somebody made up: refused in words, before anything is built or written."""
+"""Checkpoints with invalid values: refused with an error, before anything is built or written."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ganctl.runs.folder import Run
 
 PARTS = list(checkpoint_schema._PARTS)
 
-#: "config/seed" → the value that it is given; or a function of the whole state.
-MADE_UP: list[tuple[str, Any]] = [
+#: Path in the checkpoint, as "config/seed", and an invalid value for it.
+INVALID: list[tuple[str, Any]] = [
     *((name, None) for name in PARTS),
     ("step", "x"), ("step", -1), ("step", True), ("step", 1.5),
     ("seconds", float("nan")),
@@ -41,8 +41,8 @@ MADE_UP: list[tuple[str, Any]] = [
     ("rng/cpu", torch.zeros(5, dtype=torch.uint8)), ("rng/cpu", torch.zeros(5056, dtype=torch.uint8)),
 ]  # fmt: skip
 
-#: Well-typed, and only a lie where the generator is built from them.
-LIES: list[tuple[str, Any]] = [
+#: Values of the right type from which no generator can be built.
+INVALID_GENERATOR: list[tuple[str, Any]] = [
     ("image", [1, 29, 28]), ("image", [3, 28, 28]), ("image", [1, 10**6, 10**6]), ("image", [2**40, 2**40, 2**40]),
     ("config/generator/hidden", [10**9]), ("config/generator/hidden", "many"), ("config/generator/width", 3),
     ("config/generator", {"name": "../../etc/passwd"}), ("config/generator", {"name": "dcgan"}),
@@ -52,8 +52,8 @@ LIES: list[tuple[str, Any]] = [
     ("engine/G_ema", {"x": torch.zeros(3)}),
 ]  # fmt: skip
 
-#: What only a training looks at.
-LIES_TO_GO_ON: list[tuple[str, Any]] = [
+#: Values that only training reads.
+INVALID_TRAINING: list[tuple[str, Any]] = [
     ("config/loss", {"name": "no-such-loss"}), ("config/batch_size", -5),
     ("config/g_optimizer", {"name": "adam", "lr": "fast"}), ("config/g_optimizer", {"name": "adam", "lr": -1.0}),
     ("config/d_optimizer", {"name": "adam", "speed": 3}), ("config/epochs", -3), ("config/ema", -1.0),
@@ -64,20 +64,20 @@ LIES_TO_GO_ON: list[tuple[str, Any]] = [
 ]  # fmt: skip
 
 
-def lie(run_: Run, path: Path, where: str, value: Any) -> None:
-    """The run's newest checkpoint, sealed as ganctl seals, with ``value`` at ``where``."""
-    made_up = copy.deepcopy(checkpoint.load(run_.checkpoints[-1]))
-    *way, last = where.split("/")
-    part: Any = made_up
-    for key in way:
+def write_changed(run_: Run, path: Path, where: str, value: Any) -> None:
+    """Write the newest checkpoint of the run to ``path``, with a valid seal and with ``value`` at ``where``."""
+    state = copy.deepcopy(checkpoint.load(run_.checkpoints[-1]))
+    *parents, last = where.split("/")
+    part: Any = state
+    for key in parents:
         part = part[key]
     part[last] = value
-    write(made_up, path)
+    write(state, path)
 
 
-def write(made_up: dict[str, Any], path: Path) -> None:
+def write(state: dict[str, Any], path: Path) -> None:
     buffer = io.BytesIO()
-    torch.save(made_up, buffer)
+    torch.save(state, buffer)
     path.write_bytes(checkpoint.seal(buffer.getvalue()))
 
 
@@ -85,9 +85,9 @@ def assert_refused(
     path: Path, capsys: pytest.CaptureFixture[str], commands: list[tuple[object, ...]]
 ) -> None:
     for args in commands:
-        began = time.process_time()
+        started = time.process_time()
         assert_error(run(capsys, *args), 4, "checkpoint")
-        assert time.process_time() - began < 5
+        assert time.process_time() - started < 5
         assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
@@ -101,55 +101,57 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "x.pt"
 
 
-@pytest.mark.parametrize(("where", "value"), named(MADE_UP))
-def test_made_up(
+@pytest.mark.parametrize(("where", "value"), named(INVALID))
+def test_invalid_value_is_refused(
     where: str, value: Any, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lie(tiny_run, path, where, value)
+    write_changed(tiny_run, path, where, value)
     assert_refused(path, capsys, [("sample", "--ckpt", path), ("train", "--resume", path)])
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_a_part_is_missing(name: str, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made_up = checkpoint.load(tiny_run.checkpoints[-1])
-    del made_up[name]
-    write(made_up, path)
+def test_missing_part_is_refused(
+    name: str, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    state = checkpoint.load(tiny_run.checkpoints[-1])
+    del state[name]
+    write(state, path)
     assert_refused(path, capsys, [("sample", "--ckpt", path), ("train", "--resume", path)])
     assert f"'{name}'" in run(capsys, "sample", "--ckpt", path).stderr
 
 
-@pytest.mark.parametrize(("where", "value"), named(LIES))
-def test_a_generator_that_cannot_be(
+@pytest.mark.parametrize(("where", "value"), named(INVALID_GENERATOR))
+def test_generator_that_cannot_be_built_is_refused(
     where: str, value: Any, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lie(tiny_run, path, where, value)
+    write_changed(tiny_run, path, where, value)
     assert_refused(path, capsys, [("sample", "--ckpt", path)])
 
 
-@pytest.mark.parametrize(("where", "value"), named(LIES_TO_GO_ON))
-def test_a_training_that_cannot_be(
+@pytest.mark.parametrize(("where", "value"), named(INVALID_TRAINING))
+def test_training_state_that_cannot_be_resumed_is_refused(
     where: str, value: Any, tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lie(tiny_run, path, where, value)
+    write_changed(tiny_run, path, where, value)
     assert_refused(path, capsys, [("train", "--resume", path, "--epochs", 3)])
 
 
-def test_names_with_separators_stay_in_their_folder(
+def test_names_with_separators_cannot_leave_the_runs_folder(
     tiny_run: Run, path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lie(tiny_run, path, "config/model", "../../evil")
+    write_changed(tiny_run, path, "config/model", "../../evil")
     assert_error(run(capsys, "train", "--resume", path), 4, "its 'model' has two names")
     assert Run.create_numbered(path.parent / "runs", "../../evil/x").path.parent == path.parent / "runs"
 
 
-def test_what_ganctl_wrote_itself_is_right(tiny_run: Run) -> None:
-    """The rules that refuse all of these do not refuse a checkpoint."""
+def test_checkpoints_of_a_run_are_valid(tiny_run: Run) -> None:
+    """The checks that refuse invalid checkpoints accept those that training saved."""
     for file in tiny_run.checkpoints:
         checkpoint_schema.check(checkpoint.load(file), file)
 
 
-def test_a_setting_of_a_later_ganctl_is_left_out(
+def test_setting_of_a_later_ganctl_is_ignored(
     tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lie(tiny_run, path, "config/color", "blue")
+    write_changed(tiny_run, path, "config/color", "blue")
     assert run(capsys, "sample", "--ckpt", path, "--n", 4).status == 0
