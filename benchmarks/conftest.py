@@ -1,4 +1,4 @@
-"""Options of the benchmarks."""
+"""Command line options of the benchmarks."""
 
 from __future__ import annotations
 
@@ -9,4 +9,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ganctl benchmarks")
     group.addoption("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     group.addoption("--batch-size", type=int, default=64)
-    group.addoption("--threads", type=int, default=0, help="of the CPU; default: as torch chooses")
+    group.addoption("--threads", type=int, default=0, help="number of CPU threads (default: chosen by torch)")

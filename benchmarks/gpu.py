@@ -1,11 +1,11 @@
-"""Everything that needs a GPU, in one command and under nine minutes: ``python benchmarks/gpu.py``.
+"""Run all checks and benchmarks that need a GPU, in less than nine minutes: ``python benchmarks/gpu.py``.
 
-It runs the CUDA tests, times the step (the textbook's, ganctl's from Python, ganctl's as a CUDA graph), checks that
-the last two compute the same bits, trains to a picture from the command line, prints one table and writes one JSON
-file. ganctl need not be installed: a checkout and torch's packages are enough. Of ganctl's other dependencies, those
-that are missing are looked for in ``.packages`` beside the checkout and else installed there by pip.
+The script times the training step (textbook, eager and as a CUDA graph), checks that eager steps and graphs give
+bit-identical results, trains a model from the command line and runs the CUDA tests. It prints one table and writes one
+JSON file. ganctl need not be installed: a checkout and the packages of torch are sufficient. Other missing dependencies
+are read from ``.packages`` in the checkout, or installed there with pip.
 
-``--device cpu`` does the same in small, to try this script out.
+``--device cpu`` runs a short version, to test the script itself.
 """
 
 from __future__ import annotations
@@ -24,15 +24,21 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / ".packages"
-#: What is imported → what pip calls it. All small; rich, TensorBoard and matplotlib are done without.
-NEEDED = {name: name for name in ("click", "pluggy", "packaging", "filelock", "numpy", "pytest")} | {
+#: Module → name of the package. Only small packages; rich, TensorBoard and matplotlib are not needed.
+REQUIRED = {name: name for name in ("click", "pluggy", "packaging", "filelock", "numpy", "pytest")} | {
     "PIL": "pillow"
 }
 if sys.version_info < (3, 11):
-    NEEDED["tomli"] = "tomli"
+    REQUIRED["tomli"] = "tomli"
 SECONDS = 9 * 60 - 20
-#: Model, settings: what is timed, most important first.
-STEPS: list[tuple[str, dict[str, Any]]] = [
+#: The files with tests that are marked cuda.
+CUDA_TESTS = (
+    "tests/training/graph/test_cuda.py",
+    "tests/plugins/test_ganctl_augment.py",
+    "tests/diagnostics/test_doctor.py",
+)
+#: Model and settings of each timing, in order of importance.
+TIMED: list[tuple[str, dict[str, Any]]] = [
     ("dcgan-upsample", {"batch_size": 64}),
     ("gan", {"batch_size": 64}),
     ("wgan-gp", {"batch_size": 64}),
@@ -42,76 +48,77 @@ STEPS: list[tuple[str, dict[str, Any]]] = [
     ("dcgan", {"batch_size": 128}),
     ("r3gan", {"batch_size": 64, "image_size": 32}),
 ]
-EXACT = ("gan", "dcgan", "dcgan-upsample", "wgan-gp", "sngan", "r3gan")
+#: Models whose graphs are compared with eager steps.
+COMPARED = ("gan", "dcgan", "dcgan-upsample", "wgan-gp", "sngan", "r3gan")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to try this script out")
+    parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to test this script")
     parser.add_argument("--json", type=Path, default=Path("gpu.json"), metavar="FILE")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="start no measurement after this time")
     parser.add_argument(
-        "--seconds", type=float, default=SECONDS, help="stop to begin new rows after that many"
+        "--only", nargs="*", choices=list(SECTIONS), default=list(SECTIONS), help="run only these sections"
     )
-    parser.add_argument(
-        "--only", nargs="*", choices=list(SECTIONS), default=list(SECTIONS), help="these parts"
-    )
-    given = parser.parse_args()
-    began = time.monotonic()
+    args = parser.parse_args()
+    start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="ganctl-gpu-") as folder:
-        made_importable(Path(folder))
+        make_importable(Path(folder))
         import torch
 
-        if given.device.startswith("cuda") and not torch.cuda.is_available():
-            print("This torch sees no CUDA device. To try the script out: --device cpu", file=sys.stderr)
+        if args.device.startswith("cuda") and not torch.cuda.is_available():
+            print("torch finds no CUDA device. To test this script, add: --device cpu", file=sys.stderr)
             return 1
-        import machine
+        import machine_info
 
-        result: dict[str, Any] = {"machine": machine.describe(given.device, 0)}
-        print(machine.line(result["machine"]), flush=True)
-        work = Work(given.device, Path(folder), began + given.seconds)
-        for name in given.only:
+        result: dict[str, Any] = {"machine": machine_info.describe(args.device, 0)}
+        print(machine_info.format_line(result["machine"]), flush=True)
+        context = Context(args.device, Path(folder), start + args.seconds)
+        for name in args.only:
             started = time.monotonic()
             rows = result[name] = []
             print(f"\n{name}", flush=True)
-            for row in _guarded(SECTIONS[name](work)):
+            for row in _catch_errors(SECTIONS[name](context)):
                 rows.append(row)
-                print("  " + "  ".join(f"{key} {_shown(value)}" for key, value in row.items()), flush=True)
+                print("  " + "  ".join(f"{key} {_format(value)}" for key, value in row.items()), flush=True)
             print(f"  ({time.monotonic() - started:.0f} s)", flush=True)
-    result["seconds"] = round(time.monotonic() - began, 1)
+    result["seconds"] = round(time.monotonic() - start, 1)
     print(f"\n{summary(result)}")
-    given.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(f"\n{given.json}, after {result['seconds']:.0f} s")
+    args.json.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{args.json}, after {result['seconds']:.0f} s")
     return 1 if failures(result) else 0
 
 
-class Work:
-    """What the parts have in common."""
+class Context:
+    """The device, a temporary folder and the deadline of all sections."""
 
     def __init__(self, device: str, folder: Path, deadline: float) -> None:
         self.device, self.folder, self.deadline = device, folder, deadline
         self.small = device == "cpu"
 
     def has_time(self, seconds: float) -> bool:
+        """Return whether ``seconds`` remain before the deadline."""
         return time.monotonic() + seconds < self.deadline
 
 
-def made_importable(folder: Path) -> None:
-    """Put ganctl, its plugins and what they need on the path, of this process and of those that it starts."""
+def make_importable(folder: Path) -> None:
+    """Make ganctl, its plugins and their dependencies importable in this process and its child processes."""
     paths = [str(ROOT), str(ROOT / "plugins"), str(ROOT / "benchmarks"), str(ROOT / "tests")]
     sys.path[:0] = paths
     if PACKAGES.is_dir():
         paths.append(str(PACKAGES))
         sys.path.append(str(PACKAGES))
-    missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
+    missing = [package for module, package in REQUIRED.items() if importlib.util.find_spec(module) is None]
     if missing:
         install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(PACKAGES), *missing]
         print("Installing " + ", ".join(missing), flush=True)
         if subprocess.run(install, timeout=120).returncode:
-            words = " ".join(missing)
+            names = " ".join(missing)
             raise SystemExit(
-                f"Where there is a network: pip install --target {PACKAGES} {words}; then bring it along."
+                f"Installation failed. On a machine with a network, run: pip install --target {PACKAGES.name} {names}\n"
+                f"Then copy {PACKAGES.name} to {ROOT}."
             )
         if str(PACKAGES) not in sys.path:
             paths.append(str(PACKAGES))
@@ -120,27 +127,27 @@ def made_importable(folder: Path) -> None:
         from ganctl.system import toml
 
         project = toml.read(ROOT / "pyproject.toml")["project"]
-        about = folder / "site" / f"ganctl-{project['version']}.dist-info"
-        about.mkdir(parents=True)
-        about.joinpath("METADATA").write_text(
+        dist_info = folder / "site" / f"ganctl-{project['version']}.dist-info"
+        dist_info.mkdir(parents=True)
+        dist_info.joinpath("METADATA").write_text(
             f"Metadata-Version: 2.1\nName: ganctl\nVersion: {project['version']}\n"
         )
         points = "\n".join(f"{name} = {value}" for name, value in project["entry-points"]["ganctl"].items())
-        about.joinpath("entry_points.txt").write_text(f"[ganctl]\n{points}\n")
-        paths.append(str(about.parent))
-        sys.path.append(str(about.parent))
+        dist_info.joinpath("entry_points.txt").write_text(f"[ganctl]\n{points}\n")
+        paths.append(str(dist_info.parent))
+        sys.path.append(str(dist_info.parent))
     os.environ["PYTHONPATH"] = os.pathsep.join([*paths, os.environ.get("PYTHONPATH", "")])
 
 
 def _registered() -> bool:
+    """Return whether the plugins of ganctl are installed."""
     from importlib.metadata import entry_points
 
     return bool(entry_points(group="ganctl"))
 
 
-def cuda_tests(work: Work) -> Iterator[dict[str, Any]]:
-    """The tests that are marked cuda."""
-    # Without what an installed ganctl brings to pytest: here it may be a checkout only.
+def cuda_tests(context: Context) -> Iterator[dict[str, Any]]:
+    """Run the tests that are marked cuda."""
     command = [
         sys.executable,
         "-m",
@@ -151,7 +158,7 @@ def cuda_tests(work: Work) -> Iterator[dict[str, Any]]:
         "--tb=short",
         "-p",
         "no:cacheprovider",
-        "tests/test_cuda.py",
+        *CUDA_TESTS,
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     lines = done.stdout.strip().splitlines()
@@ -165,56 +172,56 @@ def cuda_tests(work: Work) -> Iterator[dict[str, Any]]:
     }
 
 
-def exactness(work: Work) -> Iterator[dict[str, Any]]:
-    """Whether a graph's steps are those of Python, bit for bit, with kernels that repeat themselves."""
+def exactness(context: Context) -> Iterator[dict[str, Any]]:
+    """Check that graphs and eager steps give bit-identical results with deterministic kernels."""
     import torch
-    from subjects import Setting
+    from measured_loops import Setting
 
-    for model in EXACT[:1] if work.small else EXACT:
-        if not work.has_time(20):
-            yield {"model": model, "left out": "no time"}
+    for model in COMPARED[:1] if context.small else COMPARED:
+        if not context.has_time(20):
+            yield {"model": model, "skipped": "no time"}
             continue
         states = []
         for graph in (False, True):
             torch.manual_seed(0)
-            loop = make(Setting(model, 16, device=work.device), {"deterministic": True}, graph=graph)
+            loop = make(Setting(model, 16, device=context.device), {"deterministic": True}, graph=graph)
             torch.manual_seed(1)
-            for _ in range(6 if work.small else 60):
+            for _ in range(6 if context.small else 60):
                 loop.step()
             loop.wait()
             captured = loop.steps.graph is not None
             states.append([tensor.clone() for tensor in _tensors(loop.engine.state_dict())])
             loop.close()
-        same = len(states[0]) == len(states[1]) and all(map(torch.equal, *states))
-        yield {"model": model, "captured": captured, "same bits": same}
+        identical = len(states[0]) == len(states[1]) and all(map(torch.equal, *states))
+        yield {"model": model, "captured": captured, "bit-identical": identical}
 
 
-def steps(work: Work) -> Iterator[dict[str, Any]]:
-    """Steps a second of the textbook's loop, of ganctl's from Python and of its graph; the device's share; memory."""
+def steps(context: Context) -> Iterator[dict[str, Any]]:
+    """Measure the steps per second of the textbook loop, eager steps and graphs, the GPU utilization and the memory."""
     import torch
-    from subjects import MODELS, Setting, make_textbook
+    from measured_loops import MODELS, Setting, make_textbook
 
     from ganctl.diagnostics.bench import busy_share
 
-    cases = [(*case, precision) for precision in ("fp32", "bf16") for case in STEPS]
-    if work.small:
+    cases = [(*case, precision) for precision in ("fp32", "bf16") for case in TIMED]
+    if context.small:
         cases = [("gan-basic", {"batch_size": 16}, "fp32")]
     for model, settings, precision in cases:
-        if not work.has_time(25):
-            yield {"model": model, "precision": precision, "left out": "no time"}
+        if not context.has_time(25):
+            yield {"model": model, "precision": precision, "skipped": "no time"}
             continue
-        setting = Setting(model, settings["batch_size"], settings.get("image_size"), work.device)
+        setting = Setting(model, settings["batch_size"], settings.get("image_size"), context.device)
         row: dict[str, Any] = {"model": model, **settings, "precision": precision}
         if model in MODELS and precision == "fp32":
             textbook = make_textbook(setting)
-            row["textbook"] = per_second(textbook.step, textbook.device, 0.2 if work.small else 3)
+            row["textbook"] = steps_per_second(textbook.step, textbook.device, 0.2 if context.small else 3)
             del textbook
         for name, graph in (("eager", False), ("graph", True)):
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
                 torch.cuda.reset_peak_memory_stats()
             loop = make(setting, {"precision": precision}, graph=graph)
-            row[name] = per_second(loop.step, loop.device, 0.2 if work.small else 3)
+            row[name] = steps_per_second(loop.step, loop.device, 0.2 if context.small else 3)
             if loop.device.type == "cuda":
                 row[f"{name} MiB"] = round(torch.cuda.max_memory_reserved() / 2**20)
                 if graph:
@@ -225,16 +232,16 @@ def steps(work: Work) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def training(work: Work) -> Iterator[dict[str, Any]]:
-    """From the command line to the last picture, start-up included."""
-    import subjects
+def training(context: Context) -> Iterator[dict[str, Any]]:
+    """Train from the command line up to the last sample grid, including startup."""
+    import measured_loops
 
-    data = subjects.data()
-    words = ["--model", "dcgan", "--data", data["data"]["name"], "--epochs", "20"]
+    data = measured_loops.data()
+    arguments = ["--model", "dcgan", "--data", data["data"]["name"], "--epochs", "20"]
     if "data_root" in data:
-        words += ["--data-root", data["data_root"]]
-    if work.small:
-        words = [
+        arguments += ["--data-root", data["data_root"]]
+    if context.small:
+        arguments = [
             "--model",
             "dcgan",
             "--data",
@@ -246,39 +253,37 @@ def training(work: Work) -> Iterator[dict[str, Any]]:
             "--steps",
             "2",
         ]
-        words += ["-o", "generator.width=4", "-o", "discriminator.width=4"]
-    run = work.folder / "run"
-    began = time.monotonic()
+        arguments += ["-o", "generator.width=4", "-o", "discriminator.width=4"]
+    run = context.folder / "run"
+    start = time.monotonic()
     command = [
-        sys.executable,
-        "-m",
-        "ganctl",
+        *_ganctl(),
         "train",
-        *words,
+        *arguments,
         "--device",
-        work.device,
+        context.device,
         "--out",
         str(run),
         "--quiet",
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    seconds = time.monotonic() - began
-    pictures = sorted((run / "samples").glob("*.png")) if done.returncode == 0 else []
-    kept = None
-    if pictures:
-        kept = Path.cwd() / "gpu-samples.png"
-        kept.write_bytes(pictures[-1].read_bytes())
+    seconds = time.monotonic() - start
+    grids = sorted((run / "samples").glob("*.png")) if done.returncode == 0 else []
+    copy = None
+    if grids:
+        copy = Path.cwd() / "gpu-samples.png"
+        copy.write_bytes(grids[-1].read_bytes())
     log = (run / "log.txt").read_text(encoding="utf-8") if (run / "log.txt").exists() else done.stderr
     yield {
-        "command": "ganctl train " + " ".join(words),
+        "command": "ganctl train " + " ".join(arguments),
         "seconds": round(seconds, 1),
-        "passed": bool(pictures),
-        "picture": kept and kept.name,
+        "passed": bool(grids),
+        "samples": copy and copy.name,
         "log": [line for line in log.splitlines() if "graph" in line or "kept in" in line or "rror" in line],
     }
 
 
-SECTIONS: dict[str, Callable[[Work], Iterator[dict[str, Any]]]] = {
+SECTIONS: dict[str, Callable[[Context], Iterator[dict[str, Any]]]] = {
     "steps": steps,
     "exactness": exactness,
     "training": training,
@@ -287,54 +292,54 @@ SECTIONS: dict[str, Callable[[Work], Iterator[dict[str, Any]]]] = {
 
 
 def _ganctl() -> list[str]:
-    """The command line, which draws no curves where there is no matplotlib."""
+    """Return the command that starts ganctl. Without matplotlib, curves are not drawn."""
     if importlib.util.find_spec("matplotlib") is not None:
         return [sys.executable, "-m", "ganctl"]
-    without = (
+    code = (
         "import ganctl.rendering.curves, ganctl.cli; "
         "ganctl.rendering.curves.draw = lambda *_: None; ganctl.cli.main()"
     )
-    return [sys.executable, "-c", without]
+    return [sys.executable, "-c", code]
 
 
 def make(setting: Any, changes: dict[str, Any], *, graph: bool) -> Any:
-    from subjects import Ganctl
+    from measured_loops import Ganctl
 
     return Ganctl(setting, changes, graph=graph)
 
 
-def per_second(step: Callable[[], Any], device: Any, seconds: float) -> float:
-    """Steps a second, the median of three turns after a warm-up."""
+def steps_per_second(step: Callable[[], Any], device: Any, seconds: float) -> float:
+    """Return the median steps per second of three measurements after a warm-up."""
     from ganctl.diagnostics.bench import synchronize
 
-    for _ in range(8):  # a graph is captured in these
+    for _ in range(8):  # includes the capture of the graph
         step()
     synchronize(device)
-    began = time.perf_counter()
+    start = time.perf_counter()
     step()
     synchronize(device)
-    count = max(1, round(seconds / 3 / (time.perf_counter() - began)))
+    count = max(1, round(seconds / 3 / (time.perf_counter() - start)))
     rates = []
     for _ in range(3):
-        began = time.perf_counter()
+        start = time.perf_counter()
         for _ in range(count):
             step()
         synchronize(device)
-        rates.append(count / (time.perf_counter() - began))
+        rates.append(count / (time.perf_counter() - start))
     return sorted(rates)[1]
 
 
 def summary(result: dict[str, Any]) -> str:
-    """The table: a row a model, then what passed and what did not."""
+    """Return a table with one row per measurement, and the failed checks."""
     head = ("model", "px", "batch", "", "textbook", "eager", "graph", "×textbook", "×eager", "busy", "memory")
     lines = [head]
     for row in result.get("steps", []):
         if "graph" not in row:
             continue
-        over = row["graph"] / row["textbook"] if "textbook" in row else None
+        speedup = row["graph"] / row["textbook"] if "textbook" in row else None
         memory = row["graph MiB"] / row["eager MiB"] if row.get("eager MiB") else None
-        cells = [row.get("textbook"), row["eager"], row["graph"], over, row["graph"] / row["eager"]]
-        shown = [f"{cell:,.1f}" if cell is not None else "" for cell in cells]
+        cells = [row.get("textbook"), row["eager"], row["graph"], speedup, row["graph"] / row["eager"]]
+        formatted = [f"{cell:,.1f}" if cell is not None else "" for cell in cells]
         busy = f"{row['busy']:.0%}" if "busy" in row else ""
         size = str(row.get("image_size", ""))
         lines.append(
@@ -343,7 +348,7 @@ def summary(result: dict[str, Any]) -> str:
                 size,
                 str(row["batch_size"]),
                 row["precision"],
-                *shown,
+                *formatted,
                 busy,
                 f"{memory:.2f}" if memory else "",
             )
@@ -353,26 +358,27 @@ def summary(result: dict[str, Any]) -> str:
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
-    wrong = failures(result)
-    return "\n".join([*table, "", "All checks passed." if not wrong else "FAILED:", *wrong])
+    failed = failures(result)
+    return "\n".join([*table, "", "All checks passed." if not failed else "FAILED:", *failed])
 
 
 def failures(result: dict[str, Any]) -> list[str]:
-    wrong = []
+    """Return one line per failed check."""
+    failed = []
     for name, rows in result.items():
         for row in rows if isinstance(rows, list) else []:
             if (
                 "error" in row
                 or row.get("passed") is False
-                or row.get("same bits") is False
+                or row.get("bit-identical") is False
                 or row.get("captured") is False
             ):
-                wrong.append(f"{name}: {json.dumps(row, default=str)}")
-    return wrong
+                failed.append(f"{name}: {json.dumps(row, default=str)}")
+    return failed
 
 
-def _guarded(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """One part that fails must not keep the others from being done."""
+def _catch_errors(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a section. If it raises, yield the error, so that the other sections still run."""
     try:
         yield from rows
     except Exception as error:
@@ -383,6 +389,7 @@ def _guarded(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def _tensors(tree: Any) -> Iterator[Any]:
+    """Yield all tensors in nested dicts, lists and tuples."""
     import torch
 
     if isinstance(tree, torch.Tensor):
@@ -395,7 +402,7 @@ def _tensors(tree: Any) -> Iterator[Any]:
             yield from _tensors(value)
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     return f"{value:,.2f}" if isinstance(value, float) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Every model's D update, G update and step, from Python, as a graph and as the textbook has it; data; start-up."""
+"""Time the D update, the G update and the step of every model (textbook, eager, graph), the batches and the startup."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+from measured_loops import Ganctl, Setting, data, make_textbook, synchronize
 from pytest_benchmark.fixture import BenchmarkFixture
-from subjects import Ganctl, Setting, data, make_textbook, synchronize
 from textbook import Textbook
 
 from ganctl.data.batches import Batches
@@ -34,20 +34,20 @@ def setting(request: pytest.FixtureRequest) -> Setting:
 
 
 @pytest.fixture(params=["textbook", "eager", "graph"])
-def how(request: pytest.FixtureRequest, setting: Setting, precision: str) -> str:
+def variant(request: pytest.FixtureRequest, setting: Setting, precision: str) -> str:
     if request.param == "graph" and graph_factory(choose_device(setting.device)) is None:
-        pytest.skip("this device has no graphs")
+        pytest.skip("graphs are not supported on this device")
     if request.param == "textbook" and precision != "fp32":
-        pytest.skip("the textbook has float32 only")
+        pytest.skip("the textbook loop supports only fp32")
     return str(request.param)
 
 
 @pytest.fixture
-def loop(setting: Setting, how: str, precision: str) -> Iterator[Ganctl | Textbook]:
-    if how == "textbook":
+def loop(setting: Setting, variant: str, precision: str) -> Iterator[Ganctl | Textbook]:
+    if variant == "textbook":
         yield make_textbook(setting)
         return
-    loop = Ganctl(setting, {"precision": precision}, graph=how == "graph")
+    loop = Ganctl(setting, {"precision": precision}, graph=variant == "graph")
     yield loop
     loop.close()
 
@@ -56,57 +56,57 @@ def loop(setting: Setting, how: str, precision: str) -> Iterator[Ganctl | Textbo
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("model", discovery.registry().names("model"))
 def test_update(
-    benchmark: BenchmarkFixture, loop: Ganctl | Textbook, model: str, precision: str, how: str, part: str
+    benchmark: BenchmarkFixture, loop: Ganctl | Textbook, model: str, precision: str, variant: str, part: str
 ) -> None:
     benchmark.group = f"{model}: {part}"
     if isinstance(loop, Ganctl):
-        take = loop.part(part, graph=how == "graph")
+        run_part = loop.part(part, graph=variant == "graph")
     else:
-        loop.update_discriminator()  # G's turn goes on from its real batch
+        loop.update_discriminator()  # the G update uses its real batch
         parts = {"D update": loop.update_discriminator, "G update": loop.update_generator, "step": loop.step}
-        take = parts[part]
-    for _ in range(8):  # a graph is captured in these
-        take()
+        run_part = parts[part]
+    for _ in range(8):  # includes the capture of the graph
+        run_part()
     if loop.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
 
     def run() -> None:
-        take()
+        run_part()
         synchronize(loop.device)
 
     benchmark.pedantic(run, rounds=ROUNDS, warmup_rounds=1)
     if isinstance(loop, Ganctl) and part == "step":
-        assert (loop.steps.graph is not None) == (how == "graph")
+        assert (loop.steps.graph is not None) == (variant == "graph")
         benchmark.extra_info["images_per_second"] = loop.per_step / benchmark.stats.stats.median
     if loop.device.type == "cuda":
         benchmark.extra_info["memory_mib"] = torch.cuda.max_memory_reserved() / 2**20
 
 
 @pytest.mark.parametrize("where", ["device", "host", "disk"])
-def test_batches_alone(benchmark: BenchmarkFixture, setting: Setting, where: Any) -> None:
-    benchmark.group = "a batch"
+def test_batches(benchmark: BenchmarkFixture, setting: Setting, where: Any) -> None:
+    benchmark.group = "batch"
     device, config = choose_device(setting.device), setting.config()
     images = setup.load_data(discovery.registry(), config, NullReporter()).images
     batches = Batches(images, setting.batch_size, seed=0, device=device, placement=Placement(where, ""))
-    taken = 0
+    count = 0
 
     def run() -> None:
-        nonlocal taken
-        batches.prepare(taken * setting.batch_size, setting.batch_size)
+        nonlocal count
+        batches.prepare(count * setting.batch_size, setting.batch_size)
         batches.draw()
         synchronize(device)
-        taken += 1
+        count += 1
 
     benchmark.pedantic(run, rounds=200, warmup_rounds=20)
-    benchmark.extra_info["waited"] = batches.prefetcher.seconds_waited if batches.prefetcher else 0.0
+    benchmark.extra_info["seconds_waited"] = batches.prefetcher.seconds_waited if batches.prefetcher else 0.0
     batches.close()
 
 
-@pytest.mark.parametrize("words", ["--help", "models", "first step"])
-def test_start_up(benchmark: BenchmarkFixture, setting: Setting, words: str, tmp_path: Path) -> None:
-    benchmark.group = "start-up"
-    arguments, count = [words], 0
-    if words == "first step":
+@pytest.mark.parametrize("command", ["--help", "list", "first step"])
+def test_startup(benchmark: BenchmarkFixture, setting: Setting, command: str, tmp_path: Path) -> None:
+    benchmark.group = "startup"
+    arguments, count = [command], 0
+    if command == "first step":
         settings = data()
         arguments = [
             "train",
@@ -124,7 +124,7 @@ def test_start_up(benchmark: BenchmarkFixture, setting: Setting, words: str, tmp
     def run() -> None:
         nonlocal count
         count += 1
-        place = ["--out", str(tmp_path / str(count))] if words == "first step" else []
-        subprocess.run([sys.executable, "-m", "ganctl", *arguments, *place], check=True, capture_output=True)
+        out = ["--out", str(tmp_path / str(count))] if command == "first step" else []
+        subprocess.run([sys.executable, "-m", "ganctl", *arguments, *out], check=True, capture_output=True)
 
     benchmark.pedantic(run, rounds=3, warmup_rounds=1)

@@ -1,4 +1,4 @@
-"""D's update, G's update and the whole step of each model, ganctl's beside the textbook's."""
+"""Time the D update, the G update and the step of ganctl and of the textbook loop."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from measured_loops import MODELS, Ganctl, Setting, make_textbook, synchronize
 from pytest_benchmark.fixture import BenchmarkFixture
-from subjects import MODELS, Ganctl, Setting, make_textbook, synchronize
 from textbook import Textbook
 
 ROUNDS = 20
@@ -34,7 +34,7 @@ def test_update(benchmark: BenchmarkFixture, loop: Textbook | Ganctl, model: str
         measured = loop.update_discriminator
     else:
         measured = loop.update_generator
-        if isinstance(loop, Ganctl):  # its turn goes on from D's
+        if isinstance(loop, Ganctl):  # the G update needs the batches of the D update
             prepare = loop.update_discriminator
 
     def setup() -> tuple[Any, dict[str, Any]]:

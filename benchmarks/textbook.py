@@ -1,7 +1,7 @@
-"""The loop that tutorials teach, as the thing that ganctl is measured against.
+"""A training loop as in tutorials, the baseline for ganctl.
 
-Pictures come from a DataLoader that takes each through PIL; the generator runs twice a step; optimizers are what torch
-makes of them; every loss is read with ``.item()`` and printed. The mathematics is ganctl's loss on the same nets.
+A DataLoader converts each image with PIL, G runs twice per step, optimizers use torch defaults, and every loss is read
+with ``.item()`` and printed. The networks and the losses are those of ganctl.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
 
 
-class PictureFiles(Dataset[tuple[Tensor, Tensor]]):
-    """Images that go through PIL one by one, as torchvision's datasets hand them out. ``x``: uint8 N×C×H×W."""
+class PILDataset(Dataset[tuple[Tensor, Tensor]]):
+    """A dataset that converts each image with PIL, like the datasets of torchvision. ``x`` is uint8 N×C×H×W."""
 
     def __init__(self, x: Tensor, y: Tensor | None, image_size: int) -> None:
         self.x, self.y = x, torch.zeros(len(x), dtype=torch.int64) if y is None else y
@@ -39,15 +39,17 @@ class PictureFiles(Dataset[tuple[Tensor, Tensor]]):
         return self.transform(self.x[index]), self.y[index]
 
 
-def endless(x: Tensor, y: Tensor | None, image_size: int, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of float32 images in [−1, 1] and labels, shuffled anew every epoch."""
-    loader = DataLoader(PictureFiles(x, y, image_size), batch_size=batch_size, shuffle=True)
+def endless_batches(
+    x: Tensor, y: Tensor | None, image_size: int, batch_size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield batches of float32 images in [−1, 1] and labels, shuffled in every epoch."""
+    loader = DataLoader(PILDataset(x, y, image_size), batch_size=batch_size, shuffle=True)
     while True:
         yield from loader
 
 
 class Textbook:
-    """One model in training. The networks stay in the layout that torch gives them."""
+    """The textbook loop. The networks keep torch's default memory layout."""
 
     def __init__(
         self,
@@ -66,12 +68,12 @@ class Textbook:
         self.batches, self.latent, self.n_critic, self.device = batches, latent, n_critic, device
         self.d_optimizer = d_optimizer(D.parameters())
         self.g_optimizer = g_optimizer(G.parameters())
-        self.line = open(os.devnull, "w")  # noqa: SIM115  (open as long as the loop is)
+        self.output = open(os.devnull, "w")  # noqa: SIM115
 
     def update_discriminator(self) -> None:
         x, y = next(self.batches)
         self.real = Batch(x.to(self.device), y.to(self.device))
-        fake = self.draw()
+        fake = self.generate()
         self.d_optimizer.zero_grad()
         loss, report = self.loss.discriminator_loss(self.D, self.real, fake._replace(x=fake.x.detach()))
         loss.backward()
@@ -81,19 +83,19 @@ class Textbook:
         self.print({"D loss": loss, **report})
 
     def update_generator(self) -> None:
-        fake = self.draw()
+        fake = self.generate()
         self.g_optimizer.zero_grad()
         loss, report = self.loss.generator_loss(self.D, self.real, fake)
         loss.backward()
         self.g_optimizer.step()
         self.print({"G loss": loss, **report})
 
-    def draw(self) -> Batch:
+    def generate(self) -> Batch:
         z = self.latent.sample(len(self.real.x), self.device)
         return Batch(self.G(z, self.real.y), self.real.y, z)
 
     def print(self, values: dict[str, Tensor]) -> None:
-        print("  ".join(f"{name} {value.item():.4f}" for name, value in values.items()), file=self.line)
+        print("  ".join(f"{name} {value.item():.4f}" for name, value in values.items()), file=self.output)
 
     def step(self) -> None:
         for _ in range(self.n_critic):

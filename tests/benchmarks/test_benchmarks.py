@@ -1,4 +1,4 @@
-"""The benchmarks measure what they say: the same mathematics on the same nets, each loop in its turn."""
+"""Tests of the benchmarks: both loops compute the same on the same networks, and loops are interleaved."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ import torch
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import ablations  # noqa: E402
 import compare  # noqa: E402
-import rounds  # noqa: E402
-import subjects  # noqa: E402
-import techniques  # noqa: E402
-from subjects import Ganctl, Setting, make_textbook  # noqa: E402
+import interleaving  # noqa: E402
+import measured_loops  # noqa: E402
+from measured_loops import Ganctl, Setting, make_textbook  # noqa: E402
 
 from ganctl.loss import Batch  # noqa: E402
 
@@ -28,7 +28,7 @@ from ganctl.loss import Batch  # noqa: E402
 @pytest.fixture(autouse=True)
 def _small_data(monkeypatch: pytest.MonkeyPatch) -> None:
     glyphs = {"data": {"name": "glyphs", "n": 40}}
-    monkeypatch.setattr(subjects, "data", lambda: glyphs)
+    monkeypatch.setattr(measured_loops, "data", lambda: glyphs)
 
 
 def setting(model: str = "gan-basic") -> Setting:
@@ -39,65 +39,66 @@ def weights(network: torch.nn.Module) -> list[torch.Tensor]:
     return [weight.detach().clone() for weight in network.parameters()]
 
 
-@pytest.mark.parametrize("model", subjects.MODELS)
-def test_both_loops_begin_alike(model: str) -> None:
-    ours, theirs = Ganctl(setting(model)), make_textbook(setting(model))
-    assert all(map(torch.equal, weights(ours.engine.G), weights(theirs.G)))
-    assert all(map(torch.equal, weights(ours.engine.D), weights(theirs.D)))
-    batch, labels = next(theirs.batches)
+@pytest.mark.parametrize("model", measured_loops.MODELS)
+def test_both_loops_have_the_same_initial_weights(model: str) -> None:
+    ganctl_loop, textbook_loop = Ganctl(setting(model)), make_textbook(setting(model))
+    assert all(map(torch.equal, weights(ganctl_loop.engine.G), weights(textbook_loop.G)))
+    assert all(map(torch.equal, weights(ganctl_loop.engine.D), weights(textbook_loop.D)))
+    batch, labels = next(textbook_loop.batches)
     assert labels.shape == (8,)
-    assert batch.shape == (8, *ours.images.shape) == ours.batches.next().x.shape
+    assert batch.shape == (8, *ganctl_loop.images.shape) == ganctl_loop.batches.next().x.shape
     assert batch.dtype == torch.float32
     assert batch.min() >= -1
     assert 0.5 < batch.max() <= 1
 
 
-@pytest.mark.parametrize(
-    "model", ["gan-basic", "gan", "dcgan"]
-)  # dcgan-upsample: its dropout draws at random
-def test_both_loops_do_the_same_mathematics(model: str) -> None:
-    ours, theirs = Ganctl(setting(model)), make_textbook(setting(model))
-    x = ours.batches.next().x
-    theirs.batches = iter([(x, torch.zeros(8))])
+@pytest.mark.parametrize("model", ["gan-basic", "gan", "dcgan"])  # dcgan-upsample has dropout
+def test_both_loops_compute_the_same_gradients(model: str) -> None:
+    ganctl_loop, textbook_loop = Ganctl(setting(model)), make_textbook(setting(model))
+    x = ganctl_loop.batches.next().x
+    textbook_loop.batches = iter([(x, torch.zeros(8))])
 
     torch.manual_seed(1)
-    real, fake = ours.batches.next()._replace(x=x, y=None), ours.engine.generate(None, keep_graph=True)
-    ours.engine.update_discriminator(real, fake)
+    real, fake = (
+        ganctl_loop.batches.next()._replace(x=x, y=None),
+        ganctl_loop.engine.generate(None, keep_graph=True),
+    )
+    ganctl_loop.engine.update_discriminator(real, fake)
     torch.manual_seed(1)
-    theirs.update_discriminator()
-    # Adam's first step is ±lr: where a gradient is nearly 0, rounding decides the sign. So gradients are compared.
-    for one, other in zip(ours.engine.D.parameters(), theirs.D.parameters(), strict=True):
+    textbook_loop.update_discriminator()
+    # Compare gradients, because the first step of Adam is ±lr: if a gradient is nearly 0, rounding determines the sign.
+    for one, other in zip(ganctl_loop.engine.D.parameters(), textbook_loop.D.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-6)
 
-    theirs.D.load_state_dict(ours.engine.D.state_dict())
-    theirs.D.zero_grad()
-    ours.engine.update_generator(real, fake)
-    torch.manual_seed(1)  # the same latents again: ganctl's turn goes on from the fakes of D's
-    theirs.update_generator()
-    for one, other in zip(ours.engine.G.parameters(), theirs.G.parameters(), strict=True):
+    textbook_loop.D.load_state_dict(ganctl_loop.engine.D.state_dict())
+    textbook_loop.D.zero_grad()
+    ganctl_loop.engine.update_generator(real, fake)
+    torch.manual_seed(
+        1
+    )  # the same latents again, because the G step of ganctl reuses the fakes of the D step
+    textbook_loop.update_generator()
+    for one, other in zip(ganctl_loop.engine.G.parameters(), textbook_loop.G.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("model", ["gan-basic", "wgan", "wgan-gp", "cgan", "infogan"])
-def test_both_loops_train(model: str) -> None:
-    ours, theirs = Ganctl(setting(model)), make_textbook(setting(model))
-    nets = (ours.engine.G, ours.engine.D, theirs.G, theirs.D)
+def test_both_loops_update_all_weights(model: str) -> None:
+    ganctl_loop, textbook_loop = Ganctl(setting(model)), make_textbook(setting(model))
+    nets = (ganctl_loop.engine.G, ganctl_loop.engine.D, textbook_loop.G, textbook_loop.D)
     before = [weights(network) for network in nets]
-    for _ in range(8):  # beyond an epoch of 5 batches
-        ours.step()
-        theirs.step()
+    for _ in range(8):  # more than an epoch of 5 batches
+        ganctl_loop.step()
+        textbook_loop.step()
     for network, old in zip(nets, before, strict=True):
-        # The bias of a Wasserstein D's answer shifts that on reals and fakes alike.
+        # The output bias of a Wasserstein D has no gradient, because it cancels in the loss.
         assert sum(map(torch.equal, weights(network), old)) <= model.startswith("wgan")
         assert all(weight.isfinite().all() for weight in network.parameters())
 
 
-@pytest.mark.parametrize("variant", [techniques.as_it_is, *techniques.VARIANTS], ids=lambda v: v.__name__)
-def test_a_variant_of_the_step_trains_and_undoes_its_technique(
-    variant: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    where = setting("dcgan" if techniques.VARIANTS.get(variant, ("", ()))[1] else "gan-basic")
-    loop = variant(where)  # type: ignore[operator]
+@pytest.mark.parametrize("variant", [ablations.baseline, *ablations.VARIANTS], ids=lambda v: v.__name__)
+def test_variant_trains_without_its_technique(variant: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    variant_setting = setting("dcgan" if ablations.VARIANTS.get(variant, ("", ()))[1] else "gan-basic")
+    loop = variant(variant_setting)  # type: ignore[operator]
     passes = 0
 
     def count(*_: object) -> None:
@@ -108,30 +109,30 @@ def test_a_variant_of_the_step_trains_and_undoes_its_technique(
     for _ in range(3):
         loop.step()
     assert all(weight.isfinite().all() for weight in loop.engine.G.parameters())
-    assert passes == (6 if variant is techniques.two_passes else 3)
+    assert passes == (6 if variant is ablations.two_passes else 3)
     options = loop.engine.g_optimizer.defaults
-    fused = variant not in (techniques.adam_by_default, techniques.adam_foreach)
+    fused = variant not in (ablations.adam_default, ablations.adam_foreach)
     assert bool(options["fused"]) == fused
-    assert bool(options["foreach"]) == (variant is techniques.adam_foreach)
-    assert (loop.config.precision == "bf16") == (variant is techniques.bf16)
+    assert bool(options["foreach"]) == (variant is ablations.adam_foreach)
+    assert (loop.config.precision == "bf16") == (variant is ablations.bf16)
     loop.batches.prepare(0, 8)
     assert isinstance(loop.draw(), Batch)
     last_grad = next(weight.grad for weight in loop.engine.D.parameters())
     assert last_grad is not None
 
 
-def test_variants_of_the_layers_draw_the_same() -> None:
-    for model in techniques.CONVOLUTIONS:
-        ours, plain = Ganctl(setting(model)), techniques.as_layers_say(setting(model))
+def test_plain_layers_give_the_same_outputs() -> None:
+    for model in ablations.CONVOLUTIONS:
+        ganctl_loop, plain = Ganctl(setting(model)), ablations.plain_layers(setting(model))
         z = torch.randn(4, 100)
-        torch.testing.assert_close(ours.engine.G(z), plain.engine.G(z), rtol=1e-4, atol=1e-5)
-        for loop in (ours, plain):
+        torch.testing.assert_close(ganctl_loop.engine.G(z), plain.engine.G(z), rtol=1e-4, atol=1e-5)
+        for loop in (ganctl_loop, plain):
             loop.engine.D.eval()
-        x = ours.batches.next().x
-        torch.testing.assert_close(ours.engine.D(x), plain.engine.D(x), rtol=1e-4, atol=1e-5)
+        x = ganctl_loop.batches.next().x
+        torch.testing.assert_close(ganctl_loop.engine.D(x), plain.engine.D(x), rtol=1e-4, atol=1e-5)
 
 
-# In a file of its own: a loop's process imports what it comes from, and torch takes its time.
+# A separate module without torch, because the process of a loop imports its module.
 LOOPS = """
 import functools, time
 
@@ -151,30 +152,30 @@ def loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("loops_to_time")
 
 
-def test_rounds_take_turns_and_their_ratio_is_that_of_the_loops(loops: ModuleType) -> None:
+def test_interleaved_times_and_their_speedup(loops: ModuleType) -> None:
     makers = {"slow": partial(loops.sleeper, 0.2), "fast": partial(loops.sleeper, 0.02)}
-    times = rounds.interleaved(makers, rounds=3, seconds=0.1)
+    times = interleaving.interleave(makers, rounds=3, seconds=0.1)
     assert [len(row) for row in times.values()] == [3, 3]
     assert all(row >= 0.02 for row in times["fast"])
     assert all(row >= 0.2 for row in times["slow"])
-    assert rounds.ratio(times["slow"], times["fast"]) > 2
-    asleep = rounds.interleaved({"slow": makers["slow"]}, rounds=1, seconds=0.1, clock="cpu")
+    assert interleaving.speedup(times["slow"], times["fast"]) > 2
+    asleep = interleaving.interleave({"slow": makers["slow"]}, rounds=1, seconds=0.1, clock="cpu")
     assert asleep["slow"][0] < 0.1
 
 
-def test_medians() -> None:
-    assert rounds.per_second([0.5, 0.25, 100.0]) == 2
-    assert rounds.ratio([2.0, 4.0, 30.0], [1.0, 1.0, 10.0]) == 3
+def test_steps_per_second_and_speedup_are_medians() -> None:
+    assert interleaving.steps_per_second([0.5, 0.25, 100.0]) == 2
+    assert interleaving.speedup([2.0, 4.0, 30.0], [1.0, 1.0, 10.0]) == 3
 
 
-def test_a_loop_that_fails_ends_the_measurement(loops: ModuleType) -> None:
+def test_failing_loop_ends_the_measurement(loops: ModuleType) -> None:
     with pytest.raises(SystemExit, match="A loop failed"):
-        rounds.interleaved({"broken": loops.broken}, rounds=1, seconds=0.1)
+        interleaving.interleave({"broken": loops.broken}, rounds=1, seconds=0.1)
 
 
-def one_step_each(makers: dict[str, rounds.Maker], **how: object) -> dict[str, list[float]]:
-    """In place of processes and clocks: every loop must run, the first named takes twice as long as the rest."""
-    assert how == {"rounds": 3, "seconds": 0.5, "clock": "cpu"}
+def one_step_each(makers: dict[str, interleaving.Maker], **timing: object) -> dict[str, list[float]]:
+    """Run each loop for one step in this process, and pretend that the first loop takes twice as long as the others."""
+    assert timing == {"rounds": 3, "seconds": 0.5, "clock": "cpu"}
     for maker in makers.values():
         step, wait = pickle.loads(pickle.dumps(maker))()
         step()
@@ -182,7 +183,7 @@ def one_step_each(makers: dict[str, rounds.Maker], **how: object) -> dict[str, l
     return {name: [0.5 if number else 1.0] * 3 for number, name in enumerate(makers)}
 
 
-GIVEN = [
+ARGUMENTS = [
     "gan-basic",
     *[
         "--device",
@@ -205,9 +206,9 @@ GIVEN = [
 def test_compare_prints_a_table_and_writes_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("GANCTL_DATA_ROOT", raising=False)  # on glyphs, whatever there is
-    monkeypatch.setattr(rounds, "interleaved", one_step_each)
-    monkeypatch.setattr(sys, "argv", ["compare.py", *GIVEN, str(tmp_path / "out.json")])
+    monkeypatch.delenv("GANCTL_DATA_ROOT", raising=False)  # use glyphs
+    monkeypatch.setattr(interleaving, "interleave", one_step_each)
+    monkeypatch.setattr(sys, "argv", ["compare.py", *ARGUMENTS, str(tmp_path / "out.json")])
     compare.main()
     printed = capsys.readouterr().out.splitlines()
     assert printed[1] == "glyphs, batch 8, cpu time"
@@ -218,14 +219,14 @@ def test_compare_prints_a_table_and_writes_json(
     assert result["models"][0]["rounds"] == {"textbook": [1.0] * 3, "ganctl": [0.5] * 3}
 
 
-def test_techniques_prints_a_table_and_writes_json(
+def test_ablations_prints_a_table_and_writes_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(rounds, "interleaved", one_step_each)
-    monkeypatch.setattr(sys, "argv", ["techniques.py", *GIVEN, str(tmp_path / "out.json")])
-    techniques.main()
+    monkeypatch.setattr(interleaving, "interleave", one_step_each)
+    monkeypatch.setattr(sys, "argv", ["ablations.py", *ARGUMENTS, str(tmp_path / "out.json")])
+    ablations.main()
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "out.json").read_text())["models"]["gan-basic"]
-    assert set(result.values()) == {0.5}  # each took half as long as the step as it is
-    for variant, (label, models) in techniques.VARIANTS.items():
+    assert set(result.values()) == {0.5}  # each takes half as long as the baseline
+    for variant, (label, models) in ablations.VARIANTS.items():
         assert (variant.__name__ in result) == (label in printed) == (not models)

@@ -1,4 +1,4 @@
-"""The logic of benchmarks/gpu.py, where there is no GPU."""
+"""Tests of benchmarks/gpu.py on the CPU."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
 import gpu  # noqa: E402
-import subjects  # noqa: E402
+import measured_loops  # noqa: E402
 
 
 @pytest.fixture
-def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> gpu.Work:
-    monkeypatch.setattr(subjects, "data", lambda: {"data": {"name": "glyphs", "n": 40}})
-    return gpu.Work("cpu", tmp_path, time.monotonic() + 60)
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> gpu.Context:
+    monkeypatch.setattr(measured_loops, "data", lambda: {"data": {"name": "glyphs", "n": 40}})
+    return gpu.Context("cpu", tmp_path, time.monotonic() + 60)
 
 
-def test_steps_and_exactness_in_small(work: gpu.Work) -> None:
+def test_steps_and_exactness_on_the_cpu(context: gpu.Context) -> None:
     strict = torch.are_deterministic_algorithms_enabled()
-    (row,) = gpu.steps(work)
+    (row,) = gpu.steps(context)
     assert min(row["textbook"], row["eager"], row["graph"]) > 0
-    (row,) = gpu.exactness(work)
-    assert row == {"model": "gan", "captured": True, "same bits": True}
+    (row,) = gpu.exactness(context)
+    assert row == {"model": "gan", "captured": True, "bit-identical": True}
     assert torch.are_deterministic_algorithms_enabled() == strict
 
 
-def test_the_table_has_a_row_a_model_and_says_what_failed() -> None:
+def test_table_has_a_row_per_measurement_and_the_failed_checks() -> None:
     row = {
         "model": "gan",
         "batch_size": 64,
@@ -42,7 +42,7 @@ def test_the_table_has_a_row_a_model_and_says_what_failed() -> None:
         "graph": 1600.0,
     }
     on_cuda = {**row, "busy": 0.97, "eager MiB": 100, "graph MiB": 110, "captured": True}
-    table = gpu.summary({"machine": {}, "steps": [row, on_cuda, {"model": "x", "left out": "no time"}]})
+    table = gpu.summary({"machine": {}, "steps": [row, on_cuda, {"model": "x", "skipped": "no time"}]})
     assert table.splitlines()[2].split() == [
         "gan",
         "64",
@@ -56,27 +56,41 @@ def test_the_table_has_a_row_a_model_and_says_what_failed() -> None:
         "1.10",
     ]
     assert table.endswith("All checks passed.")
-    wrong = [{"same bits": False}, {"passed": False}, {"captured": False}, {"error": "RuntimeError: no"}]
-    assert len(gpu.failures({"exactness": [*wrong, {"same bits": True}], "seconds": 3})) == 4
-    assert "FAILED:" in gpu.summary({"exactness": wrong})
+    failing = [
+        {"bit-identical": False},
+        {"passed": False},
+        {"captured": False},
+        {"error": "RuntimeError: no"},
+    ]
+    assert len(gpu.failures({"exactness": [*failing, {"bit-identical": True}], "seconds": 3})) == 4
+    assert "FAILED:" in gpu.summary({"exactness": failing})
 
 
-def test_a_part_that_breaks_is_a_row_and_what_has_no_time_is_said(work: gpu.Work) -> None:
-    def breaks():  # type: ignore[no-untyped-def]
+def test_errors_and_skipped_measurements_become_rows(context: gpu.Context) -> None:
+    def failing_section():  # type: ignore[no-untyped-def]
         yield {"fine": 1}
         raise RuntimeError("no")
 
-    assert list(gpu._guarded(breaks())) == [{"fine": 1}, {"error": "RuntimeError: no"}]
-    work.deadline = time.monotonic()
-    assert [row["left out"] for row in gpu.steps(work)] == ["no time"]
+    assert list(gpu._catch_errors(failing_section())) == [{"fine": 1}, {"error": "RuntimeError: no"}]
+    context.deadline = time.monotonic()
+    assert [row["skipped"] for row in gpu.steps(context)] == ["no time"]
 
 
-def test_a_checkout_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_list_of_cuda_tests_is_complete() -> None:
+    root = BENCHMARKS.parent
+    marker = "mark." + "cuda"
+    marked = {
+        path for path in (root / "tests").rglob("test_*.py") if marker in path.read_text(encoding="utf-8")
+    }
+    assert marked == {root / path for path in gpu.CUDA_TESTS}
+
+
+def test_checkout_without_installation_is_sufficient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = {(point.name, point.value) for point in entry_points(group="ganctl")}
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.setattr(gpu, "_registered", lambda: False)
-    gpu.made_importable(tmp_path)
+    gpu.make_importable(tmp_path)
     (made,) = distributions(path=[str(tmp_path / "site")])
     assert (made.name, made.version) == ("ganctl", version("ganctl"))
     assert {("gan", "ganctl_gan"), ("dcgan", "ganctl_dcgan")} <= {

@@ -1,4 +1,4 @@
-"""What is measured: ganctl's step, and the textbook's on the same networks and data."""
+"""The loops to measure: ganctl and the textbook loop, with the same networks and data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from textbook import Textbook, endless
+from textbook import Textbook, endless_batches
 
 from ganctl.config.resolve import resolve
 from ganctl.config.settings import Config
@@ -31,13 +31,13 @@ MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
 
 @dataclass(frozen=True)
 class Setting:
-    """What both loops have in common. ``image_size`` None: the model's own, or the data's."""
+    """Settings of both loops. If ``image_size`` is None, it is the size of the model or the data."""
 
     model: str
     batch_size: int = 64
     image_size: int | None = None
     device: str = "auto"
-    threads: int = 0  # 0: as many as torch chooses
+    threads: int = 0  # 0: chosen by torch
 
     def config(self, changes: Mapping[str, Any] | None = None) -> Config:
         table: dict[str, Any] = {"model": self.model, "batch_size": self.batch_size, **data()}
@@ -47,7 +47,7 @@ class Setting:
 
 
 def data() -> dict[str, Any]:
-    """MNIST from ``$GANCTL_DATA_ROOT`` where it is there, else glyphs."""
+    """Return the settings of the dataset: MNIST if it is in ``$GANCTL_DATA_ROOT``, otherwise glyphs."""
     root = os.environ.get("GANCTL_DATA_ROOT", "")
     if root and (Path(root) / "MNIST").is_dir():
         return {"data": {"name": "mnist", "download": False}, "data_root": root}
@@ -55,7 +55,7 @@ def data() -> dict[str, Any]:
 
 
 class Ganctl(Loop):
-    """One model in training, as ganctl's own loop drives it, without pictures and checkpoints."""
+    """The training loop of ganctl without samples and checkpoints."""
 
     def __init__(
         self, setting: Setting, changes: Mapping[str, Any] | None = None, graph: bool = True
@@ -65,7 +65,7 @@ class Ganctl(Loop):
         config, device = setting.config(changes), choose_device(setting.device)
         images = setup.load_data(discovery.registry(), config, NullReporter()).images
         self.conditions = conditions(config, device)
-        self.conditions.__enter__()  # for as long as the process lives, or until close()
+        self.conditions.__enter__()  # until close() or the end of the process
         super().__init__(
             discovery.registry(), config, images, device, make_graph=graph_factory(device) if graph else None
         )
@@ -75,18 +75,22 @@ class Ganctl(Loop):
         self.conditions.__exit__(None, None, None)
 
     def update_discriminator(self) -> tuple[Batch, Batch]:
-        """A fresh real batch, fakes and D's update; what the generator's turn goes on from."""
+        """Update D with a new real batch and new fakes; return both for the G step."""
         real = self.batches.next()
         fake = self.engine.generate(real.y, keep_graph=True)
         self.engine.update_discriminator(real, fake)
         return real, fake
 
     def update_generator(self, real: Batch, fake: Batch) -> None:
+        """Update G and the EMA."""
         self.engine.update_generator(real, fake)
         self.engine.update_average()
 
     def part(self, name: str, *, graph: bool) -> Callable[[], None]:
-        """What takes one update of D or of G, each with fakes of its own, or a step, from Python or as a graph."""
+        """Return a function that runs a D update, a G update or a step, eagerly or as a graph.
+
+        Both updates generate their own fakes.
+        """
 
         def update_d() -> None:
             real = self.draw()
@@ -99,18 +103,18 @@ class Ganctl(Loop):
         if name == "step":
             return self.step
         make_graph = graph_factory(self.device) if graph else None
-        take = Steps({"D update": update_d, "G update": update_g}[name], self.engine, make_graph, print)
+        steps = Steps({"D update": update_d, "G update": update_g}[name], self.engine, make_graph, print)
 
         def run() -> None:
             self.batches.prepare(self.taken * self.config.batch_size, self.config.batch_size)
-            take()
+            steps()
             self.taken += 1
 
         return run
 
 
 def make_textbook(setting: Setting) -> Textbook:
-    """The textbook's loop on networks with the same initial weights, and on the images before resizing."""
+    """Return the textbook loop with the same initial weights, reading the images in their original size."""
     if setting.threads:
         torch.set_num_threads(setting.threads)
     registry, config = discovery.registry(), setting.config()
@@ -123,7 +127,7 @@ def make_textbook(setting: Setting) -> Textbook:
     return Textbook(
         G,
         D,
-        endless(original.x, original.y, resized.shape.height, setting.batch_size),
+        endless_batches(original.x, original.y, resized.shape.height, setting.batch_size),
         loss=components.make_loss(registry, config, classes),
         latent=components.make_latent(registry, config.latent),
         g_optimizer=plain_optimizer(config.g_optimizer),
@@ -134,12 +138,12 @@ def make_textbook(setting: Setting) -> Textbook:
 
 
 def plain_optimizer(spec: Spec) -> Callable[..., torch.optim.Optimizer]:
-    """torch's optimizer of that name and settings, with the kernels that torch chooses."""
+    """Return the optimizer of torch with the same name and settings, and torch's default kernels."""
     kind = {o.__name__.lower(): o for o in (torch.optim.Adam, torch.optim.RMSprop)}[spec.name]
     return partial(kind, **{name: value for name, value in spec.options.items() if name in ("lr", "betas")})
 
 
 def original_images(config: Config) -> Images:
-    """The dataset of ``config`` in its own size."""
+    """Return the images of ``config`` in their original size."""
     dataset = components.build(discovery.registry(), "dataset", config.data, root=Path(config.data_root))
     return cache.load_images(config.data.name, dataset, image_size=None).images

@@ -1,4 +1,4 @@
-"""What a figure was measured on."""
+"""Describe the machine that a benchmark runs on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ganctl.training.devices import choose_device
 
 
 def describe(device: str, threads: int) -> dict[str, Any]:
-    """Hardware, versions and how busy the machine is."""
+    """Return the hardware, the versions and the load."""
     chosen = choose_device(device)
     return {
         "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type,
-        "cpu": _cpu(),
+        "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "threads": threads or torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
@@ -27,14 +27,15 @@ def describe(device: str, threads: int) -> dict[str, Any]:
     }
 
 
-def line(machine: dict[str, Any]) -> str:
+def format_line(machine: dict[str, Any]) -> str:
+    """Return the description in one line."""
     return ", ".join(f"{name} {value}" for name, value in machine.items())
 
 
-def _cpu() -> str:
+def _cpu_name() -> str:
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return platform.processor()
-    names = [row.split(":", 1)[1].strip() for row in text.splitlines() if row.startswith("model name")]
+    names = [line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")]
     return names[0] if names else platform.processor()
