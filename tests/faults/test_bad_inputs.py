@@ -166,11 +166,11 @@ BAD: dict[str, Bad] = {
     "empty folder": Bad(
         ("train", "--model", "gan", "--data", "@empty"),
         DATA,
-        ("no picture", "empty"),
+        ("no images", "empty"),
         lambda f, r: (f / "empty").mkdir(),
     ),
     "folder of texts": Bad(
-        ("train", "--model", "gan", "--data", "@texts"), DATA, ("no picture", "3 .txt"), texts
+        ("train", "--model", "gan", "--data", "@texts"), DATA, ("no images", "3 .txt"), texts
     ),
     "only corrupt images": Bad(
         ("train", "--model", "gan", "--data", "@corrupt"), DATA, ("could be read", "a.png"), only_corrupt
