@@ -1,10 +1,10 @@
-"""Execute the notebooks of this folder anew: each an experiment of docs/experiments.md at reduced length.
+"""Execute the notebooks in this folder, short versions of the experiments in docs/experiments.md.
 
     pip install -e '.[notebooks]'
     GANCTL_DATA_ROOT=… python docs/notebooks/make.py [NAME…]
 
-MNIST and CIFAR-10 must lie in the data root, CIFAR-10 as its 50,000 training pictures in ``cifar10-jpg/train.zip``.
-All of them take some ten minutes of one processor core.
+The data root must contain MNIST, and the 50,000 training images of CIFAR-10 in ``cifar10-jpg/train.zip``. All notebooks
+together take about ten minutes on one processor core.
 """
 
 from __future__ import annotations
@@ -21,40 +21,42 @@ from nbclient import NotebookClient
 from PIL import Image
 
 HERE = Path(__file__).parent
-MOST_BYTES = 500_000  # of each, so that a clone stays small
+MAX_BYTES = 500_000  # per notebook, to keep the repository small
 
 
-def pack(notebook: nbformat.NotebookNode) -> None:
-    """Give every picture a palette: it is seen the same and takes a third."""
+def quantize_images(notebook: nbformat.NotebookNode) -> None:
+    """Convert every image to a palette, which reduces its size to a third without a visible difference."""
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
             if "image/png" in data:
                 buffer = io.BytesIO()
-                picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
-                picture.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+                image = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
+                image.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
                 data["image/png"] = base64.b64encode(buffer.getvalue()).decode() + "\n"
 
 
 def execute(path: Path, data_root: Path) -> None:
-    """Run every cell in a folder of its own, in which ``data`` is the data root, and write the notebook back."""
+    """Execute all cells in a temporary folder, where ``data`` is a link to the data root, and save the notebook."""
     notebook = nbformat.read(path, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "data").symlink_to(data_root.resolve())
         NotebookClient(notebook, timeout=1800, resources={"metadata": {"path": folder}}).execute()
-    pack(notebook)
+    quantize_images(notebook)
     for cell in notebook.cells:
-        cell.metadata = {}  # when it ran
+        cell.metadata = {}  # execution times
     notebook.metadata = {
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"},
     }
     text = nbformat.writes(notebook) + "\n"
-    for place in (str(data_root.resolve()), tempfile.gettempdir() + "/", str(Path.home()) + "/"):
-        if place in text:
-            sys.exit(f"{path.name} has {place} in it, a path of this machine.")
-    if len(text.encode()) > MOST_BYTES:
-        sys.exit(f"{path.name} takes {len(text.encode()):,} bytes: show less.")
+    for folder in (str(data_root.resolve()), tempfile.gettempdir() + "/", str(Path.home()) + "/"):
+        if folder in text:
+            sys.exit(f"{path.name} contains a path of this machine: {folder}. Do not print paths.")
+    if len(text.encode()) > MAX_BYTES:
+        sys.exit(
+            f"{path.name} has {len(text.encode()):,} bytes, more than {MAX_BYTES:,}. Show fewer or smaller images."
+        )
     path.write_text(text, encoding="utf-8")
     print(f"{path.name}  {len(text.encode()):,} bytes")
 

@@ -1,4 +1,4 @@
-"""docs/models.md: its table has every loss, the models that use it, and the defaults that there are."""
+"""The table in docs/models.md contains every loss with its models and defaults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOSSES = sorted(item.name for item in discovery.registry().all("loss") if item.d
 
 
 def table() -> dict[str, list[str]]:
-    """Loss → the cells of its row."""
+    """Return the cells of the row of each loss."""
     rows = {}
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if line.startswith("| `"):
@@ -30,19 +30,19 @@ def test_every_loss_has_a_row_of_seven_cells() -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_models_and_defaults_are_those_there_are(name: str) -> None:
+def test_models_and_defaults_are_correct(name: str) -> None:
     registry = discovery.registry()
     recipes = [item.load() for item in registry.all("model") if item.distribution == "ganctl"]
     names, _, _, _, defaults, *_ = table()[name]
     models = set(re.findall(r"`([^`]+)`", names.partition(":")[2]))
     assert models == {recipe.name for recipe in recipes if recipe.loss.name == name}
-    told = dict(re.findall(r"`(\w+)` ([\w.-]+)", defaults.replace("as `bce`", "")))
-    known = {option.name: option.default for option in options.of(registry.get("loss", name).load())}
-    for option, value in told.items():
-        assert option in known
-        default = known[option]
+    documented = dict(re.findall(r"`(\w+)` ([\w.-]+)", defaults.replace("as `bce`", "")))
+    actual = {option.name: option.default for option in options.of(registry.get("loss", name).load())}
+    for option, value in documented.items():
+        assert option in actual
+        default = actual[option]
         assert (str(default).lower() if isinstance(default, (bool, str)) else default) == (
             value if isinstance(default, (bool, str)) else float(value)
         )
     inherited = {"label_smoothing"} if name in ("minimax", "bgan") else set()
-    assert set(known) - inherited == set(told)
+    assert set(actual) - inherited == set(documented)

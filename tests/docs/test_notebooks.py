@@ -1,4 +1,4 @@
-"""The notebooks in docs/: small, executed, without an error or a path of the machine that made them."""
+"""The notebooks in docs/ are small, fully executed, and free of errors and local paths."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def cells(path: Path, kind: str) -> list[dict[str, Any]]:
     ]
 
 
-def test_there_is_one_for_each_experiment() -> None:
+def test_every_notebook_is_linked_from_the_experiments_page() -> None:
     assert len(NOTEBOOKS) == 6
     page = (FOLDER.parent / "experiments.md").read_text(encoding="utf-8")
     assert [p.name for p in NOTEBOOKS if f"notebooks/{p.name}" not in page] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_is_small_and_was_executed_whole(path: Path) -> None:
+def test_notebook_is_small_and_fully_executed(path: Path) -> None:
     assert path.stat().st_size < 500_000
     code = cells(path, "code")
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
@@ -39,14 +39,14 @@ def test_it_is_small_and_was_executed_whole(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_no_place_of_the_machine_that_made_it_is_in_it(path: Path) -> None:
+def test_notebook_contains_no_local_path(path: Path) -> None:
     assert not re.findall(
         r"[\"' (]/(?:home|root|tmp|work|Users|var)/[\w/.-]*", path.read_text(encoding="utf-8")
     )
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_what_it_calls_is_there(path: Path) -> None:
+def test_notebook_uses_only_public_names(path: Path) -> None:
     tree = ast.parse("\n".join("".join(cell["source"]) for cell in cells(path, "code")))
     used = {
         node.attr
