@@ -14,9 +14,9 @@ class LSGAN(Loss):
     ``D(G(z))``, the mean outputs of D, which are not probabilities. The Pearson χ² variant is a=-1, b=1, c=0.
 
     Args:
-        a: target of D for fakes.
-        b: target of D for reals.
-        c: value of D for fakes that G is trained towards.
+        a: target for fakes in the loss of D.
+        b: target for reals in the loss of D.
+        c: target for fakes in the loss of G.
     """
 
     def __init__(self, a: float = 0.0, b: float = 1.0, c: float = 1.0) -> None:
