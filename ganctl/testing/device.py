@@ -14,12 +14,12 @@ DESCRIPTIONS = {
     Kind.EXPORT: "copies a tensor to the host with .{operation}()",
 }
 REMEDIES = {
-    Kind.READ: "Leave out .item(), float(), int(), print() and if (torch.where instead): keep it a tensor.",
-    Kind.CONSTANT: "Register it as a buffer in __init__: self.register_buffer('name', torch.tensor(value)).",
+    Kind.READ: "Keep the value a tensor: remove .item(), float(), int(), print(), and use torch.where, not if.",
+    Kind.CONSTANT: "Register the tensor as a buffer in __init__: self.register_buffer('name', torch.tensor(value)).",
     Kind.EXPORT: "Use torch's operations instead.",
-    Kind.TRANSFER: "Create the tensor on the device of the others: device=x.device.",
+    Kind.TRANSFER: "Create the tensor on the device of the other tensors: device=x.device.",
 }
-SHAPE_REMEDY = "Keep shapes fixed: torch.where or a product with a mask in place of x[mask]."
+SHAPE_REMEDY = "Keep shapes fixed: use torch.where or a product with a mask instead of x[mask]."
 
 
 @contextmanager
@@ -27,13 +27,14 @@ def on_device(context: str) -> Iterator[None]:
     """Raise :class:`Broken`, with the line at fault, if the code inside the block synchronizes with the host.
 
     Args:
-        context: end of the message's first clause, such as ``"in the D step"``.
+        context: End of the message's first clause, such as ``"in the D step"``.
     """
 
     def fail(sync: HostSync) -> None:
         description = DESCRIPTIONS.get(sync.kind, sync.describe()).format(operation=sync.operation)
         raise Broken(
-            f"{description} {context}{_where(sync)}: a GPU would wait for it, and no CUDA graph can hold it.",
+            f"{description} {context}{_where(sync)}: a GPU must wait for this operation, "
+            "and a CUDA graph cannot contain it.",
             REMEDIES.get(sync.kind, SHAPE_REMEDY),
         )
 

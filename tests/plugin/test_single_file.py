@@ -37,7 +37,7 @@ class Mine(ganctl.Loss):
     """Mine.
 
     Args:
-        scale: of the logits.
+        scale: Factor of the logits.
     """
 
     def __init__(self, scale: float = 1.0) -> None:
