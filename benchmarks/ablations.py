@@ -108,7 +108,7 @@ def return_freed_memory(setting: Setting) -> Ganctl:
 
 def default_linear(setting: Setting) -> Ganctl:
     """Use torch's default library for linear layers."""
-    with patch.object(linear, "onednn_is_quicker", return_value=False):
+    with patch.object(linear, "onednn_is_faster", return_value=False):
         return Ganctl(setting)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganctl.kernels.relu import StraightLines
+from ganctl.kernels.relu import SkipZeroSecondDerivatives
 from ganctl.loss import Batch, Critic, logits
 
 
@@ -28,7 +28,7 @@ def with_gradient(D: Critic, x: Tensor, y: Tensor | None = None) -> tuple[Tensor
         Logits, float N, and gradients, float N×C×H×W, both float32 at least.
     """
     x = x.detach().requires_grad_()
-    with StraightLines():
+    with SkipZeroSecondDerivatives():
         on_x = logits(D, Batch(x, y))
     with torch.autocast(x.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(on_x.sum(), x, create_graph=True)

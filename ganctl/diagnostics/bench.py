@@ -266,7 +266,7 @@ def peak_flops(device: torch.device, precision: str) -> float:
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     a, b = (torch.randn(n, n, device=device, dtype=dtype) for _ in range(2))
     product: Callable[[], Any] = lambda: a @ b  # noqa: E731
-    if device.type == "cpu" and dtype == torch.float32 and linear.onednn_is_quicker():
+    if device.type == "cpu" and dtype == torch.float32 and linear.onednn_is_faster():
         product = lambda: torch.ops.mkldnn._linear_pointwise(a, b, None, "none", [], "")  # noqa: E731
     return 2 * n**3 / _shortest_time(product, device)
 

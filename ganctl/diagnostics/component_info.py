@@ -121,12 +121,15 @@ def _count(
 ) -> int | GanctlError:
     import torch
 
-    from ganctl.latent import Normal
+    from ganctl.latent import Latent, Normal
     from ganctl.training import components
 
     error = GanctlError("")
     try:
-        z = Normal() if latent is None else components.make_latent(registry, latent)
+        spec = components.resolve_options(registry, kind, spec)
+        z: Latent = Normal()
+        if latent is not None:
+            z = components.make_latent(registry, components.resolve_options(registry, "latent", latent))
     except GanctlError as raised:
         return raised
     reserved = {"image": image, "latent": z, "num_classes": 0}

@@ -1,4 +1,7 @@
-"""Metrics of G's pictures while it trains: of the same latents every time, beside the training's random numbers."""
+"""Compute metrics of generated images during training.
+
+G generates them from the same latents every time, and the random numbers of training are not touched.
+"""
 
 from __future__ import annotations
 
@@ -15,28 +18,37 @@ from ganctl.recipe import Spec
 
 
 class Metric(Protocol):
-    """What a factory of ``register_metrics`` returns: a number for a lot of pictures.
+    """A function from samples to a number, as factories of ``register_metrics`` return it.
 
-    Whatever it draws at random it draws from a generator of its own with a fixed seed: the same pictures, the same
-    number.
+    A metric that needs random numbers draws them from its own generator with a fixed seed, so that the same samples
+    have the same value.
     """
 
     def __call__(self, fakes: Iterator[Tensor], reals: Images) -> float:
-        """``fakes``: batches of G's pictures, uint8 n×C×H×W on the CPU, to be gone through once."""
+        """Return the value of the metric.
+
+        Args:
+            fakes: batches of samples, uint8 N×C×H×W on the CPU. They can be iterated over once.
+            reals: the dataset.
+        """
         ...
 
 
 class Metrics:
-    """The metrics of a run. One that raises is named to ``say`` and dropped."""
+    """The metrics of a run. A metric that raises an exception is dropped after one warning.
 
-    def __init__(self, registry: Registry, specs: tuple[Spec, ...], say: Callable[[str], None]) -> None:
-        self._say = say
+    Args:
+        specs: names and resolved options.
+        log: function that receives the warning.
+    """
+
+    def __init__(self, registry: Registry, specs: tuple[Spec, ...], log: Callable[[str], None]) -> None:
+        self._log = log
         self._metrics: dict[str, Metric] = {}
         for spec in specs:
             try:
                 factory = registry.get("metric", spec.name).load()
-                resolved = options.resolve(f"metric '{spec.name}'", factory, spec.options)
-                self._metrics[spec.name] = options.call(factory, resolved)
+                self._metrics[spec.name] = options.call(factory, spec.options)
             except Exception as error:
                 self._drop(spec.name, error)
 
@@ -44,7 +56,7 @@ class Metrics:
         return bool(self._metrics)
 
     def __call__(self, fakes: Callable[[], Iterator[Tensor]], reals: Images) -> dict[str, float]:
-        """Each metric's number, by its name. ``fakes`` is called once for each of them."""
+        """Return the value of each metric by its name. ``fakes`` is called once per metric."""
         values: dict[str, float] = {}
         for name, metric in list(self._metrics.items()):
             try:
@@ -56,5 +68,5 @@ class Metrics:
 
     def _drop(self, name: str, error: Exception) -> None:
         self._metrics.pop(name, None)
-        why = " ".join(str(error).split()) or type(error).__name__
-        self._say(f"warning: the metric '{name}' failed ({why}); going on without it.")
+        reason = " ".join(str(error).split()) or type(error).__name__
+        self._log(f"warning: the metric '{name}' failed ({reason}) and is no longer computed.")

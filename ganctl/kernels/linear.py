@@ -1,4 +1,4 @@
-"""What makes torch quicker on a CPU, while the same is computed."""
+"""Faster linear layers and memory allocation on CPUs, with the same results up to rounding."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
-WORTH_IT = 2**14  # weights of a linear layer; below, calling another kernel costs more than it saves
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
+MIN_WEIGHTS = 2**14  # in smaller layers, calling another kernel costs more than it saves
 
 
 def keep_freed_memory() -> None:
-    """Let the process keep what it frees: every step asks for the same again, and pages from the kernel are slow.
+    """Make the process keep freed memory for its lifetime.
 
-    glibc only; elsewhere nothing happens. It holds for the process, which returns the memory when it ends.
+    Every step allocates the same memory again, and new pages from the kernel are slow. Without glibc, this does
+    nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return
@@ -28,30 +29,30 @@ def keep_freed_memory() -> None:
     except (OSError, AttributeError):
         return
     if not mallopt(M_MMAP_THRESHOLD, 2**30):
-        mallopt(M_MMAP_THRESHOLD, 2**25)  # the most that an older glibc takes
+        mallopt(M_MMAP_THRESHOLD, 2**25)  # the maximum of older versions of glibc
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def quicken(network: nn.Module) -> None:
-    """Let the linear layers of ``network`` choose the quicker of torch's two libraries, where there is a choice."""
-    if onednn_is_quicker():
+def use_fastest_kernels(network: nn.Module) -> None:
+    """Make large linear layers of ``network`` use oneDNN if it is faster than MKL on this processor."""
+    if onednn_is_faster():
         for module in network.modules():
-            if type(module) is nn.Linear and module.weight.numel() >= WORTH_IT:
+            if type(module) is nn.Linear and module.weight.numel() >= MIN_WEIGHTS:
                 module.__class__ = Linear
 
 
 class Linear(nn.Linear):
-    """nn.Linear, computed by oneDNN in float32 on a CPU."""
+    """An nn.Linear that uses oneDNN for float32 on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
-        ours = x.device.type == "cpu" and x.ndim == 2 and x.dtype == self.weight.dtype == torch.float32
-        if not ours or torch.is_autocast_enabled("cpu"):
+        supported = x.device.type == "cpu" and x.ndim == 2 and x.dtype == self.weight.dtype == torch.float32
+        if not supported or torch.is_autocast_enabled("cpu"):
             return F.linear(x, self.weight, self.bias)
         return _Affine.apply(x, self.weight, self.bias)
 
 
 class _Affine(torch.autograd.Function):
-    """a·bᵀ + bias: N×K, M×K, M → N×M. Its derivatives are products of the same kind, to any order."""
+    """a·bᵀ + bias: N×K, M×K, M → N×M. Derivatives of any order are products of the same form."""
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
@@ -62,12 +63,12 @@ class _Affine(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
         (g,), (a, b) = gradients, ctx.saved_tensors
-        needs_a, needs_b, needs_bias = (_wanted(ctx, i) for i in range(3))
+        needs_a, needs_b, needs_bias = (_is_needed(ctx, i) for i in range(3))
         for_b = None
         if needs_b and b.is_contiguous():
             for_b = _Affine.apply(g.t(), a.t(), None)
         elif needs_b:
-            # A transposed weight: laid out as the weight itself, or it would be copied where it is summed.
+            # b is a transposed weight. With the same layout, accumulating the gradient needs no copy.
             for_b = _Affine.apply(a.t(), g.t(), None).t()
         return (
             _Affine.apply(g, b.t(), None) if needs_a else None,
@@ -76,23 +77,27 @@ class _Affine(torch.autograd.Function):
         )
 
 
-def _wanted(node: Any, i: int) -> bool:
-    """Whether the backward pass that is under way asks for the gradient of input ``i``.
+def _is_needed(node: Any, i: int) -> bool:
+    """Return whether the current backward pass needs the gradient with respect to input ``i``.
 
-    ``needs_input_grad`` tells only that one could. A penalty asks for D's gradient at the images, not at the weights.
+    ``needs_input_grad`` only shows that the gradient can be computed. A gradient penalty needs D's gradient with
+    respect to the images, not to the weights.
     """
     if not node.needs_input_grad[i]:
         return False
-    following, _ = node.next_functions[i]
+    next_node, _ = node.next_functions[i]
     try:
-        return torch._C._will_engine_execute_node(following)
-    except RuntimeError:  # a leaf that autograd.grad was asked for
+        return torch._C._will_engine_execute_node(next_node)
+    except RuntimeError:  # a leaf that was passed to autograd.grad
         return True
 
 
 @functools.cache
-def onednn_is_quicker() -> bool:
-    """Whether this is a processor for which MKL, torch's default for products, has no kernels of its full width."""
+def onednn_is_faster() -> bool:
+    """Return whether oneDNN is faster than MKL, torch's default for matrix products, on this processor.
+
+    This is the case on AMD processors with AVX-512: MKL has no kernels for their full vector width.
+    """
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
         return False
     try:

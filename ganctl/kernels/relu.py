@@ -1,7 +1,7 @@
-"""ReLU and its leaky kin, bent once and straight elsewhere: a second derivative of zero, which is not computed.
+"""ReLU and leaky ReLU without their second derivative, which is zero.
 
-torch computes it all the same, as a backward pass of zeros through every layer below. A gradient penalty, which
-takes the gradient of a gradient, spends up to a quarter of its time there.
+torch computes it nevertheless, as a backward pass of zeros through every layer below. A gradient penalty, which takes
+the gradient of a gradient, spends up to a quarter of its time on these passes.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from torch.overrides import TorchFunctionMode
 aten = torch.ops.aten
 
 
-class StraightLines(TorchFunctionMode):
-    """Within, ReLU and leaky ReLU have no second derivative: values and gradients of any order are the same."""
+class SkipZeroSecondDerivatives(TorchFunctionMode):
+    """Context manager that skips the second derivative of ReLU and leaky ReLU. Gradients of any order are equal."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if function := _BENT.get(func):
-            return function(*args, **(kwargs or {}))
+        if replacement := _REPLACEMENTS.get(func):
+            return replacement(*args, **(kwargs or {}))
         return func(*args, **(kwargs or {}))
 
 
-class _Bent(torch.autograd.Function):
-    """x where it is above 0, slope·x elsewhere."""
+class _LeakyReLU(torch.autograd.Function):
+    """x if x > 0, otherwise slope·x."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float) -> Tensor:
@@ -37,11 +37,11 @@ class _Bent(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        return _Slope.apply(gradients[0], ctx.saved_tensors[0], ctx.slope), None
+        return _LeakyReLUBackward.apply(gradients[0], ctx.saved_tensors[0], ctx.slope), None
 
 
-class _Slope(torch.autograd.Function):
-    """The derivative: linear in ``g``, and of ``x`` nothing but which side of 0 it is on."""
+class _LeakyReLUBackward(torch.autograd.Function):
+    """The gradient: linear in ``g``, and piecewise constant in ``x``."""
 
     @staticmethod
     def forward(ctx: Any, g: Tensor, x: Tensor, slope: float) -> Tensor:
@@ -54,18 +54,18 @@ class _Slope(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Any:
-        return _Slope.apply(gradients[0], ctx.saved_tensors[0], ctx.slope), None, None
+        return _LeakyReLUBackward.apply(gradients[0], ctx.saved_tensors[0], ctx.slope), None, None
 
 
 def _relu(input: Tensor, inplace: bool = False) -> Any:
-    return _Bent.apply(input, 0.0)
+    return _LeakyReLU.apply(input, 0.0)
 
 
 def _leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Any:
-    return _Bent.apply(input, negative_slope)
+    return _LeakyReLU.apply(input, negative_slope)
 
 
-_BENT: dict[Any, Callable[..., Any]] = {
+_REPLACEMENTS: dict[Any, Callable[..., Any]] = {
     F.relu: _relu,
     torch.relu: _relu,
     Tensor.relu: _relu,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,11 @@ class Sampler:
         self.warnings = [
             warning for part in ("generator", "latent") for warning in check_origin(registry, state, part)
         ]
+        self.config = replace(
+            self.config,
+            generator=components.resolve_options(registry, "generator", self.config.generator),
+            latent=components.resolve_options(registry, "latent", self.config.latent),
+        )
         self.latent = components.make_latent(registry, self.config.latent)
         self.conditional = components.is_conditional(registry, self.config)
         weights = state["engine"]["G_ema"] or state["engine"]["G"]

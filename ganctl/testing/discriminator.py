@@ -57,7 +57,7 @@ def _check(
     for model in networks.find_models(registry, lambda model: model.discriminator.name == subject.name)[:1]:
         loss, latent_spec = loss or model.loss, model.latent
     loss = Spec(loss) if isinstance(loss, str) else loss
-    latent = components.make_latent(registry, latent_spec)
+    latent = components.make_latent(registry, components.resolve_options(registry, "latent", latent_spec))
 
     def inputs(image: ImageShape) -> tuple[Tensor, Tensor | None]:
         return torch.rand(N, *image) * 2 - 1, torch.arange(N) % CLASSES
@@ -81,7 +81,8 @@ def _check(
         with findings.collect(f"with the loss '{loss.name}'"):
             D = networks.build(subject, image, latent)
             x, y = inputs(image)
-            module = components.build(registry, "loss", loss, num_classes=CLASSES, latent=latent)
+            spec = components.resolve_options(registry, "loss", loss)
+            module = components.build(registry, "loss", spec, num_classes=CLASSES, latent=latent)
             value, _ = module.discriminator_loss(D, Batch(x, y), Batch(x.flip(0), y, latent.sample(N, "cpu")))
             if not bool(value.isfinite()):
                 raise Broken(

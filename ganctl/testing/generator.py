@@ -50,7 +50,7 @@ def _check(
     if latent_spec is None:
         models = networks.find_models(registry, lambda model: model.generator.name == subject.name)
         latent_spec = models[0].latent if models else Spec("normal", z_dim=8)
-    latent = components.make_latent(registry, latent_spec)
+    latent = components.make_latent(registry, components.resolve_options(registry, "latent", latent_spec))
 
     def inputs(image: ImageShape) -> tuple[Tensor, Tensor | None]:
         return latent.sample(N, "cpu"), torch.arange(N) % CLASSES

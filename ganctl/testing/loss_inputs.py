@@ -53,7 +53,7 @@ def maker(subject: Subject, registry: Registry, discriminator: Any, latent_spec:
     def make(channels: int, *, labels: bool = True) -> Inputs:
         torch.manual_seed(0)
         classes = CLASSES if labels else 0
-        latent = components.make_latent(registry, spec)
+        latent = components.make_latent(registry, components.resolve_options(registry, "latent", spec))
         loss = subject.make(num_classes=classes, latent=latent)
         D, image = _discriminator(registry, discriminator, channels, classes, latent)
         y = torch.arange(BATCH) % CLASSES if labels else None
@@ -84,7 +84,8 @@ def _discriminator(
         filled_in = {"image": image, "num_classes": classes, "latent": latent}
         try:
             if isinstance(chosen, Spec):
-                return components.build(registry, "discriminator", chosen, **filled_in), image
+                spec = components.resolve_options(registry, "discriminator", chosen)
+                return components.build(registry, "discriminator", spec, **filled_in), image
             return Subject("discriminator", "given", chosen, {}).make(**filled_in), image
         except GanctlError:
             if size == SIZES[-1]:

@@ -1,4 +1,4 @@
-"""From a config to networks, loss and optimizers, with errors that name whose component failed."""
+"""Build the components of a config: networks, loss, latent and optimizers."""
 
 from __future__ import annotations
 
@@ -20,91 +20,67 @@ from ganctl.recipe import ImageShape, Spec
 from ganctl.training import optimizers
 
 
-def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
-    """One component.
+def resolve_options(registry: Registry, kind: str, spec: Spec) -> Spec:
+    """Return ``spec`` with all options of the component, checked and converted to their types.
+
+    Specs in a resolved config are complete. Those in a checkpoint, in a recipe or from a caller are not.
 
     Raises:
-        GanctlError: its own, or one that names the component and its distribution when it fails otherwise.
+        GanctlError: The component does not exist, or an option is unknown, missing or of the wrong type.
+    """
+    factory = registry.get(kind, spec.name).load()
+    return Spec(spec.name, **options.resolve(f"{kind} '{spec.name}'", factory, spec.options))
+
+
+def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
+    """Call the factory of one component.
+
+    Args:
+        spec: the component's name and resolved options.
+        filled_in: arguments that ganctl provides; those that the factory does not declare are ignored.
+
+    Raises:
+        GanctlError: The factory failed. The message names the component and its distribution, unless the factory
+            raised a GanctlError of its own.
     """
     component = registry.get(kind, spec.name)
     factory = component.load()
-    resolved = options.resolve(f"{kind} '{spec.name}'", factory, spec.options)
     try:
-        return options.call(factory, resolved, **filled_in)
+        return options.call(factory, spec.options, **filled_in)
     except (GanctlError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         raise GanctlError(
             f"The {kind} '{spec.name}' of {component.origin} could not be built: {error}",
-            f"Its options: ganctl info {spec.name}",
+            f"See its options: ganctl info {spec.name}",
         ) from error
 
 
 def make_latent(registry: Registry, spec: Spec) -> Latent:
-    return _checked(registry, "latent", spec, Latent, "ganctl.Latent")
+    return _build_instance(registry, "latent", spec, Latent, "ganctl.Latent")
 
 
 def make_generator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
-    return _network(
-        registry,
-        "generator",
-        config.generator,
-        image=image,
-        latent=make_latent(registry, config.latent),
-        num_classes=num_classes,
-    )
-
-
-def is_conditional(registry: Registry, config: Config) -> bool:
-    """Whether G draws what the labels say: its factory then asks for the number of classes."""
-    factory = registry.get("generator", config.generator.name).load()
-    return "num_classes" in inspect.signature(factory).parameters
+    return _network(registry, "generator", config.generator, config.latent, image, num_classes)
 
 
 def make_discriminator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
-    return _network(
-        registry,
-        "discriminator",
-        config.discriminator,
-        image=image,
-        latent=make_latent(registry, config.latent),
-        num_classes=num_classes,
-    )
+    return _network(registry, "discriminator", config.discriminator, config.latent, image, num_classes)
 
 
 def make_loss(registry: Registry, config: Config, num_classes: int) -> Loss:
     latent = make_latent(registry, config.latent)
-    return _checked(
+    return _build_instance(
         registry, "loss", config.loss, Loss, "ganctl.Loss", num_classes=num_classes, latent=latent
     )
-
-
-def _network(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> nn.Module:
-    network: nn.Module = _checked(registry, kind, spec, nn.Module, "torch.nn.Module", **filled_in)
-    linear.quicken(network)
-    return network
-
-
-def _checked(
-    registry: Registry, kind: str, spec: Spec, wanted: type[Any], wanted_name: str, **filled_in: Any
-) -> Any:
-    """The component, which must be a ``wanted``."""
-    made = build(registry, kind, spec, **filled_in)
-    if not isinstance(made, wanted):
-        origin = registry.get(kind, spec.name).origin
-        raise GanctlError(
-            f"The {kind} '{spec.name}' of {origin} is a {type(made).__name__}, not a {wanted_name}.",
-            "Its factory must return one; tell its authors.",
-        )
-    return made
 
 
 def make_optimizer(
     registry: Registry, spec: Spec, parameters: Iterable[nn.Parameter], device: torch.device
 ) -> torch.optim.Optimizer:
-    """The optimizer, set up as is best for ``device`` where the user did not say otherwise."""
+    """Build the optimizer with the fastest kernels on ``device``, unless its options choose others."""
     chosen = optimizers.settings_for(device, dict(spec.options))
-    optimizer: torch.optim.Optimizer = _checked(
+    optimizer: torch.optim.Optimizer = _build_instance(
         registry,
         "optimizer",
         Spec(spec.name, **chosen),
@@ -113,3 +89,40 @@ def make_optimizer(
         params=list(parameters),
     )
     return optimizer
+
+
+def is_conditional(registry: Registry, config: Config) -> bool:
+    """Return whether G depends on labels, that is, whether its factory declares ``num_classes``."""
+    factory = registry.get("generator", config.generator.name).load()
+    return "num_classes" in inspect.signature(factory).parameters
+
+
+def _network(
+    registry: Registry, kind: str, spec: Spec, latent: Spec, image: ImageShape, num_classes: int
+) -> nn.Module:
+    network: nn.Module = _build_instance(
+        registry,
+        kind,
+        spec,
+        nn.Module,
+        "torch.nn.Module",
+        image=image,
+        latent=make_latent(registry, latent),
+        num_classes=num_classes,
+    )
+    linear.use_fastest_kernels(network)
+    return network
+
+
+def _build_instance(
+    registry: Registry, kind: str, spec: Spec, expected: type[Any], expected_name: str, **filled_in: Any
+) -> Any:
+    """Build the component and check that it is an instance of ``expected``."""
+    built = build(registry, kind, spec, **filled_in)
+    if not isinstance(built, expected):
+        origin = registry.get(kind, spec.name).origin
+        raise GanctlError(
+            f"The {kind} '{spec.name}' of {origin} is a {type(built).__name__}, not a {expected_name}.",
+            f"Its factory must return a {expected_name}. Report this to its authors.",
+        )
+    return built

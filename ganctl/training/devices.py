@@ -1,4 +1,4 @@
-"""Which device to use, and how its arithmetic is set."""
+"""Choose a device, configure its arithmetic, and save the state of its random numbers."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ganctl.errors import USAGE, GanctlError
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto``: CUDA where there is one, else Apple's, else the CPU; otherwise the device of that name.
+    """Return the device ``name``. For ``"auto"``: CUDA if available, otherwise MPS, otherwise the CPU.
 
     Raises:
-        GanctlError: no device of that name, or this torch cannot use it.
+        GanctlError: There is no such device, or this version of torch does not support it.
     """
     if name == "auto":
         if torch.cuda.is_available():
@@ -28,13 +28,13 @@ def choose_device(name: str) -> torch.device:
         reason = str(error).splitlines()[0]
         raise GanctlError(
             f"The device '{name}' cannot be used: {reason}",
-            "Devices are auto, cpu, cuda, cuda:N and mps; see what this machine has: ganctl doctor",
+            "Give auto, cpu, cuda, cuda:N or mps. List the devices of this machine: ganctl doctor",
             status=USAGE,
         ) from error
     if device.type not in ("cpu", "cuda", "mps"):
         raise GanctlError(
             f"ganctl does not train on '{name}'.",
-            "Devices are auto, cpu, cuda, cuda:N and mps.",
+            "Give auto, cpu, cuda, cuda:N or mps.",
             status=USAGE,
         )
     return device
@@ -42,20 +42,25 @@ def choose_device(name: str) -> torch.device:
 
 @contextmanager
 def arithmetic(precision: str, *, deterministic: bool = False) -> Iterator[None]:
-    """How torch computes within; set back afterwards.
+    """Configure the arithmetic of torch inside the block, and restore it afterwards.
 
     Args:
-        precision: ``"fp32"``: float32 in full; else its matrix products and convolutions may use TF32.
-        deterministic: only kernels that give the same bits every time; else the quickest, found by trying.
+        precision: ``"fp32"`` for full float32; otherwise matrix products and convolutions in float32 may use TF32.
+        deterministic: use only kernels that compute the same bits every time, instead of the fastest kernels.
+
+    Raises:
+        GanctlError: an operation has no deterministic kernel.
     """
     cudnn = torch.backends.cudnn
     before = torch.get_float32_matmul_precision(), cudnn.allow_tf32, cudnn.benchmark, cudnn.deterministic
     strict = torch.are_deterministic_algorithms_enabled()
-    # bf16 keeps 8 bits anyway, so what little stays in float32 may use TF32.
+    # With bf16, the few operations that remain in float32 may use TF32: most values have only 8 bits anyway.
     torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
     cudnn.allow_tf32, cudnn.benchmark = precision != "fp32", not deterministic
     if deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may split sums as it likes
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # otherwise cuBLAS may change the order of sums
         cudnn.deterministic = True
         torch.use_deterministic_algorithms(True)
     try:
@@ -64,7 +69,7 @@ def arithmetic(precision: str, *, deterministic: bool = False) -> Iterator[None]
         if not deterministic or "does not have a deterministic implementation" not in str(error):
             raise
         raise GanctlError(
-            f"There is no deterministic kernel for something in this step: {str(error).split('.')[0]}.",
+            f"An operation in this step has no deterministic kernel: {str(error).split('.')[0]}.",
             "Train without --deterministic.",
         ) from error
     finally:
@@ -74,7 +79,7 @@ def arithmetic(precision: str, *, deterministic: bool = False) -> Iterator[None]
 
 
 def rng_state(device: torch.device) -> dict[str, torch.Tensor]:
-    """The state of torch's random numbers on the CPU and on ``device``."""
+    """Return the states of torch's random number generators on the CPU and on ``device``."""
     state = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)

@@ -1,7 +1,7 @@
-"""The discriminator's and the generator's update: the one step that trains every model.
+"""The engine: one step, which trains every model, and everything that the step changes.
 
-Nothing in a step leaves the device, branches on a tensor or changes a shape, so the same code runs from Python and is
-captured whole as one graph (:mod:`ganctl.training.graph.steps`).
+Nothing in a step leaves the device, branches on a tensor or changes a shape. The same code therefore runs eagerly and
+is captured as one graph (:mod:`ganctl.training.graph.steps`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ Report = dict[str, Tensor]
 
 
 class Engine:
-    """G, D and everything that a step changes.
+    """G, D and everything else that a step changes.
 
     Args:
-        augment: what D sees every x through, real or fake, in both turns; None for x itself.
-        ema: half-life of the averaged generator in images; None keeps no average.
-        precision: ``"fp32"``, ``"tf32"`` (a flag of the process, set by training) or ``"bf16"`` (autocast).
+        augment: augmentation of every x that D sees, real or fake, in the D step and the G step; None for none.
+        ema: half-life of the averaged generator in images; None for no average.
+        precision: ``"fp32"``, ``"tf32"`` (a global flag of torch that the training loop sets) or ``"bf16"`` (autocast).
     """
 
     def __init__(
@@ -53,42 +53,26 @@ class Engine:
         self.augment = augment
         self.critic = D if augment is None else _Augmented(D, augment)
         self.G_ema = None if ema is None else copy.deepcopy(G).eval().requires_grad_(False)
-        self._ema_weight = torch.zeros((), device=device)  # a tensor, so that it may change between replays
+        self._ema_weight = torch.zeros((), device=device)  # a tensor, so that it can change between replays
         self.ema = ema
         self._d_weights = [weight for weight in D.parameters() if weight.requires_grad]
 
-    def step(self, draw: Callable[[], Batch]) -> Report:
-        """``n_critic`` updates of D, each on a fresh real batch and fresh latents, then one of G.
+    def step(self, next_batch: Callable[[], Batch]) -> Report:
+        """Update D ``n_critic`` times, then G once, and return reported values as scalars on the device.
 
-        G's update goes on from the last fakes: its weights have not changed since they were drawn, so G runs
-        forward once for both. Returns scalars on the device, unread.
+        Each D update uses a fresh real batch and fresh z. The G update reuses the last fakes and their graph: G has not
+        changed since, so it runs forward only once for both updates.
         """
         for i in range(self.n_critic):
-            real = draw()
+            real = next_batch()
             fake = self.generate(real.y, keep_graph=i == self.n_critic - 1)
             d_report = self.update_discriminator(real, fake)
         g_report = self.update_generator(real, fake)
         self.update_average()
-        # D(G(z)) as D saw it before its update, not as the generator's turn saw it after.
-        return {**g_report, **d_report}
-
-    @property
-    def images_per_step(self) -> int:
-        """How many real images D sees in a step."""
-        return self.batch_size * self.n_critic
-
-    @property
-    def ema(self) -> float | None:
-        """The half-life of the averaged generator in images."""
-        return self._ema
-
-    @ema.setter
-    def ema(self, half_life: float | None) -> None:
-        self._ema = half_life
-        self._ema_weight.fill_(1 - 0.5 ** (self.batch_size / half_life) if half_life else 1)
+        return {**g_report, **d_report}  # of a value in both, the one before D's update, such as D(G(z))
 
     def generate(self, y: Tensor | None, *, keep_graph: bool) -> Batch:
-        """One batch of fakes for the labels ``y``, with the graph back to G or without."""
+        """Return one batch of fakes with labels ``y``, with or without the graph for a backward pass to G."""
         z = self.latent.sample(self.batch_size, self.device)
         with torch.set_grad_enabled(keep_graph), self._autocast():
             x = self.G(z, y)
@@ -98,8 +82,8 @@ class Engine:
         if isinstance(self.critic, _Augmented):
             self.critic.observe_on(real.x)
         with self._autocast():
-            answer = self.loss.discriminator_loss(self.critic, real, fake._replace(x=fake.x.detach()))
-            loss, report = _scalar_and_report(self.loss, answer)
+            result = self.loss.discriminator_loss(self.critic, real, fake._replace(x=fake.x.detach()))
+            loss, report = _checked(self.loss, result)
         self.d_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.d_optimizer.step()
@@ -108,11 +92,9 @@ class Engine:
         return {"d_loss": loss.detach(), **_detached(report)}
 
     def update_generator(self, real: Batch, fake: Batch) -> Report:
-        with _frozen(self._d_weights):  # half of D's backward is not needed in G's turn
+        with _frozen(self._d_weights):  # saves the half of D's backward pass that computes their gradients
             with self._autocast():
-                loss, report = _scalar_and_report(
-                    self.loss, self.loss.generator_loss(self.critic, real, fake)
-                )
+                loss, report = _checked(self.loss, self.loss.generator_loss(self.critic, real, fake))
             self.g_optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.g_optimizer.step()
@@ -124,20 +106,35 @@ class Engine:
             return
         for average, weight in zip(self.G_ema.parameters(), self.G.parameters(), strict=True):
             average.lerp_(weight, self._ema_weight)
-        for copied, buffer in zip(self.G_ema.buffers(), self.G.buffers(), strict=True):
-            copied.copy_(buffer)
+        for average_buffer, buffer in zip(self.G_ema.buffers(), self.G.buffers(), strict=True):
+            average_buffer.copy_(buffer)
+
+    @property
+    def images_per_step(self) -> int:
+        """Number of real images that D sees in a step."""
+        return self.batch_size * self.n_critic
+
+    @property
+    def ema(self) -> float | None:
+        """Half-life of the averaged generator in images."""
+        return self._ema
+
+    @ema.setter
+    def ema(self, half_life: float | None) -> None:
+        self._ema = half_life
+        self._ema_weight.fill_(1 - 0.5 ** (self.batch_size / half_life) if half_life else 1)
 
     @property
     def sampler(self) -> nn.Module:
-        """The generator that pictures are drawn from: the averaged one where there is one."""
+        """Generator for samples: the averaged generator if there is one, otherwise G."""
         return self.G if self.G_ema is None else self.G_ema
 
     def is_finite(self) -> bool:
-        """Whether weights, buffers and what the optimizers remember are. Reads from the device: not within a step."""
+        """Return whether all weights, buffers and optimizer states are finite. Reads values: not for use in a step."""
         tensors = [t for module in (self.G, self.D, self.loss) for t in module.state_dict().values()]
         for optimizer in (self.g_optimizer, self.d_optimizer):
             tensors += [
-                t for memory in optimizer.state.values() for t in memory.values() if isinstance(t, Tensor)
+                t for state in optimizer.state.values() for t in state.values() if isinstance(t, Tensor)
             ]
         return bool(torch.stack([t.isfinite().all() for t in tensors if t.is_floating_point()]).all())
 
@@ -168,40 +165,39 @@ class Engine:
 
 
 class _Augmented(nn.Module):
-    """D behind an augmentation, which is shown D's answers on the real batch."""
+    """D behind an augmentation whose ``observe`` method, if any, gets the logits of each real batch once."""
 
     def __init__(self, D: nn.Module, augment: nn.Module) -> None:
         super().__init__()
         self.D, self.augment = D, augment
         self._observe: Callable[[Tensor], None] = getattr(augment, "observe", lambda logits: None)
-        self._real = 0
+        self._address = 0
 
     def observe_on(self, real: Tensor) -> None:
-        """Observe D's next answer on ``real``, which keeps its address when detached or asked for a gradient."""
-        self._real = real.data_ptr()
+        """Observe the next logits of ``real``. Its address also identifies detached versions of it."""
+        self._address = real.data_ptr()
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
-        answer = self.D(self.augment(x), y)
-        if x.data_ptr() == self._real:
-            self._real = 0  # once a turn of D, though a penalty asks again and some losses in G's turn too
+        output = self.D(self.augment(x), y)
+        if x.data_ptr() == self._address:
+            self._address = 0  # some losses call D on the real batch again, in the D step or in the G step
             with torch.no_grad():
-                self._observe((answer[0] if isinstance(answer, tuple) else answer).detach())
-        return answer
+                self._observe((output[0] if isinstance(output, tuple) else output).detach())
+        return output
 
 
-def _scalar_and_report(loss: Loss, answer: Any) -> tuple[Tensor, Report]:
-    """``answer`` of a loss, if it is what one has to answer."""
-    pair = answer if isinstance(answer, tuple) and len(answer) == 2 else (None, None)
-    scalar, report = pair
+def _checked(loss: Loss, result: Any) -> tuple[Tensor, Report]:
+    """Return ``result`` of a method of ``loss`` if it is a scalar and a dict."""
+    scalar, report = result if isinstance(result, tuple) and len(result) == 2 else (None, None)
     if not (isinstance(scalar, Tensor) and scalar.ndim == 0 and isinstance(report, dict)):
         what = (
             f"a tensor of shape {tuple(scalar.shape)}"
             if isinstance(scalar, Tensor)
-            else type(answer).__name__
+            else type(result).__name__
         )
         raise GanctlError(
-            f"The loss {type(loss).__name__} returned {what}, not a scalar to minimize and a dict of what to report.",
-            "As in: return loss.mean(), {}",
+            f"The loss {type(loss).__name__} returned {what}, not a scalar to minimize and a dict of reported values.",
+            "Return both, for example: return loss.mean(), {}",
         )
     return scalar, report
 

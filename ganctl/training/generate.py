@@ -1,36 +1,33 @@
-"""Samples of G: latents that depend only on a seed, and G applied to them in batches."""
+"""Draw latents that depend only on a seed, and apply G to them in batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ganctl.latent import Latent
 
-if TYPE_CHECKING:
-    pass
-
-
-LATENT_BLOCK = 64  # latents are drawn in whole blocks, so that 25 of them are the first 25 of 50,000
+LATENT_BLOCK = (
+    64  # latents are drawn in whole blocks, so that the first 25 do not depend on how many are drawn
+)
 
 
 def generate(G: nn.Module, z: Tensor, y: Tensor | None, batch_size: int) -> Iterator[Tensor]:
-    """G(z, y) in batches: float32 in [−1, 1], on G's device."""
+    """Yield G(z, y) in batches: float32 in [−1, 1], on the device of G."""
     for start in range(0, len(z), batch_size):
         part = slice(start, start + batch_size)
         yield G(z[part], None if y is None else y[part]).float()
 
 
 def rows_of_classes(z: Tensor, classes: list[int]) -> tuple[Tensor, Tensor]:
-    """z and y of a picture with a row a class: the same latents in each."""
+    """Return z and y of a grid with one row per class, with the same latents in each row."""
     return z.repeat(len(classes), 1), torch.tensor(classes).repeat_interleave(len(z))
 
 
 def draw_latents(latent: Latent, n: int, *, seed: int, truncation: float | None = None) -> Tensor:
-    """The first ``n`` latents of ``seed``: float32 n×dim on the CPU, where the numbers are the same everywhere."""
+    """Return the first ``n`` latents of ``seed``: float32 n×dim on the CPU, equal on every machine."""
     generator = torch.Generator().manual_seed(seed)
     blocks = range(0, n, LATENT_BLOCK)
     if truncation is None:

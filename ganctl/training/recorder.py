@@ -1,4 +1,4 @@
-"""Reported values: kept on the device while steps run, read once every few hundred of them."""
+"""Collect reported values on the device, and copy them to the host once per line of the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from torch import Tensor
 
 
 class Recorder:
-    """The reports since the last line of ``losses.jsonl``, one row a step, on the device."""
+    """The reports since the last line of ``losses.jsonl``: one row per step, on the device.
+
+    Args:
+        capacity: largest number of rows between two calls of :meth:`take`.
+    """
 
     def __init__(self, capacity: int, device: torch.device) -> None:
         self.capacity, self.device = capacity, device
@@ -23,23 +27,23 @@ class Recorder:
         self.count += 1
 
     def write(self, report: dict[str, Tensor]) -> None:
-        """The device's part of :meth:`add`, which may be captured: ``count`` is the host's to raise."""
+        """Do the part of :meth:`add` that runs on the device and can be captured. The caller increments ``count``."""
         if not self.names:
             self.names = list(report)
             self.rows = torch.zeros(self.capacity, len(report), device=self.device)
-        # Written by an index that lives on the device: the write reads the same for every step.
+        # The row index is a tensor on the device, so that the same operations are correct at every step.
         row = torch.stack([report[name].float() for name in self.names])
         self.rows.index_copy_(0, self._cursor, row.unsqueeze(0))
         self._cursor += 1
 
     def take(self) -> Rows:
-        """The rows so far, on their way to the host, and begin anew; the device goes on meanwhile."""
+        """Start to copy the rows to the host, without waiting for the device, and clear the recorder."""
         taken = Rows(self.names, self.rows[: self.count])
         self.clear()
         return taken
 
     def first_bad(self) -> int | None:
-        """The row of the first value that is not finite, or None; waits for the device."""
+        """Return the first row with a value that is not finite, or None. Waits for the device."""
         return Rows(self.names, self.rows[: self.count]).first_bad()
 
     def clear(self) -> None:
@@ -56,7 +60,7 @@ class Recorder:
 
 
 class Rows:
-    """Reports copied to the host, a row a step."""
+    """Reports that are copied to the host: one row per step."""
 
     def __init__(self, names: list[str], rows: Tensor) -> None:
         self.names = names
@@ -71,15 +75,15 @@ class Rows:
             self._rows = rows.cpu().clone()
 
     def ready(self) -> bool:
-        """Whether reading them would wait for nothing."""
+        """Return whether the copy is complete."""
         return self._copied is None or self._copied.query()
 
     def means(self) -> dict[str, float]:
-        """The mean of each value over the rows."""
+        """Return the mean of each value over the rows."""
         return dict(zip(self.names, self._read().double().mean(0).tolist(), strict=True))
 
     def first_bad(self) -> int | None:
-        """The row of the first value that is not finite, or None."""
+        """Return the first row with a value that is not finite, or None."""
         bad = ~self._read().isfinite().all(1)
         return int(bad.nonzero()[0]) if bool(bad.any()) else None
 

@@ -1,13 +1,13 @@
-"""Values that change while training: learning rates, a loss's coefficients, the average's half-life.
+"""Schedules: learning rates, coefficients of a loss, or the half-life of the average as functions of the step.
 
-A schedule is written as text, one or more phases of which each begins where the one before ends::
+A schedule is text with one or more phases. Each phase starts at the value where the previous phase ends::
 
-    linear 0                          to 0 in a straight line, over what is left of the training
-    cosine 1e-5 over 20000            to 1e-5 along half a cosine, over 20,000 steps, then constant
-    constant over 100kimg, linear 0   as it is until D has seen 100,000 images, then down to 0
-    warmup 500, cosine 0              from 0 up over 500 steps, then down
+    linear 0                          linearly to 0 over the remaining steps
+    cosine 1e-5 over 20000            along half a cosine to 1e-5 over 20,000 steps, then constant
+    constant over 100kimg, linear 0   constant until D has seen 100,000 images, then linearly to 0
+    warmup 500, cosine 0              linearly from 0 over 500 steps, then along half a cosine to 0
 
-Values depend on the step alone, so a run that goes on has them exactly.
+Values depend only on the step, so a resumed run has exactly the same values.
 """
 
 from __future__ import annotations
@@ -29,28 +29,31 @@ PHASE = re.compile(
     rf"(?:\s+(?:over\s+)?(?P<length>{NUMBER})\s*(?P<unit>kimg)?)?"
 )
 LEARNING_RATES = ("g_optimizer.lr", "d_optimizer.lr")
-KEEPS_LR_ON_DEVICE = ("cpu", "cuda")  # where a graph may be replayed, which reads it anew only from a tensor
+KEEPS_LR_ON_DEVICE = ("cpu", "cuda")  # replays only see changes of a tensor
 
 
 class Phase(NamedTuple):
     shape: str  # constant, linear, cosine or warmup
-    end: float  # the value that it leads to; unused by constant and warmup
-    length: float | None  # in images that D has seen; None: what is left of the training
+    end: float  # value at the end of the phase; not used by constant and warmup
+    length: float | None  # in images that D sees; None: until the last step
 
 
 def parse(text: str, *, per_step: int) -> list[Phase]:
-    """The phases of ``text``. Lengths are in steps of ``per_step`` images, or in kimg.
+    """Return the phases of ``text``.
+
+    Args:
+        per_step: number of images per step, to convert lengths in steps.
 
     Raises:
-        GanctlError: it is not written as above.
+        GanctlError: ``text`` is not a schedule.
     """
     phases = []
     for part in text.split(","):
         match = PHASE.fullmatch(part.strip())
         if not match:
             raise GanctlError(
-                f"'{text}' is not a schedule: '{part.strip()}' cannot be read.",
-                "As in: linear 0 · cosine 1e-5 over 20000 · constant over 100kimg, linear 0 · warmup 500, cosine 0",
+                f"'{text}' is not a schedule: '{part.strip()}' is not a phase.",
+                "Examples: linear 0 · cosine 1e-5 over 20000 · constant over 100kimg, linear 0 · warmup 500, cosine 0",
                 status=USAGE,
             )
         length = None
@@ -60,39 +63,43 @@ def parse(text: str, *, per_step: int) -> list[Phase]:
         phases.append(Phase(shape, float(match["end"] or 0), length))
     if any(phase.length is None for phase in phases[:-1]):
         raise GanctlError(
-            f"'{text}' is not a schedule: only the last phase may go without a length.",
-            "As in: constant over 1000, linear 0",
+            f"'{text}' is not a schedule: only the last phase can be without a length.",
+            "Add a length, for example: constant over 1000, linear 0",
             status=USAGE,
         )
     return phases
 
 
 def value_at(phases: list[Phase], base: float, images: float, total: float) -> float:
-    """The value when D has seen ``images`` of ``total``, for a setting of ``base``."""
-    start, begun = base, 0.0
+    """Return the value when D has seen ``images`` of ``total`` images.
+
+    Args:
+        base: value of the setting without a schedule.
+    """
+    start, phase_start = base, 0.0
     for phase in phases:
-        length = total - begun if phase.length is None else phase.length
+        length = total - phase_start if phase.length is None else phase.length
         end = {"constant": start, "warmup": base}.get(phase.shape, phase.end)
         if phase.shape == "warmup":
             start = 0.0
-        if images < begun + length:
-            progress = (images - begun) / length
+        if images < phase_start + length:
+            progress = (images - phase_start) / length
             if phase.shape == "cosine":
                 progress = (1 - math.cos(math.pi * progress)) / 2
             return start + (end - start) * (progress if phase.shape != "constant" else 0.0)
-        start, begun = end, begun + length
+        start, phase_start = end, phase_start + length
     return start
 
 
 class Schedules:
-    """The schedules of a training, applied to its engine before each step.
+    """All schedules of a run, applied to its engine before each step.
 
     Args:
-        texts: target → schedule; targets are ``g_optimizer.lr``, ``d_optimizer.lr``, ``ema`` and ``loss.NAME``
-            for a coefficient that the loss keeps as a buffer of that name.
+        texts: schedules by target. Targets are ``g_optimizer.lr``, ``d_optimizer.lr``, ``ema``, and ``loss.NAME`` for
+            a coefficient that the loss registers as a buffer NAME.
 
     Raises:
-        GanctlError: a text that is no schedule, or a target that there is not.
+        GanctlError: A text is not a schedule, or a target does not exist.
     """
 
     def __init__(self, texts: Mapping[str, str], engine: Engine, *, total_steps: int) -> None:
@@ -106,12 +113,12 @@ class Schedules:
                     optimizers.put_lr_on(engine.device, self._optimizer(target))
 
     def apply(self, step: int) -> None:
-        """Set every scheduled value for the step that follows ``step`` steps."""
+        """Set every scheduled value for the step after the first ``step`` steps."""
         for target, phases in self._phases.items():
             self._write(target, value_at(phases, self._base[target], step * self._per_step, self._total))
 
     def on_the_host(self) -> list[str]:
-        """Scheduled values that are no tensors: a CUDA graph would keep the one that it was captured with."""
+        """Return the targets whose values are not tensors. A graph would repeat the value that it was captured with."""
         return [
             target
             for target in self._phases
@@ -130,16 +137,16 @@ class Schedules:
         if target == "ema":
             if self._engine.ema is None:
                 raise GanctlError(
-                    "There is a schedule for ema, but no average.", "Add --ema IMAGES.", status=USAGE
+                    "There is a schedule for ema, but no average of G.", "Add --ema IMAGES.", status=USAGE
                 )
             return self._engine.ema
         buffers = dict(self._engine.loss.named_buffers())
         if part == "loss" and name in buffers and buffers[name].ndim == 0:
             return float(buffers[name])
-        there_are = [f"loss.{name}" for name, buffer in buffers.items() if buffer.ndim == 0]
+        coefficients = [f"loss.{name}" for name, buffer in buffers.items() if buffer.ndim == 0]
         raise GanctlError(
             f"There is nothing to schedule called '{target}'.",
-            did_you_mean(target, ["lr", "g_optimizer.lr", "d_optimizer.lr", "ema", *there_are]),
+            did_you_mean(target, ["lr", "g_optimizer.lr", "d_optimizer.lr", "ema", *coefficients]),
             status=USAGE,
         )
 

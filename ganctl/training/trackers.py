@@ -1,4 +1,4 @@
-"""Where numbers and pictures of a training go besides its folder. What fails there never stops the training."""
+"""Show a run in trackers, in addition to its folder. A tracker that fails never stops training."""
 
 from __future__ import annotations
 
@@ -15,60 +15,66 @@ if TYPE_CHECKING:
 
 
 class Tracker:
-    """Shows a training somewhere: what a factory of ``register_trackers`` returns. Override what is of use.
+    """Base class of trackers, which factories of ``register_trackers`` return. Override the methods that you need.
 
-    A method may raise: the user is told once, and the training goes on without this tracker.
+    A method may raise an exception: ganctl then prints one warning and continues to train without this tracker.
     """
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Numbers after ``step``: losses and D's answers, images per second, metrics."""
+        """Record numbers after ``step``: losses, outputs of D, images per second, metrics."""
 
     def image(self, step: int, name: str, image: Image) -> None:
-        """A PIL image after ``step``: ``name`` is ``"samples"`` or, once, ``"reals"``."""
+        """Record a PIL image after ``step``. ``name`` is ``"samples"`` or, once per run, ``"reals"``."""
 
     def close(self) -> None:
-        """The training has ended, or was stopped."""
+        """Release resources. Called once, when training finishes or stops."""
 
 
 class Trackers(Tracker):
-    """Several at once. One that raises is named to ``say``, closed and dropped."""
+    """All trackers of a run. A tracker that raises an exception is closed and dropped after one warning.
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
-        self._members: dict[str, Tracker] = {}
+    Args:
+        log: function that receives the warning.
+    """
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._trackers: dict[str, Tracker] = {}
 
     def open(self, registry: Registry, specs: tuple[Spec, ...], **filled_in: Any) -> None:
-        """Add a tracker for each of ``specs``; ``folder``, ``first_step`` and ``config`` are filled in."""
+        """Add a tracker for each of ``specs``, whose options are resolved.
+
+        Args:
+            filled_in: ``folder``, ``first_step`` and ``config``.
+        """
         for spec in specs:
             try:
-                component = registry.get("tracker", spec.name)
-                factory = component.load()
-                resolved = options.resolve(f"tracker '{spec.name}'", factory, spec.options)
-                self._members[spec.name] = options.call(factory, resolved, **filled_in)
+                factory = registry.get("tracker", spec.name).load()
+                self._trackers[spec.name] = options.call(factory, spec.options, **filled_in)
             except Exception as error:
                 self._drop(spec.name, error)
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        self._each(lambda tracker: tracker.scalars(step, values))
+        self._for_each(lambda tracker: tracker.scalars(step, values))
 
     def image(self, step: int, name: str, image: Image) -> None:
-        self._each(lambda tracker: tracker.image(step, name, image))
+        self._for_each(lambda tracker: tracker.image(step, name, image))
 
     def close(self) -> None:
-        self._each(lambda tracker: tracker.close())
-        self._members.clear()
+        self._for_each(lambda tracker: tracker.close())
+        self._trackers.clear()
 
-    def _each(self, do: Callable[[Tracker], None]) -> None:
-        for name, tracker in list(self._members.items()):
+    def _for_each(self, call: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(self._trackers.items()):
             try:
-                do(tracker)
+                call(tracker)
             except Exception as error:
                 self._drop(name, error)
 
     def _drop(self, name: str, error: Exception) -> None:
-        tracker = self._members.pop(name, None)
+        tracker = self._trackers.pop(name, None)
         if tracker is not None:
             with suppress(Exception):
                 tracker.close()
-        why = " ".join(str(error).split()) or type(error).__name__
-        self._say(f"warning: the tracker '{name}' failed ({why}); going on without it.")
+        reason = " ".join(str(error).split()) or type(error).__name__
+        self._log(f"warning: the tracker '{name}' failed ({reason}) and is no longer used.")

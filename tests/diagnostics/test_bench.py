@@ -53,7 +53,7 @@ def test_work_of_a_step_is_counted() -> None:
 def test_work_is_the_same_whichever_library_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
     for quick in (False, True):
-        monkeypatch.setattr("ganctl.kernels.linear.onednn_is_quicker", lambda quick=quick: quick)
+        monkeypatch.setattr("ganctl.kernels.linear.onednn_is_faster", lambda quick=quick: quick)
         counts.append(bench.count_flops(make(generator={"hidden": "256,256"}, loss="wgan-gp")))
     assert counts[0] == counts[1]
 

@@ -104,6 +104,6 @@ def test_training_continues_without_a_network(site: Path, tmp_path: Path, ganctl
     assert done.returncode == 0
     (warning,) = [line for line in done.stderr.splitlines() if "warning" in line]
     assert warning == (
-        "warning: the tracker 'wandb' failed (api.wandb.ai cannot be reached); going on without it."
+        "warning: the tracker 'wandb' failed (api.wandb.ai cannot be reached) and is no longer used."
     )
     assert (tmp_path / "run" / "checkpoints" / "step-00000002.pt").exists()

@@ -95,7 +95,7 @@ FAULTS = {
         use=("--loss", "mine"),
         says=(
             "error: The loss 'mine' of acme 1.0 is a Mine, not a ganctl.Loss.",
-            "hint: Its factory must return one; tell its authors.",
+            "hint: Its factory must return a ganctl.Loss. Report this to its authors.",
         ),
     ),
     "loss returns the wrong type": Fault(
@@ -104,8 +104,8 @@ FAULTS = {
         "    def discriminator_loss(self, D, real, fake): return D(real.x, None)",
         use=("--loss", "mine"),
         says=(
-            "error: The loss Mine returned Tensor, not a scalar to minimize and a dict of what to report.",
-            "hint: As in: return loss.mean(), {}",
+            "error: The loss Mine returned Tensor, not a scalar to minimize and a dict of reported values.",
+            "hint: Return both, for example: return loss.mean(), {}",
         ),
     ),
     "wrong shapes": Fault(
@@ -114,9 +114,9 @@ FAULTS = {
         "    def forward(self, z, y=None): return super().forward(z)",
         use=("--generator", "mine"),
         says=(
-            "error: The generator 'mine' of acme 1.0 drew a tensor of shape (2, 784) where two pictures are "
+            "error: The generator 'mine' of acme 1.0 returned a tensor of shape (2, 784) instead of two images "
             "(2, 1, 28, 28).",
-            "hint: G(z, y) returns float N×C×H×W.",
+            "hint: G(z, y) must return a float tensor N×C×H×W.",
         ),
     ),
     "factory with an unknown parameter": Fault(

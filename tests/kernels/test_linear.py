@@ -14,7 +14,7 @@ from ganctl.kernels import linear
 def _onednn(monkeypatch: pytest.MonkeyPatch) -> None:
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
         pytest.skip("this torch has no oneDNN")
-    monkeypatch.setattr(linear, "onednn_is_quicker", lambda: True)
+    monkeypatch.setattr(linear, "onednn_is_faster", lambda: True)
 
 
 def network() -> nn.Sequential:
@@ -25,7 +25,7 @@ def network() -> nn.Sequential:
 
 
 def values(net: nn.Module, x: Tensor) -> list[Tensor]:
-    """Output, and every derivative of first and second order that a gradient penalty needs."""
+    """Return the output and all first and second derivatives that a gradient penalty needs."""
     x = x.clone().requires_grad_()
     y = net(x)
     (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
@@ -34,25 +34,29 @@ def values(net: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.usefixtures("_onednn")
-def test_quickened_layers_compute_the_same_with_derivatives_of_second_order() -> None:
+def test_onednn_layers_equal_plain_layers_up_to_second_derivatives() -> None:
     plain = network()
-    quick = copy.deepcopy(plain)
-    linear.quicken(quick)
-    assert [type(layer) is linear.Linear for layer in quick[::2]] == [True, True, False]  # the last is small
-    assert repr(quick) == repr(plain)
+    fast = copy.deepcopy(plain)
+    linear.use_fastest_kernels(fast)
+    assert [type(layer) is linear.Linear for layer in fast[::2]] == [
+        True,
+        True,
+        False,
+    ]  # the last layer is small
+    assert repr(fast) == repr(plain)
     x = torch.randn(9, 130)
-    for one, other in zip(values(plain, x), values(quick, x), strict=True):
+    for one, other in zip(values(plain, x), values(fast, x), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
-    quick[0].weight.requires_grad_(False)
-    quick(x).sum().backward()
-    assert quick[0].weight.grad is None
-    assert quick[2].weight.grad is not None
+    fast[0].weight.requires_grad_(False)
+    fast(x).sum().backward()
+    assert fast[0].weight.grad is None
+    assert fast[2].weight.grad is not None
 
 
 @pytest.mark.usefixtures("_onednn")
-def test_a_gradient_at_the_images_computes_none_at_the_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradient_with_respect_to_images_skips_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x = network(), torch.randn(9, 130, requires_grad=True)
-    linear.quicken(net)
+    linear.use_fastest_kernels(net)
     y, products = net(x).sum(), 0
     apply = linear._Affine.apply
 
@@ -63,7 +67,7 @@ def test_a_gradient_at_the_images_computes_none_at_the_weights(monkeypatch: pyte
 
     monkeypatch.setattr(linear._Affine, "apply", counted)
     torch.autograd.grad(y, x, retain_graph=True)
-    assert products == 2  # a layer each; the last is torch's own
+    assert products == 2  # one per layer, except the small layer
     torch.autograd.grad(y, [x, net[0].weight], retain_graph=True)
     assert products == 2 + 3
     y.backward()
@@ -71,19 +75,19 @@ def test_a_gradient_at_the_images_computes_none_at_the_weights(monkeypatch: pyte
 
 
 @pytest.mark.usefixtures("_onednn")
-def test_quickened_layers_leave_everything_else_to_torch() -> None:
+def test_onednn_layers_fall_back_to_torch_for_other_inputs() -> None:
     plain = network()
-    quick = copy.deepcopy(plain)
-    linear.quicken(quick)
+    fast = copy.deepcopy(plain)
+    linear.use_fastest_kernels(fast)
     x = torch.randn(2, 3, 130)
-    assert torch.equal(plain(x), quick(x))
+    assert torch.equal(plain(x), fast(x))
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(plain(x[0]), quick(x[0]))
-        assert quick(x[0]).dtype == torch.bfloat16
-    assert quick.double()(x[0].double()).dtype == torch.float64
+        assert torch.equal(plain(x[0]), fast(x[0]))
+        assert fast(x[0]).dtype == torch.bfloat16
+    assert fast.double()(x[0].double()).dtype == torch.float64
 
 
-def test_memory_is_kept_where_that_can_be_and_nothing_is_said_elsewhere(
+def test_keep_freed_memory_does_nothing_without_glibc(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     linear.keep_freed_memory()

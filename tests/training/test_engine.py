@@ -1,4 +1,4 @@
-"""The step, against the same mathematics written out as a plain loop."""
+"""The engine's step equals the same algorithm written as a plain loop."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def make(**options: Any) -> Engine:
     )
 
 
-class Draw:
+class NextBatch:
     def __init__(self) -> None:
         self.generator = torch.Generator().manual_seed(1)
         self.count = 0
@@ -84,21 +84,21 @@ class Draw:
 
 
 @pytest.mark.parametrize("n_critic", [1, 3])
-def test_step_is_the_papers_algorithm(n_critic: int) -> None:
+def test_step_equals_the_algorithm_of_the_paper(n_critic: int) -> None:
     engine = make(n_critic=n_critic)
     g, d = copy.deepcopy(engine.G), copy.deepcopy(engine.D)
     g_optimizer = torch.optim.Adam(g.parameters(), lr=0.01)
     d_optimizer = torch.optim.Adam(d.parameters(), lr=0.02)
-    loss, draw, again = BCE(), Draw(), Draw()
+    loss, next_batch, same_batch = BCE(), NextBatch(), NextBatch()
 
     torch.manual_seed(7)
     for _ in range(4):
-        engine.step(draw)
+        engine.step(next_batch)
 
     torch.manual_seed(7)
     for _ in range(4):
         for _ in range(n_critic):
-            real, z = again(), torch.randn(6, 4)
+            real, z = same_batch(), torch.randn(6, 4)
             fake = Batch(g(z))
             d_optimizer.zero_grad()
             loss.discriminator_loss(d, real, Batch(fake.x.detach()))[0].backward()
@@ -112,25 +112,25 @@ def test_step_is_the_papers_algorithm(n_critic: int) -> None:
             assert torch.equal(a, b)
 
 
-def test_each_update_of_d_has_a_fresh_batch_and_g_runs_once_for_both() -> None:
-    engine, draw = make(n_critic=5), Draw()
-    engine.step(draw)
-    assert draw.count == 5
-    assert engine.G.calls == 5  # not 6: G's update goes on from the last fakes
+def test_each_d_update_has_a_fresh_batch_and_g_runs_once_per_update_of_d() -> None:
+    engine, next_batch = make(n_critic=5), NextBatch()
+    engine.step(next_batch)
+    assert next_batch.count == 5
+    assert engine.G.calls == 5  # not 6: the G update reuses the last fakes
     assert engine.loss.constrained == 5
 
 
-def test_g_turn_leaves_no_gradient_in_d_and_thaws_it() -> None:
-    engine, draw = make(), Draw()
-    engine.step(draw)
-    of_d_turn = [p.grad.clone() for p in engine.D.parameters()]
+def test_g_update_leaves_gradients_of_d_unchanged_and_unfreezes_d() -> None:
+    engine, next_batch = make(), NextBatch()
+    engine.step(next_batch)
+    after_d_update = [p.grad.clone() for p in engine.D.parameters()]
     fake = engine.generate(None, keep_graph=True)
-    engine.update_generator(draw(), fake)
-    assert all(torch.equal(p.grad, g) for p, g in zip(engine.D.parameters(), of_d_turn, strict=True))
+    engine.update_generator(next_batch(), fake)
+    assert all(torch.equal(p.grad, g) for p, g in zip(engine.D.parameters(), after_d_update, strict=True))
     assert all(p.requires_grad for p in engine.D.parameters())
 
 
-def test_weights_that_are_meant_to_be_frozen_stay_so() -> None:
+def test_frozen_weights_of_d_stay_frozen() -> None:
     torch.manual_seed(0)
     g, d = G(), D()
     d.net[1].weight.requires_grad_(False)
@@ -140,13 +140,13 @@ def test_weights_that_are_meant_to_be_frozen_stay_so() -> None:
         g_optimizer=torch.optim.SGD(g.parameters(), lr=0.1), d_optimizer=torch.optim.SGD(d.parameters(), lr=0.1),
     )  # fmt: skip
     before = d.net[1].weight.clone()
-    engine.step(Draw())
+    engine.step(NextBatch())
     assert not d.net[1].weight.requires_grad
     assert torch.equal(d.net[1].weight, before)
 
 
-def test_average_has_its_half_life() -> None:
-    engine, draw = make(ema=12.0), Draw()  # two batches of 6
+def test_average_has_the_given_half_life() -> None:
+    engine, next_batch = make(ema=12.0), NextBatch()  # two batches of 6
     start = [p.clone() for p in engine.G.parameters()]
     with torch.no_grad():
         for p in engine.G.parameters():
@@ -156,19 +156,19 @@ def test_average_has_its_half_life() -> None:
     assert engine.G_ema is not None
     for average, old in zip(engine.G_ema.parameters(), start, strict=True):
         torch.testing.assert_close(average, old + 0.5)
-    engine.step(draw)
+    engine.step(next_batch)
     for average, buffer in zip(engine.G_ema.buffers(), engine.G.buffers(), strict=True):
         assert torch.equal(average, buffer)
     assert engine.sampler is engine.G_ema
 
 
-def test_nothing_leaves_the_device_inside_a_step() -> None:
+def test_step_does_not_synchronize_with_the_host() -> None:
     from ganctl.data.batches import Batches
     from ganctl.dataset import Images
     from ganctl.training.recorder import Recorder
 
     engine = make(ema=100.0, n_critic=2)
-    # capturable is what keeps Adam's step count on the device; without it Adam reads nothing, but counts on the host.
+    # A fused Adam keeps its step count on the device.
     batches = Batches(Images(torch.zeros(20, 1, 4, 4, dtype=torch.uint8)), 6, seed=0, device=CPU)
     recorder = Recorder(10, CPU)
     engine.step(batches.next)
@@ -181,57 +181,57 @@ def test_nothing_leaves_the_device_inside_a_step() -> None:
         recorder.add(engine.step(batches.next))
 
 
-def test_bf16_trains_in_float32_weights() -> None:
-    engine, draw = make(precision="bf16"), Draw()
+def test_bf16_keeps_weights_in_float32() -> None:
+    engine, next_batch = make(precision="bf16"), NextBatch()
     for _ in range(3):
-        report = engine.step(draw)
+        report = engine.step(next_batch)
     assert all(value.isfinite() for value in report.values())
     assert all(p.dtype == torch.float32 for p in engine.G.parameters())
     assert engine.generate(None, keep_graph=False).x.dtype == torch.float32
 
 
-def test_report_has_losses_and_answers_as_d_saw_them() -> None:
+def test_report_has_losses_and_outputs_of_d() -> None:
     engine = make()
-    report = engine.step(Draw())
+    report = engine.step(NextBatch())
     assert set(report) == {"d_loss", "g_loss", "D(x)", "D(G(z))"}
     assert not any(value.requires_grad for value in report.values())
 
 
-def test_is_finite_sees_weights_and_buffers() -> None:
+def test_is_finite_checks_weights_and_buffers() -> None:
     engine = make()
     assert engine.is_finite()
     next(iter(engine.G.buffers())).fill_(float("nan"))
     assert not engine.is_finite()
 
 
-def test_state_survives_a_round_trip() -> None:
-    one, draw = make(ema=50.0), Draw()
-    one.step(draw)
+def test_engine_with_loaded_state_takes_the_same_step() -> None:
+    one, next_batch = make(ema=50.0), NextBatch()
+    one.step(next_batch)
     two = make(ema=50.0)
     two.load_state_dict(copy.deepcopy(one.state_dict()))
     for engine in (one, two):
         torch.manual_seed(3)
-        engine.step(Draw())
+        engine.step(NextBatch())
     for key in ("G", "D", "G_ema"):
         a, b = one.state_dict()[key], two.state_dict()[key]
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-class Watching(nn.Module):
+class RecordingAugmentation(nn.Module):
     def __init__(self) -> None:
         super().__init__()
-        self.seen, self.answers = 0, []
+        self.calls, self.observed = 0, []
 
     def forward(self, x: Tensor) -> Tensor:
-        self.seen += 1
+        self.calls += 1
         return x.flip(3)
 
-    def observe(self, answers: Tensor) -> None:
-        self.answers.append(answers)
+    def observe(self, logits: Tensor) -> None:
+        self.observed.append(logits)
 
 
-class AsksAgain(BCE):
-    """As the relativistic losses and R1 do: D on the reals twice in its turn, and once in G's."""
+class CallsDAgain(BCE):
+    """Calls D on the reals twice in the D update and once in the G update, like R1 and relativistic losses."""
 
     def discriminator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         D(real.x.detach().requires_grad_(), real.y)
@@ -242,21 +242,21 @@ class AsksAgain(BCE):
         return loss + 0 * D(real.x, real.y).mean(), report
 
 
-def test_d_sees_everything_through_the_augmentation_which_observes_each_real_batch_once() -> None:
-    augment, draw = Watching(), Draw()
+def test_augmentation_applies_to_all_inputs_of_d_and_observes_each_real_batch_once() -> None:
+    augment, next_batch = RecordingAugmentation(), NextBatch()
     engine = make(n_critic=3, augment=augment)
-    engine.loss = AsksAgain()
-    engine.step(draw)
-    assert augment.seen == 3 * 3 + 2
-    assert len(augment.answers) == 3
-    assert not any(answers.requires_grad for answers in augment.answers)
-    real = draw()
+    engine.loss = CallsDAgain()
+    engine.step(next_batch)
+    assert augment.calls == 3 * 3 + 2
+    assert len(augment.observed) == 3
+    assert not any(logits.requires_grad for logits in augment.observed)
+    real = next_batch()
     expected = engine.D(real.x.flip(3))
     assert torch.equal(engine.critic(real.x), expected)
 
 
-def test_an_optimizers_state_goes_from_one_device_to_another() -> None:
-    """As it would: what was captured on a GPU, with a tensor for its rate, goes on where neither is possible."""
+def test_optimizer_state_moves_between_devices() -> None:
+    """The state of a capturable optimizer with a tensor as lr loads into one without either."""
     from ganctl.training import optimizers
 
     on_cuda = optimizers.settings_for(
@@ -265,7 +265,9 @@ def test_an_optimizers_state_goes_from_one_device_to_another() -> None:
     assert on_cuda == {"fused": True, "capturable": True, "foreach": None}
     one = make()
     optimizers.put_lr_on(CPU, one.g_optimizer)
-    assert isinstance(one.g_optimizer.param_groups[0]["lr"], float)  # this Adam reads it in Python
+    assert isinstance(
+        one.g_optimizer.param_groups[0]["lr"], float
+    )  # an Adam that is not fused needs a number
     one.g_optimizer.param_groups[0].update(fused=True, lr=0.5)
     optimizers.put_lr_on(CPU, one.g_optimizer)
     rate = one.g_optimizer.param_groups[0]["lr"]

@@ -207,7 +207,7 @@ def test_batch_size_larger_than_the_dataset_is_refused(tmp_path: Path) -> None:
 
 def test_incompatible_components_are_refused_before_a_folder_is_created(tmp_path: Path) -> None:
     small = {"data": {**DATA, "n": 20}, "batch_size": 4, "steps": 1, "quiet": True, "out": tmp_path / "run"}
-    with pytest.raises(GanctlError, match="compares D's answer with the image"):
+    with pytest.raises(GanctlError, match="compares the output of D with the image"):
         ganctl.train("began", augment="diffaug", image_size=32, **small)
     with pytest.raises(GanctlError, match=r"mixes the images of a batch \(BatchNorm2d\)"):
         ganctl.train("dcgan", loss="wgan-gp", **small)

@@ -33,7 +33,7 @@ def test_values(text: str, values: dict[int, float]) -> None:
         assert at(text, step) == pytest.approx(value), step
 
 
-def test_lengths_are_steps_or_thousands_of_images() -> None:
+def test_lengths_are_in_steps_or_kimg() -> None:
     assert parse("linear 0 over 10", per_step=64)[0].length == 640
     assert parse("linear 0 over 10kimg", per_step=64)[0].length == 10_000
 
@@ -41,7 +41,7 @@ def test_lengths_are_steps_or_thousands_of_images() -> None:
 @pytest.mark.parametrize(
     "text", ["", "linear", "down 0", "linear 0, cosine 1", "warmup", "linear 0 over", "linear x"]
 )
-def test_what_is_no_schedule_says_how_one_is_written(text: str) -> None:
+def test_error_for_an_invalid_schedule_has_a_hint(text: str) -> None:
     with pytest.raises(GanctlError, match="is not a schedule") as caught:
         parse(text, per_step=1)
     assert caught.value.hint
@@ -56,7 +56,7 @@ def train(out: Path, **settings: object) -> ganctl.Run:
     return ganctl.train("gan", out=out, batch_size=16, log_every=1, quiet=True, **{**small, **settings})  # type: ignore[arg-type]
 
 
-def test_a_run_follows_its_schedules_also_when_it_goes_on(tmp_path: Path) -> None:
+def test_run_follows_its_schedules_also_after_resuming(tmp_path: Path) -> None:
     schedules = {"lr": "linear 0", "ema": "linear 500 over 4"}
     whole = train(tmp_path / "whole", steps=8, schedules=schedules, ema=100.0)
     state = checkpoint.load(whole.checkpoints[-1])["engine"]
@@ -74,7 +74,7 @@ def test_a_run_follows_its_schedules_also_when_it_goes_on(tmp_path: Path) -> Non
     assert again.losses_file.read_bytes() == whole.losses_file.read_bytes()
 
 
-def test_a_target_that_there_is_not_is_named(tmp_path: Path) -> None:
+def test_unknown_target_is_named(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match=r"nothing to schedule called 'loss\.gama'"):
         train(tmp_path / "run", steps=1, schedules={"loss.gama": "linear 0"})
     with pytest.raises(GanctlError, match="no average"):

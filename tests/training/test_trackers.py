@@ -1,4 +1,4 @@
-"""Trackers are shown what happens, and none of them ever stops a training."""
+"""Trackers receive numbers and images, and a failing tracker never stops training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 ORIGIN = {"plugin": "p", "distribution": "d", "version": "1"}
 TINY = {"data": {"name": "glyphs", "n": 64}, "batch_size": 16, "log_every": 2, "samples": 4, "quiet": True}
 
-#: A distribution with two trackers: one that writes down all that it is shown, one that fails where it is told to.
+#: A distribution with two trackers: one writes everything that it receives to a file, one fails where its option says.
 DIARY = """
     import ganctl
 
@@ -40,7 +40,7 @@ DIARY = """
             print("scalars", step, sorted(values), file=self.file)
 
         def image(self, step, name, image):
-            print("picture", step, name, image.size, file=self.file)
+            print("image", step, name, image.size, file=self.file)
 
         def close(self):
             print("close", file=self.file)
@@ -78,23 +78,23 @@ TRAIN = (
 )
 
 
-def test_a_tracker_is_shown_numbers_and_pictures_and_told_the_end(acme: Path, ganctl: Run) -> None:
+def test_tracker_receives_numbers_images_and_the_end(acme: Path, ganctl: Run) -> None:
     out = acme / "run"
     done = ganctl(*TRAIN, "--epochs", 1, "--out", out, "--tracker", "diary", "-o", "tracker.diary.file=d.txt")
     assert done.returncode == 0, done.stderr
     scalars = "['D(G(z))', 'D(x)', 'd_loss', 'g_loss', 'images_per_second']"
     assert (out / "d.txt").read_text().splitlines() == [
         "begin 1 gan",
-        "picture 0 reals (62, 62)",
-        "picture 0 samples (62, 62)",
+        "image 0 reals (62, 62)",
+        "image 0 samples (62, 62)",
         f"scalars 2 {scalars}",
         f"scalars 4 {scalars}",
-        "picture 4 samples (62, 62)",
+        "image 4 samples (62, 62)",
         "close",
     ]
-    assert not (out / "tensorboard").exists(), "only what was asked for"
+    assert not (out / "tensorboard").exists(), "only the tracker of the command line"
 
-    # Going on may be shown elsewhere; another choice changes nothing of what is computed.
+    # A resumed run may have other trackers, since they do not change what is computed.
     more = ganctl("train", "--resume", out, "--epochs", 2, "--tracker", "diary", "--tracker", "tensorboard")
     assert more.returncode == 0, more.stderr
     assert (out / "diary.txt").read_text().startswith("begin 5 gan\nscalars 6 ")
@@ -102,26 +102,26 @@ def test_a_tracker_is_shown_numbers_and_pictures_and_told_the_end(acme: Path, ga
 
 
 @pytest.mark.parametrize(("at", "seen"), [("open", 1), ("scalars", 4), ("close", 6)])
-def test_one_that_fails_costs_one_warning_and_no_step(acme: Path, ganctl: Run, at: str, seen: int) -> None:
+def test_failing_tracker_costs_one_warning_and_no_step(acme: Path, ganctl: Run, at: str, seen: int) -> None:
     out = acme / "run"
     done = ganctl(*TRAIN, "--epochs", 1, "--out", out, "--tracker", "fails", "-o", f"tracker.fails.at={at}",
                   "--tracker", "diary")  # fmt: skip
     assert done.returncode == 0, done.stderr
     warnings = [line for line in done.stderr.splitlines() if "warning" in line]
-    assert warnings == ["warning: the tracker 'fails' failed (no network); going on without it."]
-    assert (out / "diary.txt").read_text().endswith("close\n"), "the other one is not harmed"
+    assert warnings == ["warning: the tracker 'fails' failed (no network) and is no longer used."]
+    assert (out / "diary.txt").read_text().endswith("close\n"), "the other tracker still works"
     shown = (out / "fails.txt").read_text().splitlines()
     assert len([line for line in shown if line != "close"]) == seen
     assert list(out.glob("checkpoints/step-00000004.pt"))
 
 
-def test_none(tmp_path: Path) -> None:
+def test_no_trackers(tmp_path: Path) -> None:
     run = ganctl.train("gan-basic", out=tmp_path / "run", steps=1, trackers="none", **TINY)
     assert not run.tensorboard_dir.exists()
     assert run.config["trackers"] == []
 
 
-def test_an_unknown_tracker_or_option_is_told_before_anything_begins(tmp_path: Path, ganctl: Run) -> None:
+def test_unknown_tracker_or_option_is_refused_before_training(tmp_path: Path, ganctl: Run) -> None:
     for words, error in [
         (("--tracker", "tensorbord"), "There is no tracker 'tensorbord'."),
         (
@@ -140,12 +140,12 @@ def test_an_unknown_tracker_or_option_is_told_before_anything_begins(tmp_path: P
 
 
 @pytest.mark.parametrize("value", [7, [7], [{"patches": 3}], [["swd"]]])
-def test_what_is_no_list_of_components(value: Any) -> None:
+def test_invalid_list_of_components_is_refused(value: Any) -> None:
     with pytest.raises(GanctlError, match=r"^metrics "):
         resolve(discovery.registry(), {"model": "gan", "data": "glyphs", "metrics": value})
 
 
-def test_a_failing_close_of_a_failing_tracker_is_not_told_twice() -> None:
+def test_failing_close_of_a_failing_tracker_is_not_reported() -> None:
     class Bad(Tracker):
         def __init__(self) -> None:
             pass
@@ -156,11 +156,11 @@ def test_a_failing_close_of_a_failing_tracker_is_not_told_twice() -> None:
         def close(self) -> None:
             raise ValueError("again")
 
-    registry, said = Registry(), []
+    registry, log = Registry(), []
     registry.add(component("tracker", "bad", Bad, "Bad", **ORIGIN))
-    trackers = Trackers(said.append)
+    trackers = Trackers(log.append)
     trackers.open(registry, (Spec("bad"),))
     for _ in range(3):
         trackers.scalars(1, {})
     trackers.close()
-    assert said == ["warning: the tracker 'bad' failed (ValueError); going on without it."]
+    assert log == ["warning: the tracker 'bad' failed (ValueError) and is no longer used."]
