@@ -1,0 +1,123 @@
+"""The state of a run in reports, ``ganctl watch`` and sweeps does not depend on the text of ``log.txt``."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ganctl import GanctlError, Run
+from ganctl.api import train
+from ganctl.reports import facts, watch
+from ganctl.reports.notebook import card
+from ganctl.reports.summary import report
+from ganctl.runs import history
+from ganctl.sweeps import folder
+from ganctl.sweeps.progress import read_rows
+from ganctl.sweeps.status_display import describe_state
+from ganctl.sweeps.status_table import draw_table
+
+#: Lines that would be misleading in any state.
+MISLEADING = (
+    "Traceback (most recent call last):",
+    "ganctl.errors.GanctlError: Training diverged: a loss was not finite at step 3.",
+    "stopped by SIGTERM; saved step-00000007.pt",
+    "finished 14 of 14 steps",
+)
+ERROR = {"message": "No space left on the disk.", "hint": "Free some space.", "status": 6}
+#: State in status.json → state that is shown if no process holds the folder.
+STATES = {
+    "waiting": "waiting",
+    "running": "killed",
+    "stopped": "stopped",
+    "finished": "finished",
+    "failed": "failed",
+}
+
+
+def replace_log(path: Path) -> None:
+    """Replace every line of ``log.txt`` with a different line."""
+    log = path / "log.txt"
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert lines
+    replaced = [MISLEADING[i % len(MISLEADING)] for i in range(len(lines))]
+    assert not set(replaced) & set(lines)
+    log.write_text("\n".join(replaced) + "\n", encoding="utf-8")
+
+
+def set_status(path: Path, **changes: Any) -> None:
+    file = path / "status.json"
+    file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **changes}), encoding="utf-8")
+
+
+@pytest.fixture
+def runs(tiny_run: Run, tmp_path: Path) -> dict[str, Path]:
+    """A real run in each state of STATES, and a run that really diverged."""
+    paths = {}
+    for recorded, shown in STATES.items():
+        paths[shown] = tmp_path / "sweep" / shown
+        shutil.copytree(tiny_run.path, paths[shown])
+        set_status(paths[shown], state=recorded, error=ERROR if recorded == "failed" else None)
+    paths["diverged"] = tmp_path / "sweep" / "diverged"
+    with pytest.raises(GanctlError, match="diverged"):
+        train(
+            "gan", {"name": "glyphs", "n": 40}, out=paths["diverged"], batch_size=10, steps=20, log_every=1, quiet=True,
+            generator={"hidden": "16"}, discriminator={"hidden": "16"}, device="cpu",
+            g_optimizer={"name": "sgd", "lr": 1e30}, d_optimizer={"name": "sgd", "lr": 1e30},
+        )  # fmt: skip
+    for path in paths.values():
+        replace_log(path)
+    return paths
+
+
+def test_report_watch_and_notebook_show_the_state_with_any_log(runs: dict[str, Path]) -> None:
+    result = report(*runs.values())
+    shown = dict(zip(runs, facts.collect(result).runs, strict=True))
+    assert {name: run.state for name, run in shown.items()} == {name: name for name in runs}
+    for name, entry in zip(runs, result.entries, strict=True):
+        title = facts.STATES[entry.history.state]
+        console = Console(file=io.StringIO(), width=200)
+        watch.follow(runs[name], once=True, console=console)
+        assert console.file.getvalue().startswith(f"{name}: {title}  step ")  # type: ignore[attr-defined]
+        assert f">{title} · step " in card(entry.history)
+    assert history.read(runs["diverged"]).note.startswith("Training diverged: ")
+    messages = {name: entry.findings[0].text for name, entry in zip(runs, result.entries, strict=True)}
+    assert ERROR["message"] in messages["failed"]
+    assert messages["diverged"] == history.read(runs["diverged"]).note
+    assert not any(line in result.html() for line in MISLEADING)
+
+
+def test_running_run_is_shown_as_running_with_any_log(runs: dict[str, Path]) -> None:
+    with Run(runs["killed"]).lock():
+        assert history.read(runs["killed"]).state == "running"
+        findings = [finding.text for finding in report(runs["killed"]).entries[0].findings]
+    assert any(text.startswith("The run is at step ") for text in findings)
+
+
+def test_sweep_shows_the_states_with_any_log(runs: dict[str, Path]) -> None:
+    path = runs["finished"].parent
+    planned = [{"name": n, "values": {"seed": n}, "steps": 14, "images_per_step": 16} for n in runs]
+    plan = {"runs": planned, "varying": {"seed": list(runs)}, "threads": 1}
+    (path / "runs.json").write_text(json.dumps(plan), encoding="utf-8")
+    (path / "sweep.toml").write_text("model = 'gan'\n", encoding="utf-8")
+    (path / "queue").mkdir()
+    for name in ("finished", "failed", "diverged"):
+        end = {"state": "finished" if name == "finished" else "failed"}
+        (path / "queue" / f"{name}.end").write_text(json.dumps(end), encoding="utf-8")
+    sweep = folder.read(path)
+    rows = read_rows(sweep)
+    assert {row.entry.name: row.state for row in rows} == {name: name for name in runs}
+    assert {entry.history.name: entry.history.state for entry in report(sweep).entries} == {
+        n: n for n in runs
+    }
+    lines = {row.entry.name: describe_state(row) for row in rows}
+    assert lines["failed"] == f"failed: {ERROR['message']}"
+    assert lines["diverged"].startswith("diverged: Training diverged")
+    console = Console(file=io.StringIO(), width=120)
+    console.print(draw_table(sweep, rows, 120, 40))
+    assert all(name in console.file.getvalue() for name in runs)  # type: ignore[attr-defined]
