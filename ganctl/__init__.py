@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ganctl.loss import Batch, Critic, Loss, logits
     from ganctl.reports.summary import Report, report
     from ganctl.runs.folder import Run
-    from ganctl.sampling.latent_walks import Walk
     from ganctl.sampling.sampler import Sampler
+    from ganctl.sampling.walk import Walk
     from ganctl.sweeps.folder import Sweep
     from ganctl.training.trackers import Tracker
 
@@ -42,7 +42,7 @@ _LAZY = {
     "Sampler": "ganctl.sampling.sampler",
     "Sweep": "ganctl.sweeps.folder",
     "Tracker": "ganctl.training.trackers",
-    "Walk": "ganctl.sampling.latent_walks",
+    "Walk": "ganctl.sampling.walk",
     "load": "ganctl.api",
     "logits": "ganctl.loss",
     "report": "ganctl.reports.summary",

@@ -56,7 +56,7 @@ def explore(
     from ganctl.explore.explorer import Explorer
     from ganctl.explore.server import Server
     from ganctl.runs.checkpoint import find_checkpoint
-    from ganctl.sampling import latent_walks
+    from ganctl.sampling.dimensions import dimensions
     from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
@@ -64,7 +64,7 @@ def explore(
     name = find_checkpoint(ckpt).stem
     sampler = load(ckpt, device=device, plugins=plugin_paths)
     with Server(host, port) as server:
-        with reporter.bar("ranking dimensions", len(latent_walks.dimensions(sampler.latent))) as advance:
+        with reporter.bar("ranking dimensions", len(dimensions(sampler.latent))) as advance:
             explorer = Explorer(sampler, name, advance)
         print(f"{server.url}  (press Ctrl-C to stop)", file=sys.stderr, flush=True)
         if not no_browser and _can_open_window():

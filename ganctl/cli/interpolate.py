@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -30,7 +31,7 @@ Examples:
   ganctl interpolate --ckpt x.pt --latents mine.npz --steps 60 --out film.mp4
   ganctl interpolate --ckpt cgan.pt --class all --out classes.png
 """
-STEPS, FILM_STEPS = 8, 30
+STEPS, ANIMATION_STEPS = 8, 30
 
 
 @click.command(epilog=EXAMPLES)
@@ -41,27 +42,27 @@ STEPS, FILM_STEPS = 8, 30
     show_default=True,
     metavar="A,B,…",
     type=Numbers(seed_type()),
-    help="The points of the path are the first latents of these.",
+    help="Seeds of the points of the path; the first latent of each is used.",
 )
 @latents_option
 @click.option(
     "--steps",
     metavar="N",
     type=click.IntRange(min=1),
-    help=f"Pictures from one point to the next.  [default: {STEPS}, in an animation {FILM_STEPS}]",
+    help=f"Samples from one point to the next.  [default: {STEPS}, or {ANIMATION_STEPS} in an animation]",
 )
 @click.option(
     "--method",
     type=click.Choice(["slerp", "lerp"]),
-    help="On a great circle, or a straight line.  [default: slerp if z is normal]",
+    help="Great circle (slerp) or straight line (lerp).  [default: slerp if z is normal, otherwise lerp]",
 )
-@click.option("--loop", is_flag=True, help="Go on from the last point to the first.")
+@click.option("--loop", is_flag=True, help="Continue from the last point to the first.")
 @click.option(
     "--rows",
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Paths: the second through the seeds' second latents, and so on.",
+    help="Number of paths; the second path uses the second latents of the seeds, and so on.",
 )
 @class_option
 @truncation_option
@@ -69,8 +70,8 @@ STEPS, FILM_STEPS = 8, 30
     "--out",
     metavar="FILE.png|.gif|.mp4|DIR|FILE.npz",
     type=click.Path(path_type=Path),
-    help="A strip, an animation, a folder of PNG files, or arrays.  [default: a strip named after checkpoint and "
-    "seeds]",
+    help="One image, an animation, a folder of PNG files, or arrays.  [default: an image named after the checkpoint "
+    "and the seeds]",
 )
 @click.option(
     "--fps",
@@ -78,7 +79,7 @@ STEPS, FILM_STEPS = 8, 30
     show_default=True,
     metavar="N",
     type=float,
-    help="Pictures a second in an animation.",
+    help="Frames per second of an animation.",
 )
 @no_labels_option
 @scale_option
@@ -91,60 +92,51 @@ def interpolate(
     seeds: tuple[int, ...],
     latents_file: Path | None,
     steps: int | None,
-    method: str | None,
-    loop: bool,
     rows: int,
     class_name: str | None,
-    truncation: float | None,
     out: Path | None,
     fps: float,
     no_labels: bool,
     scale: int | None,
-    batch_size: int,
     plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
+    **options: Any,
 ) -> None:
-    """Go from one latent to the next: a strip of pictures, or an animation.
+    """Interpolate between latents, as an image or an animation.
 
-    A GIF needs nothing more; for MP4: pip install 'ganctl[video]'.
+    A GIF needs no additional packages. For MP4: pip install 'ganctl[video]'
     """  # fmt: skip
     refuse_both(context, "seeds", "latents_file")
     refuse_both(context, "truncation", "latents_file")
     from ganctl.rendering import animation
     from ganctl.runs.checkpoint import find_checkpoint
-    from ganctl.sampling import latent_walks, walk_writers
+    from ganctl.sampling import walk_writers
     from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
-    stem = find_checkpoint(ckpt).stem
-    named = "-".join(map(str, seeds)) if latents_file is None else latents_file.stem
-    out = out or Path(f"{stem}-interpolate-{named}.png")
-    walk_writers.check(out, animations=True)
-    film = out.suffix.lower() in animation.SUFFIXES
-    if film:
+    source = "-".join(map(str, seeds)) if latents_file is None else latents_file.stem
+    out = out or Path(f"{find_checkpoint(ckpt).stem}-interpolate-{source}.png")
+    walk_writers.check_path(out, animations=True)
+    animated = out.suffix.lower() in animation.SUFFIXES
+    if animated:
         animation.check_fps(fps)
     sampler = load(ckpt, device=device, plugins=plugin_paths)
-    given = latents_from(sampler, latents_file)
+    latents = latents_from(sampler, latents_file)
     classes = classes_of(sampler, class_name)
     reporter = make_reporter(quiet=quiet)
-    with reporter.bar("drawing rows", rows * len(classes or [0])) as advance:
-        walk = latent_walks.interpolate(
-            sampler,
+    with reporter.bar("Generating rows", rows * len(classes or [0])) as advance:
+        walk = sampler.interpolate(
             seeds,
-            z=None if given is None else given.z,
-            y=None if given is None else given.y,
+            z=None if latents is None else latents.z,
+            y=None if latents is None else latents.y,
             rows=rows,
-            steps=steps or (FILM_STEPS if film else STEPS),
-            method=method,
-            loop=loop,
+            steps=steps or (ANIMATION_STEPS if animated else STEPS),
             classes=classes,
-            truncation=truncation,
-            batch_size=batch_size,
             advance=advance,
+            **options,
         )
-    walk_writers.write(walk, out, labels=not no_labels, scale=scale, fps=fps)
+    walk_writers.write_walk(walk, out, labels=not no_labels, scale=scale, fps=fps)
     count, paths = len(walk.rows[0].x), len(walk.rows)
-    reporter.say(
-        f"{f'{paths} rows of ' if paths > 1 else ''}{count} picture{'s' if count > 1 else ''} in {out}"
-    )
+    each = f"{paths} rows of " if paths > 1 else ""
+    reporter.say(f"Wrote {each}{count} sample{'s' if count > 1 else ''} to {out}")

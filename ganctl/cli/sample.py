@@ -127,7 +127,7 @@ def sample(
     n = n or (25 if given is None else len(given.z))
     source = f"seed{seed}" if latents_file is None else latents_file.stem
     row = f"-class-{class_name}" if class_name is not None else f"-code-{code}" if code else ""
-    writers.draw(
+    writers.write_samples(
         sampler,
         n,
         out or Path(f"{find_checkpoint(ckpt).stem}-{source}-n{n}{row}.png"),

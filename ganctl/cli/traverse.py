@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -39,27 +40,31 @@ Examples:
     default="auto",
     show_default=True,
     metavar="5,25,…|auto[:N]",
-    help="A row each: dimensions counted from 1, an InfoGAN's codes by name, or the N (8) that change the picture "
-    "most.",
+    help="Dimensions of z, one row each: numbers from 1, names of an InfoGAN's codes, or auto for the N (default 8) "
+    "that change the samples most.",
 )
 @click.option(
     "--values",
     metavar="-3,0,3",
     type=Numbers(click.FLOAT),
-    help="A column each.  [default: 7 from -3 to 3, or from -1 to 1 where z is drawn from there]",
+    help="Values of the dimension, one column each.  [default: 7 from -3 to 3, or from -1 to 1 if z is uniform]",
 )
 @click.option(
-    "--seed", default=0, show_default=True, type=seed_type(), help="The latent is this seed's first."
+    "--seed",
+    default=0,
+    show_default=True,
+    type=seed_type(),
+    help="Seed of the latent; its first latent is used.",
 )
 @latents_option
 @class_option
-@click.option("--code", metavar="NAME=VALUE", help="Of an InfoGAN: set this code first, as c=3.")
+@click.option("--code", metavar="NAME=VALUE", help="Code of an InfoGAN that is set first, for example c=3.")
 @truncation_option
 @click.option(
     "--out",
     metavar="FILE.png|DIR|FILE.npz",
     type=click.Path(path_type=Path),
-    help="One picture, a folder of PNG files, or arrays.  [default: a picture named after checkpoint and seed]",
+    help="One image, a folder of PNG files, or arrays.  [default: an image named after the checkpoint and the seed]",
 )
 @no_labels_option
 @scale_option
@@ -70,59 +75,51 @@ def traverse(
     context: click.Context,
     ckpt: Path,
     dims: str,
-    values: tuple[float, ...] | None,
-    seed: int,
     latents_file: Path | None,
     class_name: str | None,
-    code: str | None,
-    truncation: float | None,
     out: Path | None,
     no_labels: bool,
     scale: int | None,
-    batch_size: int,
     plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
+    **options: Any,
 ) -> None:
-    """Turn one dimension of z at a time: a row a dimension.
+    """Vary one dimension of z at a time.
 
-    All pictures have the same latent but for that dimension, which takes each value in turn.
+    Each dimension is a row of samples. All other dimensions of the latent keep their values.
     """  # fmt: skip
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
     from ganctl.runs.checkpoint import find_checkpoint
-    from ganctl.sampling import latent_walks, walk_writers
+    from ganctl.sampling import dimensions, walk_writers
     from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
-    stem = find_checkpoint(ckpt).stem
-    out = out or Path(f"{stem}-traverse-{f'seed{seed}' if latents_file is None else latents_file.stem}.png")
-    walk_writers.check(out, animations=False)
+    source = f"seed{options['seed']}" if latents_file is None else latents_file.stem
+    out = out or Path(f"{find_checkpoint(ckpt).stem}-traverse-{source}.png")
+    walk_writers.check_path(out, animations=False)
     sampler = load(ckpt, device=device, plugins=plugin_paths)
-    given = latents_from(sampler, latents_file)
+    latents = latents_from(sampler, latents_file)
     classes = classes_of(sampler, class_name)
-    if classes is None and given is not None and given.y is not None:
-        classes = [int(given.y[0])]
+    if classes is None and latents is not None and latents.y is not None:
+        classes = [int(latents.y[0])]
     reporter = make_reporter(quiet=quiet)
-    if latent_walks.is_auto(dims):
-        with reporter.bar("looking for dimensions", len(latent_walks.dimensions(sampler.latent))) as advance:
-            found = latent_walks.chosen(
-                sampler, dims, seed=seed, classes=classes, batch_size=batch_size, advance=advance
-            )
+    ranking: dict[str, Any] = {"seed": options["seed"]}
+    if dimensions.is_auto(dims):
+        count = len(dimensions.dimensions(sampler.latent))
+        ranking |= {"classes": classes, "batch_size": options["batch_size"]}
+        with reporter.bar("Ranking dimensions", count) as advance:
+            selected = dimensions.select_dimensions(sampler, dims, **ranking, advance=advance)
     else:
-        found = latent_walks.chosen(sampler, dims, seed=seed)
-    with reporter.bar("drawing rows", len(found) * len(classes or [0])) as advance:
-        walk = latent_walks.traverse(
-            sampler,
-            [dimension.name for dimension in found],
-            values,
-            seed=seed,
-            z=None if given is None else given.z,
+        selected = dimensions.select_dimensions(sampler, dims, **ranking)
+    with reporter.bar("Generating rows", len(selected) * len(classes or [0])) as advance:
+        walk = sampler.traverse(
+            [dimension.name for dimension in selected],
+            z=None if latents is None else latents.z,
             classes=classes,
-            code=code,
-            truncation=truncation,
-            batch_size=batch_size,
             advance=advance,
+            **options,
         )
-    walk_writers.write(walk, out, labels=not no_labels, scale=scale)
-    reporter.say(f"{len(walk.rows)} row{'s' if len(walk.rows) > 1 else ''} in {out}")
+    walk_writers.write_walk(walk, out, labels=not no_labels, scale=scale)
+    reporter.say(f"Wrote {len(walk.rows)} row{'s' if len(walk.rows) > 1 else ''} to {out}")

@@ -16,7 +16,8 @@ from torch import Tensor
 from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Codes, Normal
 from ganctl.rendering import grid, labeled_grid
-from ganctl.sampling import latent_files, latent_walks
+from ganctl.sampling import latent_files
+from ganctl.sampling.dimensions import Progress, rank_dimensions
 from ganctl.sampling.sampler import Sampler
 
 if TYPE_CHECKING:
@@ -35,14 +36,12 @@ class Explorer:
         advance: called with the number of dimensions looked at, as the most telling are looked for.
     """
 
-    def __init__(self, sampler: Sampler, name: str, advance: latent_walks.Progress = lambda n: None) -> None:
+    def __init__(self, sampler: Sampler, name: str, advance: Progress = lambda n: None) -> None:
         self.sampler, self.name = sampler, name
         self._thread = ThreadPoolExecutor(
             1, thread_name_prefix="draw"
         )  # torch keeps threads for each that asks
-        self._told = latent_walks.rank_dimensions(
-            sampler, advance=advance
-        )  # not in that thread, so that Ctrl-C ends it
+        self._told = rank_dimensions(sampler, advance=advance)  # not in that thread, so that Ctrl-C ends it
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -115,7 +114,7 @@ class Explorer:
         z, y = self._read(body, classes)
         if y is None and self.sampler.conditional:
             y = self.sampler.classes_in_turn(len(z))
-        return latent_files.packed(z, y)
+        return latent_files.to_npz(z, y)
 
     def _read(self, body: bytes, classes: str) -> tuple[Tensor, Tensor | None]:
         dim = self.sampler.latent.dim

@@ -1,1 +1,1 @@
-"""From a trained generator to samples: draws, latent walks, and the files they are written to."""
+"""Generate samples and latent walks from a checkpoint, and write them to files."""

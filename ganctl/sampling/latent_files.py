@@ -1,4 +1,4 @@
-"""Latents in a NumPy archive: ``z``, and if there are, ``y`` and ``seed``."""
+"""Read and write latents as NumPy archives with ``z``, and optionally ``y`` and ``seed``."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from ganctl.system.files import require_parent, write_atomically
 
 
 class Latents(NamedTuple):
-    """``z``: float32 N×dim; ``y``: int64 N, the class of each, or none. Both on the CPU."""
+    """Latents ``z``, float32 N×dim, and their classes ``y``, int64 N or None. Both are on the CPU."""
 
     z: Tensor
     y: Tensor | None = None
 
 
 def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
-    """The latents in ``path``: a ``.npz`` with ``z`` and maybe ``y``, or a ``.npy`` that is ``z``. Runs no code of it.
+    """Read latents from ``path``: a ``.npz`` file with ``z`` and optionally ``y``, or a ``.npy`` file with ``z``.
+
+    Pickled objects are refused, so that no code from the file is run.
 
     Args:
-        dim: how long each must be.
-        num_classes: how many classes G draws; 0 if it draws none, and ``y`` is passed over.
+        dim: required length of each latent.
+        num_classes: number of classes of G. If 0, ``y`` is ignored.
 
     Raises:
-        GanctlError: no such file, not one of NumPy's, or of shapes or values that G cannot take.
+        GanctlError: the file does not exist or is not a NumPy file, or the shapes or values do not fit G.
     """
     import numpy as np
 
@@ -37,17 +39,15 @@ def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
         loaded: Any = np.load(path, allow_pickle=False)
         arrays = {name: loaded[name] for name in loaded.files} if hasattr(loaded, "files") else {"z": loaded}
     except OSError as error:
-        if error.strerror is None:  # as NumPy says what is no file of its own
+        if error.strerror is None:  # NumPy raises this for a file in another format
             raise _unreadable(path) from error
-        raise GanctlError(
-            f"Cannot read {path}: {error.strerror}.", "Check that path.", status=DATA
-        ) from error
+        raise GanctlError(f"Cannot read {path}: {error.strerror}.", "Check the path.", status=DATA) from error
     except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise _unreadable(path) from error
     if "z" not in arrays:
         raise GanctlError(
-            f"{path} has no latents: it holds {', '.join(arrays) or 'nothing'}, and no array 'z'.",
-            "ganctl sample --save-latents writes such a file.",
+            f"{path} has no array 'z', but only: {', '.join(arrays) or 'nothing'}.",
+            "Write latents with: ganctl sample --save-latents FILE.npz",
             status=DATA,
         )
     z = arrays["z"]
@@ -55,29 +55,31 @@ def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
         z = z[None]
     if z.ndim != 2 or not len(z) or z.shape[1] != dim or z.dtype.kind not in "fiu":
         raise GanctlError(
-            f"z in {path} is {_shape(arrays['z'])}, and this model needs N×{dim} numbers.",
-            "Latents fit models whose z is as long; this one's length is shown by ganctl explore and in config.toml.",
+            f"z in {path} is {_shape(arrays['z'])}, but this model needs N×{dim} numbers.",
+            "Use latents of a model with the same z_dim, which config.toml and ganctl explore show.",
             status=DATA,
         )
     with np.errstate(over="ignore"):
         z = z.astype(np.float32)
     if not np.isfinite(z).all():
-        raise GanctlError(f"z in {path} holds values that are not finite.", "Make it anew.", status=DATA)
+        raise GanctlError(
+            f"z in {path} has values that are not finite.", "Create the file again.", status=DATA
+        )
     if "y" not in arrays or not num_classes:
         return Latents(torch.from_numpy(z))
     y = arrays["y"].reshape(-1) if arrays["y"].ndim == 0 else arrays["y"]
     if y.shape != z.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= num_classes:
         raise GanctlError(
-            f"y in {path} is {_shape(arrays['y'])}, and this model needs {len(z)} whole numbers "
+            f"y in {path} is {_shape(arrays['y'])}, but this model needs {len(z)} integers "
             f"from 0 to {num_classes - 1}.",
-            "Each is the class of the latent in the same place.",
+            "Give the class of each latent, in the order of z.",
             status=DATA,
         )
     return Latents(torch.from_numpy(z), torch.from_numpy(y.astype(np.int64)))
 
 
-def packed(z: Tensor, y: Tensor | None = None, **others: Any) -> bytes:
-    """The archive of ``z``, ``y`` if there is one, and ``others``, which are numbers, texts or arrays of them."""
+def to_npz(z: Tensor, y: Tensor | None = None, **others: Any) -> bytes:
+    """Return an archive with ``z``, ``y`` unless it is None, and ``others`` (numbers, text, or arrays of them)."""
     import numpy as np
 
     buffer = io.BytesIO()
@@ -87,23 +89,25 @@ def packed(z: Tensor, y: Tensor | None = None, **others: Any) -> bytes:
 
 
 def write(path: Path, z: Tensor, y: Tensor | None = None, **others: Any) -> None:
-    """Write :func:`packed` to ``path``, whole or not at all."""
-    write_atomically(path, packed(z, y, **others))
+    """Write an archive as from :func:`to_npz` to ``path``, completely or not at all."""
+    write_atomically(path, to_npz(z, y, **others))
 
 
 def check_path(path: Path) -> None:
-    """Raise a GanctlError if latents cannot be written to ``path``; to be called before the work."""
+    """Raise a GanctlError if latents cannot be written to ``path``. Called before samples are generated."""
     if path.suffix != ".npz":
         raise GanctlError(
-            f"Latents are written as .npz, not as {path}.", f"Try {path.with_suffix('.npz')}", status=USAGE
+            f"Latents are written as .npz files, not as {path}.",
+            f"Try {path.with_suffix('.npz')}",
+            status=USAGE,
         )
     require_parent(path)
 
 
 def _unreadable(path: Path) -> GanctlError:
     return GanctlError(
-        f"{path} is not a file of latents, or damaged.",
-        "It must be a NumPy archive with an array 'z', as ganctl sample --save-latents writes it.",
+        f"{path} is not a file of latents, or is damaged.",
+        "Give a NumPy archive with an array 'z', such as a file written by ganctl sample --save-latents.",
         status=DATA,
     )
 

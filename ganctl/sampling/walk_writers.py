@@ -1,4 +1,4 @@
-"""A walk through latent space as a file: one picture, an animation, a folder of pictures, or arrays."""
+"""Write latent walks to files: one image, an animation, a folder of images, or arrays."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ from pathlib import Path
 from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering import animation, grid
 from ganctl.sampling import latent_files, writers
-from ganctl.sampling.latent_walks import Walk
+from ganctl.sampling.walk import Walk
 from ganctl.system.files import require_parent
 
 
-def check(out: Path, *, animations: bool) -> None:
-    """Raise a GanctlError if nothing can be written to ``out``; to be called before the work."""
+def check_path(out: Path, *, animations: bool) -> None:
+    """Raise a GanctlError if a walk cannot be written to ``out``. Called before samples are generated.
+
+    Args:
+        animations: whether animations are allowed.
+    """
     suffix = out.suffix.lower()
     if suffix in animation.SUFFIXES and animations:
         animation.check_suffix(out)
     elif suffix and suffix not in (".png", ".npz") and not out.is_dir():
-        films = ", .gif or .mp4 (an animation)" if animations else ""
+        animated = ", .gif or .mp4 (an animation)" if animations else ""
         raise GanctlError(
-            f"--out {out}: ganctl writes .png (one picture){films}, .npz (arrays) or a folder here.",
+            f"--out {out}: this command writes .png (one image){animated}, .npz (arrays), or a folder.",
             f"Try --out {out.with_suffix('.png')}",
             status=USAGE,
         )
@@ -28,7 +32,7 @@ def check(out: Path, *, animations: bool) -> None:
         require_parent(out)
 
 
-def write(
+def write_walk(
     walk: Walk,
     out: Path,
     *,
@@ -36,11 +40,12 @@ def write(
     scale: int | None = None,
     fps: float = animation.FPS,
 ) -> None:
-    """Write ``walk`` as the suffix of ``out`` says; without one, as a folder of a PNG file a picture.
+    """Write ``walk`` in the format of the suffix of ``out``, or as a folder of PNG files if there is no suffix.
 
     Args:
-        labels: names and values beside the pictures of a ``.png``.
-        scale: how large each pixel becomes, in a ``.png`` or an animation.
+        labels: add names and values to a ``.png`` file.
+        scale: factor by which samples are enlarged, in a ``.png`` file or an animation.
+        fps: frames per second of an animation.
     """
     suffix = out.suffix.lower()
     if suffix in animation.SUFFIXES:
@@ -58,11 +63,11 @@ def write(
         )
     else:
         batches = (grid.to_uint8(row.x) for row in walk.rows)
-        writers.write_folder(batches, out, lambda n: None, _suffixes(walk))
+        writers.write_folder(batches, out, lambda n: None, _name_suffixes(walk))
 
 
-def _suffixes(walk: Walk) -> list[str]:
-    """``"-5-at--3"`` for the picture of dimension 5 at −3, in letters that every file system takes."""
+def _name_suffixes(walk: Walk) -> list[str]:
+    """Return a suffix for each file name, such as ``"-5-at--3"``, in characters that every file system accepts."""
     texts = [
         f"-{row.name}-at-{value:g}" if row.name else f"-at-{value:g}"
         for row in walk.rows

@@ -1,4 +1,4 @@
-"""``ganctl sample``, as it is typed."""
+"""Tests of ``ganctl sample``."""
 
 from __future__ import annotations
 
@@ -29,66 +29,65 @@ def sample(*args: object) -> int:
     return int(end.value.code or 0)
 
 
-def test_a_grid_is_what_one_gets(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_default_is_a_grid(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sample("--ckpt", ckpt) == 0
-    assert "25 pictures in x-seed0-n25.png" in capsys.readouterr().err
+    assert "Wrote 25 samples to x-seed0-n25.png" in capsys.readouterr().err
     assert Image.open("x-seed0-n25.png").size == (152, 152)
 
 
-def test_a_run_folder_in_place_of_a_file(tiny_run: Run, ckpt: Path) -> None:
+def test_run_folder_instead_of_a_file(tiny_run: Run, ckpt: Path) -> None:
     assert sample("--ckpt", ckpt, "--out", "a.png") == 0
     assert sample("--ckpt", tiny_run.path, "--out", "b.png") == 0
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
 
 
-def test_the_name_tells_seed_and_number(tiny_run: Run) -> None:
+def test_default_name_contains_seed_and_number(tiny_run: Run) -> None:
     assert sample("--ckpt", tiny_run.path, "--seed", 7, "--n", 4, "-q") == 0
     assert [path.name for path in Path().iterdir()] == ["step-00000013-seed7-n4.png"]
 
 
-def test_the_same_seed_the_same_file(ckpt: Path) -> None:
+def test_same_seed_gives_the_same_file(ckpt: Path) -> None:
     for out, options in (("a.png", ()), ("b.png", ("--batch-size", 3)), ("c.png", ("--seed", 1))):
         assert sample("--ckpt", ckpt, "--out", out, *options) == 0
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     assert Path("a.png").read_bytes() != Path("c.png").read_bytes()
 
 
-def test_a_folder_begins_with_what_a_smaller_one_has(ckpt: Path) -> None:
+def test_larger_folder_starts_with_the_same_files(ckpt: Path) -> None:
     assert sample("--ckpt", ckpt, "--n", 5, "--out", "few") == 0
-    assert sample("--ckpt", ckpt, "--n", 200, "--out", "many/of them/", "--batch-size", 33) == 0
-    few, many = sorted(Path("few").iterdir()), sorted(Path("many/of them").iterdir())
+    assert sample("--ckpt", ckpt, "--n", 200, "--out", "many/samples/", "--batch-size", 33) == 0
+    few, many = sorted(Path("few").iterdir()), sorted(Path("many/samples").iterdir())
     assert (len(few), len(many)) == (5, 200)
     assert [path.read_bytes() for path in few] == [path.read_bytes() for path in many[:5]]
 
 
-def test_an_array(ckpt: Path) -> None:
+def test_array(ckpt: Path) -> None:
     assert sample("--ckpt", ckpt, "--n", 10, "--out", "x.npz") == 0
     assert np.load("x.npz")["images"].shape == (10, 28, 28, 1)
 
 
-def test_columns(ckpt: Path) -> None:
+def test_nrow_is_the_number_of_columns(ckpt: Path) -> None:
     assert sample("--ckpt", ckpt, "--n", 6, "--nrow", 6, "--out", "x.png") == 0
     assert Image.open("x.png").size == (182, 32)
 
 
-def test_truncation_makes_other_pictures(ckpt: Path) -> None:
+def test_truncation_changes_the_samples(ckpt: Path) -> None:
     assert sample("--ckpt", ckpt, "--out", "a.png") == 0
     assert sample("--ckpt", ckpt, "--out", "b.png", "--truncation", 0.5) == 0
     assert Path("a.png").read_bytes() != Path("b.png").read_bytes()
 
 
-def test_an_old_grid_is_written_over(ckpt: Path) -> None:
+def test_existing_grid_is_overwritten(ckpt: Path) -> None:
     Path("x.png").write_text("old")
     assert sample("--ckpt", ckpt, "--out", "x.png") == 0
     assert Image.open("x.png").size == (152, 152)
 
 
-def test_quiet_says_nothing(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_nothing(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sample("--ckpt", ckpt, "--quiet") == 0
     assert capsys.readouterr() == ("", "")
 
 
-def test_progress_goes_to_stderr(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """stdout stays free."""
+def test_stdout_is_empty(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sample("--ckpt", ckpt, "--n", 100, "--out", "folder") == 0
     assert capsys.readouterr().out == ""

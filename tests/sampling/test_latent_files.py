@@ -1,4 +1,4 @@
-"""Latents in a file: what was saved draws the same pictures, and what does not fit is said."""
+"""Tests of files of latents, and of the options --save-latents and --latents."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganctl.runs.folder import Run
 from ganctl.sampling import latent_files
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_written_latents_are_read_back(tmp_path: Path) -> None:
     z, y = torch.randn(5, 7), torch.tensor([0, 1, 2, 1, 0])
     latent_files.write(tmp_path / "x.npz", z, y, seed=3)
     found = latent_files.read(tmp_path / "x.npz", dim=7, num_classes=3)
@@ -27,7 +27,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert latent_files.read(tmp_path / "x.npz", dim=7).y is None  # a model without classes
 
 
-def test_files_of_ones_own(tmp_path: Path) -> None:
+def test_files_written_with_numpy(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(14).reshape(2, 7))
     found = latent_files.read(tmp_path / "x.npy", dim=7)
     assert found.z.dtype == torch.float32
@@ -42,25 +42,25 @@ def test_files_of_ones_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"z": np.zeros((2, 8))}, "z in .* is 2×8 of float64, and this model needs N×7 numbers"),
+        ({"z": np.zeros((2, 8))}, "z in .* is 2×8 of float64, but this model needs N×7 numbers"),
         ({"z": np.zeros((2, 1, 7))}, "z in .* is 2×1×7"),
         ({"z": np.zeros((0, 7))}, "z in .* is 0×7"),
         ({"z": np.float32(1)}, "z in .* is a single value"),
         ({"z": np.array([["a"] * 7])}, "z in .* is 1×7 of <U1"),
         ({"z": np.full((2, 7), np.nan)}, "not finite"),
         ({"z": np.full((2, 7), 1e300)}, "not finite"),
-        ({"images": np.zeros((2, 28, 28, 1))}, "no latents: it holds images"),
+        ({"images": np.zeros((2, 28, 28, 1))}, "no array 'z', but only: images"),
         (
             {"z": np.zeros((2, 7)), "y": np.zeros(3, int)},
-            "y in .* is 3 of int64, and this model needs 2 whole",
+            "y in .* is 3 of int64, but this model needs 2 integers",
         ),
         ({"z": np.zeros((2, 7)), "y": np.array([0, 3])}, "from 0 to 2"),
         ({"z": np.zeros((2, 7)), "y": np.array([-1, 0])}, "from 0 to 2"),
-        ({"z": np.zeros((2, 7)), "y": np.zeros(2)}, "whole numbers"),
+        ({"z": np.zeros((2, 7)), "y": np.zeros(2)}, "integers"),
         ({"z": np.array([{"a": 1}], dtype=object)}, "not a file of latents"),
     ],
 )
-def test_what_does_not_fit_is_said(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_latents_that_do_not_fit_are_errors(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(GanctlError, match=message) as caught:
         latent_files.read(tmp_path / "x.npz", dim=7, num_classes=3)
@@ -69,13 +69,13 @@ def test_what_does_not_fit_is_said(arrays: dict[str, Any], message: str, tmp_pat
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut off", b"\x93NUMPY"])
-def test_what_is_no_file_of_latents(content: bytes, tmp_path: Path) -> None:
+def test_other_files_are_errors(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(GanctlError, match="not a file of latents"):
         latent_files.read(tmp_path / "x.npz", dim=7)
 
 
-def test_a_damaged_archive(tmp_path: Path) -> None:
+def test_damaged_archive_is_an_error(tmp_path: Path) -> None:
     latent_files.write(tmp_path / "x.npz", torch.randn(50, 7))
     content = bytearray((tmp_path / "x.npz").read_bytes())
     content[len(content) // 2] ^= 1
@@ -84,7 +84,7 @@ def test_a_damaged_archive(tmp_path: Path) -> None:
         latent_files.read(tmp_path / "x.npz", dim=7)
 
 
-# ``ganctl sample --save-latents`` and ``--latents``.
+# ganctl sample with --save-latents and --latents.
 
 
 @pytest.fixture(autouse=True)
@@ -92,12 +92,14 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_saved_latents_draw_the_same_pictures(tiny_run: Run, run_cli: Callable[..., tuple[int, str]]) -> None:
+def test_saved_latents_generate_the_same_samples(
+    tiny_run: Run, run_cli: Callable[..., tuple[int, str]]
+) -> None:
     run = tiny_run.path
-    status, said = run_cli(
+    status, output = run_cli(
         "sample", "--ckpt", run, "--n", 6, "--seed", 3, "--out", "a.png", "--save-latents", "z.npz"
     )
-    assert (status, said) == (0, "6 pictures in a.png\nTheir latents in z.npz\n")
+    assert (status, output) == (0, "Wrote 6 samples to a.png\nWrote their latents to z.npz\n")
     assert run_cli("sample", "--ckpt", run, "--latents", "z.npz", "--out", "b.png", "-q") == (0, "")
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
     saved = np.load("z.npz", allow_pickle=False)
@@ -107,7 +109,7 @@ def test_saved_latents_draw_the_same_pictures(tiny_run: Run, run_cli: Callable[.
     assert Path("step-00000013-z-n2.png").exists()
 
 
-def test_with_their_classes(run_cli: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+def test_classes_are_saved(run_cli: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     small = {"hidden": "16"}
     ganctl.train(
         "cgan", {"name": "glyphs", "n": 20}, out="run", steps=1, batch_size=4, samples=1, quiet=True,
@@ -120,7 +122,7 @@ def test_with_their_classes(run_cli: Callable[..., tuple[int, str]], tmp_path: P
         assert run_cli("sample", "--ckpt", "run", "--latents", "z.npz", "--out", "b.npz", "-q") == (0, "")
         assert (np.load("a.npz")["images"] == np.load("b.npz")["images"]).all()
     assert np.load("z.npz")["y"].tolist() == [i // 12 for i in range(120)]
-    # Another class for the same latents.
+    # Generate another class from the same latents.
     assert (
         run_cli(
             "sample",
@@ -144,17 +146,17 @@ def test_with_their_classes(run_cli: Callable[..., tuple[int, str]], tmp_path: P
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--latents", "two.npz", "--n", "3"], "3 pictures need as many latents, and there are 2."),
+        (["--latents", "two.npz", "--n", "3"], "3 samples need 3 latents, but there are only 2."),
         (["--latents", "two.npz", "--seed", "3"], "Both --seed and --latents were given."),
         (["--latents", "two.npz", "--truncation", "1"], "Both --truncation and --latents were given."),
-        (["--save-latents", "x.pt"], "Latents are written as .npz, not as x.pt."),
+        (["--save-latents", "x.pt"], "Latents are written as .npz files, not as x.pt."),
         (["--save-latents", "no/x.npz"], "There is no folder no."),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_invalid_options_are_errors(
     options: list[str], message: str, tiny_run: Run, run_cli: Callable[..., tuple[int, str]]
 ) -> None:
     latent_files.write(Path("two.npz"), torch.zeros(2, 100))
-    status, said = run_cli("sample", "--ckpt", tiny_run.path, *options)
-    assert (status, said.splitlines()[0]) == (2, f"error: {message}")
+    status, output = run_cli("sample", "--ckpt", tiny_run.path, *options)
+    assert (status, output.splitlines()[0]) == (2, f"error: {message}")
     assert [path.name for path in Path().iterdir()] == ["two.npz"]

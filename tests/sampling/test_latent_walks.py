@@ -1,4 +1,4 @@
-"""Ways through latent space: one dimension at a time, from one latent to the next, and the pictures that come of it."""
+"""Tests of latent walks: traversal, interpolation, files and commands."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from ganctl import GanctlError
 from ganctl.latent import Codes, Normal, Uniform
 from ganctl.rendering import grid
 from ganctl.runs.folder import Run
-from ganctl.sampling import latent_walks, walk_writers
-from ganctl.sampling.latent_walks import along, dimensions, lerp, slerp
+from ganctl.sampling import walk_writers
+from ganctl.sampling.dimensions import dimensions, rank_dimensions
+from ganctl.sampling.latent_walks import interpolate_points, lerp, slerp
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def sampler(tiny_run: Run) -> ganctl.Sampler:
 
 
 def trained(tmp_path_factory: pytest.TempPathFactory, model: str, **settings: Any) -> ganctl.Sampler:
-    """The sampler of a run of one step, made once a session."""
+    """Return the sampler of a run of one step, which is trained once per session."""
     out = tmp_path_factory.getbasetemp() / f"walks-{model}"
     if not out.exists():
         ganctl.train(
@@ -49,13 +50,13 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> ganctl.Sampler:
 # Traversal.
 
 
-def test_a_row_has_one_latent_but_for_its_dimension(sampler: ganctl.Sampler) -> None:
+def test_row_varies_only_its_dimension(sampler: ganctl.Sampler) -> None:
     walk = sampler.traverse("5,25", [-3, 0, 3], seed=4)
     base = sampler.latents(1, seed=4)[0]
     assert [row.name for row in walk.rows] == ["5", "25"]
-    for row, place in zip(walk.rows, (4, 24), strict=True):
+    for row, index in zip(walk.rows, (4, 24), strict=True):
         expected = base.repeat(3, 1)
-        expected[:, place] = torch.tensor([-3.0, 0.0, 3.0])
+        expected[:, index] = torch.tensor([-3.0, 0.0, 3.0])
         assert torch.equal(row.z, expected)
         assert row.values == (-3, 0, 3)
         assert row.captions == ("-3", "0", "3")
@@ -74,14 +75,14 @@ def test_dimensions_are_counted_from_1(sampler: ganctl.Sampler) -> None:
         assert "1 to 100" in caught.value.hint
 
 
-def test_a_latent_of_ones_own(sampler: ganctl.Sampler) -> None:
+def test_traverse_given_latent(sampler: ganctl.Sampler) -> None:
     z = torch.zeros(2, 100)
     assert sampler.traverse("3", [2], z=z).z.sum() == 2
     with pytest.raises(GanctlError, match="needs N×100"):
         sampler.traverse("3", z=torch.zeros(2, 99))
 
 
-def test_values_reach_as_far_as_the_latent(sampler: ganctl.Sampler) -> None:
+def test_default_values_span_the_latent(sampler: ganctl.Sampler) -> None:
     assert sampler.traverse("5").rows[0].values == (-3, -2, -1, 0, 1, 2, 3)
     assert {d.span for d in dimensions(Normal(9))} == {3}
     assert {d.span for d in dimensions(Uniform(9))} == {1}
@@ -90,10 +91,10 @@ def test_values_reach_as_far_as_the_latent(sampler: ganctl.Sampler) -> None:
             sampler.traverse("5", wrong)
 
 
-def test_auto_finds_what_changes_the_picture_most(
+def test_auto_selects_the_dimensions_with_the_largest_change(
     sampler: ganctl.Sampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G is made to listen to two dimensions alone, and to one of them more."""
+    """G depends only on two dimensions, and more on one of them."""
     weight = sampler.G.get_parameter(
         next(n for n, p in sampler.G.named_parameters() if p.shape[1:] == (100,))
     )
@@ -105,14 +106,14 @@ def test_auto_finds_what_changes_the_picture_most(
     assert found[0][1] > found[1][1] > 0
     assert all(change == 0 for _, change in found[2:])
     assert len(found) == 100
-    assert found == sampler.rank_dimensions(seed=1)  # the same for a seed
+    assert found == sampler.rank_dimensions(seed=1)  # reproducible
     assert [row.name for row in sampler.traverse("auto:2").rows] == ["48", "12"]
     assert len(sampler.traverse().rows) == 8
     with pytest.raises(GanctlError, match="auto:0"):
         sampler.traverse("auto:0")
 
 
-def test_a_class_or_a_row_for_each(conditional: ganctl.Sampler) -> None:
+def test_classes_are_rows(conditional: ganctl.Sampler) -> None:
     assert conditional.traverse("5", [0]).y == 0
     walk = conditional.traverse("5,6", [-1, 1], classes=[3, 7])
     assert [row.name for row in walk.rows] == ["5, 3", "5, 7", "6, 3", "6, 7"]
@@ -123,12 +124,12 @@ def test_a_class_or_a_row_for_each(conditional: ganctl.Sampler) -> None:
         conditional.traverse("5", classes=[10])
 
 
-def test_no_class_for_who_has_none(sampler: ganctl.Sampler) -> None:
+def test_classes_need_a_conditional_generator(sampler: ganctl.Sampler) -> None:
     with pytest.raises(GanctlError, match="not trained on classes"):
         sampler.traverse("5", classes=[0])
 
 
-def test_codes_are_dimensions_too(coded: ganctl.Sampler) -> None:
+def test_codes_are_dimensions(coded: ganctl.Sampler) -> None:
     walk = coded.traverse("c,u1,2", [-2, 2], code="c=3")
     latent = coded.latent
     assert isinstance(latent, Codes)
@@ -140,16 +141,16 @@ def test_codes_are_dimensions_too(coded: ganctl.Sampler) -> None:
     assert (latent.split(noise.z)[1][0].argmax(1) == 3).all()
     assert coded.traverse("u0").rows[0].values[0] == -1
     assert torch.equal(coded.traverse("c0").z, coded.traverse("c").z)
-    assert len(latent_walks.rank_dimensions(coded, trials=1)) == 62 + 3
+    assert len(rank_dimensions(coded, trials=1)) == 62 + 3
     with pytest.raises(GanctlError, match="no dimension '63'") as caught:
         coded.traverse("63")
-    assert caught.value.hint == "There are 1 to 62, and the codes c, u0, u1, c0."
+    assert caught.value.hint == "Use a number from 1 to 62, or a code: c, u0, u1, c0."
 
 
 # Interpolation.
 
 
-def test_slerp_is_the_great_circle() -> None:
+def test_slerp_follows_the_great_circle() -> None:
     a, b = torch.tensor([2.0, 0, 0]), torch.tensor([0, 2.0, 0])
     for t in (0, 0.25, 0.5, 1):
         made = slerp(a, b, t)
@@ -162,25 +163,25 @@ def test_slerp_is_the_great_circle() -> None:
     assert torch.equal(lerp(a, b, 0.5), torch.tensor([1.0, 1, 0]))
 
 
-def test_a_latent_is_walked_as_it_is_drawn() -> None:
+def test_default_method_depends_on_the_latent() -> None:
     points = torch.randn(2, 512, generator=torch.Generator().manual_seed(0))
-    middle = along(Normal(512), points, [0.5])
-    assert 0.95 < middle.norm() / points.norm(dim=1).mean() < 1.05  # as long as those that G was trained on
-    assert torch.equal(along(Uniform(512), points, [0.5])[0], points.mean(0))
-    assert torch.equal(along(Normal(512), points, [0.5], "lerp")[0], points.mean(0))
+    middle = interpolate_points(Normal(512), points, [0.5])
+    assert 0.95 < middle.norm() / points.norm(dim=1).mean() < 1.05  # the length of normal latents
+    assert torch.equal(interpolate_points(Uniform(512), points, [0.5])[0], points.mean(0))
+    assert torch.equal(interpolate_points(Normal(512), points, [0.5], "lerp")[0], points.mean(0))
     codes = Codes(500, 10, 2)
-    made = along(codes, points, [0.5])
+    made = interpolate_points(codes, points, [0.5])
     assert torch.allclose(made[0, 500:], points.mean(0)[500:])
     assert not torch.allclose(made[0, :500], points.mean(0)[:500])
 
 
-def test_a_path_goes_through_its_points(sampler: ganctl.Sampler) -> None:
+def test_path_passes_through_its_points(sampler: ganctl.Sampler) -> None:
     walk = sampler.interpolate([3, 4, 5], steps=4)
     (row,) = walk.rows
     assert len(row.x) == 9
-    for place, seed in ((0, 3), (4, 4), (8, 5)):
-        assert torch.allclose(row.z[place], sampler.latents(1, seed=seed)[0])
-        assert row.captions[place] == f"seed {seed}"
+    for position, seed in ((0, 3), (4, 4), (8, 5)):
+        assert torch.allclose(row.z[position], sampler.latents(1, seed=seed)[0])
+        assert row.captions[position] == f"seed {seed}"
     assert row.captions[1] == ""
     closed = sampler.interpolate([3, 4, 5], steps=4, loop=True).rows[0]
     assert len(closed.x) == 12
@@ -188,7 +189,7 @@ def test_a_path_goes_through_its_points(sampler: ganctl.Sampler) -> None:
     assert (closed.z[-1] - closed.z[0]).norm() < (closed.z[8] - closed.z[0]).norm()
 
 
-def test_rows_are_paths_of_their_own(sampler: ganctl.Sampler) -> None:
+def test_rows_are_separate_paths(sampler: ganctl.Sampler) -> None:
     walk = sampler.interpolate([3, 4], rows=3, steps=2)
     assert len(walk.rows) == 3
     for i, row in enumerate(walk.rows):
@@ -196,11 +197,11 @@ def test_rows_are_paths_of_their_own(sampler: ganctl.Sampler) -> None:
     z = sampler.latents(6, seed=9)
     walk = sampler.interpolate(z=z, rows=2, steps=1)
     assert torch.allclose(walk.z, z)
-    with pytest.raises(GanctlError, match="no 4 rows"):
+    with pytest.raises(GanctlError, match="cannot be divided into 4 rows"):
         sampler.interpolate(z=z, rows=4)
 
 
-def test_the_class_is_the_nearer_points(conditional: ganctl.Sampler) -> None:
+def test_samples_have_the_class_of_the_nearer_point(conditional: ganctl.Sampler) -> None:
     z = conditional.latents(2, seed=0)
     walk = conditional.interpolate(z=z, y=torch.tensor([3, 7]), steps=4)
     assert walk.y is not None
@@ -210,24 +211,24 @@ def test_the_class_is_the_nearer_points(conditional: ganctl.Sampler) -> None:
     assert torch.equal(every.rows[0].z, every.rows[9].z)
 
 
-def test_what_is_no_path(sampler: ganctl.Sampler) -> None:
-    with pytest.raises(GanctlError, match="two points"):
+def test_invalid_paths_are_errors(sampler: ganctl.Sampler) -> None:
+    with pytest.raises(GanctlError, match="two or more points"):
         sampler.interpolate([1])
-    with pytest.raises(GanctlError, match="no way 'slurp'") as caught:
+    with pytest.raises(GanctlError, match="no interpolation method 'slurp'") as caught:
         sampler.interpolate(method="slurp")
     assert "slerp" in caught.value.hint
     with pytest.raises(GanctlError, match="at least 1"):
         sampler.interpolate(steps=0)
 
 
-# What is written.
+# Images and files.
 
 
 def ink(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("L"))
 
 
-def test_the_picture_has_every_picture_in_its_place(sampler: ganctl.Sampler) -> None:
+def test_image_contains_every_sample_in_its_place(sampler: ganctl.Sampler) -> None:
     walk = sampler.traverse("5,25", [-3, 0, 3])
     plain = ink(walk.image(labels=False))
     assert plain.shape == (2 * 30 + 2, 3 * 30 + 2)
@@ -245,18 +246,18 @@ def test_the_picture_has_every_picture_in_its_place(sampler: ganctl.Sampler) -> 
     assert (ink(walk.image())[-8 - 84 : -8, -8 - 84 : -8] == last).all()
 
 
-def test_rows_of_other_values_get_captions_of_their_own(coded: ganctl.Sampler) -> None:
+def test_rows_with_other_values_have_their_own_captions(coded: ganctl.Sampler) -> None:
     same, other = coded.traverse("u0,u1").image(), coded.traverse("u0,2").image()
     assert other.height > same.height
     assert coded.traverse("c,u0").image(labels=False).width == 10 * 34 + 2
 
 
 @pytest.mark.parametrize("suffix", [".png", ".npz", ""])
-def test_a_walk_as_a_file(suffix: str, sampler: ganctl.Sampler, tmp_path: Path) -> None:
+def test_walk_is_written_in_every_format(suffix: str, sampler: ganctl.Sampler, tmp_path: Path) -> None:
     walk = sampler.traverse("5,25", [-1.5, 3])
     out = tmp_path / f"x{suffix}"
-    walk_writers.check(out, animations=False)
-    walk_writers.write(walk, out, labels=False)
+    walk_writers.check_path(out, animations=False)
+    walk_writers.write_walk(walk, out, labels=False)
     images = grid.to_uint8(walk.x)[:, 0].numpy()
     if suffix == ".png":
         assert (np.asarray(Image.open(out))[2:30, 32:60] == images[1]).all()
@@ -274,28 +275,28 @@ def test_a_walk_as_a_file(suffix: str, sampler: ganctl.Sampler, tmp_path: Path) 
         assert (np.asarray(Image.open(files[2])) == images[2]).all()
 
 
-def test_an_animation_shows_all_rows_at_once(sampler: ganctl.Sampler, tmp_path: Path) -> None:
+def test_frame_of_an_animation_shows_all_rows(sampler: ganctl.Sampler, tmp_path: Path) -> None:
     walk = sampler.interpolate(rows=4, steps=3)
-    walk_writers.write(walk, tmp_path / "x.gif", scale=2)
+    walk_writers.write_walk(walk, tmp_path / "x.gif", scale=2)
     with Image.open(tmp_path / "x.gif") as gif:
         shown = [ink(frame.copy()) for frame in ImageSequence.Iterator(gif)]
     assert len(shown) == 4
     assert shown[0].shape == (124, 124)
     third = grid.to_uint8(walk.rows[2].x)[1, 0].numpy().repeat(2, 0).repeat(2, 1)
     assert (shown[1][64:120, 4:60] == third).all()
-    alone = sampler.interpolate(steps=1).frames()
-    assert alone[0].shape == (280, 280, 1)
+    single = sampler.interpolate(steps=1).frames()
+    assert single[0].shape == (280, 280, 1)
 
 
-def test_a_notebook_shows_it(sampler: ganctl.Sampler) -> None:
+def test_notebook_displays_a_walk(sampler: ganctl.Sampler) -> None:
     assert sampler.traverse("5")._repr_png_().startswith(b"\x89PNG")
 
 
-def test_what_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_paths_are_errors(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="no folder"):
-        walk_writers.check(tmp_path / "nowhere" / "x.png", animations=True)
-    with pytest.raises(GanctlError, match=r"x\.gif: ganctl writes \.png"):
-        walk_writers.check(tmp_path / "x.gif", animations=False)
+        walk_writers.check_path(tmp_path / "nowhere" / "x.png", animations=True)
+    with pytest.raises(GanctlError, match=r"x\.gif: this command writes \.png"):
+        walk_writers.check_path(tmp_path / "x.gif", animations=False)
 
 
 # The commands.
@@ -307,11 +308,11 @@ def test_traverse_and_interpolate_as_commands(
     monkeypatch.chdir(tmp_path)
     run = tiny_run.path
     assert run_cli("traverse", "--ckpt", run, "--dims", "5,25", "--values", "-3,0,3", "-q") == (0, "")
-    status, said = run_cli("traverse", "--ckpt", run, "--out", "auto.npz")
-    assert (status, said) == (0, "8 rows in auto.npz\n")
+    status, output = run_cli("traverse", "--ckpt", run, "--out", "auto.npz")
+    assert (status, output) == (0, "Wrote 8 rows to auto.npz\n")
     assert run_cli("traverse", "--ckpt", run, "--latents", "auto.npz", "--dims", "1", "-q") == (0, "")
-    status, said = run_cli("interpolate", "--ckpt", run, "--seeds", "1,2,3", "--rows", "2")
-    assert (status, said) == (0, "2 rows of 17 pictures in step-00000013-interpolate-1-2-3.png\n")
+    status, output = run_cli("interpolate", "--ckpt", run, "--seeds", "1,2,3", "--rows", "2")
+    assert (status, output) == (0, "Wrote 2 rows of 17 samples to step-00000013-interpolate-1-2-3.png\n")
     assert (
         run_cli(
             "interpolate", "--ckpt", run, "--latents", "auto.npz", "--steps", "1", "--out", "x.gif", "-q"
@@ -334,11 +335,11 @@ def test_traverse_and_interpolate_as_commands(
         (
             "traverse --out x.gif",
             2,
-            "--out x.gif: ganctl writes .png (one picture), .npz (arrays) or a folder here.",
+            "--out x.gif: this command writes .png (one image), .npz (arrays), or a folder.",
         ),
         ("traverse --class 3 --dims 1", 2, "The generator 'mlp' was not trained on classes."),
         ("traverse --code c=1 --dims 1", 2, "The latent 'normal' of this model has no codes."),
-        ("interpolate --seeds 1", 2, "A path needs two points or more."),
+        ("interpolate --seeds 1", 2, "A path needs two or more points."),
         (
             "interpolate --seeds -1,2",
             2,
@@ -348,18 +349,18 @@ def test_traverse_and_interpolate_as_commands(
         ("interpolate --out nowhere/x.gif", 2, "There is no folder nowhere."),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_invalid_options_are_errors(
     words: str, status: int, message: str, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     run_cli: Callable[..., tuple[int, str]],
 ) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
     command, *rest = words.split()
-    got, said = run_cli(command, "--ckpt", tiny_run.path, *rest)
-    assert (got, said.splitlines()[0]) == (status, f"error: {message}")
+    got, output = run_cli(command, "--ckpt", tiny_run.path, *rest)
+    assert (got, output.splitlines()[0]) == (status, f"error: {message}")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_walking_says_how_far_it_is(sampler: ganctl.Sampler) -> None:
-    told: list[int] = []
-    latent_walks.rank_dimensions(sampler, trials=1, advance=told.append)
-    assert sum(told) == len(dimensions(sampler.latent)) == 100
+def test_ranking_reports_its_progress(sampler: ganctl.Sampler) -> None:
+    counts: list[int] = []
+    rank_dimensions(sampler, trials=1, advance=counts.append)
+    assert sum(counts) == len(dimensions(sampler.latent)) == 100

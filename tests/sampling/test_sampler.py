@@ -1,4 +1,4 @@
-"""Pictures from a checkpoint: the same for a seed, however many, in whatever batches, from the file alone."""
+"""Tests of sampling from a checkpoint."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganctl.rendering import grid
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
 from ganctl.runs.folder import Run
-from ganctl.sampling.writers import draw
+from ganctl.sampling.writers import write_samples
 from ganctl.system.progress import NullReporter
 from ganctl.training.generate import draw_latents
 
@@ -32,25 +32,25 @@ def uint8(sampler: ganctl.Sampler, n: int, **options: Any) -> torch.Tensor:
     return grid.to_uint8(sampler.sample(n, **options))
 
 
-def test_25_are_the_first_25_of_50000(sampler: ganctl.Sampler) -> None:
+def test_samples_do_not_depend_on_their_number(sampler: ganctl.Sampler) -> None:
     many = sampler.latents(50_000, seed=3)
     for n in (1, 25, 64, 65, 1000):
         assert torch.equal(sampler.latents(n, seed=3), many[:n])
     assert torch.equal(uint8(sampler, 25, seed=3), uint8(sampler, 1000, seed=3)[:25])
 
 
-def test_truncated_ones_too(sampler: ganctl.Sampler) -> None:
+def test_truncated_latents_do_not_depend_on_their_number(sampler: ganctl.Sampler) -> None:
     many = sampler.latents(1000, seed=3, truncation=0.7)
     assert many.abs().max() <= 0.7
     assert torch.equal(sampler.latents(25, seed=3, truncation=0.7), many[:25])
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 25, 1000])
-def test_the_batch_size_changes_no_picture(batch_size: int, sampler: ganctl.Sampler) -> None:
+def test_samples_do_not_depend_on_the_batch_size(batch_size: int, sampler: ganctl.Sampler) -> None:
     assert torch.equal(uint8(sampler, 100, batch_size=batch_size), uint8(sampler, 100, batch_size=64))
 
 
-def test_a_seed_is_a_picture(sampler: ganctl.Sampler) -> None:
+def test_samples_depend_only_on_the_seed(sampler: ganctl.Sampler) -> None:
     torch.manual_seed(1)
     one = sampler.sample(9, seed=5)
     torch.manual_seed(2)
@@ -58,7 +58,7 @@ def test_a_seed_is_a_picture(sampler: ganctl.Sampler) -> None:
     assert not torch.equal(sampler.sample(9, seed=6), one)
 
 
-def test_what_comes_out(sampler: ganctl.Sampler) -> None:
+def test_shape_range_and_attributes(sampler: ganctl.Sampler) -> None:
     x = sampler.sample(25)
     assert x.shape == (25, 1, 28, 28)
     assert x.dtype == torch.float32
@@ -72,7 +72,7 @@ def test_what_comes_out(sampler: ganctl.Sampler) -> None:
     assert not sampler.G.training
 
 
-def test_sampling_leaves_the_random_numbers_alone(tiny_run: Run) -> None:
+def test_sampling_keeps_the_global_random_state(tiny_run: Run) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -80,14 +80,14 @@ def test_sampling_leaves_the_random_numbers_alone(tiny_run: Run) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_they_are_the_pictures_of_the_training(tiny_run: Run, tmp_path: Path) -> None:
-    """The run's last sample picture is what its checkpoint draws with the run's seed."""
+def test_samples_equal_those_of_training(tiny_run: Run, tmp_path: Path) -> None:
+    """The last sample grid of a run equals the samples of its checkpoint with the seed of the run."""
     sampler = ganctl.load(tiny_run.path, device="cpu")
     grid.save_png(sampler.grid(9, seed=0), tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes() == tiny_run.samples[-1].read_bytes()
 
 
-def test_a_run_folder_stands_for_its_newest_checkpoint(tiny_run: Run) -> None:
+def test_run_folder_means_its_newest_checkpoint(tiny_run: Run) -> None:
     newest = tiny_run.checkpoints[-1]
     assert find_checkpoint(tiny_run.path) == newest
     assert find_checkpoint(tiny_run.checkpoints_dir) == newest
@@ -95,23 +95,23 @@ def test_a_run_folder_stands_for_its_newest_checkpoint(tiny_run: Run) -> None:
     assert torch.equal(ganctl.load(tiny_run.path).sample(4), ganctl.load(str(newest)).sample(4))
 
 
-def test_neither_dataset_nor_run_is_needed(
+def test_checkpoint_needs_no_dataset_and_no_run_folder(
     sampler: ganctl.Sampler, tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = Path(shutil.copy(tiny_run.checkpoints[-1], tmp_path / "moved.pt"))
+    moved = Path(shutil.copy(tiny_run.checkpoints[-1], tmp_path / "moved.pt"))
     monkeypatch.setenv("GANCTL_CACHE", str(tmp_path / "no cache"))
     monkeypatch.chdir(tmp_path)
 
     def none(*args: Any, **options: Any) -> None:
-        raise AssertionError("the dataset was asked for")
+        raise AssertionError("the dataset was loaded")
 
     monkeypatch.setattr("ganctl.data.cache.load_images", none)
     monkeypatch.setattr("ganctl_vision.glyphs.glyphs", none)
-    assert torch.equal(ganctl.load(alone, device="cpu").sample(25), sampler.sample(25))
+    assert torch.equal(ganctl.load(moved, device="cpu").sample(25), sampler.sample(25))
     assert [p.name for p in tmp_path.iterdir()] == ["moved.pt"]
 
 
-def test_the_averaged_generator_is_what_draws(tmp_path: Path) -> None:
+def test_averaged_generator_is_used(tmp_path: Path) -> None:
     run = ganctl.train(
         "gan-basic",
         {"name": "glyphs", "n": 50},
@@ -127,7 +127,7 @@ def test_the_averaged_generator_is_what_draws(tmp_path: Path) -> None:
     assert not all(torch.equal(averaged[name], weight) for name, weight in state["G"].items())
 
 
-def test_three_channels(tmp_path: Path) -> None:
+def test_color_images(tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
     for i in range(8):
         pixels = np.random.default_rng(i).integers(0, 256, (16, 16, 3), dtype=np.uint8)
@@ -139,7 +139,7 @@ def test_three_channels(tmp_path: Path) -> None:
     assert sampler.sample(5).shape == (5, 3, 16, 16)
     assert sampler.grid(5).mode == "RGB"
     for name in ("x.png", "x.npz", "folder"):
-        draw(sampler, 5, tmp_path / name, reporter=NullReporter())
+        write_samples(sampler, 5, tmp_path / name, reporter=NullReporter())
     assert np.load(tmp_path / "x.npz")["images"].shape == (5, 16, 16, 3)
     one = np.asarray(Image.open(tmp_path / "folder" / "00004.png"))
     assert (one == np.load(tmp_path / "x.npz")["images"][4]).all()
@@ -148,16 +148,16 @@ def test_three_channels(tmp_path: Path) -> None:
     ).all()
 
 
-def test_a_grid_has_as_many_columns_as_asked(sampler: ganctl.Sampler) -> None:
+def test_nrow_is_the_number_of_columns(sampler: ganctl.Sampler) -> None:
     assert sampler.grid(25).size == (5 * 30 + 2, 5 * 30 + 2)
     assert sampler.grid(25, nrow=10).size == (10 * 30 + 2, 3 * 30 + 2)
     assert sampler.grid(3, nrow=10).size == (3 * 30 + 2, 30 + 2)
     assert sampler.grid(1).mode == "L"
 
 
-def test_a_folder_and_an_array_hold_what_a_grid_shows(sampler: ganctl.Sampler, tmp_path: Path) -> None:
+def test_every_format_contains_the_same_samples(sampler: ganctl.Sampler, tmp_path: Path) -> None:
     for name in ("x.png", "x.npz", "folder"):
-        draw(sampler, 30, tmp_path / name, seed=2, batch_size=7, reporter=NullReporter())
+        write_samples(sampler, 30, tmp_path / name, seed=2, batch_size=7, reporter=NullReporter())
     expected = uint8(sampler, 30, seed=2)
     archive = np.load(tmp_path / "x.npz")
     assert archive["images"].dtype == np.uint8
@@ -165,21 +165,21 @@ def test_a_folder_and_an_array_hold_what_a_grid_shows(sampler: ganctl.Sampler, t
     assert torch.equal(torch.from_numpy(archive["images"]).permute(0, 3, 1, 2), expected)
     files = sorted((tmp_path / "folder").iterdir())
     assert [file.name for file in files] == [f"{i:05d}.png" for i in range(30)]
-    for file, picture in zip(files, expected, strict=True):
-        assert (np.asarray(Image.open(file)) == picture[0].numpy()).all()
-    sheet = np.asarray(Image.open(tmp_path / "x.png"))
-    assert (sheet[2:30, 32:60] == expected[1, 0].numpy()).all()
+    for file, sample in zip(files, expected, strict=True):
+        assert (np.asarray(Image.open(file)) == sample[0].numpy()).all()
+    image = np.asarray(Image.open(tmp_path / "x.png"))
+    assert (image[2:30, 32:60] == expected[1, 0].numpy()).all()
 
 
-def test_a_folder_with_something_in_it_is_left_alone(sampler: ganctl.Sampler, tmp_path: Path) -> None:
+def test_folder_that_is_not_empty_is_an_error(sampler: ganctl.Sampler, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").touch()
     with pytest.raises(GanctlError, match="is not empty"):
-        draw(sampler, 3, tmp_path / "mine", reporter=NullReporter())
+        write_samples(sampler, 3, tmp_path / "mine", reporter=NullReporter())
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["a.txt"]
 
 
-def test_latents_are_of_their_distribution() -> None:
+def test_latents_have_their_distribution() -> None:
     z = draw_latents(Normal(8), 5000, seed=0)
     assert z.shape == (5000, 8)
     assert abs(float(z.mean())) < 0.02
@@ -189,7 +189,7 @@ def test_latents_are_of_their_distribution() -> None:
     assert abs(float(z.var()) - 1 / 3) < 0.01
 
 
-def test_only_a_normal_latent_is_truncated() -> None:
+def test_truncation_needs_a_normal_latent() -> None:
     with pytest.raises(GanctlError, match="normal latent"):
         draw_latents(Uniform(8), 5, seed=0, truncation=1.0)
     for bound in (0.0, -1.0, float("nan")):
@@ -197,10 +197,10 @@ def test_only_a_normal_latent_is_truncated() -> None:
             draw_latents(Normal(8), 5, seed=0, truncation=bound)
 
 
-def test_a_network_that_does_not_fit_takes_no_memory(
+def test_shapes_are_checked_before_memory_is_allocated(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is built without storage first; the real one is never begun."""
+    """The network is built only on the meta device."""
     state = checkpoint.load(tiny_run.checkpoints[-1])
     state["image"] = [1, 20_000, 20_000]
     checkpoint.save(tmp_path / "x.pt", state)
