@@ -1,4 +1,4 @@
-"""What the page asks for: about the model, latents of a seed, pictures of latents."""
+"""Answer the requests of the page: the model, the latents of a seed, and the samples of latents."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 T = TypeVar("T")
-MOST = 64  # pictures at once
-SAVED = 512  # a picture that is saved has at least so many pixels on its shorter side
+MAX_SAMPLES = 64  # per request
+SAVED_SIZE = 512  # minimum number of pixels on the shorter side of a saved image
 
 
 class Explorer:
-    """A sampler for many threads: one of its own does all the drawing, one picture after the other.
+    """A sampler for the threads of a server. A single thread generates all samples, one request after another.
 
     Args:
-        name: what the files that are saved are called.
-        advance: called with the number of dimensions looked at, as the most telling are looked for.
+        name: beginning of the names of saved files.
+        advance: called with the number of dimensions just ranked, for a progress bar.
     """
 
     def __init__(self, sampler: Sampler, name: str, advance: Progress = lambda n: None) -> None:
         self.sampler, self.name = sampler, name
         self._thread = ThreadPoolExecutor(
-            1, thread_name_prefix="draw"
-        )  # torch keeps threads for each that asks
-        self._told = rank_dimensions(sampler, advance=advance)  # not in that thread, so that Ctrl-C ends it
+            1, thread_name_prefix="generate"
+        )  # torch would start a pool of threads for every thread that uses it
+        self._ranked = rank_dimensions(sampler, advance=advance)  # in this thread, so that Ctrl-C works
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _do(self, work: Callable[[], T]) -> T:
+    def _run(self, work: Callable[[], T]) -> T:
         return self._thread.submit(work).result()
 
     def model(self) -> dict[str, Any]:
-        """All that the page must know about the model, as JSON has it; dimensions with the most telling first."""
+        """Return the facts about the model that the page needs, ready for JSON. Dimensions are ranked."""
         sampler, latent = self.sampler, self.sampler.latent
         classes = None
         if sampler.conditional:
@@ -62,55 +62,55 @@ class Explorer:
             "step": sampler.step,
             "image": list(sampler.image),
             "dim": latent.dim,
-            "curved": _curved(sampler),
+            "spherical": _spherical_size(sampler),
             "truncation": isinstance(latent, (Normal, Codes)),
             "classes": classes,
-            "most": MOST,
+            "max_samples": MAX_SAMPLES,
             "dimensions": [
                 {"name": d.name, "start": d.start, "size": d.size, "span": d.span, "change": change}
-                for d, change in self._told
+                for d, change in self._ranked
             ],
         }
 
     def latents(self, n: int, seed: int, truncation: float | None) -> bytes:
-        """The first ``n`` latents of ``seed``: float32, little-endian, one after the other."""
-        if not 1 <= n <= MOST:
+        """Return the first ``n`` latents of ``seed`` as little-endian float32, one after another."""
+        if not 1 <= n <= MAX_SAMPLES:
             raise GanctlError(
-                f"{n} pictures cannot be drawn at once.", f"From 1 to {MOST} can.", status=USAGE
+                f"n is {n}, which is not from 1 to {MAX_SAMPLES}.", "Request fewer samples.", status=USAGE
             )
         if not 0 <= seed < 2**32:
-            raise GanctlError(f"The seed {seed} is not from 0 to {2**32 - 1}.", status=USAGE)
-        z = self._do(lambda: self.sampler.latents(n, seed=seed, truncation=truncation))
+            raise GanctlError(f"The seed is {seed}, which is not from 0 to {2**32 - 1}.", status=USAGE)
+        z = self._run(lambda: self.sampler.latents(n, seed=seed, truncation=truncation))
         return z.numpy().astype("<f4").tobytes()
 
-    def picture(self, body: bytes, classes: str) -> bytes:
-        """The pictures of the latents in ``body``, as :meth:`latents` writes them, side by side, quick to be shown.
+    def pixels(self, body: bytes, classes: str) -> bytes:
+        """Generate samples and return an image of them as raw pixels, which browsers show much faster than a PNG.
 
         Args:
-            classes: the class of each, with commas between; or nothing.
+            body: latents in the format of :meth:`latents`.
+            classes: class of each sample, separated by commas, or an empty string.
 
         Returns:
-            Width and height, each a little-endian uint32, then red, green, blue and 255 for each pixel. A browser has
-            that on the screen in a fraction of the time that it takes for a PNG.
+            Width and height, each a little-endian uint32, then red, green, blue and 255 for each pixel.
         """
-        image = self._draw(body, classes)
+        image = self._image(body, classes)
         return struct.pack("<II", image.width, image.height) + image.convert("RGBA").tobytes()
 
     def png(self, body: bytes, classes: str) -> bytes:
-        """The same as a PNG to be kept, enlarged to be looked at."""
-        image = self._draw(body, classes)
-        image = labeled_grid.enlarged(image, labeled_grid.enlargement(image.height, image.width, SAVED))
+        """Return the image of :meth:`pixels` as an enlarged PNG file."""
+        image = self._image(body, classes)
+        image = labeled_grid.enlarged(image, labeled_grid.enlargement(image.height, image.width, SAVED_SIZE))
         buffer = io.BytesIO()
         image.save(buffer, format="PNG")
         return buffer.getvalue()
 
-    def _draw(self, body: bytes, classes: str) -> Image:
+    def _image(self, body: bytes, classes: str) -> Image:
         z, y = self._read(body, classes)
-        x = grid.to_uint8(self._do(lambda: torch.cat(list(self.sampler.generate(z, y)))))
+        x = grid.to_uint8(self._run(lambda: torch.cat(list(self.sampler.generate(z, y)))))
         return grid.grid(x) if len(x) > 1 else grid.to_pil(x[0])
 
     def archive(self, body: bytes, classes: str) -> bytes:
-        """The latents in ``body`` and their classes as a file for ``ganctl sample --latents``."""
+        """Return the latents in ``body`` and their classes as a file for ``ganctl sample --latents``."""
         z, y = self._read(body, classes)
         if y is None and self.sampler.conditional:
             y = self.sampler.classes_in_turn(len(z))
@@ -118,9 +118,11 @@ class Explorer:
 
     def _read(self, body: bytes, classes: str) -> tuple[Tensor, Tensor | None]:
         dim = self.sampler.latent.dim
-        if not body or len(body) % (4 * dim) or len(body) > MOST * 4 * dim:
+        if not body or len(body) % (4 * dim) or len(body) > MAX_SAMPLES * 4 * dim:
             raise GanctlError(
-                f"{len(body)} bytes are no latents.", f"Each of 1 to {MOST} takes {4 * dim}.", status=USAGE
+                f"The request has {len(body)} bytes.",
+                f"Send 1 to {MAX_SAMPLES} latents of {4 * dim} bytes.",
+                status=USAGE,
             )
         z = torch.from_numpy(np.frombuffer(body, "<f4").astype(np.float32)).view(-1, dim)
         if not all(map(math.isfinite, z.flatten().tolist())):
@@ -130,11 +132,11 @@ class Explorer:
         numbers = classes.split(",")
         known = range(self.sampler.num_classes)
         if len(numbers) != len(z) or any(not n.isdecimal() or int(n) not in known for n in numbers):
-            raise GanctlError(f"'{classes}' are no classes of {len(z)} latents.", status=USAGE)
+            raise GanctlError(f"'{classes}' are not the classes of {len(z)} latents.", status=USAGE)
         return z, torch.tensor([int(n) for n in numbers])
 
 
-def _curved(sampler: Sampler) -> int:
-    """How many numbers of z, from its beginning, go along a great circle between two latents."""
+def _spherical_size(sampler: Sampler) -> int:
+    """Return the number of elements at the start of z that are interpolated on a great circle."""
     latent = sampler.latent
     return latent.noise if isinstance(latent, Codes) else latent.dim if isinstance(latent, Normal) else 0

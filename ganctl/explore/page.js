@@ -1,28 +1,28 @@
 "use strict";
 
-// What is shown: latents as they came (base), the dimensions that were set over them, the classes.
+// The latents of the seed (base), the dimensions that the user has set, and the classes.
 const state = {
   seed: 0, n: 1, truncation: null,
   base: new Float32Array(0), classes: null, // null: all in turn
-  set: new Map(), // dimension's name → value
-  between: null, // 0 to 1 from pin A to pin B
+  set: new Map(), // name of a dimension → value
+  between: null, // position between the pins, from 0 (A) to 1 (B)
   pins: { a: null, b: null },
 };
 let model = null;
-const FIRST = 8; // sliders that are shown at first
+const FIRST = 8; // number of sliders at the start
 const COUNTS = [1, 4, 9, 16, 25];
 const $ = (id) => document.getElementById(id);
 
 // Requests.
 
-async function ask(path, options) {
+async function request(path, options) {
   for (let attempt = 0; ; attempt++) {
     let response;
     try {
       response = await fetch(path, options);
     } catch (error) {
-      if (attempt < 1) continue; // an idle connection that the server closed
-      throw new Error("ganctl explore has ended. Start it again, then reload this page.");
+      if (attempt < 1) continue; // the server may have closed an idle connection
+      throw new Error("ganctl explore has ended. Start it again and reload this page.");
     }
     if (response.ok) return response;
     throw new Error(await response.text());
@@ -31,12 +31,12 @@ async function ask(path, options) {
 
 function send(path, latents, classes) {
   const query = classes ? `?y=${classes.join(",")}` : "";
-  return ask(path + query, { method: "POST", body: latents, headers: { "Content-Type": "application/octet-stream" } });
+  return request(path + query, { method: "POST", body: latents, headers: { "Content-Type": "application/octet-stream" } });
 }
 
-function trouble(error) {
-  $("trouble").textContent = error ? error.message : "";
-  $("trouble").hidden = !error;
+function showError(error) {
+  $("error").textContent = error ? error.message : "";
+  $("error").hidden = !error;
 }
 
 // Latents.
@@ -46,46 +46,46 @@ function slerp(a, b, t, length) {
   for (let i = 0; i < length; i++) { dot += a[i] * b[i]; aa += a[i] * a[i]; bb += b[i] * b[i]; }
   const angle = Math.acos(Math.min(1, Math.max(-1, dot / Math.sqrt(aa * bb))));
   const sine = Math.sin(angle);
-  const straight = !(sine >= 1e-6);
-  const left = straight ? 1 - t : Math.sin((1 - t) * angle) / sine;
-  const right = straight ? t : Math.sin(t * angle) / sine;
-  const made = new Float32Array(a.length);
+  const linear = !(sine >= 1e-6);
+  const left = linear ? 1 - t : Math.sin((1 - t) * angle) / sine;
+  const right = linear ? t : Math.sin(t * angle) / sine;
+  const z = new Float32Array(a.length);
   for (let i = 0; i < a.length; i++) {
-    made[i] = i < length ? left * a[i] + right * b[i] : (1 - t) * a[i] + t * b[i];
+    z[i] = i < length ? left * a[i] + right * b[i] : (1 - t) * a[i] + t * b[i];
   }
-  return made;
+  return z;
 }
 
-function each(latents, change) {
-  const made = new Float32Array(latents.length);
+function mapLatents(latents, change) {
+  const result = new Float32Array(latents.length);
   for (let start = 0; start < latents.length; start += model.dim) {
-    made.set(change(latents.subarray(start, start + model.dim), start), start);
+    result.set(change(latents.subarray(start, start + model.dim), start), start);
   }
-  return made;
+  return result;
 }
 
-function shown() {
+function currentLatents() {
   if (state.between !== null) {
     const { a, b } = state.pins;
     const length = Math.min(a.latents.length, b.latents.length);
     const other = b.latents;
     return {
-      latents: each(a.latents.subarray(0, length), (z, start) =>
-        slerp(z, other.subarray(start, start + model.dim), state.between, model.curved)),
+      latents: mapLatents(a.latents.subarray(0, length), (z, start) =>
+        slerp(z, other.subarray(start, start + model.dim), state.between, model.spherical)),
       classes: (state.between < 0.5 ? a : b).classes?.slice(0, length / model.dim) ?? null,
     };
   }
-  const latents = each(state.base, (z) => {
-    const made = z.slice();
+  const latents = mapLatents(state.base, (z) => {
+    const copy = z.slice();
     for (const [name, value] of state.set) {
       const dimension = byName.get(name);
-      if (dimension.size === 1) made[dimension.start] = value;
+      if (dimension.size === 1) copy[dimension.start] = value;
       else {
-        made.fill(0, dimension.start, dimension.start + dimension.size);
-        made[dimension.start + value] = 1;
+        copy.fill(0, dimension.start, dimension.start + dimension.size);
+        copy[dimension.start + value] = 1;
       }
     }
-    return made;
+    return copy;
   });
   return { latents, classes: classesFor(latents.length / model.dim) };
 }
@@ -95,14 +95,14 @@ function classesFor(n) {
   return Array.from({ length: n }, (_, i) => state.classes ? state.classes[i % state.classes.length] : i % model.classes.length);
 }
 
-// From now on the latents that are shown are the ones to start from.
-function adopt() {
+// Make the latents between the pins the base of further changes.
+function rebase() {
   if (state.between === null) return;
-  const { latents, classes } = shown();
-  take(latents, classes);
+  const { latents, classes } = currentLatents();
+  setBase(latents, classes);
 }
 
-function take(latents, classes) {
+function setBase(latents, classes) {
   state.base = latents;
   state.n = latents.length / model.dim;
   state.classes = classes && (new Set(classes).size > 1 ? classes : [classes[0]]);
@@ -111,39 +111,39 @@ function take(latents, classes) {
   state.seed = null;
 }
 
-// Drawing: one request at a time; what has changed meanwhile is drawn next, and only its newest state.
+// One request at a time. Changes during a request are combined into the next request.
 
-let drawing = false, stale = false, changed = 0;
+let generating = false, stale = false, changed = 0;
 
-function draw() {
+function regenerate() {
   if (!changed) changed = performance.now();
   stale = true;
-  if (!drawing) run();
+  if (!generating) run();
 }
 
 async function run() {
-  drawing = true;
+  generating = true;
   while (stale) {
     stale = false;
     const started = changed;
     changed = 0;
     try {
-      const { latents, classes } = shown();
-      paint($("picture"), await drawn(latents, classes));
+      const { latents, classes } = currentLatents();
+      paint($("image"), await generate(latents, classes));
       const took = performance.now() - started;
-      performance.clearMeasures("picture");
-      performance.measure("picture", { start: started, end: started + took });
+      performance.clearMeasures("image");
+      performance.measure("image", { start: started, end: started + took });
       $("speed").textContent = `${took.toFixed(took < 10 ? 1 : 0)} ms`;
-      trouble(null);
+      showError(null);
     } catch (error) {
-      trouble(error);
+      showError(error);
     }
   }
-  drawing = false;
+  generating = false;
 }
 
-async function drawn(latents, classes) {
-  const bytes = await (await send("/picture", latents, classes)).arrayBuffer();
+async function generate(latents, classes) {
+  const bytes = await (await send("/image", latents, classes)).arrayBuffer();
   const [width, height] = new Uint32Array(bytes, 0, 2);
   return new ImageData(new Uint8ClampedArray(bytes, 8), width, height);
 }
@@ -156,26 +156,27 @@ function paint(canvas, pixels) {
   canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
-let asked = 0;
+let requested = 0;
 
-async function start() { // from the seed
-  const mine = ++asked;
+// Request the latents of the seed.
+async function start() {
+  const number = ++requested;
   const truncation = state.truncation === null ? "" : `&truncation=${state.truncation}`;
   try {
-    const response = await ask(`/latents?seed=${state.seed}&n=${state.n}${truncation}`);
+    const response = await request(`/latents?seed=${state.seed}&n=${state.n}${truncation}`);
     const latents = new Float32Array(await response.arrayBuffer());
-    if (mine !== asked) return; // asked for another meanwhile
+    if (number !== requested) return; // there is a newer request
     state.base = latents;
     state.between = null;
     update();
   } catch (error) {
-    trouble(error);
+    showError(error);
   }
 }
 
-// What the controls say.
+// Controls.
 
-const rows = new Map(); // dimension's name → what its row does on update
+const rows = new Map(); // name of a dimension → function that updates its row
 let byName = new Map();
 
 function update() {
@@ -184,24 +185,24 @@ function update() {
   refresh();
   $("reset").disabled = state.between !== null || !state.set.size;
   for (const input of $("count").querySelectorAll("input")) input.checked = Number(input.value) === state.n;
-  const alone = state.classes && state.classes.length === 1 ? String(state.classes[0]) : state.classes ? "none" : "turn";
-  for (const input of $("class-chips").querySelectorAll("input")) input.checked = input.value === alone;
+  const selected = state.classes && state.classes.length === 1 ? String(state.classes[0]) : state.classes ? "none" : "turn";
+  for (const input of $("class-chips").querySelectorAll("input")) input.checked = input.value === selected;
   const both = state.pins.a && state.pins.b;
   $("between").disabled = !both;
   $("between-value").textContent = state.between === null ? "" : state.between.toFixed(2);
   for (const id of ["a", "b"]) {
     const pin = $(`pin-${id}`);
     pin.querySelector(".show").disabled = !state.pins[id];
-    pin.querySelector(".take").textContent = state.pins[id] ? `Pin ${id.toUpperCase()} anew` : `Pin as ${id.toUpperCase()}`;
+    pin.querySelector(".take").textContent = state.pins[id] ? `Replace ${id.toUpperCase()}` : `Pin as ${id.toUpperCase()}`;
   }
   $("caption").textContent = caption();
-  $("picture").setAttribute("aria-label", `What G draws: ${caption()}`);
-  draw();
+  $("image").setAttribute("aria-label", `Samples of G: ${caption()}`);
+  regenerate();
 }
 
 function refresh() {
   const own = state.between === null;
-  const latents = own ? state.base : shown().latents; // where sliders stand that were not set
+  const latents = own ? state.base : currentLatents().latents; // positions of the sliders that were not set
   for (const [name, row] of rows) row(own && state.set.has(name), latents);
 }
 
@@ -210,76 +211,76 @@ function caption() {
   const parts = [state.seed === null ? "pinned" : `seed ${state.seed}`];
   if (state.truncation !== null && state.seed !== null) parts.push(`truncation ${state.truncation}`);
   if (model.classes && state.classes?.length === 1) parts.push(`class ${model.classes[state.classes[0]]}`);
-  for (const [name, value] of state.set) parts.push(`${name} = ${short(value)}`);
+  for (const [name, value] of state.set) parts.push(`${name} = ${format(value)}`);
   return parts.join(", ");
 }
 
-const short = (value) => String(Number(value.toFixed(2))).replace("-", "−");
+const format = (value) => String(Number(value.toFixed(2))).replace("-", "−");
 
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
+function element(tag, properties = {}, ...children) {
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...children);
+  return created;
 }
 
-function chips(parent, name, choices, chosen) {
+function chips(parent, name, choices, onChange) {
   parent.replaceChildren(...choices.map(([value, text]) => {
-    const input = make("input", { type: "radio", name, value });
-    input.addEventListener("change", () => chosen(value));
-    return make("label", {}, input, make("span", { textContent: text }));
+    const input = element("input", { type: "radio", name, value });
+    input.addEventListener("change", () => onChange(value));
+    return element("label", {}, input, element("span", { textContent: text }));
   }));
 }
 
 function setDimension(name, value) {
-  adopt();
+  rebase();
   state.set.set(name, value);
   update();
 }
 
-function putBack(name) {
-  adopt();
+function resetDimension(name) {
+  rebase();
   state.set.delete(name);
   update();
 }
 
-function slider(dimension, most) {
+function slider(dimension, largest) {
   const id = `dimension-${dimension.name}`;
-  const input = make("input", { id, type: "range", min: -dimension.span, max: dimension.span, step: dimension.span / 60 });
-  const output = make("output", {});
+  const input = element("input", { id, type: "range", min: -dimension.span, max: dimension.span, step: dimension.span / 60 });
+  const output = element("output", {});
   output.setAttribute("for", id);
-  const share = make("progress", { max: most, value: Math.min(most, dimension.change) });
+  const share = element("progress", { max: largest, value: Math.min(largest, dimension.change) });
   share.setAttribute("aria-hidden", "true");
-  const label = make("label", { htmlFor: id, title: `changes the picture by ${dimension.change.toPrecision(2)}` },
+  const label = element("label", { htmlFor: id, title: `changes the samples by ${dimension.change.toPrecision(2)}` },
     dimension.name, share);
-  const row = make("div", { className: "dimension" }, label, input, output, backButton(dimension));
+  const row = element("div", { className: "dimension" }, label, input, output, resetButton(dimension));
   input.addEventListener("input", () => setDimension(dimension.name, input.valueAsNumber));
-  input.addEventListener("dblclick", () => putBack(dimension.name));
+  input.addEventListener("dblclick", () => resetDimension(dimension.name));
   input.addEventListener("keydown", (event) => {
-    if (event.key === "Delete" || event.key === "Backspace") putBack(dimension.name);
+    if (event.key === "Delete" || event.key === "Backspace") resetDimension(dimension.name);
   });
   rows.set(dimension.name, (set, latents) => {
     const value = set ? state.set.get(dimension.name) : latents[dimension.start];
     if (document.activeElement !== input || !set) input.value = value;
-    output.textContent = set || latents.length === model.dim ? short(value) : "each";
+    output.textContent = set || latents.length === model.dim ? format(value) : "each";
     row.classList.toggle("set", set);
   });
   return row;
 }
 
-function backButton(dimension) {
-  const button = make("button", { type: "button", className: "back", textContent: "↺", title: "Put back" });
-  button.setAttribute("aria-label", `Put ${dimension.name} back`);
-  button.addEventListener("click", () => putBack(dimension.name));
+function resetButton(dimension) {
+  const button = element("button", { type: "button", className: "reset", textContent: "↺", title: "Reset" });
+  button.setAttribute("aria-label", `Reset ${dimension.name}`);
+  button.addEventListener("click", () => resetDimension(dimension.name));
   return button;
 }
 
 function category(dimension) {
-  const group = make("div", { className: "chips" });
+  const group = element("div", { className: "chips" });
   group.setAttribute("role", "radiogroup");
   group.setAttribute("aria-label", `Code ${dimension.name}`);
   chips(group, `code-${dimension.name}`, Array.from({ length: dimension.size }, (_, i) => [i, String(i)]),
     (value) => setDimension(dimension.name, value));
-  const row = make("div", { className: "dimension category" }, make("span", { textContent: dimension.name }), group, backButton(dimension));
+  const row = element("div", { className: "dimension category" }, element("span", { textContent: dimension.name }), group, resetButton(dimension));
   rows.set(dimension.name, (set, latents) => {
     const own = latents.subarray(dimension.start, dimension.start + dimension.size).indexOf(1);
     const value = set ? state.set.get(dimension.name) : latents.length === model.dim ? own : -1;
@@ -291,10 +292,10 @@ function category(dimension) {
 
 function showDimensions(count) {
   const numbered = model.dimensions.filter((d) => /^\d+$/.test(d.name));
-  const most = numbered[0]?.change || 1;
+  const largest = numbered[0]?.change || 1;
   const list = $("dimension-list");
   for (const dimension of numbered.slice(list.children.length, count)) {
-    list.append(slider(dimension, most));
+    list.append(slider(dimension, largest));
   }
   refresh();
   $("more").hidden = list.children.length >= numbered.length;
@@ -302,26 +303,26 @@ function showDimensions(count) {
 }
 
 async function pin(id) {
-  const { latents, classes } = shown();
+  const { latents, classes } = currentLatents();
   state.pins[id] = { latents: latents.slice(), classes };
   update();
-  try { // a picture of its own: the large one may still be that of a moment ago
-    paint($(`pin-${id}`).querySelector("canvas"), await drawn(latents, classes));
+  try { // not copied from the large image, which may be out of date
+    paint($(`pin-${id}`).querySelector("canvas"), await generate(latents, classes));
   } catch (error) {
-    trouble(error);
+    showError(error);
   }
 }
 
 async function save(path, name, type) {
   try {
-    const { latents, classes } = shown();
+    const { latents, classes } = currentLatents();
     const blob = new Blob([await (await send(path, latents, classes)).blob()], { type });
-    const link = make("a", { href: URL.createObjectURL(blob), download: name });
+    const link = element("a", { href: URL.createObjectURL(blob), download: name });
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    trouble(null);
+    showError(null);
   } catch (error) {
-    trouble(error);
+    showError(error);
   }
 }
 
@@ -332,12 +333,12 @@ function random() {
 
 async function begin() {
   try {
-    model = await (await ask("/model")).json();
+    model = await (await request("/model")).json();
   } catch (error) {
-    trouble(error);
+    showError(error);
     return;
   }
-  state.base = new Float32Array(model.dim); // until the seed's come
+  state.base = new Float32Array(model.dim); // until the latents of the seed arrive
   byName = new Map(model.dimensions.map((dimension) => [dimension.name, dimension]));
   const [channels, height, width] = model.image;
   $("title").textContent = `${model.model} on ${model.data}`;
@@ -354,7 +355,7 @@ async function begin() {
     $("classes").hidden = false;
     state.classes = [0];
     chips($("class-chips"), "class", [["turn", "all in turn"], ...model.classes.map((name, i) => [String(i), name])], (value) => {
-      adopt();
+      rebase();
       state.classes = value === "turn" ? null : [Number(value)];
       update();
     });
@@ -376,23 +377,23 @@ async function begin() {
     const on = $("truncate").checked;
     $("truncation").disabled = !on;
     state.truncation = on ? $("truncation").valueAsNumber : null;
-    $("truncation-value").textContent = on ? short(state.truncation) : "off";
+    $("truncation-value").textContent = on ? format(state.truncation) : "off";
     if (state.seed === null) state.seed = 0;
     start();
   };
   $("truncate").addEventListener("change", truncate);
   $("truncation").addEventListener("input", truncate);
   $("more").addEventListener("click", () => showDimensions(2 * $("dimension-list").children.length));
-  $("reset").addEventListener("click", () => { adopt(); state.set.clear(); update(); });
+  $("reset").addEventListener("click", () => { rebase(); state.set.clear(); update(); });
   for (const id of ["a", "b"]) {
     $(`pin-${id}`).querySelector(".take").addEventListener("click", () => pin(id));
     $(`pin-${id}`).querySelector(".show").addEventListener("click", () => {
-      take(state.pins[id].latents.slice(), state.pins[id].classes);
+      setBase(state.pins[id].latents.slice(), state.pins[id].classes);
       update();
     });
   }
   $("between").addEventListener("input", () => { state.between = $("between").valueAsNumber; update(); });
-  $("save-png").addEventListener("click", () => save("/picture.png", `${model.name}-explore.png`, "image/png"));
+  $("save-png").addEventListener("click", () => save("/image.png", `${model.name}-explore.png`, "image/png"));
   $("save-latents").addEventListener("click", () => save("/latents.npz", `${model.name}-latents.npz`, "application/octet-stream"));
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches('input[type="number"]')) return;

@@ -1,8 +1,8 @@
-"""The page over HTTP: for this machine, and for nobody's other pages.
+"""Serve the page over HTTP, and refuse the requests of other pages.
 
-A browser lets any page send requests to 127.0.0.1. So what comes is answered only if it is addressed to this machine by
-number or by a name that cannot be made to lead here from elsewhere (DNS rebinding), and if it comes from our own page.
-No request names a file.
+A browser lets any page send requests to 127.0.0.1. The server therefore accepts only requests from its own page whose
+Host header is an IP address, ``localhost``, or the host that the server listens on. No other name is accepted, because
+any name can be made to resolve to this machine (DNS rebinding). Requests do not contain file names.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ganctl.errors import GanctlError
-from ganctl.explore.explorer import MOST, Explorer
+from ganctl.explore.explorer import MAX_SAMPLES, Explorer
 
 HERE = Path(__file__).parent
 PAGE = {
@@ -40,14 +40,14 @@ HEADERS = {
 
 
 class Server(ThreadingHTTPServer):
-    """Listens at once, so that a port in use is said before any work, and answers from ``serve`` on.
+    """An HTTP server that listens immediately, so that a port in use is an error early, and answers from ``serve`` on.
 
     Raises:
-        GanctlError: it cannot listen there.
+        GanctlError: the server cannot listen on this host and port.
     """
 
     daemon_threads = True
-    allow_reuse_address = sys.platform != "win32"  # there it would share a port with who has it already
+    allow_reuse_address = sys.platform != "win32"  # on Windows, two servers would share the port
 
     explorer: Explorer
 
@@ -62,11 +62,11 @@ class Server(ThreadingHTTPServer):
             raise _cannot_listen(host, port, error) from error
 
     def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer's asks the network for this machine's name
+        socketserver.TCPServer.server_bind(self)  # HTTPServer would look up the name of this machine
         self.server_name, self.server_port = self.host, self.server_address[1]
 
     def serve(self, explorer: Explorer) -> None:
-        """Answer, until another thread calls ``shutdown``."""
+        """Answer requests until another thread calls ``shutdown``."""
         self.explorer = explorer
         self.serve_forever(poll_interval=0.1)
 
@@ -76,15 +76,17 @@ class Server(ThreadingHTTPServer):
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exc_info()[1], OSError):  # the browser has gone
+        if not isinstance(sys.exc_info()[1], OSError):  # OSError: the browser closed the connection
             super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
+    """Answers the requests of the page."""
+
     server: Server
-    protocol_version = "HTTP/1.1"  # one connection for all pictures
-    timeout = 300  # seconds; then an idle connection is closed
-    wbufsize = -1  # head and body leave together
+    protocol_version = "HTTP/1.1"  # one connection for all requests
+    timeout = 300  # seconds until an idle connection is closed
+    wbufsize = -1  # buffered, so that header and body are sent together
     disable_nagle_algorithm = True
 
     def version_string(self) -> str:
@@ -94,16 +96,16 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
-        path, query = self._asked()
-        if not self._welcome(path):
+        path, query = self._parse_path()
+        if not self._check_origin(path):
             return
         if path in self.server.page:
             self._send(*self.server.page[path])
         elif path == "/model":
-            self._answer("application/json", lambda: json.dumps(self.server.explorer.model()).encode())
+            self._respond("application/json", lambda: json.dumps(self.server.explorer.model()).encode())
         elif path == "/latents":
             truncation = query.get("truncation")
-            self._answer(
+            self._respond(
                 "application/octet-stream",
                 lambda: self.server.explorer.latents(
                     int(query.get("n", "1")),
@@ -112,65 +114,67 @@ class Handler(BaseHTTPRequestHandler):
                 ),
             )
         else:
-            self._refuse(HTTPStatus.NOT_FOUND, "There is nothing here.")
+            self._send_error(HTTPStatus.NOT_FOUND, "Not found.")
 
     def do_POST(self) -> None:
-        path, query = self._asked()
+        path, query = self._parse_path()
         body = self._body()
-        if body is None or not self._welcome(path):
+        if body is None or not self._check_origin(path):
             return
         classes = query.get("y", "")
-        if path == "/picture":
-            self._answer("application/octet-stream", lambda: self.server.explorer.picture(body, classes))
-        elif path == "/picture.png":
-            self._answer("image/png", lambda: self.server.explorer.png(body, classes))
+        if path == "/image":
+            self._respond("application/octet-stream", lambda: self.server.explorer.pixels(body, classes))
+        elif path == "/image.png":
+            self._respond("image/png", lambda: self.server.explorer.png(body, classes))
         elif path == "/latents.npz":
-            self._answer("application/octet-stream", lambda: self.server.explorer.archive(body, classes))
+            self._respond("application/octet-stream", lambda: self.server.explorer.archive(body, classes))
         else:
-            self._refuse(HTTPStatus.NOT_FOUND, "There is nothing here.")
+            self._send_error(HTTPStatus.NOT_FOUND, "Not found.")
 
-    def _asked(self) -> tuple[str, dict[str, str]]:
+    def _parse_path(self) -> tuple[str, dict[str, str]]:
         path, _, query = self.path.partition("?")
         return path, {name: values[-1] for name, values in parse_qs(query).items()}
 
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "")
-        most = MOST * 4 * self.server.explorer.sampler.latent.dim
-        if not length.isdecimal() or int(length) > most:
-            self.close_connection = True  # what follows is not read
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Send at most {most} bytes, and say how many.")
+        limit = MAX_SAMPLES * 4 * self.server.explorer.sampler.latent.dim
+        if not length.isdecimal() or int(length) > limit:
+            self.close_connection = True  # the body is not read
+            self._send_error(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Send a Content-Length of at most {limit} bytes."
+            )
             return None
         return self.rfile.read(int(length))
 
-    def _welcome(self, path: str) -> bool:
-        """Whether the request is for this machine and from our own page; else it is refused."""
+    def _check_origin(self, path: str) -> bool:
+        """Return whether the request is addressed to this machine and sent by our page. Otherwise send an error."""
         host = self.headers.get("Host", "")
         if not is_this_machine(host, self.server.host):
-            self._refuse(HTTPStatus.FORBIDDEN, f"This server is not called '{host}'. Open {self.server.url}")
+            self._send_error(
+                HTTPStatus.FORBIDDEN, f"'{host}' is not a name of this server. Open {self.server.url}"
+            )
             return False
         origin, site = self.headers.get("Origin"), self.headers.get("Sec-Fetch-Site")
         foreign = origin is not None and origin not in (f"http://{host}", f"https://{host}")
-        if path != "/":  # a link from elsewhere may lead to the page
+        if path != "/":  # other pages may link to the page itself
             foreign = foreign or site not in (None, "same-origin", "none")
         if foreign:
-            self._refuse(HTTPStatus.FORBIDDEN, "Requests of other pages are not answered.")
+            self._send_error(HTTPStatus.FORBIDDEN, "Requests of other pages are refused.")
         return not foreign
 
-    def _answer(self, kind: str, make: Any) -> None:
+    def _respond(self, kind: str, make: Any) -> None:
         try:
             body = make()
         except GanctlError as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, f"{error.message} {error.hint}".strip())
-        except ValueError:  # a number that is none
-            self._refuse(HTTPStatus.BAD_REQUEST, "That cannot be read.")
-        except (
-            Exception
-        ) as error:  # a plugin's network, or no memory: the page says so, and the next may work
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
+            self._send_error(HTTPStatus.BAD_REQUEST, f"{error.message} {error.hint}".strip())
+        except ValueError:  # an invalid number
+            self._send_error(HTTPStatus.BAD_REQUEST, "The request is invalid.")
+        except Exception as error:  # a plugin's network, or out of memory: the next request may succeed
+            self._send_error(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
         else:
             self._send(body, kind)
 
-    def _refuse(self, status: HTTPStatus, message: str) -> None:
+    def _send_error(self, status: HTTPStatus, message: str) -> None:
         self._send(message.encode(), "text/plain; charset=utf-8", status)
 
     def _send(self, body: bytes, kind: str, status: HTTPStatus = HTTPStatus.OK) -> None:
@@ -186,7 +190,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def is_this_machine(header: str, host: str) -> bool:
-    """Whether a Host header names this machine: by a number, as localhost, or as ``host``, where it listens."""
+    """Return whether a Host header is an IP address, ``localhost``, or the ``host`` that the server listens on."""
     match = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d+)?", header.lower())
     name = (match[1] or match[2]) if match else ""
     if name and name in ("localhost", host.lower()):
@@ -201,9 +205,9 @@ def is_this_machine(header: str, host: str) -> bool:
 def _cannot_listen(host: str, port: int, error: OSError | OverflowError) -> GanctlError:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        hint = "Perhaps ganctl explore runs already. --port 0 takes one that is free."
+        hint = "Close the other ganctl explore if there is one, or choose a free port with --port 0."
         return GanctlError(f"Port {port} of {host} is in use.", hint)
     if number in (errno.EACCES, errno.EPERM):
-        return GanctlError(f"Port {port} is not for everybody.", "Take one above 1023, or --port 0.")
+        return GanctlError(f"Port {port} is privileged.", "Choose a port above 1023, or --port 0.")
     reason = getattr(error, "strerror", None) or error
     return GanctlError(f"Cannot listen on {host}, port {port}: {reason}.", "Try --host 127.0.0.1.")

@@ -1,4 +1,4 @@
-"""``ganctl explore`` over HTTP: what it answers, whom it refuses; and its page in a browser, where there is one."""
+"""Tests of ``ganctl explore`` over HTTP, and of its page in a browser if Chromium is installed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ JSON = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> ganctl.Sampler:
-    """A conditional one, so that there is everything but codes."""
+    """The sampler of a conditional model, which uses every feature except codes."""
     out = tmp_path_factory.mktemp("explore") / "run"
     small = {"hidden": "16"}
     ganctl.train(
@@ -59,7 +59,7 @@ def server(sampler: ganctl.Sampler) -> Iterator[Server]:
 
 @pytest.fixture
 def ask(server: Server) -> Iterator[Callable[..., tuple[int, bytes]]]:
-    """``ask("GET", "/")``: the status and the body. All over one connection, as a browser has it."""
+    """Send requests over one connection, like a browser, and return status and body: ``ask("GET", "/")``."""
     connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
 
     def request(
@@ -73,12 +73,12 @@ def ask(server: Server) -> Iterator[Callable[..., tuple[int, bytes]]]:
     connection.close()
 
 
-def image(answer: bytes) -> np.ndarray:
-    width, height = struct.unpack("<II", answer[:8])
-    return np.frombuffer(answer[8:], np.uint8).reshape(height, width, 4)
+def image(response: bytes) -> np.ndarray:
+    width, height = struct.unpack("<II", response[:8])
+    return np.frombuffer(response[8:], np.uint8).reshape(height, width, 4)
 
 
-def test_the_page_and_all_that_it_asks_for(ask: Callable[..., tuple[int, bytes]]) -> None:
+def test_page_and_its_files(ask: Callable[..., tuple[int, bytes]]) -> None:
     status, page = ask("GET", "/")
     assert status == 200
     for name in (b"/page.css", b"/page.js"):
@@ -86,21 +86,21 @@ def test_the_page_and_all_that_it_asks_for(ask: Callable[..., tuple[int, bytes]]
         assert ask("GET", name.decode())[0] == 200
     everything = page + ask("GET", "/page.css")[1] + ask("GET", "/page.js")[1]
     assert b"http://" not in everything.replace(b"http://www.w3.org/", b"")
-    assert b"https://" not in everything  # nothing is fetched from elsewhere
+    assert b"https://" not in everything  # the page loads nothing from other servers
 
 
-def test_what_the_page_knows(ask: Callable[..., tuple[int, bytes]]) -> None:
+def test_model_facts(ask: Callable[..., tuple[int, bytes]]) -> None:
     model = json.loads(ask("GET", "/model")[1])
     assert model["model"] == "cgan"
     assert model["image"] == [1, 28, 28]
     assert model["classes"] == list("0123456789")
-    assert model["dim"] == model["curved"] == 100
+    assert model["dim"] == model["spherical"] == 100
     assert len(model["dimensions"]) == 100
     changes = [dimension["change"] for dimension in model["dimensions"]]
     assert changes == sorted(changes, reverse=True)
 
 
-def test_latents_and_pictures_are_those_of_sample(
+def test_latents_and_samples_equal_those_of_the_sampler(
     ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler, tmp_path: Path
 ) -> None:
     status, z = ask("GET", "/latents?seed=7&n=3")
@@ -108,11 +108,11 @@ def test_latents_and_pictures_are_those_of_sample(
     assert np.frombuffer(z, "<f4").reshape(3, 100).tolist() == sampler.latents(3, seed=7).tolist()
     y = torch.tensor([5, 0, 9])
     expected = np.asarray(grid.grid(grid.to_uint8(sampler.sample(3, y=y, seed=7))))
-    status, shown = ask("POST", "/picture?y=5,0,9", z)
+    status, shown = ask("POST", "/image?y=5,0,9", z)
     assert status == 200
     assert (image(shown)[..., :3] == expected[..., None]).all()
     assert (image(shown)[..., 3] == 255).all()
-    status, png = ask("POST", "/picture.png?y=5,0,9", z)
+    status, png = ask("POST", "/image.png?y=5,0,9", z)
     saved = np.asarray(Image.open(io.BytesIO(png)))
     scale = saved.shape[0] // expected.shape[0]
     assert min(saved.shape) >= 512
@@ -124,9 +124,9 @@ def test_latents_and_pictures_are_those_of_sample(
     assert torch.equal(found.y, y)
 
 
-def test_one_picture_alone_has_no_frame(ask: Callable[..., tuple[int, bytes]]) -> None:
+def test_single_sample_has_no_border(ask: Callable[..., tuple[int, bytes]]) -> None:
     z = ask("GET", "/latents?seed=7&n=1")[1]
-    assert image(ask("POST", "/picture?y=5", z)[1]).shape == (28, 28, 4)
+    assert image(ask("POST", "/image?y=5", z)[1]).shape == (28, 28, 4)
 
 
 def test_truncation(ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler) -> None:
@@ -143,7 +143,7 @@ ZEROS = bytes(400)
         ("GET", "/page.html", None, 404),
         ("GET", "/../../etc/passwd", None, 404),
         ("GET", "//etc/passwd", None, 404),
-        ("GET", "/picture", None, 404),
+        ("GET", "/image", None, 404),
         ("GET", "/latents?n=0", None, 400),
         ("GET", "/latents?n=65", None, 400),
         ("GET", "/latents?n=x", None, 400),
@@ -152,35 +152,33 @@ ZEROS = bytes(400)
         ("GET", "/latents?truncation=0", None, 400),
         ("GET", "/latents?truncation=nan", None, 400),
         ("POST", "/", ZEROS, 404),
-        ("POST", "/picture", b"", 400),
-        ("POST", "/picture", ZEROS[1:], 400),
-        ("POST", "/picture", b"\xff\xff\xff\xff" * 100, 400),  # NaN
-        ("POST", "/picture?y=1,2", ZEROS, 400),
-        ("POST", "/picture?y=10", ZEROS, 400),
-        ("POST", "/picture?y=-1", ZEROS, 400),
+        ("POST", "/image", b"", 400),
+        ("POST", "/image", ZEROS[1:], 400),
+        ("POST", "/image", b"\xff\xff\xff\xff" * 100, 400),  # NaN
+        ("POST", "/image?y=1,2", ZEROS, 400),
+        ("POST", "/image?y=10", ZEROS, 400),
+        ("POST", "/image?y=-1", ZEROS, 400),
         ("POST", "/latents.npz?y=x", ZEROS, 400),
-        ("PUT", "/picture", ZEROS, 501),
-        ("OPTIONS", "/picture", None, 501),
+        ("PUT", "/image", ZEROS, 501),
+        ("OPTIONS", "/image", None, 501),
     ],
 )
-def test_what_cannot_be_is_refused(
+def test_invalid_requests_are_refused(
     method: str, path: str, body: bytes | None, status: int, ask: Callable[..., tuple[int, bytes]]
 ) -> None:
     assert ask(method, path, body)[0] == status
-    assert ask("GET", "/latents?n=1")[0] == 200  # and the next is answered
+    assert ask("GET", "/latents?n=1")[0] == 200  # the next request succeeds
 
 
-def test_too_much_is_not_read(server: Server) -> None:
+def test_too_large_requests_are_not_read(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as connection:
-        connection.sendall(
-            b"POST /picture HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
-        )
+        connection.sendall(b"POST /image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n")
         assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
-        while connection.recv(4096):  # and then it hangs up
+        while connection.recv(4096):  # until the server closes the connection
             pass
 
 
-def test_other_pages_are_refused(ask: Callable[..., tuple[int, bytes]], server: Server) -> None:
+def test_requests_of_other_pages_are_refused(ask: Callable[..., tuple[int, bytes]], server: Server) -> None:
     here = f"127.0.0.1:{server.server_port}"
     for headers in (
         {"Host": "evil.example"},  # DNS rebinding
@@ -192,25 +190,25 @@ def test_other_pages_are_refused(ask: Callable[..., tuple[int, bytes]], server: 
         {
             "Host": here,
             "Origin": f"http://127.0.0.1:{server.server_port + 1}",
-        },  # another program of this machine
+        },  # another server on this machine
         {"Host": here, "Sec-Fetch-Site": "cross-site"},
         {"Host": here, "Sec-Fetch-Site": "same-site"},
     ):
         assert ask("GET", "/model", None, headers)[0] == 403, headers
-        assert ask("POST", "/picture", ZEROS, headers)[0] == 403, headers
+        assert ask("POST", "/image", ZEROS, headers)[0] == 403, headers
     for headers in (
         {"Host": here, "Origin": f"http://{here}", "Sec-Fetch-Site": "same-origin"},
         {"Host": "localhost:9000", "Origin": "http://localhost:9000"},  # through a tunnel
         {"Host": "[::1]:9000"},
     ):
-        assert ask("POST", "/picture", ZEROS, headers)[0] == 200, headers
+        assert ask("POST", "/image", ZEROS, headers)[0] == 200, headers
     assert (
         ask("GET", "/", None, {"Host": here, "Sec-Fetch-Site": "cross-site"})[0] == 200
     )  # a link to the page
     assert ask("GET", "/", None, {"Host": "evil.example"})[0] == 403
 
 
-def test_names_of_this_machine() -> None:
+def test_valid_host_headers() -> None:
     assert is_this_machine("gpu7:8490", "gpu7")
     assert is_this_machine("192.168.1.7:8490", "0.0.0.0")
     assert is_this_machine("LOCALHOST", "127.0.0.1")
@@ -218,7 +216,7 @@ def test_names_of_this_machine() -> None:
         assert not is_this_machine(other, "127.0.0.1")
 
 
-def test_what_every_answer_says(server: Server) -> None:
+def test_security_headers(server: Server) -> None:
     connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
     connection.request("GET", "/")
     response = connection.getresponse()
@@ -232,7 +230,7 @@ def test_what_every_answer_says(server: Server) -> None:
     assert response.headers["Access-Control-Allow-Origin"] is None
 
 
-def test_many_at_once_are_answered(server: Server, sampler: ganctl.Sampler) -> None:
+def test_simultaneous_requests(server: Server, sampler: ganctl.Sampler) -> None:
     expected = grid.to_uint8(sampler.sample(1, y=torch.tensor([3]), seed=2))[0, 0].numpy()
     z = sampler.latents(1, seed=2).numpy().tobytes()
     wrong: list[Any] = []
@@ -240,7 +238,7 @@ def test_many_at_once_are_answered(server: Server, sampler: ganctl.Sampler) -> N
     def work() -> None:
         connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
         for _ in range(5):
-            connection.request("POST", "/picture?y=3", z)
+            connection.request("POST", "/image?y=3", z)
             if not (image(connection.getresponse().read())[..., 0] == expected).all():
                 wrong.append(1)
         connection.close()
@@ -253,19 +251,19 @@ def test_many_at_once_are_answered(server: Server, sampler: ganctl.Sampler) -> N
     assert wrong == []
 
 
-def test_a_network_that_fails_is_said(
+def test_error_of_the_network_is_reported(
     ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: Any) -> Any:
         raise RuntimeError("no")
 
     monkeypatch.setattr(sampler.G, "forward", broken)
-    assert ask("POST", "/picture", ZEROS) == (500, b"RuntimeError: no")
+    assert ask("POST", "/image", ZEROS) == (500, b"RuntimeError: no")
     monkeypatch.undo()
-    assert ask("POST", "/picture", ZEROS)[0] == 200
+    assert ask("POST", "/image", ZEROS)[0] == 200
 
 
-def test_a_port_in_use(server: Server) -> None:
+def test_port_in_use_is_an_error(server: Server) -> None:
     with pytest.raises(GanctlError, match=f"Port {server.server_port} of 127.0.0.1 is in use") as caught:
         Server("127.0.0.1", server.server_port)
     assert "--port 0" in caught.value.hint
@@ -274,11 +272,11 @@ def test_a_port_in_use(server: Server) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_the_command_ends_quietly(tiny_run: Run) -> None:
+def test_ctrl_c_ends_the_command(tiny_run: Run) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ganctl", "explore", "--ckpt", tiny_run.path, "--port", "0", "--no-browser", "-q"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        # A job of a shell without job control ignores SIGINT.
+        # Jobs of a shell without job control ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     try:
@@ -319,22 +317,22 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, server: Server) -> Iterator[Any]:
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     page = context.new_page()
-    said: list[str] = []
-    page.on("pageerror", lambda error: said.append(str(error)))
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(server.url)
     page.locator("#speed", has_text="ms").wait_for()
     yield page
-    assert said == []
+    assert errors == []
     context.close()
 
 
-def drawn(page: Any) -> np.ndarray:
-    """What the large picture shows, when all has been drawn."""
+def shown_pixels(page: Any) -> np.ndarray:
+    """Return the pixels of the large image after all requests have finished."""
     page.wait_for_timeout(50)
-    page.evaluate("async () => { while (drawing) await new Promise((done) => setTimeout(done, 5)) }")
+    page.evaluate("async () => { while (generating) await new Promise((done) => setTimeout(done, 5)) }")
     pixels = page.evaluate(
-        "() => { const c = document.getElementById('picture');"
+        "() => { const c = document.getElementById('image');"
         " return [c.height, c.width, ...c.getContext('2d').getImageData(0, 0, c.width, c.height).data] }"
     )
     return np.array(pixels[2:], np.uint8).reshape(pixels[0], pixels[1], 4)[..., 0]
@@ -345,49 +343,49 @@ def expected(sampler: ganctl.Sampler, z: torch.Tensor, y: list[int]) -> np.ndarr
     return x[0, 0].numpy() if len(x) == 1 else np.asarray(grid.grid(x))
 
 
-def test_the_picture_follows_the_sliders(page: Any, sampler: ganctl.Sampler) -> None:
+def test_image_follows_the_sliders(page: Any, sampler: ganctl.Sampler) -> None:
     z = sampler.latents(1, seed=0)
-    assert (drawn(page) == expected(sampler, z, [0])).all()
+    assert (shown_pixels(page) == expected(sampler, z, [0])).all()
     name, _ = sampler.rank_dimensions()[0]
     slider = page.locator(f"#dimension-{name}")
-    for step in range(30):  # faster than pictures are drawn
+    for step in range(30):  # faster than samples are generated
         slider.evaluate("(s, v) => { s.value = v; s.dispatchEvent(new Event('input')) }", step / 10)
     slider.focus()
     page.keyboard.press("ArrowRight")
     z[:, int(name) - 1] = 2.95
-    assert (drawn(page) == expected(sampler, z, [0])).all()
+    assert (shown_pixels(page) == expected(sampler, z, [0])).all()
     page.locator("#class-chips label", has_text="7").click()  # the class
-    assert (drawn(page) == expected(sampler, z, [7])).all()
+    assert (shown_pixels(page) == expected(sampler, z, [7])).all()
     slider.focus()
     page.keyboard.press("Delete")
-    assert (drawn(page) == expected(sampler, sampler.latents(1, seed=0), [7])).all()
+    assert (shown_pixels(page) == expected(sampler, sampler.latents(1, seed=0), [7])).all()
     page.locator("#seed").fill("12")
     page.locator("#count label", has_text="9").click()
-    assert (drawn(page) == expected(sampler, sampler.latents(9, seed=12), [7] * 9)).all()
+    assert (shown_pixels(page) == expected(sampler, sampler.latents(9, seed=12), [7] * 9)).all()
 
 
-def test_pins_and_what_lies_between(page: Any, sampler: ganctl.Sampler, tmp_path: Path) -> None:
+def test_pins_and_interpolation(page: Any, sampler: ganctl.Sampler, tmp_path: Path) -> None:
     page.keyboard.press("a")
     page.locator("#seed").fill("5")
-    drawn(page)
-    page.locator("#picture").click()
+    shown_pixels(page)
+    page.locator("#image").click()
     page.keyboard.press("b")
     page.locator("#between").evaluate("s => { s.value = 0.25; s.dispatchEvent(new Event('input')) }")
     walk = sampler.interpolate([0, 5], steps=4)
-    assert np.abs(drawn(page).astype(int) - expected(sampler, walk.z[1:2], [0])).max() <= 1
-    for button, name in (("Latents", "z.npz"), ("Picture", "x.png")):
+    assert np.abs(shown_pixels(page).astype(int) - expected(sampler, walk.z[1:2], [0])).max() <= 1
+    for button, name in (("Latents", "z.npz"), ("Image", "x.png")):
         with page.expect_download() as download:
             page.get_by_role("button", name=button).click()
         download.value.save_as(tmp_path / name)
     saved = latent_files.read(tmp_path / "z.npz", dim=100, num_classes=10)
     assert torch.allclose(saved.z, walk.z[1:2], atol=1e-5)
     large = np.asarray(Image.open(tmp_path / "x.png"))
-    assert (large[::19, ::19] == drawn(page)).all()
+    assert (large[::19, ::19] == shown_pixels(page)).all()
     page.locator("#pin-a .show").click()
-    assert (drawn(page) == expected(sampler, sampler.latents(1, seed=0), [0])).all()
+    assert (shown_pixels(page) == expected(sampler, sampler.latents(1, seed=0), [0])).all()
 
 
-def test_it_fits_a_phone(browser: Any, server: Server) -> None:
+def test_page_fits_a_phone(browser: Any, server: Server) -> None:
     for scheme in ("light", "dark"):
         context = browser.new_context(viewport={"width": 360, "height": 740}, color_scheme=scheme)
         page = context.new_page()
@@ -397,7 +395,7 @@ def test_it_fits_a_phone(browser: Any, server: Server) -> None:
         context.close()
 
 
-def test_it_says_when_the_server_has_gone(browser: Any, sampler: ganctl.Sampler) -> None:
+def test_page_reports_that_the_server_ended(browser: Any, sampler: ganctl.Sampler) -> None:
     with Server("127.0.0.1", 0) as server:
         explorer = Explorer(sampler, "x")
         thread = threading.Thread(target=server.serve, args=[explorer])
@@ -405,9 +403,9 @@ def test_it_says_when_the_server_has_gone(browser: Any, sampler: ganctl.Sampler)
         page = browser.new_page()
         page.goto(server.url)
         page.locator("#speed", has_text="ms").wait_for()
-        page.route("**/picture*", lambda route: route.abort())  # as it is when nobody listens
+        page.route("**/image*", lambda route: route.abort())  # as if no server were listening
         page.locator("#dimension-list input").first.fill("1")
-        page.locator("#trouble", has_text="has ended").wait_for()
+        page.locator("#error", has_text="has ended").wait_for()
         page.close()
         server.shutdown()
         thread.join()
