@@ -1,7 +1,7 @@
 """ganctl: the GAN laboratory on a command line.
 
-Everything that plugins and notebooks may use is named here; the rest may change without notice. Names that
-need torch are imported when first touched, so that ``import ganctl`` stays instant.
+The names in ``__all__`` are the public API for plugins and notebooks; everything else may change without notice.
+Names that need torch are imported on first use, so that ``import ganctl`` is fast.
 """
 
 from __future__ import annotations

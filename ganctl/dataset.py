@@ -1,4 +1,4 @@
-"""Datasets: decoded :class:`Images`, files still to be decoded, and the :class:`Dataset` that returns either."""
+"""Datasets for plugins: decoded :class:`Images`, :class:`ImageFiles` to decode, and :class:`Dataset`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ if TYPE_CHECKING:
 
 
 class Images(NamedTuple):
-    """A decoded dataset: ``x`` uint8 N×C×H×W, ``y`` int64 N (None without labels), ``classes`` named in order.
+    """A dataset of decoded images.
 
-    ``flip``: whether training mirrors half of them, left to right.
+    Attributes:
+        x: images, uint8 N×C×H×W.
+        y: labels, int64 N; None without labels.
+        classes: names of the classes, in the order of their labels.
+        flip: mirror half of the images left to right during training.
     """
 
     x: Tensor
@@ -32,13 +36,20 @@ class Images(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFiles:
-    """Picture files still to be decoded; ganctl does so in parallel, once, and caches the result.
+    """A dataset of image files, which ganctl decodes in parallel and caches.
 
-    ``open(name)`` returns one of ``names`` as a PIL image, or raises, and must be picklable (a module-level
-    function, a :func:`functools.partial` of one, or an instance of a module-level class): it runs in worker
-    processes. Turning by EXIF, alpha, bit depth, cropping and resizing are ganctl's work, not its. ``labels``
-    (one int per name) may be None. ``channels`` is 1 or 3, or None: 3 unless every picture is gray. ``notes``
-    are lines to tell the user, such as which files were passed over.
+    ganctl rotates each image according to its EXIF data, converts transparency and bit depth, and crops and resizes
+    the image. ``open`` must not do any of this.
+
+    Attributes:
+        names: one name per image.
+        open: function of a name that returns a PIL image or raises an exception. It runs in worker processes and must
+            therefore be picklable: a module-level function, a :func:`functools.partial` of such a function, or an
+            instance of a module-level class.
+        labels: one label per name; None without labels.
+        classes: names of the classes, in the order of their labels.
+        channels: 1 or 3; None: 1 if every image is gray, otherwise 3.
+        notes: messages for the user, for example about files that were skipped.
     """
 
     names: Sequence[str]
@@ -50,27 +61,31 @@ class ImageFiles:
 
 
 class Dataset:
-    """What a dataset factory returns when reading is worth caching. (Otherwise it returns :class:`Images`.)"""
+    """Base class of datasets that are cached. A dataset factory returns a Dataset, or :class:`Images` directly."""
 
-    #: Whether training mirrors half of the images, left to right. What is cached does not depend on it.
+    #: Mirror half of the images left to right during training. The cache does not depend on this value.
     flip: bool = False
 
     def fingerprint(self) -> str:
-        """Text that changes whenever :meth:`read` would return something else; cheap (file sizes and times)."""
-        raise NotImplementedError(f"{type(self).__name__} has no fingerprint")
+        """Return text that changes whenever the result of :meth:`read` changes.
+
+        It must be cheap to compute, for example from the sizes and times of files.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define fingerprint")
 
     def identity(self) -> str:
-        """Text that says which data this is, whatever state it is in: its path and options.
+        """Return text that identifies the data independently of its state: the path and the options.
 
-        When the fingerprint has changed, the cache drops what it had of the same identity. By default the
-        fingerprint itself: nothing is dropped.
+        If the fingerprint has changed, the cache removes the old entry with the same identity. The default is the
+        fingerprint, so that no entry is removed.
         """
         return self.fingerprint()
 
     def read(self) -> Images | ImageFiles:
-        """The expensive part; called when the cache has nothing for this fingerprint.
+        """Read the data. This may be slow: it is called only if the cache has no entry for the fingerprint.
 
         Raises:
-            GanctlError: with status ``DATA``: what is missing, where it was looked for, what to do.
+            GanctlError: the data is missing or damaged; the status is ``DATA``. The message names the file and its
+                folder.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no read")
+        raise NotImplementedError(f"{type(self).__name__} does not define read")

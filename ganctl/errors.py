@@ -1,4 +1,4 @@
-"""The one exception that users see by design, and the exit statuses."""
+"""GanctlError, the only exception that users see by design, and the exit statuses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,15 @@ TERMINATED = 143  # SIGTERM, after saving
 
 
 class GanctlError(Exception):
-    """Something a user can act on: what is wrong and where, then what to do.
+    """An error that a user can fix.
 
-    The command line prints ``message`` and ``hint`` as two lines on stderr, without a traceback,
-    and exits with ``status``.
+    The command line prints ``message`` and ``hint`` as two lines on stderr, without a traceback, and exits with
+    ``status``.
+
+    Args:
+        message: states the problem and where it is.
+        hint: says what to do about it.
+        status: exit status of the command.
     """
 
     def __init__(self, message: str, hint: str = "", *, status: int = FAILED) -> None:
@@ -34,20 +39,20 @@ class GanctlError(Exception):
 
 
 class InUseError(GanctlError):
-    """Another process trains in the run folder."""
+    """Raised if another process is training in the run folder."""
 
 
 def status_of(error: OSError) -> int:
-    """RESOURCES if there was no room, else FAILED."""
+    """Return ``RESOURCES`` if the disk is full, otherwise ``FAILED``."""
     return RESOURCES if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else FAILED
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``"Did you mean 'dcgan'?"`` for a near miss, else the names there are, else nothing."""
+    """Return a hint for an unknown ``word``: ``"Did you mean 'dcgan'?"``, or a list of all ``known`` names."""
     import difflib
 
     names = sorted(set(known))
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    if near:
-        return f"Did you mean '{near[0]}'?"
+    similar = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    if similar:
+        return f"Did you mean '{similar[0]}'?"
     return f"There are: {', '.join(names)}." if names else ""

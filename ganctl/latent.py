@@ -1,4 +1,4 @@
-"""Where G's input comes from."""
+"""Distributions of z, the input of G."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from ganctl.errors import USAGE, GanctlError
 
 
 class Latent:
-    """A distribution over z. ``dim`` is z's length."""
+    """Base class of distributions of z. ``dim`` is the length of z."""
 
     def __init__(self, z_dim: int = 100) -> None:
         if z_dim < 1:
-            raise GanctlError(
-                f"z_dim is {z_dim}: G needs at least one input.", "Try --z-dim 100.", status=USAGE
-            )
+            raise GanctlError(f"z_dim is {z_dim}; it must be at least 1.", "Try --z-dim 100.", status=USAGE)
         self.dim = z_dim
 
     def sample(self, n: int, device: torch.device | str, generator: torch.Generator | None = None) -> Tensor:
-        """``n`` latents: float32 n×dim on ``device``, from ``generator`` or torch's own."""
-        raise NotImplementedError(f"{type(self).__name__} has no sample")
+        """Return ``n`` latents: float32 n×dim on ``device``.
+
+        Args:
+            n: number of latents.
+            device: device of the result.
+            generator: source of random numbers; None: torch's default generator.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not define sample")
 
     def sample_truncated(self, n: int, bound: float, generator: torch.Generator) -> Tensor:
-        """``n`` latents with every coordinate within ±``bound``, on the CPU.
+        """Return ``n`` latents on the CPU, with every coordinate within ±``bound``.
 
         Raises:
-            GanctlError: the bound is not positive, or this distribution is not cut off.
+            GanctlError: ``bound`` is not positive, or this distribution does not support truncation.
         """
         raise GanctlError(
-            f"--truncation is for the normal latent; this model draws from '{type(self).__name__.lower()}'.",
-            "Sample without it.",
+            f"--truncation needs the latent 'normal'; this model uses '{type(self).__name__.lower()}'.",
+            "Sample without --truncation.",
             status=USAGE,
         )
 
@@ -46,33 +50,35 @@ class Normal(Latent):
     def sample_truncated(self, n: int, bound: float, generator: torch.Generator) -> Tensor:
         if not bound > 0:
             raise GanctlError(
-                f"--truncation is {bound}; it must be above 0.", "Usual are 0.5 to 2.", status=USAGE
+                f"--truncation is {bound}; it must be above 0.", "Usual values are 0.5 to 2.", status=USAGE
             )
         z = torch.empty(n, self.dim)
         return torch.nn.init.trunc_normal_(z, a=-bound, b=bound, generator=generator)
 
 
 class Uniform(Latent):
-    """z ~ U(−1, 1), as Radford et al. 2015 draw it."""
+    """z ~ U(−1, 1), as in Radford et al. 2015."""
 
     def sample(self, n: int, device: torch.device | str, generator: torch.Generator | None = None) -> Tensor:
         return torch.rand(n, self.dim, device=device, generator=generator) * 2 - 1
 
 
 class Codes(Latent):
-    """Noise and codes with a meaning that G learns by itself (Chen et al. 2016, arXiv:1606.03657, InfoGAN).
+    """Noise and codes, whose meaning G learns without labels (Chen et al. 2016, arXiv:1606.03657, InfoGAN).
 
-    z is [noise ~ N(0, I), a one-hot vector for each categorical code, a number ~ U(−1, 1) for each continuous one].
-    Codes are called ``c0``, ``c1``, … and ``u0``, ``u1``, …; a single one also ``c`` or ``u``.
+    z is the concatenation of noise ~ N(0, I), a one-hot vector per categorical code, and a number ~ U(−1, 1) per
+    continuous code. The names of the codes are ``c0``, ``c1``, … and ``u0``, ``u1``, …. If there is only one
+    categorical or continuous code, its name is also ``c`` or ``u``.
 
     Attributes:
-        noise: length of the noise; ``categorical``: number of categories of each categorical code, in order;
-            ``continuous``: number of continuous codes.
+        noise: length of the noise.
+        categorical: number of categories per categorical code.
+        continuous: number of continuous codes.
 
     Args:
-        z_dim: length of the noise, besides the codes.
-        categorical: number of categories; several for several codes, as in 10,10; 0 for none.
-        continuous: number of continuous codes.
+        z_dim: Length of the noise, without the codes.
+        categorical: Number of categories; for several codes, one number per code, as in 10,10; 0 for no code.
+        continuous: Number of continuous codes.
     """
 
     def __init__(self, z_dim: int = 62, categorical: int | tuple[int, ...] = 10, continuous: int = 2) -> None:
@@ -81,9 +87,9 @@ class Codes(Latent):
         sizes = () if sizes == (0,) else sizes
         if any(size < 2 for size in sizes) or continuous < 0 or not (sizes or continuous):
             raise GanctlError(
-                f"categorical is {categorical} and continuous is {continuous}: a categorical code has at least 2 "
-                "categories, and there is at least one code.",
-                "Usual for ten classes is categorical=10 and continuous=2.",
+                f"categorical is {categorical} and continuous is {continuous}: a categorical code needs at least 2 "
+                "categories, and at least one code is needed.",
+                "For ten classes, try categorical=10 and continuous=2.",
                 status=USAGE,
             )
         self.noise, self.categorical, self.continuous = z_dim, sizes, continuous
@@ -98,34 +104,36 @@ class Codes(Latent):
         return torch.cat(parts, 1)
 
     def sample_truncated(self, n: int, bound: float, generator: torch.Generator) -> Tensor:
-        """As for the normal latent; the codes are drawn as always."""
+        """Truncate the noise like the normal latent. The codes are not truncated."""
         noise = Normal(self.noise).sample_truncated(n, bound, generator)
         return torch.cat([noise, self.sample(n, "cpu", generator)[:, self.noise :]], 1)
 
     def split(self, z: Tensor) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
-        """``z`` as noise N×noise, one-hot codes N×size each, and continuous codes N×continuous."""
+        """Split ``z`` into noise N×noise, one one-hot tensor N×size per categorical code, and codes N×continuous."""
         noise, *categorical, continuous = z.split([self.noise, *self.categorical, self.continuous], 1)
         return noise, tuple(categorical), continuous
 
     def with_code(self, z: Tensor, code: str, steps: int = 10) -> Tensor:
-        """``z`` with one of its codes set, once for each value that ``code`` asks for: V×N×dim for N×dim.
+        """Return copies of ``z`` with one code set, one copy per value in ``code``.
 
         Args:
-            z: float N×dim; not changed.
-            code: ``"c=3"``, ``"c=all"`` (every category in turn), ``"u0=0.5"`` or ``"u0=-1..1"`` (from the one to
-                the other).
-            steps: number of values from end to end of such a range.
+            z: float N×dim.
+            code: ``"c=3"``, ``"c=all"`` (all categories), ``"u0=0.5"`` or ``"u0=-1..1"`` (a range).
+            steps: number of values in a range.
+
+        Returns:
+            Float V×N×dim for V values.
 
         Raises:
-            GanctlError: no such code, or a value that it cannot have; says which it can.
+            GanctlError: the code does not exist or cannot have the value. The hint lists what is possible.
         """
         name, _, text = (part.strip() for part in code.partition("="))
-        starts = self.places()
-        if name not in starts:
+        slices = self.code_slices()
+        if name not in slices:
             raise GanctlError(
-                f"This model has no code '{name}'.", f"There are: {', '.join(starts)}.", status=USAGE
+                f"This model has no code '{name}'.", f"There are: {', '.join(slices)}.", status=USAGE
             )
-        start, size = starts[name]
+        start, size = slices[name]
         values = _code_values(name, text, size, steps)
         chosen = z.new_zeros(len(values), size)
         for row, value in zip(chosen, values, strict=True):
@@ -133,24 +141,24 @@ class Codes(Latent):
                 row[0] = value
             else:
                 row[int(value)] = 1
-        made = z.expand(len(values), *z.shape).clone()
-        made[:, :, start : start + size] = chosen[:, None]
-        return made
+        copies = z.expand(len(values), *z.shape).clone()
+        copies[:, :, start : start + size] = chosen[:, None]
+        return copies
 
-    def places(self) -> dict[str, tuple[int, int]]:
-        """Each code's name → where it starts in z, and how long it is there. One that is alone has two names."""
-        starts, at = {}, self.noise
+    def code_slices(self) -> dict[str, tuple[int, int]]:
+        """Return the start and the length in z of each code, by name. A single code has two names."""
+        slices, start = {}, self.noise
         for letter, sizes in (("c", self.categorical), ("u", (1,) * self.continuous)):
             for number, size in enumerate(sizes):
-                starts[f"{letter}{number}"] = (at, size)
+                slices[f"{letter}{number}"] = (start, size)
                 if len(sizes) == 1:
-                    starts[letter] = (at, size)
-                at += size
-        return starts
+                    slices[letter] = (start, size)
+                start += size
+        return slices
 
 
 def _code_values(name: str, text: str, size: int, steps: int) -> list[float]:
-    """The values that ``text`` asks for, of a continuous code (``size`` 1) or one of ``size`` categories."""
+    """Parse ``text`` as values of a continuous code (``size`` 1) or of a code with ``size`` categories."""
     try:
         if size == 1:
             low, dots, high = text.partition("..")

@@ -1,4 +1,4 @@
-"""What a loss is: two equations over a discriminator, a real batch and a fake one."""
+"""The base class of losses, and the batches and logits that losses use."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from torch import Tensor, nn
 
 from ganctl.errors import USAGE, GanctlError
 
-#: D(x, y): float N×C×H×W in [−1, 1], int64 N or None → what the loss expects of it, mostly N logits.
+#: D(x, y): float N×C×H×W in [−1, 1], int64 N or None → the output that the loss expects, in most cases N logits.
 Critic = Callable[[Tensor, "Tensor | None"], Tensor]
 
 
 class Batch(NamedTuple):
-    """N images and what belongs to them.
+    """N images with their labels and latents.
 
-    ``x`` float N×C×H×W in [−1, 1]; ``y`` int64 N, or None without labels; ``z`` float N×dim, the latents that
-    fakes were drawn from, or None for reals.
+    Attributes:
+        x: images, float N×C×H×W in [−1, 1].
+        y: labels, int64 N; None without labels.
+        z: latents that G generated the images from, float N×dim; None for real images.
     """
 
     x: Tensor
@@ -27,47 +29,49 @@ class Batch(NamedTuple):
 
 
 class Loss(nn.Module):
-    """The two objectives of a GAN variant, as its paper writes them.
+    """Base class of losses: the objectives of D and G, as the paper states them.
 
-    Both methods return the scalar to minimize and a dict of scalars that are only reported: the terms it is
-    made of, and ``"D(x)"`` and ``"D(G(z))"``, the discriminator's mean answer (a probability where it is
-    one). They may call ``D`` as often as they need. Whatever else happens in a step is the engine's:
-    sampling z, running G, backward, the optimizers.
+    Both methods return the scalar to minimize and a dict of scalars that are only reported: the terms of the
+    loss, and ``"D(x)"`` and ``"D(G(z))"``, the mean outputs of D for real and generated images (as probabilities if
+    the loss defines them). They may call ``D`` any number of times. The engine does the rest of a step: it samples z,
+    runs G, calls backward and steps the optimizers.
 
-    A loss must not leave the device (no ``.item()``, no Python branch on a tensor), must not change its
-    arguments, and keeps what it remembers between steps in buffers, so that it is checkpointed.
+    A loss must not copy values from the device (no ``.item()``, no Python branch on a tensor) and must not change its
+    arguments. State that is kept between steps must be in buffers, so that it is part of checkpoints.
     """
 
-    #: Whether it takes a gradient of D with respect to single images. Batch normalization would mix them.
+    #: The loss uses gradients of D with respect to single images, which batch normalization would mix.
     penalizes_gradient: bool = False
 
-    #: Whether it compares D's answer with x itself. An augmentation would come between them.
+    #: The loss compares the output of D with x, so x must not be augmented.
     compares_with_x: bool = False
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """What D minimizes. ``fake.x`` carries no graph back to G."""
-        raise NotImplementedError(f"{type(self).__name__} has no discriminator_loss")
+        """Return the loss of D and the values to report. ``fake.x`` is detached from G."""
+        raise NotImplementedError(f"{type(self).__name__} does not define discriminator_loss")
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """What G minimizes. D's weights are frozen; the gradient reaches G through ``fake.x``."""
-        raise NotImplementedError(f"{type(self).__name__} has no generator_loss")
+        """Return the loss of G and the values to report. D's weights are frozen; ``fake.x`` has the graph of G."""
+        raise NotImplementedError(f"{type(self).__name__} does not define generator_loss")
 
     def constrain(self, D: nn.Module) -> None:
-        """Called after each update of D, without gradient: clip its weights here if the paper does."""
+        """Constrain the weights of D, for example by clipping. Called without gradients after each update of D."""
 
 
 def logits(D: Critic, batch: Batch) -> Tensor:
-    """D's N logits for the N images of ``batch``, in float32 at least: bfloat16 is too coarse for their mean.
+    """Return the N logits of D for the N images of ``batch``.
+
+    bfloat16 is converted to float32, because its precision is too low for a mean.
 
     Raises:
-        GanctlError: D answers with something else, as the discriminators of a few variants do.
+        GanctlError: the output of D is not one logit per image, as for the discriminators of a few variants.
     """
-    answer = D(batch.x, batch.y)
-    if not isinstance(answer, Tensor) or answer.ndim != 1:
-        shape = "×".join(map(str, answer.shape)) if isinstance(answer, Tensor) else type(answer).__name__
+    output = D(batch.x, batch.y)
+    if not isinstance(output, Tensor) or output.ndim != 1:
+        shape = "×".join(map(str, output.shape)) if isinstance(output, Tensor) else type(output).__name__
         raise GanctlError(
-            f"This loss takes one logit an image, but the discriminator answered {len(batch.x)} images with {shape}.",
-            "Choose the loss that belongs to this discriminator, or one of the usual discriminators.",
+            f"This loss needs one logit per image, but the discriminator returned {shape} for {len(batch.x)} images.",
+            "Choose the loss that belongs to this discriminator, or a discriminator that returns logits.",
             status=USAGE,
         )
-    return answer.to(torch.promote_types(answer.dtype, torch.float32))
+    return output.to(torch.promote_types(output.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""Torch-free descriptions: what a model is made of. Importing this costs nothing."""
+"""Descriptions of models and components, which plugins register. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class ImageShape(NamedTuple):
-    """Channels, height and width of the images that G draws and D sees."""
+    """Channels, height and width of the images that G generates and D sees."""
 
     channels: int
     height: int
@@ -20,7 +20,7 @@ class ImageShape(NamedTuple):
 
 @dataclass(frozen=True, init=False)
 class Spec:
-    """A registered component by name, with the options that differ from its own defaults.
+    """The name of a registered component, with the options that differ from its defaults.
 
     >>> Spec("adam", lr=2e-4, betas=(0.5, 0.999))
     Spec('adam', lr=0.0002, betas=(0.5, 0.999))
@@ -41,10 +41,23 @@ class Spec:
 class Model:
     """A recipe: a named combination of components with its published defaults.
 
-    ``n_critic`` is the number of discriminator updates per generator update; ``ema`` the half-life of the
-    averaged generator in images (None: no average); ``image_size`` what data is resized to unless told
-    otherwise (None: its own size); ``augment`` what D sees x through; ``schedules`` values that change while
-    training, as ``{"lr": "linear 0", "loss.gamma": "cosine 0.2 over 10000"}`` (:mod:`ganctl.training.schedules`).
+    Attributes:
+        name: name of the model.
+        summary: one line for listings.
+        generator: network G.
+        discriminator: network D.
+        loss: loss that G and D minimize.
+        g_optimizer: optimizer of G.
+        d_optimizer: optimizer of D.
+        latent: distribution of z.
+        n_critic: updates of D per update of G.
+        ema: half-life in images of the average of G's weights; None: no average.
+        batch_size: images per update.
+        image_size: default height and width that images are resized to; None: original size.
+        augment: augmentation of every image that D sees; None: no augmentation.
+        schedules: values that change during training, for example
+            ``{"lr": "linear 0", "loss.gamma": "cosine 0.2 over 10000"}``; see :mod:`ganctl.training.schedules`.
+        paper: reference.
     """
 
     name: str

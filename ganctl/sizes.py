@@ -1,4 +1,4 @@
-"""Image sizes that networks of doublings can serve, and an error that names them."""
+"""Image sizes that a network supports: checks for plugins, whose errors name the nearest supported sizes."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from ganctl.recipe import ImageShape
 
 
 def doublings(what: str, image: ImageShape, depth: int | None = None) -> tuple[int, tuple[int, int]]:
-    """How many doublings lead to ``image``, and from which height and width.
+    """Return the number of doublings to the size of ``image``, and the height and width to start from.
 
     Args:
-        what: the network, as a user knows it: ``"dcgan generator"``.
-        depth: how many there are to be. Unless given, as many as leave a start of 4 to 7 pixels on the short side.
+        what: name of the network in messages, such as ``"dcgan generator"``.
+        image: shape of the images.
+        depth: number of doublings; None: chosen so that the shorter side starts with 4 to 7 pixels.
 
     Raises:
-        GanctlError: none do. Names the nearest sizes that work.
+        GanctlError: the size is not supported. The hint names the nearest sizes that are.
     """
     short = min(image.height, image.width)
     blocks = depth or _doublings(short)
@@ -23,47 +24,57 @@ def doublings(what: str, image: ImageShape, depth: int | None = None) -> tuple[i
         sizes = " or ".join(f"--image-size {size}" for size in (below, above) if size)
         rule = f"a multiple of {2**depth} (2^depth)" if depth else "4, 5, 6 or 7 times a power of two"
         raise GanctlError(
-            f"The {what} cannot serve {image.height}×{image.width} images: each side must be {rule}.",
-            f"The nearest that work: {sizes}",
+            f"The {what} does not support {image.height}×{image.width} images: each side must be {rule}.",
+            f"The nearest supported sizes: {sizes}",
             status=USAGE,
         )
     return blocks, (image.height >> blocks, image.width >> blocks)
 
 
 def divisible(what: str, image: ImageShape, factor: int) -> None:
-    """Nothing, if both sides of ``image`` can be divided by ``factor``.
+    """Check that both sides of ``image`` are divisible by ``factor``.
+
+    Args:
+        what: name of the network in messages.
+        image: shape of the images.
+        factor: required divisor.
 
     Raises:
-        GanctlError: they cannot. Names the nearest sizes that work.
+        GanctlError: a side is not divisible. The hint names the nearest sizes that are.
     """
     if image.height % factor or image.width % factor:
         below = min(image.height, image.width) // factor * factor
         sizes = " or ".join(f"--image-size {size}" for size in (below, below + factor) if size)
         raise GanctlError(
-            f"The {what} cannot serve {image.height}×{image.width} images: "
+            f"The {what} does not support {image.height}×{image.width} images: "
             f"each side must be divisible by {factor}.",
-            f"The nearest that work: {sizes}",
+            f"The nearest supported sizes: {sizes}",
             status=USAGE,
         )
 
 
 def at_least(what: str, minimum: int, **options: int | None) -> None:
-    """Nothing, if every option of the component ``what`` is None or at least ``minimum``.
+    """Check that each of ``options`` is None or at least ``minimum``.
+
+    Args:
+        what: name of the component in messages.
+        minimum: smallest allowed value.
+        **options: values by name.
 
     Raises:
-        GanctlError: one is below; names it.
+        GanctlError: an option is too small. The message names the option.
     """
     for name, value in options.items():
         if value is not None and value < minimum:
             raise GanctlError(
                 f"The {what}'s {name} is {value}: it must be at least {minimum}.",
-                f"Leave '{name}' out for its default.",
+                f"Omit '{name}' to use the default.",
                 status=USAGE,
             )
 
 
 def _doublings(side: int) -> int | None:
-    """How many doublings lead from a start of 4 to 7 pixels to ``side``; None when none do."""
+    """Return the number of doublings from 4 to 7 pixels to ``side``, or None if there is no such start."""
     blocks = 0
     while side > 7 and side % 2 == 0:
         side, blocks = side // 2, blocks + 1
@@ -71,13 +82,13 @@ def _doublings(side: int) -> int | None:
 
 
 def _neighbors(side: int, depth: int | None) -> tuple[int | None, int]:
-    """The nearest square sizes at or below (None: there is none) and above ``side`` that do work."""
+    """Return the nearest supported sizes: at most ``side`` (None if there is none), and above ``side``."""
 
-    def works(size: int) -> bool:
+    def is_supported(size: int) -> bool:
         return size % 2**depth == 0 if depth else _doublings(size) is not None
 
-    below = next((size for size in range(side, 0, -1) if works(size)), None)
+    below = next((size for size in range(side, 0, -1) if is_supported(size)), None)
     above = side + 1
-    while not works(above):
+    while not is_supported(above):
         above += 1
     return below, above

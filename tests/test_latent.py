@@ -1,4 +1,4 @@
-"""Where z comes from: shapes, distributions, and InfoGAN's codes."""
+"""Tests of latents: shapes, distributions, and the codes of InfoGAN."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_normal_and_uniform() -> None:
+def test_normal_and_uniform_have_the_right_moments() -> None:
     z = Normal(50).sample(2000, "cpu", generator())
     assert z.shape == (2000, 50)
     assert (z.mean().item(), z.std().item()) == (pytest.approx(0, abs=0.01), pytest.approx(1, abs=0.01))
@@ -28,12 +28,12 @@ def test_normal_and_uniform() -> None:
 
 
 @pytest.mark.parametrize("make", [Normal, Uniform, Codes])
-def test_z_dim_is_at_least_one(make: type) -> None:
+def test_z_dim_must_be_at_least_one(make: type) -> None:
     with pytest.raises(GanctlError, match="z_dim is 0"):
         make(0)
 
 
-def test_codes_are_noise_then_one_hot_then_uniform() -> None:
+def test_codes_concatenate_noise_one_hot_and_uniform() -> None:
     codes = Codes(8, (3, 4), 2)
     assert (codes.noise, codes.categorical, codes.continuous, codes.dim) == (8, (3, 4), 2, 17)
     z = codes.sample(6000, "cpu", generator())
@@ -53,7 +53,7 @@ def test_codes_are_noise_then_one_hot_then_uniform() -> None:
     assert (three.T @ four / 6000 - 1 / 12).abs().max() < 0.02
 
 
-def test_codes_by_default_are_infogans_for_digits() -> None:
+def test_default_codes_are_those_of_infogan_for_digits() -> None:
     codes = Codes()
     assert isinstance(codes, Codes)
     assert (codes.noise, codes.categorical, codes.continuous, codes.dim) == (62, (10,), 2, 74)
@@ -69,7 +69,9 @@ def test_codes_by_default_are_infogans_for_digits() -> None:
         ({"categorical": "0", "continuous": "1"}, ()),
     ],
 )
-def test_categorical_from_a_command_line_or_a_file(given: dict[str, Any], sizes: tuple[int, ...]) -> None:
+def test_categorical_can_come_from_a_command_line_or_a_file(
+    given: dict[str, Any], sizes: tuple[int, ...]
+) -> None:
     assert options.call(Codes, options.resolve("latent 'codes'", Codes, given)).categorical == sizes
 
 
@@ -77,19 +79,19 @@ def test_categorical_from_a_command_line_or_a_file(given: dict[str, Any], sizes:
     "given",
     [{"categorical": 1}, {"categorical": (10, 1)}, {"categorical": 0, "continuous": 0}, {"continuous": -1}],
 )
-def test_codes_that_are_none(given: dict[str, Any]) -> None:
-    with pytest.raises(GanctlError, match="a categorical code has at least 2 categories") as caught:
+def test_invalid_codes_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(GanctlError, match="a categorical code needs at least 2 categories") as caught:
         Codes(**given)
     assert caught.value.status == USAGE
 
 
-def test_codes_are_the_same_from_one_generator_state() -> None:
+def test_same_generator_state_gives_the_same_codes() -> None:
     codes = Codes(4, 3, 1)
     assert torch.equal(codes.sample(9, "cpu", generator(3)), codes.sample(9, "cpu", generator(3)))
     assert not torch.equal(codes.sample(9, "cpu", generator(3)), codes.sample(9, "cpu", generator(4)))
 
 
-def test_truncation_bounds_the_noise_and_leaves_the_codes() -> None:
+def test_truncation_bounds_the_noise_and_not_the_codes() -> None:
     codes = Codes(30, 5, 2)
     noise, (one_hot,), u = codes.split(codes.sample_truncated(500, 0.5, generator()))
     assert noise.abs().max() <= 0.5
@@ -99,41 +101,41 @@ def test_truncation_bounds_the_noise_and_leaves_the_codes() -> None:
         codes.sample_truncated(5, 0, generator())
 
 
-def test_with_code_sets_one_code_and_nothing_else() -> None:
+def test_with_code_sets_only_one_code() -> None:
     codes = Codes(4, (3, 5), 2)
     z = codes.sample(6, "cpu", generator())
     before = z.clone()
-    made = codes.with_code(z, "c1=2")
-    assert made.shape == (1, 6, 14)
-    noise, (three, five), u = codes.split(made[0])
+    copies = codes.with_code(z, "c1=2")
+    assert copies.shape == (1, 6, 14)
+    noise, (three, five), u = codes.split(copies[0])
     assert torch.equal(five, torch.tensor([0.0, 0, 1, 0, 0]).expand(6, 5))
     assert torch.equal(torch.cat([noise, three], 1), z[:, :7])
     assert torch.equal(u, z[:, 12:])
-    made = codes.with_code(z, "u1 = -0.5")
-    assert torch.equal(made[0, :, :13], z[:, :13])
-    assert torch.equal(made[0, :, 13], torch.full((6,), -0.5))
+    copies = codes.with_code(z, "u1 = -0.5")
+    assert torch.equal(copies[0, :, :13], z[:, :13])
+    assert torch.equal(copies[0, :, 13], torch.full((6,), -0.5))
     assert torch.equal(z, before)
 
 
-def test_with_code_has_a_row_for_each_value() -> None:
+def test_with_code_returns_a_copy_per_value() -> None:
     codes = Codes(4, 3, 1)
     z = codes.sample(6, "cpu", generator())
-    made = codes.with_code(z, "c=all")
-    assert made.shape == (3, 6, 8)
-    for value, row in enumerate(made):
+    copies = codes.with_code(z, "c=all")
+    assert copies.shape == (3, 6, 8)
+    for value, row in enumerate(copies):
         assert row[:, 4:7].argmax(1).tolist() == [value] * 6
         assert torch.equal(row[:, 4:7].sum(1), torch.ones(6))
         assert torch.equal(row[:, :4], z[:, :4])
-    made = codes.with_code(z, "u=-1..1", steps=5)
-    assert made[:, 0, 7].tolist() == [-1, -0.5, 0, 0.5, 1]
+    copies = codes.with_code(z, "u=-1..1", steps=5)
+    assert copies[:, 0, 7].tolist() == [-1, -0.5, 0, 0.5, 1]
     assert codes.with_code(z, "u0=2..0", steps=3)[:, 5, 7].tolist() == [2, 1, 0]
-    # One after the other.
+    # Two codes are set one after the other.
     both = codes.with_code(codes.with_code(z, "c=1")[0], "u=0.5")[0]
     assert both[:, 4:].tolist() == [[0, 1, 0, 0.5]] * 6
 
 
 @pytest.mark.parametrize(
-    ("code", "says", "hint"),
+    ("code", "message", "hint"),
     [
         ("c=3", "cannot be '3'", "Give 0 to 2, or all"),
         ("c=-1", "cannot be '-1'", "Give 0 to 2"),
@@ -146,9 +148,9 @@ def test_with_code_has_a_row_for_each_value() -> None:
         ("k=1", "no code 'k'", "c0, c, u0, u1"),
     ],
 )
-def test_codes_that_cannot_be(code: str, says: str, hint: str) -> None:
+def test_invalid_code_values_are_refused(code: str, message: str, hint: str) -> None:
     codes = Codes(4, 3, 2)
-    with pytest.raises(GanctlError, match=says) as caught:
+    with pytest.raises(GanctlError, match=message) as caught:
         codes.with_code(codes.sample(2, "cpu", generator()), code)
     assert hint in caught.value.hint
     assert caught.value.status == USAGE

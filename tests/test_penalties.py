@@ -1,4 +1,4 @@
-"""Gradient penalties against closed forms, and their gradients against finite differences."""
+"""Compare gradient penalties with closed forms, and their gradients with finite differences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganctl.loss import logits
 
 
 class Quadratic(nn.Module):
-    """D(x) = Σ ½a·x² + w·x, whose gradient a·x + w is known, of one image and of no other."""
+    """D(x) = Σ ½a·x² + w·x per image, whose gradient a·x + w is known."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ def images(n: int, channels: int = 1, seed: int = 0) -> Tensor:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_gradient_of_each_image(channels: int) -> None:
+def test_gradient_is_computed_per_image(channels: int) -> None:
     torch.manual_seed(0)
     D, x = Quadratic(6 * channels), images(4, channels)
     on_x, gradient = penalties.with_gradient(D, x)
@@ -48,7 +48,7 @@ def test_gradient_of_each_image(channels: int) -> None:
     torch.testing.assert_close(penalties.one_centered(D, x), (norms - 1).square().mean(), rtol=1e-13, atol=0)
 
 
-def test_one_sided_spares_what_is_below_one() -> None:
+def test_one_sided_penalty_ignores_norms_below_one() -> None:
     D = Quadratic(6)
     with torch.no_grad():
         D.a.zero_()
@@ -70,26 +70,26 @@ PENALTIES: dict[str, Callable[[Callable[..., Tensor], Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("name", PENALTIES)
-def test_gradients_with_respect_to_the_weights(name: str) -> None:
-    """Finite differences of the penalty, and of its own gradient, of a smooth convolutional D."""
+def test_derivatives_with_respect_to_the_weights_are_correct(name: str) -> None:
+    """Check first and second derivatives for a smooth convolutional D with finite differences."""
     torch.manual_seed(1)
     x = images(2)
     kernel = torch.randn(2, 1, 2, 2, dtype=torch.float64, requires_grad=True)
     last = (torch.randn(4, dtype=torch.float64) * 3).requires_grad_()
 
     def penalty(kernel: Tensor, last: Tensor) -> Tensor:
-        def answer(x: Tensor, y: Tensor | None) -> Tensor:
+        def discriminator(x: Tensor, y: Tensor | None) -> Tensor:
             return nn.functional.conv2d(x, kernel).tanh().flatten(1) @ last
 
-        return PENALTIES[name](answer, x)
+        return PENALTIES[name](discriminator, x)
 
     assert penalty(kernel, last) > 0.01
     assert gradcheck(penalty, (kernel, last))
     assert gradgradcheck(penalty, (kernel, last))
 
 
-def test_a_constant_discriminator_gives_a_finite_gradient() -> None:
-    """The square root's slope is infinite at zero, which a dead network reaches."""
+def test_gradient_is_finite_for_a_constant_discriminator() -> None:
+    """The derivative of the square root is infinite at zero, which occurs for a network with dead units."""
     w = torch.zeros(6, requires_grad=True)
     penalty = penalties.one_centered(lambda x, y: x.flatten(1) @ w, images(3).float())
     assert penalty.item() == 1
@@ -97,7 +97,7 @@ def test_a_constant_discriminator_gives_a_finite_gradient() -> None:
     assert gradient.isfinite().all()
 
 
-def test_no_graph_leads_back_to_the_images_and_they_stay_as_they_were() -> None:
+def test_images_get_no_gradient_and_do_not_change() -> None:
     torch.manual_seed(0)
     D, leaf = Quadratic(6), images(3).requires_grad_()
     x = leaf * 1.0
@@ -112,7 +112,7 @@ def test_no_graph_leads_back_to_the_images_and_they_stay_as_they_were() -> None:
     assert not plain.requires_grad
 
 
-def test_between_draws_one_point_on_each_line() -> None:
+def test_between_draws_one_point_per_pair() -> None:
     torch.manual_seed(5)
     real, fake = (
         torch.ones(2000, 3, 2, 2, dtype=torch.float64),
@@ -128,7 +128,7 @@ def test_between_draws_one_point_on_each_line() -> None:
     torch.testing.assert_close(penalties.between(real, real), real)
 
 
-def test_around_adds_noise_in_units_of_the_batchs_spread() -> None:
+def test_around_adds_noise_relative_to_the_standard_deviation() -> None:
     torch.manual_seed(5)
     x = torch.randn(500, 1, 4, 4, dtype=torch.float64) * 3
     noise = penalties.around(x, 0.25) - x
@@ -137,7 +137,7 @@ def test_around_adds_noise_in_units_of_the_batchs_spread() -> None:
     assert torch.equal(penalties.around(x, 0.0), x)
 
 
-def test_random_points_come_from_torchs_own_generator() -> None:
+def test_random_points_use_the_default_generator_of_torch() -> None:
     x, fake = images(3), images(3, seed=1)
     for draw in (lambda: penalties.between(x, fake), lambda: penalties.around(x)):
         torch.manual_seed(2)
@@ -147,7 +147,7 @@ def test_random_points_come_from_torchs_own_generator() -> None:
         assert not torch.equal(first, second)
 
 
-def test_bfloat16_autocast_gives_a_float32_penalty_near_the_exact_one() -> None:
+def test_penalty_under_bfloat16_autocast_is_float32_and_accurate() -> None:
     torch.manual_seed(0)
     D = nn.Sequential(nn.Conv2d(1, 8, 3), nn.LeakyReLU(0.2), nn.Flatten(), nn.Linear(288, 1), nn.Flatten(0))
     x = torch.randn(16, 1, 8, 8)
@@ -168,10 +168,10 @@ def test_bfloat16_autocast_gives_a_float32_penalty_near_the_exact_one() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("output", "shape"),
     [(lambda x: x.flatten(1)[:, :1], "4×1"), (lambda x: (x, x), "tuple"), (lambda x: x, "4×1×3×2")],
 )
-def test_a_discriminator_of_another_kind_is_refused(answer: Callable[[Tensor], Tensor], says: str) -> None:
-    for ask in (lambda D, x: logits(D, Batch(x)), penalties.zero_centered):
-        with pytest.raises(GanctlError, match=f"one logit an image, but .* answered 4 images with {says}"):
-            ask(lambda x, y: answer(x), images(4))
+def test_discriminator_without_logits_is_refused(output: Callable[[Tensor], Tensor], shape: str) -> None:
+    for function in (lambda D, x: logits(D, Batch(x)), penalties.zero_centered):
+        with pytest.raises(GanctlError, match=f"one logit per image, but .* returned {shape} for 4 images"):
+            function(lambda x, y: output(x), images(4))

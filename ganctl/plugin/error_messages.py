@@ -19,7 +19,7 @@ def show(error: BaseException) -> int:
         return FAILED
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         cause = error.__cause__ if isinstance(error, click.Abort) else error
-        if not getattr(cause, "said", False):
+        if not getattr(cause, "reported", False):
             print("interrupted", file=sys.stderr)
         return getattr(cause, "status", INTERRUPTED)  # the status of SIGTERM is different
     message, hint, status = explain(error)

@@ -17,7 +17,7 @@ from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import SAMPLES_NAME, Run
 from ganctl.runs.provenance import check_origin, config_of
-from ganctl.system.jsonl import keep_lines
+from ganctl.system.jsonl import filter_lines
 
 #: Settings that may change on resume, because the weights do not depend on them. The data may have moved; its pixels
 #: are compared.
@@ -155,9 +155,9 @@ def truncate_logs(run: Run, step: int, log_every: int) -> None:
     logged again in a whole line.
     """
     for path in (run.losses_file, run.timing_file):
-        keep_lines(path, lambda record: record["step"] <= step and record["step"] % log_every == 0)
+        filter_lines(path, lambda record: record["step"] <= step and record["step"] % log_every == 0)
     # Likewise, metrics within an epoch were computed at the end of a session.
-    keep_lines(run.metrics_file, lambda r: r["step"] <= step and float(r["epoch"]).is_integer())
+    filter_lines(run.metrics_file, lambda r: r["step"] <= step and float(r["epoch"]).is_integer())
     for samples in run.samples:
         if _step_of(samples) > step:
             samples.unlink()

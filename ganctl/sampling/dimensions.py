@@ -61,7 +61,7 @@ def dimensions(latent: Latent) -> list[Dimension]:
     """Return all dimensions of ``latent``: codes first, then the numbered dimensions."""
     if not isinstance(latent, Codes):
         return [Dimension(str(i + 1), i, 1, _span(latent, i)) for i in range(latent.dim)]
-    found = {start: Dimension(name, start, size, 1.0) for name, (start, size) in latent.places().items()}
+    found = {start: Dimension(name, start, size, 1.0) for name, (start, size) in latent.code_slices().items()}
     return [*found.values(), *(Dimension(str(i + 1), i) for i in range(latent.noise))]
 
 
@@ -97,7 +97,7 @@ def select_dimensions(
     names = dims.split(",") if isinstance(dims, str) else [dims] if isinstance(dims, int) else list(dims)
     known = {dimension.name: dimension for dimension in dimensions(sampler.latent)}
     if isinstance(sampler.latent, Codes):  # the only code of its kind has two names: c and c0
-        for name, (start, _) in sampler.latent.places().items():
+        for name, (start, _) in sampler.latent.code_slices().items():
             known[name] = next(d for d in known.values() if d.start == start)
     requested = [str(name).strip() for name in names]
     for name in requested:

@@ -144,7 +144,7 @@ def run_sweep(
         Supervisor(sweep, jobs=jobs, display=display, stop=stop, plugins=files, given=given).run()
     if stop.requested:
         display.say(f"Stopped and saved. Resume: ganctl sweep --resume {sweep.path}")
-        stop.check(said=True)
+        stop.check(reported=True)
     failed = [entry for entry in sweep if entry.state in FAILURES]
     if failed:
         raise GanctlError(

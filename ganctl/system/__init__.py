@@ -1,1 +1,1 @@
-"""The operating system: files, signals, memory and progress on a terminal. Nothing here imports torch."""
+"""The operating system: files, signals, memory, processors and progress. Nothing here imports torch."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all. Free of torch, as commands that only ask use it too."""
+"""Atomic and durable writes of files, and errors of the disk."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write ``data`` to a temporary file next to ``path`` and rename it to ``path``.
 
     Args:
-        durable: wait until the data and the rename are on the disk, so that they survive a power cut.
+        durable: wait until the data and the rename are on the disk, so that they survive a power failure.
 
     Raises:
-        GanctlError: with status ``RESOURCES`` when there is no room, else ``FAILED``.
+        GanctlError: the file cannot be written; the status is ``RESOURCES`` if the disk is full, otherwise ``FAILED``.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -36,10 +36,12 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 
 def make_durable(path: Path) -> None:
-    """Have what was appended to ``path`` on the disk, so that it survives a power cut; nothing if there is no file.
+    """Wait until the content of ``path`` is on the disk, so that it survives a power failure.
+
+    Without such a file, do nothing.
 
     Raises:
-        GanctlError: as from :func:`write_atomically`.
+        GanctlError: see :func:`write_atomically`.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY)
@@ -64,18 +66,18 @@ def require_parent(path: Path) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> GanctlError:
-    """``error`` while writing ``path``, in words."""
+    """Return the error for a user when writing ``path`` failed with ``error``."""
     status = status_of(error)
     return GanctlError(
         f"Cannot write {path}: {error.strerror or error}.",
-        f"{'Free some room' if status == RESOURCES else 'Check that path'} or choose another folder; "
-        "what was saved before is untouched.",
+        f"{'Free disk space' if status == RESOURCES else 'Check the path'} or choose another folder. "
+        "Files that were saved before are unchanged.",
         status=status,
     )
 
 
 def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":  # the rename itself must survive a power cut too
+    if os.name == "posix":  # the rename must also survive a power failure
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)

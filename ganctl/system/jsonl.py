@@ -1,4 +1,4 @@
-"""Lines of JSON: ``losses.jsonl``, ``timing.jsonl``, ``metrics.jsonl``. Free of torch, as reports read them too."""
+"""Read and write files of JSON lines: ``losses.jsonl``, ``timing.jsonl``, ``metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganctl.system.files import disk_error, write_atomically
 
 
 def write_line(path: Path, record: dict[str, Any]) -> None:
-    """Append ``record``; values that are not finite become text, which JSON has no number for."""
+    """Append ``record`` to ``path``. Values that are not finite become text, because JSON has no such numbers."""
     plain = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
     try:
         with path.open("a", encoding="utf-8", newline="") as file:
@@ -22,15 +22,15 @@ def write_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The records in ``path``; a last line that a crash cut short is left out."""
+    """Yield the records in ``path``. Incomplete lines, which a crash may leave, are skipped."""
     for _, record in _lines(path):
         yield {k: float(v) if v in ("nan", "inf", "-inf") else v for k, v in record.items()}
 
 
-def keep_lines(path: Path, wanted: Callable[[dict[str, Any]], bool]) -> None:
-    """Rewrite ``path`` with only the records that are ``wanted``, byte for byte as they were."""
+def filter_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
+    """Remove the records of ``path`` for which ``keep`` is False. The other lines do not change."""
     if path.exists():
-        kept = [line for line, record in _lines(path) if wanted(record)]
+        kept = [line for line, record in _lines(path) if keep(record)]
         write_atomically(path, "".join(kept).encode())
 
 

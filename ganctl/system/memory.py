@@ -1,4 +1,4 @@
-"""How much memory there is for more, and bytes in words. Free of torch."""
+"""Free memory of the system, and sizes as text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def free_memory() -> int | None:
-    """Bytes that processes here, in this container if it is one, may still take; None where the system is silent."""
+    """Return the bytes of memory that are free in this system or container; None if unknown."""
     free = []
     if match := re.search(r"MemAvailable:\s+(\d+) kB", _read("/proc/meminfo")):
         free.append(int(match[1]) * 1024)
@@ -19,7 +19,7 @@ def free_memory() -> int | None:
 
 
 def gib(count: float) -> str:
-    """``count`` bytes for people."""
+    """Return ``count`` bytes as text in MiB or GiB."""
     return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"
 
 

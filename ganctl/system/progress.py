@@ -1,4 +1,4 @@
-"""What a person sees while something long runs: a bar on a terminal, plain lines elsewhere, or nothing."""
+"""Progress of long work: a bar on a terminal, otherwise plain lines, or nothing with ``--quiet``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Reporter(Protocol):
     def say(self, text: str) -> None:
         """Print one line."""
 
-    def bar(self, what: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
+    def bar(self, title: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
         """Count to ``total``, starting at ``done``; call the result with the number of items just finished."""
 
     def show(self, values: Mapping[str, str]) -> None:
@@ -50,7 +50,7 @@ class NullReporter:
         pass
 
     @contextmanager
-    def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
+    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
         yield lambda n: None
 
     def show(self, values: Mapping[str, str]) -> None:
@@ -58,7 +58,7 @@ class NullReporter:
 
 
 class LineReporter:
-    """Plain lines on stderr, now and then."""
+    """Prints plain lines on stderr at intervals."""
 
     def __init__(self, *, verbose: bool = False) -> None:
         self._pause = 0.0 if verbose else SECONDS_BETWEEN_LINES
@@ -69,7 +69,7 @@ class LineReporter:
         print(text, file=_Stderr(sys.stderr), flush=True)
 
     @contextmanager
-    def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
+    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
         started = printed = time.monotonic()
         first, count = done, done
 
@@ -80,8 +80,10 @@ class LineReporter:
             due = now - printed >= self._pause if self._pause else self._fresh
             if due or (count >= total and self._fresh):
                 left = (now - started) / max(count - first, 1) * (total - count)
-                values = f"{self._values}  " if self._fresh else ""  # the same again would look like news
-                self.say(f"{what} {count}/{total}  {values}{clock(left)} left")
+                values = (
+                    f"{self._values}  " if self._fresh else ""
+                )  # do not repeat values that have not changed
+                self.say(f"{title} {count}/{total}  {values}{clock(left)} left")
                 printed, self._fresh = now, False
 
         yield advance
@@ -105,13 +107,13 @@ class BarReporter:
         self.console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
-    def bar(self, what: str, total: int, done: int = 0) -> Iterator[Advance]:
+    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
         from rich.markup import escape
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
         from rich.text import Text
 
         class TwoLines(Progress):
-            """The bar, and the values below it: on one line they would squeeze it away on a narrow terminal."""
+            """A bar with values below it. On the same line, a narrow terminal would have no room for the bar."""
 
             values = ""
 
@@ -121,13 +123,13 @@ class BarReporter:
                     yield Text(self.values, no_wrap=True, overflow="ellipsis")
 
         columns = (
-            TextColumn(escape(what)),
+            TextColumn(escape(title)),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
         )
         with TwoLines(*columns, console=self.console, expand=True) as progress:
-            task = progress.add_task(what, total=total, completed=done)
+            task = progress.add_task(title, total=total, completed=done)
             self._show = lambda text: setattr(progress, "values", text)
             try:
                 yield lambda n: progress.advance(task, n)
@@ -139,10 +141,10 @@ class BarReporter:
 
 
 class _Stderr:
-    """stderr, without the errors of one that nobody reads any more: a closed terminal must not end a training."""
+    """stderr without errors: a closed terminal must not stop a training run."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream  # held: rich puts itself in the place of sys.stderr
+        self._stream = stream  # rich replaces sys.stderr later
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -159,14 +161,14 @@ class _Stderr:
 
 @contextmanager
 def as_callback(reporter: Reporter) -> Iterator[Callable[[str, int, int], None]]:
-    """A callback of (what, done, total) that shows a bar of ``reporter`` for each new ``what``."""
+    """Return a callback of (title, done, total) that shows a bar of ``reporter`` for each new title."""
     with ExitStack() as stack:
         current: list[Any] = ["", 0, None]
 
-        def progress(what: str, done: int, total: int) -> None:
-            if what != current[0]:
+        def progress(title: str, done: int, total: int) -> None:
+            if title != current[0]:
                 stack.close()
-                current[:] = [what, 0, stack.enter_context(reporter.bar(what, total))]
+                current[:] = [title, 0, stack.enter_context(reporter.bar(title, total))]
             current[2](done - current[1])
             current[1] = done
 
@@ -174,7 +176,7 @@ def as_callback(reporter: Reporter) -> Iterator[Callable[[str, int, int], None]]
 
 
 def clock(seconds: float) -> str:
-    """``"1:02:03"`` or ``"2:03"``."""
+    """Return ``seconds`` as ``"1:02:03"`` or ``"2:03"``."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

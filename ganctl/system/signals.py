@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: at once while there is nothing to save, else at the next safe moment."""
+"""Stop on Ctrl-C, SIGTERM or a closed terminal: immediately, or after saving if there is something to save."""
 
 from __future__ import annotations
 
@@ -20,21 +20,28 @@ if hasattr(signal, "SIGHUP"):  # Windows has none
 
 
 class Interrupted(KeyboardInterrupt):
-    """Raised to leave at once. ``status`` is the exit status that the signal asks for; ``said`` if the user knows."""
+    """Raised to stop the program.
 
-    def __init__(self, signum: int, *, said: bool = False) -> None:
+    Attributes:
+        status: exit status that belongs to the signal.
+        reported: whether a message about the stop was already printed.
+    """
+
+    def __init__(self, signum: int, *, reported: bool = False) -> None:
         super().__init__(signal.Signals(signum).name)
-        self.said = said
+        self.reported = reported
         self.status = STATUS[signal.Signals(signum)]
 
 
 class StopSignals:
-    """While entered, a first SIGINT, SIGTERM or SIGHUP is remembered and a second one ends the process.
+    """A context that handles SIGINT, SIGTERM and SIGHUP.
 
-    As long as ``deferring`` is False there is nothing to save, and the first raises :class:`Interrupted` where
-    the program stands. Python may deliver that into a callback that swallows exceptions, so :meth:`check`
-    raises it again. An interrupted import may also fail later with another exception. Such an exception becomes
-    :class:`Interrupted` at the end of the block.
+    While ``deferring`` is False, there is nothing to save, and a signal raises :class:`Interrupted` immediately.
+    Python may raise it in a callback that ignores exceptions, so :meth:`check` raises it again. An interrupted
+    import may also fail later with another exception. Such an exception becomes :class:`Interrupted` at the end of
+    the block.
+
+    While ``deferring`` is True, the first signal is only recorded, and a second one raises :class:`Interrupted`.
     """
 
     def __init__(self) -> None:
@@ -44,14 +51,14 @@ class StopSignals:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
-        # Only the main thread may set handlers; in another one (a notebook's) there are no signals to catch.
+        # Only the main thread may set handlers. Another thread, such as that of a notebook, receives no signals.
         if threading.current_thread() is threading.main_thread():
             for signum in STATUS:
                 if (
                     signum in (signal.SIGINT, signal.SIGTERM)
                     or signal.getsignal(signum) is not signal.SIG_IGN
                 ):
-                    self._previous[signum] = signal.signal(signum, self._handle)  # not SIGHUP under nohup
+                    self._previous[signum] = signal.signal(signum, self._handle)  # nohup ignores SIGHUP
         return self
 
     def __exit__(
@@ -66,7 +73,7 @@ class StopSignals:
     def importing(self) -> Iterator[None]:
         """End the process immediately on a signal, without an exception and without cleaning up.
 
-        For a command that imports torch first: an exception that is raised within torch's C++ code aborts the process.
+        Use it while importing torch: an exception that is raised within torch's C++ code aborts the process.
         """
         self._importing = True
         try:
@@ -78,10 +85,10 @@ class StopSignals:
     def requested(self) -> bool:
         return self.signum is not None
 
-    def check(self, *, said: bool = False) -> None:
-        """Raise :class:`Interrupted` if a signal has come."""
+    def check(self, *, reported: bool = False) -> None:
+        """Raise :class:`Interrupted` if a signal was received."""
         if self.signum is not None:
-            raise Interrupted(self.signum, said=said)
+            raise Interrupted(self.signum, reported=reported)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         second = self.requested
@@ -94,17 +101,19 @@ class StopSignals:
             os._exit(STATUS[signal.Signals(signum)])
         if second or not self.deferring:
             raise Interrupted(signum)
-        # RuntimeError: the signal came within a print, and a stream cannot be entered twice.
+        # RuntimeError: the signal interrupted a print, and streams are not reentrant.
         with suppress(RuntimeError, OSError, ValueError):
             print(
-                "\nStopping: saving after this step. Once more to leave at once.", file=sys.stderr, flush=True
+                "\nStopping: saving after this step. Press Ctrl-C again to stop immediately.",
+                file=sys.stderr,
+                flush=True,
             )
 
 
 def _leave_terminal() -> None:
-    """Let what is printed from now on go nowhere: a terminal that is gone refuses every word, click's among them."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    """Discard all further output, because writing to a closed terminal raises errors, also in click."""
+    null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (1, 2):
         with suppress(OSError):
             if stat.S_ISCHR(os.fstat(descriptor).st_mode):
-                os.dup2(nowhere, descriptor)
+                os.dup2(null, descriptor)

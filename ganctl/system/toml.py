@@ -1,4 +1,4 @@
-"""Settings as TOML: read by the standard library, written by us so that each line can carry its meaning."""
+"""Read settings from TOML, and write settings as TOML with a comment per line."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ else:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The table in ``path``.
+    """Return the table in ``path``.
 
     Raises:
-        GanctlError: there is no such file, or it is not TOML; the line is named.
+        GanctlError: the file does not exist or is not TOML. The message names the line.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -32,19 +32,23 @@ def read(path: Path) -> dict[str, Any]:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise GanctlError(
-            f"{path} is not TOML: {error}.", "A setting is a line like: batch_size = 64", status=USAGE
+            f"{path} is not TOML: {error}.", "Write a setting as in: batch_size = 64", status=USAGE
         ) from error
 
 
 def parse(text: str) -> dict[str, Any]:
-    """The table in ``text``, which :func:`write` wrote."""
+    """Return the table in ``text``, which must be the result of :func:`write`."""
     return tomllib.loads(text)
 
 
 def write(table: Mapping[str, Any], comments: Mapping[str, str]) -> str:
-    """``table`` as TOML: plain values first, then one section per nested table; comments by key, aligned.
+    """Return ``table`` as TOML: plain values first, then one section per nested table.
 
-    TOML has no null: None is written as ``"none"``, which every setting that may be None reads back.
+    TOML has no null. None is written as ``"none"``, which every setting that may be None accepts.
+
+    Args:
+        table: the settings.
+        comments: comment by key, written at the end of its line.
     """
     plain = {key: _value(value) for key, value in table.items() if not isinstance(value, Mapping)}
     width = max((len(f"{key} = {value}") for key, value in plain.items()), default=0)
@@ -73,8 +77,8 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_key(k)} = {_value(v)}' for k, v in value.items())}}}"
     if isinstance(value, str):
-        # A JSON string is a TOML string, but for DEL, which TOML wants escaped.
+        # A JSON string is a TOML string, except that TOML requires DEL to be escaped.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (int, float)):
         return repr(value)
-    raise TypeError(f"no TOML for {type(value).__name__}")
+    raise TypeError(f"cannot write {type(value).__name__} as TOML")

@@ -27,8 +27,8 @@ class LoggingReporter:
         self._reporter.say(text)
         self.write(text)
 
-    def bar(self, what: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
-        return self._reporter.bar(what, total, done)
+    def bar(self, title: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
+        return self._reporter.bar(title, total, done)
 
     def show(self, values: Mapping[str, str]) -> None:
         self._reporter.show(values)

@@ -246,7 +246,7 @@ def _say_how_it_ended(t: Training, stop: StopSignals) -> None:
         )
     if stop.requested and not t.finished:
         say(f"Stopped and saved at step {t.step}. Resume: ganctl train --resume {t.run.path}")
-        stop.check(said=True)
+        stop.check(reported=True)
     say(f"Finished: {t.total} steps in {clock(t.seconds)}. Samples: {t.run.samples_dir}")
     say(f"More samples: ganctl sample --ckpt {t.run.path} --n 25")
 

@@ -179,7 +179,7 @@ def _check(name: str, fits: bool, value: float | None, expected: str) -> None:
     if not fits:
         raise GanctlError(
             f"ada: {name} is {value}; it must be {expected}.",
-            f"Leave '{name}' out for its default.",
+            f"Omit '{name}' to use the default.",
             status=USAGE,
         )
 

@@ -17,6 +17,6 @@ def at_least(least: float, **options: float) -> None:
         if not (least <= value < math.inf):
             raise GanctlError(
                 f"{name} is {value}: it must be at least {least:g} and finite.",
-                f"Leave '{name}' out for its default.",
+                f"Omit '{name}' to use the default.",
                 status=USAGE,
             )

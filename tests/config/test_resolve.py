@@ -24,7 +24,7 @@ def error(*layers: dict[str, object]) -> GanctlError:
     return caught.value
 
 
-def test_models_defaults_stand_under_everything() -> None:
+def test_model_provides_the_defaults() -> None:
     resolved = config()
     assert resolved.g_optimizer.name == "adam"
     assert resolved.g_optimizer.options["betas"] == (0.5, 0.999)
@@ -32,19 +32,19 @@ def test_models_defaults_stand_under_everything() -> None:
     assert resolved.steps is None
 
 
-def test_later_layers_win() -> None:
+def test_later_layers_override_earlier_layers() -> None:
     resolved = config({"batch_size": 32, "seed": 3}, {"batch-size": "16"})
     assert (resolved.batch_size, resolved.seed) == (16, 3)
 
 
 @pytest.mark.parametrize("layer", [{"lr": 0.1, "d_lr": 0.2}, {"d_lr": 0.2, "lr": 0.1}])
-def test_the_special_beats_the_general_in_any_order(layer: dict[str, object]) -> None:
+def test_specific_setting_overrides_general_setting_in_any_order(layer: dict[str, object]) -> None:
     resolved = config(layer)
     assert resolved.g_optimizer.options["lr"] == 0.1
     assert resolved.d_optimizer.options["lr"] == 0.2
 
 
-def test_another_optimizer_keeps_the_learning_rate_and_nothing_else() -> None:
+def test_changed_optimizer_keeps_only_the_learning_rate() -> None:
     resolved = config({"lr": 1e-3}, {"optimizer": "rmsprop"})
     for optimizer in (resolved.g_optimizer, resolved.d_optimizer):
         assert optimizer.name == "rmsprop"
@@ -53,19 +53,19 @@ def test_another_optimizer_keeps_the_learning_rate_and_nothing_else() -> None:
     assert config({"d_optimizer": "sgd"}).g_optimizer.name == "adam"
 
 
-def test_another_generator_starts_from_its_own_defaults() -> None:
+def test_changed_generator_uses_its_own_defaults() -> None:
     resolved = config({"generator": {"name": "dcgan", "width": 16}}, {"generator": "mlp"})
     assert "width" not in resolved.generator.options
 
 
-def test_options_of_every_part_and_their_types() -> None:
+def test_options_are_converted_to_their_types() -> None:
     resolved = config({"generator": {"width": "32"}, "z_dim": "7", "d_optimizer": {"betas": "0,0.9"}})
     assert resolved.generator.options["width"] == 32
     assert resolved.latent.options["z_dim"] == 7
     assert resolved.d_optimizer.options["betas"] == (0.0, 0.9)
 
 
-def test_a_path_is_a_folder_of_pictures(tmp_path: Path) -> None:
+def test_data_can_be_the_path_of_a_folder(tmp_path: Path) -> None:
     assert config({"data": str(tmp_path)}).data.options["path"] == str(tmp_path)
     assert config({"data": "./faces"}).data.name == "folder"
     assert config({"data": "mnist"}).data.name == "mnist"
@@ -74,9 +74,7 @@ def test_a_path_is_a_folder_of_pictures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "settings", [{}, {"steps": 10, "ema": 500.0}, {"optimizer": "sgd", "image_size": 32}]
 )
-def test_toml_and_plain_values_bring_back_the_same_config(
-    tmp_path: Path, settings: dict[str, object]
-) -> None:
+def test_config_survives_toml_and_plain_values(tmp_path: Path, settings: dict[str, object]) -> None:
     resolved = config(settings)
     file = tmp_path / "config.toml"
     file.write_text(resolved.to_toml(), encoding="utf-8")
@@ -85,14 +83,14 @@ def test_toml_and_plain_values_bring_back_the_same_config(
     assert Config.from_dict(resolved.to_dict()).to_dict() == resolved.to_dict()
 
 
-def test_every_setting_is_in_the_file_with_its_meaning() -> None:
+def test_file_contains_every_setting_with_its_help() -> None:
     text = config().to_toml()
-    for name, meaning in HELP.items():
+    for name, help_text in HELP.items():
         assert name in text
-        assert meaning in text
+        assert help_text in text
 
 
-def test_a_later_length_replaces_an_earlier_one() -> None:
+def test_later_length_replaces_earlier_length() -> None:
     assert config({"epochs": 3}, {"steps": 9}).epochs is None
     assert config({"steps": 9}, {"epochs": 3}).steps is None
 
@@ -118,34 +116,34 @@ def test_a_later_length_replaces_an_earlier_one() -> None:
         ({"data": {"name": "no-such"}}, ["dataset 'no-such'"]),
     ],
 )
-def test_bad_settings_say_what_where_and_what_to_do(layer: dict[str, object], words: list[str]) -> None:
+def test_errors_name_setting_value_and_fix(layer: dict[str, object], words: list[str]) -> None:
     text = str(error(layer))
     for word in words:
         assert word in text
 
 
-def test_another_model_over_the_parts_of_one_would_be_neither() -> None:
+def test_another_model_is_refused_if_a_config_sets_components() -> None:
     with pytest.raises(GanctlError, match="components of the model 'dcgan'"):
         config(config().to_dict(), {"model": "gan"})
     assert config({"model": "gan"}).generator.name == "mlp"
 
 
-def test_without_model_or_data() -> None:
+def test_model_and_data_are_required() -> None:
     with pytest.raises(GanctlError, match="No model"):
         resolve(discovery.registry(), {"data": "mnist"})
     with pytest.raises(GanctlError, match="No dataset"):
         resolve(discovery.registry(), {"model": "dcgan"})
 
 
-def test_toml_writes_what_toml_reads(tmp_path: Path) -> None:
-    odd = 'quote " backslash \\ newline \n tab \t del \x7f é 漢 🎲'
+def test_toml_reads_what_it_wrote(tmp_path: Path) -> None:
+    special = 'quote " backslash \\ newline \n tab \t del \x7f é 漢 🎲'
     table = {
-        "text": odd,
+        "text": special,
         "float": 1e-8,
         "int": 3,
         "yes": True,
         "list": [0.5, 0.999],
-        "t": {"a": odd, "empty": []},
+        "t": {"a": special, "empty": []},
     }
     file = tmp_path / "x.toml"
     file.write_text(toml.write(table, {"int": "three"}), encoding="utf-8")

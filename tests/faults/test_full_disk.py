@@ -52,7 +52,7 @@ def test_resume_after_the_disk_fills_during_training(
     assert status == 6, output
     assert f"error: Cannot write {out}/" in output
     assert "No space left on device" in output
-    assert "hint: Free some room" in output
+    assert "hint: Free disk space" in output
     assert "Traceback" not in output
     kept = Run(out).checkpoints
     assert kept
@@ -117,7 +117,7 @@ def test_resume_after_a_file_could_not_be_written(
     with monkeypatch.context() as patch:
         make_fsync_fail(patch, nth)
         result = run(capsys, *train_args("gan"), "--out", out)
-    assert_error(result, 6, f"Cannot write {out}/", "No space left on device", "Free some room")
+    assert_error(result, 6, f"Cannot write {out}/", "No space left on device", "Free disk space")
     assert not list(tmp_path.rglob("*.tmp"))
     if nth <= 3:  # status.json and config.toml: without them, the folder is not a run
         assert not out.exists()
@@ -160,7 +160,7 @@ def test_resume_after_a_line_could_not_be_written(
         write_to_dev_full(patch, name, after)
         result = run(capsys, *train_args("gan"), "--out", out)
     named = "/dev/full" if name == "log.txt" else out / name
-    assert_error(result, 6, f"Cannot write {named}: No space left on device", "Free some room")
+    assert_error(result, 6, f"Cannot write {named}: No space left on device", "Free disk space")
     assert run(capsys, "train", "--resume", out).status == 0
     assert_same_run(uninterrupted("gan"), Run(out))
 

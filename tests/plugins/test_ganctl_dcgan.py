@@ -131,16 +131,18 @@ def test_dcgan_width_doubles_up_to_max_width() -> None:
         ("dcgan", (178, 218), {}, "--image-size 160 or --image-size 192"),
         ("dcgan", (64, 50), {}, "--image-size 48 or --image-size 56"),
         ("dcgan", (64, 100), {}, "--image-size 64 or --image-size 80"),
-        ("dcgan", (1, 1), {}, "The nearest that work: --image-size 8"),
+        ("dcgan", (1, 1), {}, "The nearest supported sizes: --image-size 8"),
         ("dcgan", (28, 28), {"depth": 3}, "--image-size 24 or --image-size 32"),
-        ("dcgan", (28, 28), {"depth": 5}, "The nearest that work: --image-size 32"),
+        ("dcgan", (28, 28), {"depth": 5}, "The nearest supported sizes: --image-size 32"),
         ("dcgan-upsample", (30, 30), {}, ""),
     ],
 )
 def test_unsupported_size_is_rejected_with_supported_sizes(
     kind: str, name: str, size: tuple[int, int], given: dict[str, int], hint: str
 ) -> None:
-    with pytest.raises(GanctlError, match=f"The {name} {kind} cannot serve {size[0]}×{size[1]}") as caught:
+    with pytest.raises(
+        GanctlError, match=f"The {name} {kind} does not support {size[0]}×{size[1]}"
+    ) as caught:
         make(kind, name, ImageShape(1, *size), given)
     assert caught.value.status == USAGE
     assert hint in caught.value.hint

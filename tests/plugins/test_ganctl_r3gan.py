@@ -67,7 +67,7 @@ def test_images_that_are_not_square() -> None:
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize("name", NAMES)
 def test_unsupported_size_is_rejected_with_supported_sizes(kind: str, name: str) -> None:
-    with pytest.raises(GanctlError, match=f"The {name} {kind} cannot serve 30×30") as caught:
+    with pytest.raises(GanctlError, match=f"The {name} {kind} does not support 30×30") as caught:
         make(kind, name, ImageShape(1, 30, 30), SMALL)
     assert caught.value.status == USAGE
     assert caught.value.hint.endswith("--image-size 28 or --image-size 32")

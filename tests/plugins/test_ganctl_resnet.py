@@ -108,7 +108,7 @@ def test_images_that_are_not_square() -> None:
 )
 @pytest.mark.parametrize("size", [30, 36, 100])
 def test_unsupported_size_is_rejected_with_supported_sizes(kind: str, name: str, size: int) -> None:
-    with pytest.raises(GanctlError, match=f"The {name} {kind} cannot serve {size}×{size}") as caught:
+    with pytest.raises(GanctlError, match=f"The {name} {kind} does not support {size}×{size}") as caught:
         make(kind, name, ImageShape(1, size, size), SMALL)
     assert caught.value.status == USAGE
     supported = [int(word) for word in caught.value.hint.split() if word.isdigit()]

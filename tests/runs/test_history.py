@@ -31,7 +31,7 @@ def test_a_finished_run(tmp_path: Path) -> None:
         ({"state": "stopped"}, "stopped", ""),
         (fake_runs.DIVERGED, "diverged", fake_runs.DIVERGED["error"]["message"]),
         (
-            {"state": "failed", "error": {"message": "No space.", "hint": "Free some room.", "status": 6}},
+            {"state": "failed", "error": {"message": "No space.", "hint": "Free disk space.", "status": 6}},
             "failed",
             "No space.",
         ),

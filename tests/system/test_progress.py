@@ -1,4 +1,4 @@
-"""What is said when nobody can read it any more."""
+"""Tests of progress on a closed terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganctl.system.progress import BarReporter, LineReporter, Reporter
 
 
 class Closed:
-    """A terminal that is gone."""
+    """A terminal that was closed."""
 
     encoding = "utf-8"
 
@@ -25,12 +25,12 @@ class Closed:
 
 
 @pytest.mark.parametrize("make", [BarReporter, LineReporter])
-def test_a_stderr_that_is_gone_ends_no_training(
+def test_closed_stderr_does_not_stop_a_training_run(
     make: type[Reporter], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stderr", Closed())
     reporter, done = make(), 0
-    reporter.say("begun")
+    reporter.say("started")
     with reporter.bar("training", 3) as advance:
         for _ in range(3):
             reporter.show({"g loss": "0.7"})

@@ -1,4 +1,4 @@
-"""What a signal does before there is something to save, and after."""
+"""Tests of signals, with and without something to save."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 @pytest.fixture(autouse=True)
 def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGHUP here means no more than its handler's call: the terminal that shows the tests stays."""
+    """Keep the terminal that shows the tests open on SIGHUP."""
     monkeypatch.setattr(signals, "_leave_terminal", lambda: None)
 
 
@@ -29,15 +29,15 @@ def send(signum: int) -> None:
 
 
 @pytest.mark.parametrize("signum", STATUS)
-def test_with_nothing_to_save_it_leaves_at_once(signum: signal.Signals) -> None:
-    with StopSignals() as stop, pytest.raises(Interrupted) as left:
+def test_signal_stops_immediately_if_there_is_nothing_to_save(signum: signal.Signals) -> None:
+    with StopSignals() as stop, pytest.raises(Interrupted) as raised:
         send(signum)
-    assert left.value.status == STATUS[signum]
+    assert raised.value.status == STATUS[signum]
     assert stop.requested
 
 
 @pytest.mark.parametrize("signum", STATUS)
-def test_with_something_to_save_it_is_remembered(
+def test_signal_is_deferred_if_there_is_something_to_save(
     signum: signal.Signals, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with StopSignals() as stop:
@@ -46,25 +46,27 @@ def test_with_something_to_save_it_is_remembered(
         stop.check()
         send(signum)
         assert stop.requested
-        with pytest.raises(Interrupted) as left:
+        with pytest.raises(Interrupted) as raised:
             stop.check()
-    assert left.value.status == STATUS[signum]
-    assert "Once more to leave at once" in capsys.readouterr().err
+    assert raised.value.status == STATUS[signum]
+    assert "Press Ctrl-C again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("first", STATUS)
 @pytest.mark.parametrize("second", STATUS)
-def test_a_second_leaves_at_once_and_counts(first: signal.Signals, second: signal.Signals) -> None:
+def test_second_signal_stops_immediately_with_its_own_status(
+    first: signal.Signals, second: signal.Signals
+) -> None:
     with StopSignals() as stop:
         stop.deferring = True
         send(first)
-        with pytest.raises(Interrupted) as left:
+        with pytest.raises(Interrupted) as raised:
             send(second)
-    assert left.value.status == STATUS[second]
+    assert raised.value.status == STATUS[second]
 
 
-def test_one_that_was_swallowed_is_raised_again() -> None:
-    """As when Python delivers it into a callback that may not raise."""
+def test_check_raises_an_ignored_interruption_again() -> None:
+    """Python may raise the interruption in a callback that ignores exceptions."""
     with StopSignals() as stop:
         with contextlib.suppress(BaseException):
             send(signal.SIGTERM)
@@ -72,12 +74,12 @@ def test_one_that_was_swallowed_is_raised_again() -> None:
             stop.check()
 
 
-def test_it_is_an_interrupt_that_except_exception_lets_pass() -> None:
+def test_interruption_is_not_caught_by_except_exception() -> None:
     assert issubclass(Interrupted, KeyboardInterrupt)
     assert not issubclass(Interrupted, Exception)
 
 
-def test_under_nohup_a_closed_terminal_is_nothing() -> None:
+def test_closed_terminal_is_ignored_under_nohup() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopSignals() as stop:
@@ -88,7 +90,7 @@ def test_under_nohup_a_closed_terminal_is_nothing() -> None:
         signal.signal(signal.SIGHUP, before)
 
 
-def test_handlers_are_put_back() -> None:
+def test_previous_handlers_are_restored() -> None:
     before = [signal.getsignal(signum) for signum in STATUS]
     with StopSignals():
         assert [signal.getsignal(signum) for signum in STATUS] != before
@@ -98,27 +100,25 @@ def test_handlers_are_put_back() -> None:
     assert [signal.getsignal(signum) for signum in STATUS] == before
 
 
-def test_in_another_thread_it_does_nothing() -> None:
-    """As in a notebook's worker: only the main thread may have handlers."""
-    entered = []
+def test_signals_are_not_handled_in_another_thread() -> None:
+    """Only the main thread may set handlers."""
+    requested = []
 
     def work() -> None:
         with StopSignals() as stop:
-            entered.append(stop.requested)
+            requested.append(stop.requested)
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert entered == [False]
+    assert requested == [False]
 
 
 @pytest.mark.parametrize(
     "error", [RuntimeError("reentrant call"), BrokenPipeError(32, "Broken pipe"), ValueError("closed")]
 )
-def test_a_stream_that_cannot_be_written_now_is_no_reason_to_fail(
-    error: Exception, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The signal comes while stderr is being written to, or nobody reads it any more."""
+def test_unwritable_stderr_is_ignored(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The signal may interrupt a write to stderr, or stderr may be closed."""
 
     class Busy(io.StringIO):
         def write(self, text: str) -> Any:

@@ -42,7 +42,7 @@ def test_classes_alternate():
     ("make", "message"),
     [
         (lambda: Logistic(fake_weight=0), "fake_weight is 0"),
-        (lambda: Bilinear(ImageShape(1, 30, 30), Latent(4)), "cannot serve 30×30 images"),
+        (lambda: Bilinear(ImageShape(1, 30, 30), Latent(4)), "does not support 30×30 images"),
         (lambda: waves(Path(), n=0), "n is 0"),
     ],
 )
