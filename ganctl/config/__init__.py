@@ -1,1 +1,1 @@
-"""What a run was asked to do: every setting, resolved from the model, TOML and the command line."""
+"""The settings of a run: their names, defaults and help, and how layers of settings are resolved."""

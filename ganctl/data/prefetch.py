@@ -23,7 +23,7 @@ STEPS_AHEAD = 4
 
 
 class Placement(NamedTuple):
-    """Where the images are stored during training. ``reason`` is a sentence for the log."""
+    """The location of the images during training. ``reason`` is a sentence for the log."""
 
     location: Literal["device", "host", "disk"]
     reason: str

@@ -237,7 +237,7 @@ def test_configuration_md_has_every_short_form() -> None:
 
 def test_configuration_md_names_what_may_change_on_resume() -> None:
     page = DOCS / "configuration.md"
-    text = sections(page)["What may change when a run goes on"]
+    text = sections(page)["What may change on resume"]
     assert {name for row in rows(text) for name in re.findall(r"`(\w+)`", row[0])} == CHANGEABLE
     names = ", ".join(sorted(CHANGEABLE))
     assert f"Only these settings may change on resume: {names}." in page.read_text(encoding="utf-8")
