@@ -294,7 +294,7 @@ BAD: dict[str, Bad] = {
     "truncation of a uniform latent": Bad(
         ("sample", "--ckpt", "@x.pt", "--truncation", 1),
         USAGE,
-        ("normal latent", "'uniform'"),
+        ("the latent 'normal'", "'uniform'"),
         changed(config__latent={"name": "uniform", "z_dim": 100}, components__latent=UNIFORM),
     ),
     "negative seed": Bad(("sample", "--ckpt", "@run", "--seed", -1), USAGE, ("--seed", "-1"), finished),

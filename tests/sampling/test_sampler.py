@@ -190,7 +190,7 @@ def test_latents_have_their_distribution() -> None:
 
 
 def test_truncation_needs_a_normal_latent() -> None:
-    with pytest.raises(GanctlError, match="normal latent"):
+    with pytest.raises(GanctlError, match="the latent 'normal'"):
         draw_latents(Uniform(8), 5, seed=0, truncation=1.0)
     for bound in (0.0, -1.0, float("nan")):
         with pytest.raises(GanctlError, match="must be above 0"):
