@@ -1,1 +1,1 @@
-"""What this installation, a component and a failure are, and how fast a model trains here."""
+"""Descriptions of this installation and of components, and benchmarks of training."""

@@ -29,11 +29,15 @@ from ganctl.training.setup import compile_networks, load_data, make_engine
 
 ROUNDS = 5
 PROFILED_STEPS = 20
-Say = Callable[[str], None]
 
 
 class Loop:
-    """The training loop of ``ganctl train`` without run folder, samples and checkpoints."""
+    """The training loop of ``ganctl train`` without run folder, samples and checkpoints.
+
+    Args:
+        make_graph: creates the graph that replays steps; None runs every step from Python.
+        say: prints a message, such as why steps fall back to Python.
+    """
 
     def __init__(
         self,
@@ -43,7 +47,7 @@ class Loop:
         device: torch.device,
         *,
         make_graph: Callable[[], Graph] | None = None,
-        say: Say = lambda text: None,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         if device.type == "cpu":
             linear.keep_freed_memory()

@@ -107,16 +107,18 @@ def parameters(
     if isinstance(component.target, Model):
         model = component.target
         return {
-            "generator": _count(registry, "generator", model.generator, model.latent, image),
-            "discriminator": _count(registry, "discriminator", model.discriminator, model.latent, image),
+            "generator": _count_parameters(registry, "generator", model.generator, model.latent, image),
+            "discriminator": _count_parameters(
+                registry, "discriminator", model.discriminator, model.latent, image
+            ),
         }
     if component.kind not in ("generator", "discriminator"):
         return {}
     spec = Spec(f"{component.distribution}:{component.name}")
-    return {component.kind: _count(registry, component.kind, spec, None, image)}
+    return {component.kind: _count_parameters(registry, component.kind, spec, None, image)}
 
 
-def _count(
+def _count_parameters(
     registry: Registry, kind: str, spec: Spec, latent: Spec | None, image: ImageShape
 ) -> int | GanctlError:
     import torch
@@ -146,22 +148,22 @@ def _count(
 
 def model_defaults(model: Model) -> list[str]:
     """Return the settings of ``model`` as options of ``ganctl train``, one line per part or setting."""
-    lines = [_options(part, getattr(model, part)) for part in ("generator", "discriminator", "loss")]
+    lines = [_option_text(part, getattr(model, part)) for part in ("generator", "discriminator", "loss")]
     if model.g_optimizer == model.d_optimizer:
-        lines.append(_options("optimizer", model.g_optimizer, {"lr": "lr"}))
+        lines.append(_option_text("optimizer", model.g_optimizer, {"lr": "lr"}))
     else:
-        lines.append(_options("g_optimizer", model.g_optimizer, {"lr": "g-lr"}))
-        lines.append(_options("d_optimizer", model.d_optimizer, {"lr": "d-lr"}))
-    lines.append(_options("latent", model.latent, {"z_dim": "z-dim"}))
+        lines.append(_option_text("g_optimizer", model.g_optimizer, {"lr": "g-lr"}))
+        lines.append(_option_text("d_optimizer", model.d_optimizer, {"lr": "d-lr"}))
+    lines.append(_option_text("latent", model.latent, {"z_dim": "z-dim"}))
     if model.augment is not None:
-        lines.append(_options("augment", model.augment))
+        lines.append(_option_text("augment", model.augment))
     lines += [f"-o {shlex.quote(f'schedules.{name}={text}')}" for name, text in model.schedules.items()]
     for setting in ("batch_size", "n_critic", "ema", "image_size"):
         lines.append(f"--{option_name(setting)} {as_text(getattr(model, setting))}")
     return lines
 
 
-def _options(part: str, spec: Spec, shorthands: dict[str, str] | None = None) -> str:
+def _option_text(part: str, spec: Spec, shorthands: dict[str, str] | None = None) -> str:
     words = [f"--{option_name(part)} {spec.name}"]
     for name, value in spec.options.items():
         if shorthands and name in shorthands:

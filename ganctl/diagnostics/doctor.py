@@ -1,4 +1,4 @@
-"""What a bug report needs to know of this machine, and whether a training could start on it."""
+"""Examine this installation for ``ganctl doctor``: its versions, devices, disk and plugins, and their problems."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LIBRARIES = ("numpy", "pillow", "click", "pluggy", "rich", "filelock", "tensorbo
 
 @dataclass
 class Problem:
-    """Something that is not as it should be; ``essential`` if no training could start because of it."""
+    """A problem of this installation. If it is ``essential``, training cannot start."""
 
     text: str
     hint: str = ""
@@ -35,7 +35,7 @@ class Problem:
 
 @dataclass
 class Examination:
-    """What was found: sections of named facts, and the problems among them."""
+    """Facts about this installation by section and name, and its problems."""
 
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -46,13 +46,19 @@ class Examination:
 
 
 def examine(data_root: Path) -> Examination:
-    """Look at everything. What fails is a problem in the result, never an exception."""
-    found = Examination()
+    """Examine this installation. An error during the examination becomes a problem in the result.
+
+    Args:
+        data_root: the folder that datasets are in.
+    """
+    examination = Examination()
     loaded: list[discovery.Plugin] = []
     try:
-        loaded = discovery.discover().all  # before torch is imported, or one that imports it would seem quick
+        loaded = (
+            discovery.discover().all
+        )  # before the import of torch, so that the time to import torch counts as part of a plugin's time
     except GanctlError as error:
-        found.problems.append(Problem(error.message, error.hint))
+        examination.problems.append(Problem(error.message, error.hint))
     sections: dict[str, Callable[[Examination], dict[str, Any]]] = {
         "ganctl": _software,
         "torch": _torch,
@@ -61,37 +67,41 @@ def examine(data_root: Path) -> Examination:
         "disk": lambda examination: _disk(examination, data_root),
         "plugins": lambda examination: _plugins(examination, loaded),
     }
-    for title, look in sections.items():
+    for title, examine_section in sections.items():
         try:
-            found.facts[title] = look(found)
+            examination.facts[title] = examine_section(examination)
         except Exception as error:
-            found.facts[title] = {}
-            found.problems.append(
-                Problem(f"Looking at {title} failed: {type(error).__name__}: {error}", essential=False)
+            examination.facts[title] = {}
+            examination.problems.append(
+                Problem(
+                    f"The examination of {title} failed: {type(error).__name__}: {error}", essential=False
+                )
             )
-    return found
+    return examination
 
 
 def check_torchvision() -> Problem | None:
-    """Import torchvision; if that fails, which torchvision and torch do not fit, and what to install."""
+    """Import torchvision, and return a problem with both versions and a command to fix it if the import fails."""
     try:
         importlib.import_module("torchvision")
         return None
-    except Exception as error:  # built for another torch it raises RuntimeError and AttributeError too
+    except (
+        Exception
+    ) as error:  # a torchvision built for a different torch raises RuntimeError or AttributeError
         reason = " ".join(f"{type(error).__name__}: {error}".split())
     torch, torchvision = _version("torch"), _version("torchvision")
     if torchvision is None:
         return Problem("torchvision is not installed.", f"pip install torchvision torch=={_public(torch)}")
     needs = [r for r in metadata.requires("torchvision") or [] if re.match(r"torch\b(?!-)", r)]
-    asks = f" (it asks for {needs[0]})" if needs else ""
+    requirement = f" (it requires {needs[0]})" if needs else ""
     return Problem(
-        f"torchvision {torchvision} cannot be imported beside torch {torch}{asks}: {reason}",
-        f"Install the torchvision that belongs to this torch, from where torch came from: "
+        f"torchvision {torchvision} cannot be imported with torch {torch}{requirement}: {reason}",
+        f"Install the torchvision that matches this torch, from the same package index as torch: "
         f"pip install -U torchvision torch=={_public(torch)}",
     )
 
 
-def _software(found: Examination) -> dict[str, Any]:
+def _software(examination: Examination) -> dict[str, Any]:
     facts = {
         "ganctl": __version__,
         "python": f"{platform.python_version()} ({sys.executable})",
@@ -100,11 +110,11 @@ def _software(found: Examination) -> dict[str, Any]:
     for name in LIBRARIES:
         facts[name] = _version(name) or "missing"
         if facts[name] == "missing":
-            found.problems.append(Problem(f"{name} is not installed.", f"pip install {name}"))
+            examination.problems.append(Problem(f"{name} is not installed.", f"pip install {name}"))
     return facts
 
 
-def _torch(found: Examination) -> dict[str, Any]:
+def _torch(examination: Examination) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "torch": _version("torch") or "missing",
         "torchvision": _version("torchvision") or "missing",
@@ -113,36 +123,36 @@ def _torch(found: Examination) -> dict[str, Any]:
         import torch
     except Exception as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        wrong = "torch is not installed."
+        text = "torch is not installed."
         if facts["torch"] != "missing":
-            wrong = f"torch {facts['torch']} cannot be imported: {reason}"
-        found.problems.append(Problem(wrong, "Install it anew: pip install -U torch"))
+            text = f"torch {facts['torch']} cannot be imported: {reason}"
+        examination.problems.append(Problem(text, "Reinstall torch: pip install -U --force-reinstall torch"))
         return facts
     facts["torch"] = str(torch.__version__)
     facts["CUDA build"] = torch.version.cuda or "none (CPU only)"
     if torch.backends.cudnn.is_available():
         facts["cuDNN"] = str(torch.backends.cudnn.version())
     problem = check_torchvision()
-    facts["torchvision fits"] = problem is None
+    facts["torchvision matches"] = problem is None
     if problem:
-        found.problems.append(problem)
+        examination.problems.append(problem)
     return facts
 
 
-def _devices(found: Examination) -> dict[str, Any]:
+def _devices(examination: Examination) -> dict[str, Any]:
     facts: dict[str, Any] = {"NVIDIA driver": _driver() or "none"}
     try:
         import torch
-    except Exception:  # told already
+    except Exception:  # _torch() has reported the problem
         return facts
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
-            facts[f"cuda:{number}"] = _cuda_device(found, number)
+            facts[f"cuda:{number}"] = _cuda_device(examination, number)
     elif facts["NVIDIA driver"] != "none":
-        found.problems.append(
+        examination.problems.append(
             Problem(
-                f"There is an NVIDIA driver ({facts['NVIDIA driver']}), but this torch cannot use CUDA.",
-                "Its CUDA build may be 'none' or newer than the driver; see pytorch.org for the right one.",
+                f"An NVIDIA driver ({facts['NVIDIA driver']}) is installed, but torch cannot use CUDA.",
+                "Install a torch whose CUDA version the driver supports; see pytorch.org.",
                 essential=False,
             )
         )
@@ -150,7 +160,7 @@ def _devices(found: Examination) -> dict[str, Any]:
     return facts
 
 
-def _cuda_device(found: Examination, number: int) -> str:
+def _cuda_device(examination: Examination, number: int) -> str:
     import torch
 
     properties = torch.cuda.get_device_properties(number)
@@ -161,10 +171,10 @@ def _cuda_device(found: Examination, number: int) -> str:
         return f"{text}, {gib(free)} free of {gib(total)}"
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        found.problems.append(
+        examination.problems.append(
             Problem(
                 f"cuda:{number} does not work: {reason}",
-                "Train with --device cpu meanwhile.",
+                "Until this is fixed, train with --device cpu.",
                 essential=False,
             )
         )
@@ -172,16 +182,16 @@ def _cuda_device(found: Examination, number: int) -> str:
 
 
 def _driver() -> str | None:
-    """The version of the NVIDIA driver, from its own tool or from the kernel."""
+    """Return the version of the NVIDIA driver from nvidia-smi or the kernel."""
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
             capture_output=True,
             text=True,
             timeout=20,
         )
-        if answer.returncode == 0 and answer.stdout.strip():
-            return answer.stdout.split()[0]
+        if result.returncode == 0 and result.stdout.strip():
+            return result.stdout.split()[0]
     except (OSError, subprocess.SubprocessError):
         pass
     try:
@@ -191,7 +201,7 @@ def _driver() -> str | None:
     return match[0] if match else None
 
 
-def _processor(found: Examination) -> dict[str, Any]:
+def _processor(examination: Examination) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "model": _cpu_model(),
         "cores": f"{usable_processors()} usable of {os.cpu_count()}",
@@ -213,61 +223,64 @@ def _cpu_model() -> str:
     return match[1] if match else platform.processor() or platform.machine()
 
 
-def _disk(found: Examination, data_root: Path) -> dict[str, Any]:
-    facts = {"working folder": _folder(found, Path.cwd(), essential=True)}
-    facts["data root"] = _folder(found, data_root, essential=False)
+def _disk(examination: Examination, data_root: Path) -> dict[str, Any]:
+    facts = {"working folder": _folder(examination, Path.cwd(), essential=True)}
+    facts["data root"] = _folder(examination, data_root, essential=False)
     try:
         from ganctl.data.cache import cache_dir, cache_size
 
         folder = cache_dir()
-        facts["cache"] = f"{_folder(found, folder, essential=False)}; datasets take {gib(cache_size())}"
+        facts["cache"] = f"{_folder(examination, folder, essential=False)}; datasets take {gib(cache_size())}"
     except GanctlError as error:
-        found.problems.append(Problem(error.message, error.hint))
-    except Exception:  # it needs torch and numpy, whose absence has been told
+        examination.problems.append(Problem(error.message, error.hint))
+    except Exception:  # torch or numpy is missing, which is already reported
         facts["cache"] = "unknown"
     return facts
 
 
-def _folder(found: Examination, folder: Path, *, essential: bool) -> str:
-    """``folder``, with the space that is left on its disk; whether it or its parent can be written to."""
+def _folder(examination: Examination, folder: Path, *, essential: bool) -> str:
+    """Return a description of ``folder`` with its free disk space, and report a problem if it is not writable."""
     folder = folder.absolute()
-    there = folder
-    while not there.exists() and there != there.parent:
-        there = there.parent
-    if not os.access(there, os.W_OK | os.X_OK):
-        found.problems.append(Problem(f"{there} cannot be written to.", "Check its permissions.", essential))
-    missing = "" if folder.exists() else " (not there yet)"
-    return f"{folder}{missing}, {gib(shutil.disk_usage(there).free)} free"
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not os.access(existing, os.W_OK | os.X_OK):
+        examination.problems.append(
+            Problem(f"{existing} is not writable.", "Change its permissions.", essential)
+        )
+    missing = "" if folder.exists() else " (does not exist yet)"
+    return f"{folder}{missing}, {gib(shutil.disk_usage(existing).free)} free"
 
 
-def _plugins(found: Examination, loaded: list[discovery.Plugin]) -> dict[str, Any]:
+def _plugins(examination: Examination, loaded: list[discovery.Plugin]) -> dict[str, Any]:
     facts = {}
     for plugin in loaded:
         count = len(plugin.components) + len(plugin.commands)
-        state = f"BROKEN: {plugin.error}" if plugin.error else f"{count} names"
+        state = f"BROKEN: {plugin.error}" if plugin.error else f"{count} name{'s' * (count != 1)}"
         facts[plugin.name] = f"{plugin.origin}, {plugin.skipped or state}"
         if plugin.error:
-            found.problems.append(
+            examination.problems.append(
                 Problem(
                     f"The plugin '{plugin.name}' of {plugin.origin} is broken: {plugin.error}",
-                    f"Reinstall or update it: pip install -U {plugin.distribution}",
+                    f"Reinstall or update {plugin.distribution}: pip install -U {plugin.distribution}",
                     essential=plugin.distribution == "ganctl",
                 )
             )
         for reason in plugin.slowdowns:
-            found.problems.append(
+            verb = "is " if reason.startswith("slow") else ""
+            examination.problems.append(
                 Problem(
-                    f"The plugin '{plugin.name}' of {plugin.origin} is {reason}."
-                    if reason.startswith("slow")
-                    else f"The plugin '{plugin.name}' of {plugin.origin} {reason}.",
-                    f"Every command waits for it. Tell its authors, or: ganctl plugins disable {plugin.name}",
+                    f"The plugin '{plugin.name}' of {plugin.origin} {verb}{reason}.",
+                    "It delays every command. Report this to its authors, or disable the plugin: "
+                    f"ganctl plugins disable {plugin.name}",
                     essential=False,
                 )
             )
     if not facts:
-        found.problems.append(
+        examination.problems.append(
             Problem(
-                "No plugin is installed, not even ganctl's own.", "Install ganctl itself: pip install ganctl"
+                "No plugin is installed, not even ganctl's own.",
+                "Reinstall ganctl: pip install -U --force-reinstall ganctl",
             )
         )
     return facts
@@ -281,7 +294,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _public(version: str | None) -> str:
-    """``2.11.0`` of ``2.11.0+cu128``."""
+    """Return ``2.11.0`` for ``2.11.0+cu128``."""
     return (version or "").partition("+")[0]
 
 

@@ -1,4 +1,4 @@
-"""How the commands are put together: ours first, plugins' after them, the shell's completion."""
+"""Test the command group: its commands, commands of plugins, and shell completion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BROKEN = "raise ValueError('no such luck')"
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that the processes of this test import from."""
+    """Return a folder from which the processes of this test can import."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
@@ -31,11 +31,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_help_shows_every_command(ganctl: Run) -> None:
-    bare, asked, short = ganctl(), ganctl("--help"), ganctl("-h")
-    assert bare.stdout == asked.stdout == short.stdout
+    bare, long, short = ganctl(), ganctl("--help"), ganctl("-h")
+    assert bare.stdout == long.stdout == short.stdout
     assert bare.returncode == 0
-    shown = {line.split()[0] for line in asked.stdout.splitlines() if line.startswith("  ")}
-    assert set(COMMANDS) <= shown
+    names = {line.split()[0] for line in long.stdout.splitlines() if line.startswith("  ")}
+    assert set(COMMANDS) <= names
 
 
 def test_every_command_has_help(ganctl: Run) -> None:
@@ -46,11 +46,11 @@ def test_every_command_has_help(ganctl: Run) -> None:
         assert COMMANDS[name].help
 
 
-def test_the_version(ganctl: Run) -> None:
+def test_version(ganctl: Run) -> None:
     assert ganctl("--version").stdout == f"ganctl {__version__}\n"
 
 
-def test_a_plugins_command_is_shown_and_runs(ganctl: Run, site: Path) -> None:
+def test_command_of_a_plugin_is_listed_and_runs(ganctl: Run, site: Path) -> None:
     install(site, "acme", COMMAND.format(module="acme"))
     help_page = ganctl("--help").stdout
     assert "From plugins:\n  hello  " in help_page
@@ -58,7 +58,7 @@ def test_a_plugins_command_is_shown_and_runs(ganctl: Run, site: Path) -> None:
     assert "Say hello." in ganctl("hello", "--help").stdout
 
 
-def test_a_broken_plugin_leaves_help_working(ganctl: Run, site: Path) -> None:
+def test_help_works_with_a_broken_plugin(ganctl: Run, site: Path) -> None:
     install(site, "acme", BROKEN)
     result = ganctl("--help")
     assert result.returncode == 0
@@ -66,13 +66,13 @@ def test_a_broken_plugin_leaves_help_working(ganctl: Run, site: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_our_own_help_loads_no_plugin(ganctl: Run, site: Path) -> None:
+def test_help_of_own_commands_loads_no_plugin(ganctl: Run, site: Path) -> None:
     install(site, "acme", BROKEN)
     for name in COMMANDS:
         assert ganctl(name, "--help").stderr == ""
 
 
-def test_a_plugin_cannot_take_our_commands_away(ganctl: Run, site: Path) -> None:
+def test_plugin_cannot_replace_a_command_of_ganctl(ganctl: Run, site: Path) -> None:
     install(
         site,
         "acme",
@@ -85,20 +85,20 @@ def test_a_plugin_cannot_take_our_commands_away(ganctl: Run, site: Path) -> None
     assert "acme:doctor" in ganctl("--help").stdout
 
 
-def test_two_plugins_of_one_command_are_an_error_only_when_it_is_asked_for(ganctl: Run, site: Path) -> None:
+def test_ambiguous_command_is_an_error_only_when_used(ganctl: Run, site: Path) -> None:
     for module in ("acme", "other"):
         install(site, module, COMMAND.format(module=module))
     assert ganctl("list").returncode == 0
-    asked = ganctl("hello")
-    assert asked.returncode == 2
-    error, hint = asked.stderr.splitlines()
+    result = ganctl("hello")
+    assert result.returncode == 2
+    error, hint = result.stderr.splitlines()
     assert "acme 1.0" in error
     assert "other 1.0" in error
     assert hint == "hint: Say which: acme:hello or other:hello"
     assert ganctl("other:hello").stdout == "hello from other\n"
 
 
-def test_the_table_of_plugins(ganctl: Run, site: Path) -> None:
+def test_plugins_are_listed_with_components_and_errors(ganctl: Run, site: Path) -> None:
     install(site, "acme", BROKEN)
     install(site, "hi", COMMAND.format(module="hi"))
     result = ganctl("plugins")
@@ -119,7 +119,7 @@ def test_the_table_of_plugins(ganctl: Run, site: Path) -> None:
 
 
 @pytest.mark.parametrize("shell", LINES)
-def test_completion_prints_the_line_to_add(ganctl: Run, shell: str) -> None:
+def test_completion_prints_one_line(ganctl: Run, shell: str) -> None:
     result = ganctl("completion", shell)
     assert f"_GANCTL_COMPLETE={shell}_source" in result.stdout
     assert len(result.stdout.splitlines()) == 1
@@ -135,12 +135,12 @@ def test_completion_prints_the_line_to_add(ganctl: Run, shell: str) -> None:
         ("ganctl train --model dcg", "plain,dcgan"),
         ("ganctl train --loss hi", "plain,hinge"),
         ("ganctl train --data glyp", "plain,glyphs"),
-        ("ganctl train --data ./pictures", "file,./pictures"),
+        ("ganctl train --data ./images", "file,./images"),
         ("ganctl train --d-optimizer rm", "plain,rmsprop"),
         ("ganctl info rms", "plain,rmsprop"),
     ],
 )
-def test_the_shell_completes(ganctl: Run, site: Path, words: str, expected: str) -> None:
+def test_shell_completion(ganctl: Run, site: Path, words: str, expected: str) -> None:
     install(site, "acme", BROKEN)
     install(site, "hi", COMMAND.format(module="hi"))
     environment = {
@@ -150,12 +150,12 @@ def test_the_shell_completes(ganctl: Run, site: Path, words: str, expected: str)
     }
     result = ganctl(env=environment)
     assert expected in result.stdout.splitlines()
-    assert result.stderr == "", "it would land in the line that is being typed"
+    assert result.stderr == "", "it would be printed into the line that the user is typing"
 
 
-def test_python_dash_m_is_the_same_program() -> None:
+def test_console_script_is_the_same_program() -> None:
     script = Path(sys.executable).parent / "ganctl"
     if not script.exists():
-        pytest.skip("the console script is not installed beside this Python")
+        pytest.skip("the console script is not installed next to this Python")
     result = subprocess.run([script, "--version"], capture_output=True, text=True, timeout=60)
     assert result.stdout == f"ganctl {__version__}\n"

@@ -1,4 +1,4 @@
-"""Every failure as the user sees it: two lines on stderr and an exit status."""
+"""Test errors as users see them: two lines on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class OutOfMemoryError(RuntimeError):
-    """As torch calls its own."""
+    """An exception with the name of torch's."""
 
 
 @pytest.mark.parametrize(
@@ -53,16 +53,16 @@ class OutOfMemoryError(RuntimeError):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_what_is_wrong_and_what_to_do(error: Exception, message: str, hint: str, status: int) -> None:
-    told, advice, code = error_messages.explain(error)
-    assert message in told
-    assert hint in advice
-    assert bool(hint) == bool(advice)
+def test_message_hint_and_status(error: Exception, message: str, hint: str, status: int) -> None:
+    shown_message, shown_hint, code = error_messages.explain(error)
+    assert message in shown_message
+    assert hint in shown_hint
+    assert bool(hint) == bool(shown_hint)
     assert code == status
-    assert "\n" not in told + advice
+    assert "\n" not in shown_message + shown_hint
 
 
-def test_a_bug_shows_its_traceback_only_when_asked(
+def test_traceback_is_shown_only_with_debug(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ZeroDivisionError) as caught:
@@ -93,39 +93,41 @@ def test_a_bug_shows_its_traceback_only_when_asked(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_usage(args: tuple[str, ...], message: str, hint: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_errors(
+    args: tuple[str, ...], message: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as caught:
         main(args)
     assert caught.value.code == USAGE
-    told, advice = capsys.readouterr().err.splitlines()
-    assert told.startswith("error: ")
-    assert message in told
-    assert advice.startswith("hint: ")
-    assert hint in advice
+    error_line, hint_line = capsys.readouterr().err.splitlines()
+    assert error_line.startswith("error: ")
+    assert message in error_line
+    assert hint_line.startswith("hint: ")
+    assert hint in hint_line
 
 
-def test_a_near_miss_of_an_option_is_suggested(capsys: pytest.CaptureFixture[str]) -> None:
+def test_misspelled_option_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["list", "--jsn"])
     assert "--json" in capsys.readouterr().err
 
 
 def install_command(tmp_path: Path, body: str) -> dict[str, str]:
-    """A plugin "acme" with the command ``hello`` that does ``body``; returns the environment that has it."""
+    """Install a plugin with a command ``hello`` that runs ``body``, and return environment variables that find it."""
     source = COMMAND.format(module="acme").replace("print(", f"{body}\n        print(")
     install(tmp_path, "acme", source)
     return {"PYTHONPATH": str(tmp_path)}
 
 
-def test_a_bug_of_a_plugin_is_the_plugins(ganctl: Run, tmp_path: Path) -> None:
+def test_bug_in_a_plugin_names_the_plugin(ganctl: Run, tmp_path: Path) -> None:
     result = ganctl("hello", env=install_command(tmp_path, "[][1]"))
     assert result.returncode == FAILED
-    told, advice = result.stderr.splitlines()
-    assert told == "error: IndexError: list index out of range"
-    assert "This is a bug in plugin 'acme' of acme 1.0" in advice
+    error, hint = result.stderr.splitlines()
+    assert error == "error: IndexError: list index out of range"
+    assert "This is a bug in plugin 'acme' of acme 1.0" in hint
 
 
-def test_debug_shows_where(ganctl: Run, tmp_path: Path) -> None:
+def test_debug_shows_the_traceback(ganctl: Run, tmp_path: Path) -> None:
     environment = install_command(tmp_path, "[][1]")
     for result in (
         ganctl("--debug", "hello", env=environment),
@@ -136,29 +138,29 @@ def test_debug_shows_where(ganctl: Run, tmp_path: Path) -> None:
         assert result.stderr.splitlines()[-2].startswith("error: IndexError")
 
 
-def test_the_status_of_a_plugins_command_is_kept(ganctl: Run, tmp_path: Path) -> None:
+def test_exit_status_of_a_plugin_command_is_kept(ganctl: Run, tmp_path: Path) -> None:
     environment = install_command(tmp_path, "click.get_current_context().exit(7)")
     assert ganctl("hello", env=environment).returncode == 7
 
 
-def test_what_a_command_returns_is_no_status(ganctl: Run, tmp_path: Path) -> None:
+def test_return_value_of_a_command_is_not_an_exit_status(ganctl: Run, tmp_path: Path) -> None:
     assert ganctl("hello", env=install_command(tmp_path, "return 7")).returncode == 0
 
 
-def test_interrupted(ganctl: Run, tmp_path: Path) -> None:
+def test_interrupt_prints_no_traceback(ganctl: Run, tmp_path: Path) -> None:
     import_and_die = "import os, signal; os.kill(os.getpid(), signal.SIGINT); import time; time.sleep(30)"
     result = ganctl("hello", env=install_command(tmp_path, import_and_die))
     assert result.returncode == 128 + signal.SIGINT
     assert "Traceback" not in result.stderr
 
 
-def test_a_termination_keeps_its_own_status(ganctl: Run, tmp_path: Path) -> None:
+def test_termination_has_its_own_exit_status(ganctl: Run, tmp_path: Path) -> None:
     body = "from ganctl.system.signals import Interrupted; raise Interrupted(15)"
     assert ganctl("hello", env=install_command(tmp_path, body)).returncode == 128 + signal.SIGTERM
 
 
-@pytest.mark.skipif(os.name == "nt", reason="pipes of POSIX")
-def test_a_reader_that_has_seen_enough_is_no_error(ganctl: Run, tmp_path: Path) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_closed_pipe_prints_nothing(ganctl: Run, tmp_path: Path) -> None:
     environment = {**os.environ, **install_command(tmp_path, "print('line\\n' * 100_000)")}
     for command in ("hello", "list"):
         process = subprocess.Popen(
@@ -175,7 +177,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(ganctl: Run, tmp_path: Path) 
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_under_stdout(tmp_path: Path) -> None:
+def test_stdout_on_a_full_disk(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         result = subprocess.run(
             [sys.executable, "-m", "ganctl", "list"],

@@ -1,3 +1,5 @@
+"""Test ``ganctl info``."""
+
 from __future__ import annotations
 
 import json
@@ -21,40 +23,40 @@ from ganctl.recipe import Model, Spec
 
 
 def facts(*args: str) -> dict[str, dict[str, object]]:
-    """What ``ganctl info … --json`` tells, by kind."""
+    """Return the facts that ``ganctl info … --json`` prints, by kind."""
     result = CliRunner().invoke(info, [*args, "--json"])
     assert result.exception is None, result.output
     return {item["kind"]: item for item in json.loads(result.output)}
 
 
-def test_one_name_is_shown_over_all_kinds() -> None:
-    told = facts("dcgan")
-    assert set(told) == {"model", "generator", "discriminator"}
-    assert "1511.06434" in str(told["model"]["paper"])
-    assert told["generator"]["address"] == "ganctl_dcgan.dcgan:Generator"
+def test_components_of_all_kinds_are_shown() -> None:
+    shown = facts("dcgan")
+    assert set(shown) == {"model", "generator", "discriminator"}
+    assert "1511.06434" in str(shown["model"]["paper"])
+    assert shown["generator"]["address"] == "ganctl_dcgan.dcgan:Generator"
     assert set(facts("dcgan", "--kind", "generator")) == {"generator"}
-    assert set(facts("ganctl:dcgan")) == set(told)
+    assert set(facts("ganctl:dcgan")) == set(shown)
 
 
-def test_parameters_are_those_of_the_reference() -> None:
-    """PyTorch-GAN's MLP at 28×28×1 and CONV nets at 32×32×1."""
+def test_number_of_parameters_equals_pytorch_gan() -> None:
+    """Compare with the MLP of PyTorch-GAN at 28×28×1 and its convolutional networks at 32×32×1."""
     assert facts("mlp")["generator"]["parameters"] == {"generator": 1_510_032}
     assert facts("mlp")["discriminator"]["parameters"] == {"discriminator": 533_505}
-    told = facts("dcgan-upsample", "--image-size", "32")["model"]
-    assert told["parameters"] == {"generator": 1_049_985, "discriminator": 98_113}
-    assert told["image_shape"] == [1, 32, 32]
+    shown = facts("dcgan-upsample", "--image-size", "32")["model"]
+    assert shown["parameters"] == {"generator": 1_049_985, "discriminator": 98_113}
+    assert shown["image_shape"] == [1, 32, 32]
 
 
-def test_parameters_follow_the_image_shape() -> None:
+def test_number_of_parameters_depends_on_image_shape() -> None:
     gray, color = facts("gan"), facts("gan", "--channels", "3")
     assert color["model"]["image_shape"] == [3, 28, 28]
     assert gray["model"]["parameters"]["generator"] < color["model"]["parameters"]["generator"]  # type: ignore[index]
 
 
-def test_a_size_that_a_network_cannot_serve_is_said_in_place_of_the_number() -> None:
-    told = facts("dcgan", "--image-size", "17", "--kind", "model")["model"]["parameters"]
-    assert "17×17" in told["generator"]  # type: ignore[index]
-    assert "--image-size 16" in told["generator"]  # type: ignore[index]
+def test_unsupported_image_size_is_shown_instead_of_a_number() -> None:
+    shown = facts("dcgan", "--image-size", "17", "--kind", "model")["model"]["parameters"]
+    assert "17×17" in shown["generator"]  # type: ignore[index]
+    assert "--image-size 16" in shown["generator"]  # type: ignore[index]
 
 
 def test_options_have_type_default_and_help() -> None:
@@ -72,7 +74,7 @@ def test_options_have_type_default_and_help() -> None:
 
 SPECIAL = Model(
     name="special",
-    summary="Two optimizers, schedules, an average",
+    summary="Two optimizers, schedules and EMA",
     generator=Spec("mlp", hidden=(7, 8), slope=0.1),
     discriminator=Spec("mlp", hidden=()),
     loss=Spec("hinge"),
@@ -87,8 +89,8 @@ SPECIAL = Model(
 
 
 @pytest.mark.parametrize("name", ["special", *(item.name for item in discovery.registry().all("model"))])
-def test_the_defaults_of_a_model_are_what_train_would_be_told(name: str) -> None:
-    """Given to a model of other defaults as they are shown, they make that one of this."""
+def test_defaults_of_a_model_repeat_the_model(name: str) -> None:
+    """Check that the defaults, as options for a model with different defaults, give the settings of the model."""
     registry = discovery.discover().registry
     for model in (SPECIAL, BLANK):
         registry.add(component("model", model.name, model, "s", plugin="p", distribution="d", version="1"))
@@ -97,14 +99,14 @@ def test_the_defaults_of_a_model_are_what_train_would_be_told(name: str) -> None
     ]
     given = train.make_context("train", ["--model", "blank", "--data", "glyphs", *words]).params
     settings = {k: v for k, v in given.items() if v not in (None, ()) and k in SETTINGS}
-    told = resolve(registry, with_options(settings, given["component_options"], registry)).config
-    wanted = resolve(registry, {"model": name, "data": "glyphs"}).config
-    assert replace(told, model=name) == wanted
+    resolved = resolve(registry, with_options(settings, given["component_options"], registry)).config
+    expected = resolve(registry, {"model": name, "data": "glyphs"}).config
+    assert replace(resolved, model=name) == expected
 
 
 BLANK = Model(
     name="blank",
-    summary="Nothing as it is in the others",
+    summary="Defaults that differ from all other models",
     generator=Spec("dcgan-upsample"),
     discriminator=Spec("dcgan-upsample"),
     loss=Spec("lsgan"),
@@ -119,14 +121,14 @@ BLANK = Model(
 SETTINGS = {*HELP, *SHORTHANDS, "optimizer"}
 
 
-def test_unknown_names_are_suggested_over_all_kinds() -> None:
+def test_misspelled_name_gets_a_suggestion() -> None:
     error = CliRunner().invoke(info, ["rmsprob"]).exception
     assert "Did you mean 'rmsprop'?" in str(error)
     error = CliRunner().invoke(info, ["hinje", "--kind", "loss"]).exception
     assert str(error).splitlines() == ["There is no loss 'hinje'.", "Did you mean 'hinge'?"]
 
 
-def test_a_network_that_computes_while_it_is_built_is_counted_too(
+def test_network_that_computes_in_its_constructor_is_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = """
@@ -134,7 +136,7 @@ def test_a_network_that_computes_while_it_is_built_is_counted_too(
 
         @ganctl.hookimpl
         def register_discriminators(register):
-            register("computes", "acme_computes:build", summary="Needs numbers while it is built")
+            register("computes", "acme_computes:build", summary="Computes in its constructor")
 
         def build(image):
             import torch
@@ -147,18 +149,18 @@ def test_a_network_that_computes_while_it_is_built_is_counted_too(
     assert facts("computes")["discriminator"]["parameters"] == {"discriminator": 6}
 
 
-def test_documentation_without_markup() -> None:
+def test_description_has_no_markup() -> None:
     def factory() -> None:
         """First line of :class:`~a.b.C`
-        goes on with ``x``.
+        continues with ``x``.
 
         Second.
 
         Args:
-            x: not this
+            x: not part of the description
         """
 
-    assert description(factory) == "First line of a.b.C goes on with x.\n\nSecond."
+    assert description(factory) == "First line of a.b.C continues with x.\n\nSecond."
     assert description(lambda: None) == ""
 
 
@@ -166,5 +168,5 @@ def test_documentation_without_markup() -> None:
     ("value", "text"),
     [((0.5, 0.999), "0.5,0.999"), (None, "none"), (True, "true"), (2e-4, "0.0002"), ((), ""), ("x", "x")],
 )
-def test_values_as_a_command_line_gives_them(value: object, text: str) -> None:
+def test_values_as_text(value: object, text: str) -> None:
     assert as_text(value) == text

@@ -1,4 +1,4 @@
-"""Text that survives narrow terminals, pipes and poor encodings."""
+"""Test output on narrow terminals, in pipes and in limited encodings."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 @pytest.mark.parametrize("args", [("list", "models"), ("train", "--help"), ("list",)], ids=" ".join)
-def test_a_poor_encoding_is_no_crash(ganctl: Run, encoding: str, args: tuple[str, ...]) -> None:
+def test_limited_encoding_is_not_an_error(ganctl: Run, encoding: str, args: tuple[str, ...]) -> None:
     result = ganctl(*args, env={"PYTHONIOENCODING": encoding, "LC_ALL": "C"}, encoding="latin-1")
     assert result.returncode == 0
     assert result.stderr == ""
 
 
-def test_signs_become_what_they_look_like(ganctl: Run) -> None:
+def test_symbols_are_replaced_with_similar_ascii(ganctl: Run) -> None:
     result = ganctl("info", "mlp", env={"PYTHONIOENCODING": "ascii"})
     assert "Parameters at 28x28x1" in result.stdout
     assert "float NxCxHxW in [-1, 1]" in result.stdout  # the multiplication and minus signs
     assert "?" not in result.stdout
 
 
-def test_errors_in_a_poor_encoding(ganctl: Run) -> None:
+def test_errors_in_a_limited_encoding(ganctl: Run) -> None:
     result = ganctl("info", "dcgän", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
     assert result.returncode == 2
     assert "dcg?n" in result.stderr
 
 
-def test_a_closed_stdout_is_no_crash(ganctl: Run) -> None:
+def test_closed_stdout_is_not_an_error(ganctl: Run) -> None:
     code = "import sys; sys.stdout = None; from ganctl.cli import main; main(['list'])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (result.returncode, result.stderr) == (0, "")
 
 
 def on_terminal(columns: int, *args: str) -> str:
-    """What ``ganctl args`` writes on a terminal of so many columns."""
+    """Return the output of ``ganctl args`` on a terminal with this number of columns."""
     reader, writer = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "LINES": "40"}
     process = subprocess.Popen([sys.executable, "-m", "ganctl", *args], stdout=writer, env=environment)
@@ -52,7 +52,7 @@ def on_terminal(columns: int, *args: str) -> str:
     try:
         while block := os.read(reader, 65536):
             output += block
-    except OSError:  # how Linux tells the end
+    except OSError:  # the end of the output on Linux
         pass
     os.close(reader)
     assert process.wait(60) == 0
@@ -72,18 +72,18 @@ def test_lines_fit_the_terminal(columns: int, args: tuple[str, ...]) -> None:
     assert max(map(len, lines)) <= columns
 
 
-def test_a_pipe_gets_one_line_a_row(ganctl: Run) -> None:
+def test_pipe_gets_one_line_per_row(ganctl: Run) -> None:
     piped = ganctl("list", "datasets", env={"COLUMNS": "40"}).stdout
     assert len(piped.splitlines()) == 1 + 11
     assert len(on_terminal(60, "list", "datasets").splitlines()) > 12
 
 
-def test_nothing_is_colored(ganctl: Run) -> None:
+def test_output_has_no_colors(ganctl: Run) -> None:
     assert (
         "\x1b" not in on_terminal(80, "list") + on_terminal(80, "--help") + ganctl("doctor", "--help").stdout
     )
 
 
-def test_columns_line_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_columns_are_aligned(capsys: pytest.CaptureFixture[str]) -> None:
     print_table(["A", "LONG HEADER", "C"], [["a", "b", "c"], ["aaaa", "×", ""]], wrap=[1])
     assert capsys.readouterr().out == "A     LONG HEADER  C\na     b            c\naaaa  ×\n"

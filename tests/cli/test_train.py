@@ -1,4 +1,4 @@
-"""``ganctl train``, as it is typed: every option arrives, and what is shown can be read."""
+"""Test ``ganctl train``: its options, output and errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
         "ganctl.rendering.curves.draw", lambda *args: None
-    )  # it takes longer than the training
+    )  # drawing takes longer than training
 
 
 def train(*args: object) -> int:
@@ -32,7 +32,7 @@ def train(*args: object) -> int:
 
 
 def run_with(*args: object) -> dict[str, Any]:
-    """The settings of a run of no steps with these arguments."""
+    """Return the settings of a run of 0 steps with these arguments."""
     assert train("--out", "run", "--model", "gan", *DATA, "--steps", 0, *args) == 0
     return Run("run").config
 
@@ -69,14 +69,14 @@ def run_with(*args: object) -> dict[str, Any]:
         (("--option", "data.seed=4"), "data.seed", 4),
     ],
 )
-def test_an_option_arrives(args: tuple[object, ...], where: str, value: Any) -> None:
+def test_option_becomes_a_setting(args: tuple[object, ...], where: str, value: Any) -> None:
     found: Any = run_with(*args)
     for key in where.split("."):
         found = found[key]
     assert found == value
 
 
-def test_a_numbered_folder_is_made_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_numbered_folder_is_created_and_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 1) == 0
     assert train("--model", "gan", *DATA, "--steps", 1, "--runs", "elsewhere") == 0
     assert Run("runs/00001-gan-glyphs").checkpoints
@@ -86,13 +86,13 @@ def test_a_numbered_folder_is_made_and_named(capsys: pytest.CaptureFixture[str])
     assert "ganctl sample --ckpt elsewhere/00001-gan-glyphs --n 25" in shown
 
 
-def test_a_run_is_repeated_from_its_settings() -> None:
+def test_config_repeats_a_run() -> None:
     assert train("--model", "gan", *DATA, "--steps", 3, "--seed", 5, "--out", "one") == 0
     assert train("--config", "one/config.toml", "--out", "two") == 0
     assert Run("one").losses_file.read_bytes() == Run("two").losses_file.read_bytes()
 
 
-def test_the_command_line_is_over_the_file() -> None:
+def test_command_line_takes_precedence_over_config_file() -> None:
     Path("x.toml").write_text(
         'model = "gan"\nbatch-size = 10\nseed = 3\nlr = 1e-3\ndata = "glyphs"\nepochs = 5\n[generator]\nhidden = [8]\n'
     )
@@ -103,7 +103,7 @@ def test_the_command_line_is_over_the_file() -> None:
     assert config["d_optimizer"]["lr"] == 1e-3
 
 
-def test_a_path_is_data(tmp_path: Path) -> None:
+def test_data_can_be_a_path(tmp_path: Path) -> None:
     from PIL import Image
 
     Path("my faces").mkdir()
@@ -115,7 +115,7 @@ def test_a_path_is_data(tmp_path: Path) -> None:
     assert checkpoint.load(run.checkpoints[-1])["image"] == [1, 12, 12]
 
 
-def test_going_on_for_longer(capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_with_more_steps(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 2, "--out", "run") == 0
     assert train("--resume", "run") == 0
     assert "is finished at step 2" in capsys.readouterr().err
@@ -125,8 +125,8 @@ def test_going_on_for_longer(capsys: pytest.CaptureFixture[str]) -> None:
     assert Run("run").config["steps"] == 4
 
 
-def test_going_on_from_within_the_folder_of_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A bare file name means the run that it lies in."""
+def test_resume_from_inside_the_checkpoint_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Check that a file name without a folder resumes the run that contains the file."""
     assert train("--model", "gan", *DATA, "--steps", 2, "--out", "run") == 0
     monkeypatch.chdir("run/checkpoints")
     assert train("--resume", "step-00000002.pt", "--steps", 3) == 0
@@ -134,7 +134,7 @@ def test_going_on_from_within_the_folder_of_checkpoints(monkeypatch: pytest.Monk
     assert Run("..").config["steps"] == 3
 
 
-def test_a_checkpoint_of_another_name_begins_a_run_of_its_own() -> None:
+def test_resume_from_a_renamed_checkpoint_starts_a_new_run() -> None:
     assert train("--model", "gan", *DATA, "--steps", 2, "--out", "run") == 0
     newest = Run("run").checkpoints[-1]
     renamed = newest.rename(newest.with_name("best.pt"))
@@ -143,7 +143,7 @@ def test_a_checkpoint_of_another_name_begins_a_run_of_its_own() -> None:
     assert [path.name for path in Run("run").checkpoints_dir.iterdir()] == ["best.pt"]
 
 
-def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 4, "--log-every", 2, "--verbose") == 0
     out, err = capsys.readouterr()
     assert out == ""
@@ -155,23 +155,23 @@ def test_plain_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[st
 
 
 def toml_in(text: str) -> dict[str, Any]:
-    """The settings that --verbose shows before the training."""
+    """Return the settings that ``--verbose`` prints before training."""
     shown = text[text.index("model = ") : text.index("gan on 60 images")]
     Path("shown.toml").write_text(shown)
     return toml.read(Path("shown.toml"))
 
 
-def test_quiet_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 2, "--quiet") == 0
     assert capsys.readouterr() == ("", "")
     assert "Finished: 2 steps" in Run("runs/00001-gan-glyphs").log_file.read_text()
 
 
-def test_a_failure_is_in_the_log_with_its_traceback(
+def test_traceback_of_an_error_is_in_the_log(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*args: object) -> None:
-        raise ZeroDivisionError("a loss of somebody's")
+        raise ZeroDivisionError("an error in a loss")
 
     monkeypatch.setattr("ganctl.training.engine.Engine.step", broken)
     assert train("--model", "gan", *DATA, "--steps", 2) == 1
@@ -179,7 +179,7 @@ def test_a_failure_is_in_the_log_with_its_traceback(
     assert "Traceback" in Run("runs/00001-gan-glyphs").log_file.read_text()
 
 
-def test_lines_are_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_losses_file_contains_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 4, "--log-every", 2) == 0
     lines = Run("runs/00001-gan-glyphs").losses_file.read_text().splitlines()
     assert [json.loads(line)["step"] for line in lines] == [2, 4]

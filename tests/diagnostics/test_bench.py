@@ -1,3 +1,5 @@
+"""Test ``ganctl bench`` and its measurements."""
+
 from __future__ import annotations
 
 import json
@@ -34,36 +36,36 @@ def make(**settings: object) -> Loop:
     )
 
 
-def test_work_of_a_step_is_counted() -> None:
+def test_flops_and_bytes_of_a_step() -> None:
     loop = make()
     for _ in range(2):
         loop.step()
-    G, D = 4 * (8 * 32 + 32 * 16), 4 * (16 * 16 + 16 * 1)  # products of one pass of a batch
-    # G: forward, and for its weights and its hidden layer backward. D: forward thrice, for its weights twice, for its
-    # hidden layer's sake thrice, and for the fakes once.
+    G, D = 4 * (8 * 32 + 32 * 16), 4 * (16 * 16 + 16 * 1)  # products of one forward pass of a batch
+    # G: one forward pass, and gradients of its weights and its hidden layer. D: three forward passes, gradients of its
+    # weights twice, of its hidden layer three times, and of the fakes once.
     products = G + (G + 4 * 32 * 16) + 3 * D + 2 * D + 3 * (4 * 16) + 4 * 16 * 16
     assert bench.count_flops(loop) == 2 * products
     weights = {"G": 8 * 32 + 32 + 32 * 16 + 16, "D": 16 * 16 + 16 + 16 + 1}
-    steps = {"G": 4, "D": 4}  # weights that Adam counts the steps of, a float32 each
+    steps = {"G": 4, "D": 4}  # Adam stores a float32 step count for each of these tensors
     assert bench.least_bytes(loop.engine) == sum(
         2 * (4 * 4 * weights[net] + 4 * steps[net]) for net in weights
     )
 
 
-def test_work_is_the_same_whichever_library_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flops_do_not_depend_on_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
     counts = []
-    for quick in (False, True):
-        monkeypatch.setattr("ganctl.kernels.linear.onednn_is_faster", lambda quick=quick: quick)
+    for faster in (False, True):
+        monkeypatch.setattr("ganctl.kernels.linear.onednn_is_faster", lambda faster=faster: faster)
         counts.append(bench.count_flops(make(generator={"hidden": "256,256"}, loss="wgan-gp")))
     assert counts[0] == counts[1]
 
 
-def test_the_busy_share_is_of_spans_that_may_overlap() -> None:
+def test_covered_share_of_overlapping_spans() -> None:
     assert covered([(0, 10), (2, 4), (5, 12), (16, 20)]) == pytest.approx(16 / 20)
     assert covered([]) == 0
 
 
-def test_the_loop_replays_and_counts_lines() -> None:
+def test_loop_replays_a_graph() -> None:
     loop = make()
     for _ in range(8):
         loop.step()
@@ -71,19 +73,19 @@ def test_the_loop_replays_and_counts_lines() -> None:
     assert (loop.taken, loop.recorder.count) == (8, 2)
 
 
-def test_bench_tells_figures_that_fit_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_printed_and_saved_results_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "peak_flops", lambda *_: 1e9)
     monkeypatch.setattr(bench, "peak_bytes", lambda *_: 1e9)
-    words = (
+    arguments = (
         "bench --model gan-basic --data glyphs -o data.n=40 --batch-size 8 --seconds 0.2 --device cpu --json"
     )
-    result = CliRunner().invoke(cli, [*words.split(), str(tmp_path / "b.json")], catch_exceptions=False)
+    result = CliRunner().invoke(cli, [*arguments.split(), str(tmp_path / "b.json")], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    figures = json.loads((tmp_path / "b.json").read_text())
-    shown = float(re.search(r"steps per second +([\d,.]+)", result.output)[1].replace(",", ""))  # type: ignore[index]
-    assert shown == pytest.approx(1 / figures["step"], rel=0.01)
-    assert 0 < figures["busy"] <= 1
-    assert figures["floor"] == max(figures["flops"], figures["bytes"]) / 1e9
-    assert figures["graph"] is True
-    too_large = CliRunner().invoke(cli, [*words.split()[:-1], "--batch-size", "64"])
+    results = json.loads((tmp_path / "b.json").read_text())
+    printed = float(re.search(r"steps per second +([\d,.]+)", result.output)[1].replace(",", ""))  # type: ignore[index]
+    assert printed == pytest.approx(1 / results["step"], rel=0.01)
+    assert 0 < results["busy"] <= 1
+    assert results["floor"] == max(results["flops"], results["bytes"]) / 1e9
+    assert results["graph"] is True
+    too_large = CliRunner().invoke(cli, [*arguments.split()[:-1], "--batch-size", "64"])
     assert "larger than the dataset" in str(too_large.exception)
