@@ -54,9 +54,8 @@ def examine(data_root: Path) -> Examination:
     examination = Examination()
     loaded: list[discovery.Plugin] = []
     try:
-        loaded = (
-            discovery.discover().all
-        )  # before the import of torch, so that the time to import torch counts as part of a plugin's time
+        # Before the import of torch, so that a plugin's load time includes the time in which it imports torch.
+        loaded = discovery.discover().all
     except GanctlError as error:
         examination.problems.append(Problem(error.message, error.hint))
     sections: dict[str, Callable[[Examination], dict[str, Any]]] = {
