@@ -1,4 +1,4 @@
-"""What the documentation site has beyond the files in docs/: two pages of the root, and the API reference."""
+"""Add pages to the documentation site that are not in docs/: two files of the root folder, and the API reference."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
-    """Links that lead out of docs/ in the repository lead to the site's own pages, or are plain text."""
+    """Change links to files outside of docs/ to links to the site's own pages, or to plain text."""
     markdown = re.sub(rf"\]\(\.\./({'|'.join(map(re.escape, FROM_ROOT))})", r"](\1", markdown)
     return re.sub(r"\[([^]]+)\]\((?:\.\./)*(?:example-\w+|benchmarks)\b[^)]*\)", r"\1", markdown)
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Files) -> str:
-    """Docstrings have a few marks of reStructuredText, which editors know."""
+    """Remove the markup of reStructuredText, which docstrings contain for editors."""
     html = re.sub(r":(?:\w+:)?\w+:<code>~?([^<]*)</code>", r"<code>\1</code>", html)
     return html.replace("::</p>", ":</p>")
 
 
 def _reference() -> str:
-    """A page with every public name."""
+    """Return a page with every public name, as Markdown."""
     tree = ast.parse((ROOT / "ganctl" / "__init__.py").read_text(encoding="utf-8"))
     names = next(
         ast.literal_eval(node.value)
@@ -43,7 +43,7 @@ def _reference() -> str:
     )
     parts = [
         "# Reference",
-        "What plugins and notebooks may import. Everything else may change without notice.",
+        "The names that plugins and notebooks may import. All other names may change without notice.",
     ]
     parts += ["## ganctl", *(f"::: ganctl.{name}" for name in names if name != "__version__")]
     for module in ("penalties", "sizes", "testing", "plugin.hookspecs"):

@@ -1,4 +1,4 @@
-"""The import rules that keep the parts apart, checked in every file's syntax tree."""
+"""Rules for imports and for the layout of the tree, checked in the syntax tree of every file."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ else:
 ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "ganctl").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
-#: Modules of ganctl, besides the package itself, that plugins may import.
+#: Modules of ganctl that plugins may import, in addition to the package itself.
 PUBLIC_MODULES = {"penalties", "sizes"}
-#: What no command line that only asks may wait for.
+#: Slow imports, which ``--help`` and ``ganctl list`` avoid.
 HEAVY = {"torch", "torchvision", "numpy", "PIL", "rich", "matplotlib", "tensorboard"}
 
 
@@ -32,7 +32,7 @@ def label(path: Path) -> str:
 
 
 def imports(tree: ast.AST, package: str = "") -> Iterator[str]:
-    """Everything imported below ``tree``, as ``module`` or ``module.name``; relative ones made absolute."""
+    """Yield every import in ``tree`` as ``module`` or ``module.name``. Relative imports become absolute."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -43,7 +43,7 @@ def imports(tree: ast.AST, package: str = "") -> Iterator[str]:
 
 
 def at_start(tree: ast.Module) -> ast.Module:
-    """``tree`` without what only runs later, in a function, or never, under ``if TYPE_CHECKING``."""
+    """Return ``tree`` without functions, which run later, and without ``if TYPE_CHECKING``, which never runs."""
 
     class Strip(ast.NodeTransformer):
         def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
@@ -68,13 +68,13 @@ def package_of(path: Path) -> str:
     return ".".join(parts[1:] if parts[0] == "plugins" else parts)
 
 
-def test_there_is_something_to_check() -> None:
+def test_files_are_found() -> None:
     assert len(CORE) > 20
     assert len({path.parent for path in PLUGINS}) >= 5
 
 
 @pytest.mark.parametrize("path", CORE, ids=label)
-def test_ganctl_never_imports_a_plugin(path: Path) -> None:
+def test_ganctl_imports_no_plugin(path: Path) -> None:
     found = [
         name for name in imports(parse(path), package_of(path)) if name.split(".")[0].startswith("ganctl_")
     ]
@@ -82,7 +82,7 @@ def test_ganctl_never_imports_a_plugin(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PLUGINS, ids=label)
-def test_plugins_use_public_names_alone(path: Path) -> None:
+def test_plugins_use_only_public_names(path: Path) -> None:
     tree = parse(path)
     public = set(ganctl.__all__)
     used = {
@@ -94,14 +94,14 @@ def test_plugins_use_public_names_alone(path: Path) -> None:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "ganctl"
     }
     private = {name for name in used if name not in public and name.split(".")[0] not in PUBLIC_MODULES}
-    assert private == set(), "import these from ganctl's public names, or make them public"
+    assert private == set(), "these names are private: use public names, or make these public"
 
 
 @pytest.mark.parametrize("path", PLUGINS, ids=label)
-def test_a_plugin_imports_no_other_plugin(path: Path) -> None:
-    mine = path.relative_to(ROOT / "plugins").parts[0]
-    foreign = {name.split(".")[0] for name in imports(parse(path), package_of(path))}
-    assert {name for name in foreign if name.startswith("ganctl_")} <= {mine}
+def test_plugin_imports_no_other_plugin(path: Path) -> None:
+    own = path.relative_to(ROOT / "plugins").parts[0]
+    imported = {name.split(".")[0] for name in imports(parse(path), package_of(path))}
+    assert {name for name in imported if name.startswith("ganctl_")} <= {own}
 
 
 @pytest.mark.parametrize(
@@ -109,19 +109,19 @@ def test_a_plugin_imports_no_other_plugin(path: Path) -> None:
     [*(ROOT / "ganctl" / "cli").glob("*.py"), *(ROOT / "plugins").glob("ganctl_*/__init__.py")],
     ids=label,
 )
-def test_commands_and_registration_start_without_anything_heavy(path: Path) -> None:
+def test_commands_and_registration_import_nothing_heavy(path: Path) -> None:
     names = {name.split(".")[0] for name in imports(at_start(parse(path)), package_of(path))}
     assert names & HEAVY == set()
 
 
-def test_public_names_exist_and_are_the_lazy_ones_too() -> None:
+def test_public_names_exist_and_include_the_lazy_names() -> None:
     assert sorted(ganctl.__all__) == sorted(set(ganctl.__all__))
     for name in ganctl.__all__:
         assert getattr(ganctl, name) is not None
     assert set(ganctl._LAZY) <= set(ganctl.__all__)
 
 
-def test_entry_points_lead_to_packages_and_every_package_has_one() -> None:
+def test_each_plugin_package_has_an_entry_point() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     points = set(project["entry-points"]["ganctl"].values())
     assert points == {path.parent.name for path in (ROOT / "plugins").glob("ganctl_*/__init__.py")}
@@ -130,7 +130,7 @@ def test_entry_points_lead_to_packages_and_every_package_has_one() -> None:
     assert callable(getattr(importlib.import_module(module), function))
 
 
-#: The packages and modules of ganctl, from the bottom up. Each may import what is in its own row or below.
+#: The packages and modules of ganctl, from the bottom up. Each may import from its own row and the rows above it here.
 ORDER = (
     "errors version",
     "kernels",
@@ -180,7 +180,7 @@ def test_imports_point_downward(path: Path) -> None:
 
 
 def is_public_name(name: str) -> bool:
-    """Whether ``ganctl.name`` is an object of the package itself and not a module or package in it."""
+    """Return whether ``ganctl.name`` is an object of the package and not a module or package in it."""
     return not ((ROOT / "ganctl" / name).is_dir() or (ROOT / "ganctl" / f"{name}.py").is_file())
 
 
@@ -190,14 +190,14 @@ def test_every_listed_exception_is_needed() -> None:
         assert any(name.split(".")[1:2] == [target] for name in names), f"{file} imports {target} no longer"
 
 
-def test_the_order_lists_each_package_and_module_once() -> None:
+def test_order_lists_each_package_and_module_once() -> None:
     listed = [name for row in ORDER for name in row.split()]
-    there = {
+    existing = {
         p.stem
         for p in (ROOT / "ganctl").iterdir()
         if (p.suffix == ".py" and p.stem != "__init__") or (p / "__init__.py").is_file()
     }
-    assert sorted(listed) == sorted(there)
+    assert sorted(listed) == sorted(existing)
 
 
 @pytest.mark.parametrize(
@@ -209,14 +209,14 @@ def test_the_order_lists_each_package_and_module_once() -> None:
     ],
     ids=label,
 )
-def test_a_package_contains_only_a_docstring(path: Path) -> None:
+def test_package_init_contains_only_a_docstring(path: Path) -> None:
     body = parse(path).body
     assert len(body) == 1
     assert isinstance(body[0], ast.Expr)
     assert isinstance(body[0].value, ast.Constant)
 
 
-def test_the_map_in_contributing_lists_every_package_and_module() -> None:
+def test_contributing_lists_every_package_and_module() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     block = text.partition("```text\nganctl/")[2].partition("\nplugins/")[0]
     listed = {
@@ -225,14 +225,54 @@ def test_the_map_in_contributing_lists_every_package_and_module() -> None:
         for name in re.findall(r"^  ((?:[\w.]+/?(?:, )?)+)", line)
     }
     listed = {name for entry in listed for name in entry.split(", ")}
-    there = {
+    existing = {
         p.name for p in (ROOT / "ganctl").iterdir() if p.suffix == ".py" or (p / "__init__.py").is_file()
     }
-    assert listed == there - {"__init__.py", "__main__.py"}
+    assert listed == existing - {"__init__.py", "__main__.py"}
 
 
-def test_the_rules_notice_what_they_forbid() -> None:
-    """A rule that cannot fail guards nothing."""
+#: Test files, or folders of them, that test no single file: reason.
+NOT_MIRRORED = {
+    "benchmarks": "the folder benchmarks/",
+    "docs": "the pages and examples in docs/",
+    "faults": "signals, full disks, damaged files: several packages at a time",
+    "cli/test_commands.py": "ganctl/cli/__init__.py",
+    "cli/test_errors.py": "errors of commands, as users see them",
+    "plugins/test_every_model.py": "all models of all plugins",
+    "plugins/test_ganctl_losses_equations.py": "every loss against its equation",
+    "runs/test_earlier_checkpoints.py": "a checkpoint of an earlier ganctl, sampled and resumed",
+    "testing/test_checks.py": "all checks of ganctl/testing/",
+    "test_architecture.py": "this file",
+    "test_startup.py": "imports and the time of --help",
+}
+TESTS = [path.relative_to(ROOT / "tests") for path in sorted((ROOT / "tests").rglob("test_*.py"))]
+
+
+@pytest.mark.parametrize("path", TESTS, ids=str)
+def test_tests_mirror_the_tree(path: Path) -> None:
+    """``tests/PACKAGE/test_FILE.py`` tests ``ganctl/PACKAGE/FILE.py``, and ``tests/plugins/test_NAME.py`` a plugin."""
+    if path.parts[0] in NOT_MIRRORED or path.as_posix() in NOT_MIRRORED:
+        return
+    name = path.stem.removeprefix("test_")
+    plugin = ROOT / "plugins" / name / "__init__.py"
+    tested = plugin if path.parts[0] == "plugins" else ROOT / "ganctl" / path.parent / f"{name}.py"
+    assert tested.is_file(), (
+        f"{label(tested)} does not exist: rename the test file, or add it to NOT_MIRRORED"
+    )
+
+
+def test_not_mirrored_lists_existing_tests() -> None:
+    assert [name for name in NOT_MIRRORED if not (ROOT / "tests" / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", TESTS, ids=str)
+def test_test_files_share_code_through_helpers(path: Path) -> None:
+    """No test file imports another test file."""
+    imported = imports(parse(ROOT / "tests" / path))
+    assert [name for name in imported if re.match(r"(tests|test_\w+)\b", name)] == []
+
+
+def test_imports_and_at_start_find_every_import() -> None:
     tree = ast.parse(
         "import torch.nn\nfrom . import x\nfrom ..y import z\nfrom ganctl.training.engine import step\n"
         "if TYPE_CHECKING:\n    import numpy\ndef f():\n    import PIL\ntry:\n    import rich\nexcept ImportError: pass"

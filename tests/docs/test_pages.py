@@ -1,4 +1,4 @@
-"""The documentation says what there is: its commands, options, settings, links and examples are checked."""
+"""The commands, options, settings, links, paths and examples in the documentation exist and work."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def prose(page: Path) -> str:
 
 
 def sections(page: Path) -> dict[str, str]:
-    """Heading → what stands under it, up to the next heading of whatever level."""
+    """Return the text below each heading, up to the next heading of any level."""
     parts = re.split(r"^#+ (.*)$", prose(page), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
 def rows(text: str) -> Iterator[list[str]]:
-    """The cells of the rows of every table in ``text``, without the header and the line under it."""
+    """Yield the cells of each table row in ``text``, without the header and the separator."""
     for table in re.findall(r"(?:^\|.*\|\n)+", text, re.MULTILINE):
         for line in table.splitlines()[2:]:
             yield [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
@@ -67,7 +67,7 @@ Ganctl = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Line(NamedTuple):
-    """A line in a code block that runs ganctl, and the error that the block shows for it."""
+    """A command line of ganctl in a code block, and the error that the block shows for it."""
 
     page: Path
     words: str
@@ -93,13 +93,13 @@ LINES = command_lines()
 
 
 def own_names(page: Path) -> set[str]:
-    """Components and commands that the Python code on ``page`` registers itself."""
+    """Return the components and commands that the Python code on ``page`` registers."""
     code = "\n".join(blocks(page, "python"))
     return set(re.findall(r"(?:(?:register|command)\(\s*|\bname=)\"([\w-]+)\"", code))
 
 
 def subcommands() -> dict[str, click.Command]:
-    """Those of groups, such as ``plugins disable``."""
+    """Return the commands of groups, such as ``plugins disable``, by their full name."""
     return {
         f"{name} {sub}": command
         for name, group in COMMANDS.items()
@@ -108,7 +108,7 @@ def subcommands() -> dict[str, click.Command]:
     }
 
 
-def test_there_are_pages_and_command_lines() -> None:
+def test_pages_and_command_lines_are_found() -> None:
     assert {path.name for path in DOCS.glob("*.md")} >= {
         "README.md", "quickstart.md", "commands.md", "run-folder.md", "configuration.md", "python-api.md", "plugins.md",
     }  # fmt: skip
@@ -117,7 +117,7 @@ def test_there_are_pages_and_command_lines() -> None:
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: f"{label(line.page)}: {line.words}")
-def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_line_is_valid(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(line.words, comments=True)
     known = {name for option in cli.params for name in option.opts} | {"-h", "--help"}
     while words and words[0].startswith("-"):
@@ -160,7 +160,7 @@ def test_every_command_line_can_be_typed(line: Line, monkeypatch: pytest.MonkeyP
     [line for line in LINES if line.error and "--resume" not in line.words],
     ids=lambda line: f"{label(line.page)}: {line.words}",
 )
-def test_every_error_shown_is_what_is_said(line: Line, ganctl: Ganctl) -> None:
+def test_every_error_shown_is_printed(line: Line, ganctl: Ganctl) -> None:
     assert line.error in ganctl(*shlex.split(line.words)).stderr.splitlines()
 
 
@@ -176,11 +176,11 @@ def test_commands_and_options_named_in_a_sentence_exist(page: Path) -> None:
         assert set(OPTION.findall(" ".join(words[1:]))) <= known | {"--help", "-h"}, code
 
 
-def test_commands_md_has_every_command_and_exactly_its_options() -> None:
+def test_commands_md_lists_every_command_and_exactly_its_options() -> None:
     documented: dict[str, set[str]] = {}
     current: list[str] = []
     for heading, text in sections(DOCS / "commands.md").items():
-        # A heading that names no command goes on with the command above it.
+        # The text below a heading without a command belongs to the command above it.
         current = re.findall(r"`ganctl ?([\w -]*)`", heading) or current
         names = {option for row in rows(text) for option in OPTION.findall(row[0])}
         for name in current:
@@ -193,7 +193,7 @@ def test_commands_md_has_every_command_and_exactly_its_options() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
-def test_every_relative_link_leads_somewhere(page: Path) -> None:
+def test_every_relative_link_exists(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
         if re.match(r"[a-z]+:", target):
             continue
@@ -210,7 +210,21 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
             assert anchor in anchors, f"{label(page)} links to {target}"
 
 
-def test_configuration_md_has_every_setting_and_its_default() -> None:
+#: Paths of the plugin that docs/tutorial.md writes.
+PATHS_OF_THE_TUTORIAL = {"tests/test_ganctl_cosh.py"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=label)
+def test_every_path_exists(page: Path) -> None:
+    """Paths with a word in capitals, such as ``ganctl/PACKAGE/FILE.py``, are patterns."""
+    text = page.read_text(encoding="utf-8")
+    paths = re.findall(r"(?<![\w./~-])(?:ganctl|plugins|tests|docs|benchmarks)/[\w./-]*", text)
+    paths = [path.rstrip(".") for path in paths if not re.search(r"\b(test_)?[A-Z]{2,}\b(?!\.md)", path)]
+    missing = {path for path in paths if not (ROOT / path).exists()}
+    assert missing <= (PATHS_OF_THE_TUTORIAL if page.name == "tutorial.md" else set())
+
+
+def test_configuration_md_lists_every_setting_and_its_default() -> None:
     from dataclasses import fields
 
     of_the_model = {item.name for item in fields(Model)}
@@ -230,12 +244,12 @@ def test_configuration_md_has_every_setting_and_its_default() -> None:
     assert documented == expected
 
 
-def test_configuration_md_has_every_short_form() -> None:
+def test_configuration_md_lists_every_short_form() -> None:
     documented = {row[0].strip("`") for row in rows(sections(DOCS / "configuration.md")["Short forms"])}
     assert documented == {*SHORTHANDS, "optimizer", "lr_schedule"}
 
 
-def test_configuration_md_names_what_may_change_on_resume() -> None:
+def test_configuration_md_lists_settings_that_may_change_on_resume() -> None:
     page = DOCS / "configuration.md"
     text = sections(page)["What may change on resume"]
     assert {name for row in rows(text) for name in re.findall(r"`(\w+)`", row[0])} == CHANGEABLE
@@ -243,19 +257,19 @@ def test_configuration_md_names_what_may_change_on_resume() -> None:
     assert f"Only these settings may change on resume: {names}." in page.read_text(encoding="utf-8")
 
 
-def test_every_toml_file_of_a_sweep_can_be_swept(tmp_path: Path) -> None:
+def test_toml_file_of_a_sweep_is_valid(tmp_path: Path) -> None:
     (text,) = blocks(DOCS / "sweeps.md", "toml")
     (tmp_path / "sweep.toml").write_text(text)
     assert len(make_request(tmp_path / "sweep.toml", {}, {}).planned) == 8
 
 
 @pytest.mark.parametrize("page", [DOCS / "configuration.md", DOCS / "quickstart.md"], ids=label)
-def test_every_toml_file_shown_can_be_trained(page: Path) -> None:
+def test_every_toml_file_is_valid(page: Path) -> None:
     for text in blocks(page, "toml"):
         resolve(discovery.registry(), {"model": "dcgan", "data": "glyphs"}, tomllib.loads(text))
 
 
-def test_python_api_md_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_code_in_python_api_md_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}
     code = blocks(DOCS / "python-api.md", "python")
@@ -263,7 +277,7 @@ def test_python_api_md_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mon
     for text in code:
         exec(compile(text, "docs/python-api.md", "exec"), names)
 
-    # The run that it made shows what docs/run-folder.md must list.
+    # docs/run-folder.md must list the files and columns of this run.
     described = sections(DOCS / "run-folder.md")
     files = {row[0].strip("`").rstrip("/") for row in rows(described["The files"])}
     assert files - {"metrics.jsonl"} == {path.name for path in names["run"].path.iterdir()}
@@ -275,7 +289,7 @@ def test_python_api_md_runs_as_it_stands(tmp_path: Path, monkeypatch: pytest.Mon
     assert columns == set(json.loads(names["run"].timing_file.read_text().splitlines()[0]))
 
 
-def test_plugins_md_shows_a_plugin_that_works(tmp_path: Path, ganctl: Ganctl) -> None:
+def test_plugin_in_plugins_md_works(tmp_path: Path, ganctl: Ganctl) -> None:
     text = (DOCS / "plugins.md").read_text(encoding="utf-8")
     files = dict(re.findall(r"^`([\w./]+)`:\n\n```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
     for name, content in files.items():

@@ -1,4 +1,4 @@
-"""The documentation site: every page is in it, and it builds without a warning."""
+"""The documentation site contains every page and builds without warnings."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MADE_BY_THE_HOOK = {"CONTRIBUTING.md", "CHANGELOG.md", "reference.md"}
+FROM_SITE_HOOKS = {"CONTRIBUTING.md", "CHANGELOG.md", "reference.md"}
 TOOLS = ("mkdocs", "material", "mkdocstrings")
 
 
-def test_every_page_has_its_place() -> None:
+def test_navigation_contains_every_page() -> None:
     nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
-    places = re.findall(r"([\w/-]+\.md)", nav)
+    listed = re.findall(r"([\w/-]+\.md)", nav)
     pages = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "contracts").glob("*.md")]
-    assert sorted(places) == sorted({str(p.relative_to(ROOT / "docs")) for p in pages} | MADE_BY_THE_HOOK)
+    assert sorted(listed) == sorted({str(p.relative_to(ROOT / "docs")) for p in pages} | FROM_SITE_HOOKS)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(
     not all(importlib.util.find_spec(tool) for tool in TOOLS), reason="needs the extra 'docs': mkdocs"
 )
-def test_it_builds_without_a_warning(tmp_path: Path) -> None:
+def test_site_builds_without_warnings(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path / "site")],
         cwd=ROOT,
@@ -40,6 +40,6 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     reference = (tmp_path / "site" / "reference" / "index.html").read_text(encoding="utf-8")
     for name in ("ganctl.Loss", "ganctl.penalties", "ganctl.testing", "register_losses"):
         assert f'id="{name}' in reference or f".{name}" in reference, name
-    # What the docstrings say reached the page, without marks that only editors know.
+    # The docstrings are on the page, without the markup of reStructuredText.
     assert "discriminator_loss" in reference
     assert ":func:" not in reference
