@@ -1,1 +1,1 @@
-"""Shared by tests: small runs, made-up run folders, processes, environments."""
+"""Code that several test files share."""

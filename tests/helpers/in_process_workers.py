@@ -1,4 +1,4 @@
-"""Sweeps without processes of their own: what a worker process would do is done where it would be started."""
+"""Run the workers of a sweep within the test's own process."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 from ganctl.sweeps import supervisor, worker
 
 
-class Inline:
-    """In place of :func:`ganctl.sweeps.supervisor.start`."""
+class InProcessWorker:
+    """Replacement of :func:`ganctl.sweeps.supervisor.start`: the worker runs when it is polled."""
 
     def __init__(self, request: Mapping[str, Any], threads: int, errors: Any) -> None:
         self.pid = os.getpid()
@@ -24,10 +24,10 @@ class Inline:
 
     def poll(self) -> int:
         if self._code is None:
-            said = io.StringIO()
-            with contextlib.redirect_stderr(said):
+            output = io.StringIO()
+            with contextlib.redirect_stderr(output):
                 self._code = worker.main(self._request, exit_with_parent=False)
-            self._errors.write(said.getvalue().encode())
+            self._errors.write(output.getvalue().encode())
         return self._code
 
     def wait(self) -> int:
@@ -41,8 +41,8 @@ class Inline:
 
 
 def run_workers_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "start", Inline)
+    """Make sweeps run their workers in this process."""
+    monkeypatch.setattr(supervisor, "start", InProcessWorker)
     monkeypatch.setattr(supervisor, "POLL_INTERVAL", 0.0)
-    monkeypatch.setattr(
-        "ganctl.rendering.curves.draw", lambda *args: None
-    )  # it takes longer than a tiny training
+    # Drawing curves.png takes longer than a tiny run.
+    monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *args: None)

@@ -1,4 +1,4 @@
-"""Distributions made on disk, as a package manager leaves them: a module and a dist-info folder."""
+"""Installed distributions for tests: a module and a dist-info folder, as a package manager creates them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def install(
     requires: str = "",
     **modules: str,
 ) -> list[EntryPoint]:
-    """Put ``distribution`` into ``folder``: a module of its name with ``source``, and further ``modules``.
+    """Install ``distribution`` in ``folder``: a module of the same name with ``source``, and more ``modules``.
 
     Returns its entry points as importlib finds them. The folder must be on ``sys.path`` to import the module.
     """

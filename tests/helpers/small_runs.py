@@ -1,4 +1,4 @@
-"""Small runs, and events at a chosen step of them."""
+"""Small runs, and functions that make something happen at a given step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
 MODELS = sorted(SMALL)
 
 
-# 100 images in batches of 16: epochs end inside a step, and lines of 7 steps inside an epoch.
+# 100 images in batches of 16: epochs end within a step. Log lines average 7 steps and cross epochs.
 DATA = {"name": "glyphs", "n": 100}
 
 
@@ -45,27 +45,27 @@ def train(model: str, out: Path, **settings: Any) -> Run:
     return ganctl.train(model, out=out, quiet=True, **{**SETTINGS, **SMALL[model], **settings})
 
 
-def before_step(monkeypatch: pytest.MonkeyPatch, number: int, happens: Callable[[Engine], None]) -> None:
-    """Something happens before the step ``number`` of all that are taken from now on, counted from 1."""
+def before_step(monkeypatch: pytest.MonkeyPatch, number: int, callback: Callable[[Engine], None]) -> None:
+    """Call ``callback`` before the ``number``-th step from now on, counted from 1."""
     original, count = Schedules.apply, 0
 
     def counted(self: Schedules, step: int) -> None:
         nonlocal count
         count += 1
         if count == number:
-            happens(self._engine)
+            callback(self._engine)
         original(self, step)
 
     monkeypatch.setattr(Schedules, "apply", counted)
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """SIGTERM comes within ``step``, as if somebody had sent it."""
+    """Send SIGTERM to this process within ``step``."""
     before_step(monkeypatch, step, lambda engine: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def poison(monkeypatch: pytest.MonkeyPatch, network: str, at: int) -> None:
-    """One weight of ``network`` becomes NaN before step ``at``."""
+    """Set one weight of ``network`` to NaN before step ``at``."""
 
     @torch.no_grad()
     def fill(engine: Engine) -> None:

@@ -1,4 +1,4 @@
-"""Fresh virtual environments that see what the running one has, so that torch need not be installed again."""
+"""New virtual environments that can import the packages of the current one, so that torch is not installed again."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 
 class Environment:
-    """A virtual environment without plugins of its own, with pip that needs no network."""
+    """A virtual environment without plugins, whose pip needs no network."""
 
     def __init__(self, folder: Path) -> None:
         venv.create(folder, with_pip=False, symlinks=True)
@@ -22,12 +22,12 @@ class Environment:
         python = self.bin / "python"
         name = f"python{sys.version_info.major}.{sys.version_info.minor}"
         seen = sorted({sysconfig.get_paths()[kind] for kind in ("purelib", "platlib")})
-        # addsitedir, and not the path alone: ganctl itself may be installed there as editable.
+        # addsitedir also reads .pth files: ganctl may be an editable installation.
         line = f"import site; list(map(site.addsitedir, {seen!r}))\n"
         (folder / "lib" / name / "site-packages" / "outer.pth").write_text(line)
         self._script("ganctl", f"#!{python}\nfrom ganctl.cli import main\nmain()\n")
         self._script("pytest", f'#!/bin/sh\nexec {python} -m pytest "$@"\n')
-        # What is built is built with the hatchling that is there.
+        # Packages are built with the installed hatchling.
         offline = "--no-build-isolation --no-index --disable-pip-version-check --quiet"
         self._script(
             "pip",
@@ -40,7 +40,7 @@ class Environment:
         (self.bin / name).chmod(0o755)
 
     def sh(self, command: str, cwd: Path, *, fails: bool = False) -> str:
-        """Run a line of shell; what it wrote. It must succeed, or fail if it ``fails``."""
+        """Run a line of shell and return its output. It must succeed, or fail if ``fails`` is set."""
         variables = {
             key: value
             for key, value in os.environ.items()
