@@ -12,6 +12,7 @@ import torch
 
 from ganctl.config.settings import Config
 from ganctl.data.batches import Batches
+from ganctl.dataset import Images
 from ganctl.errors import GanctlError
 from ganctl.kernels import linear
 from ganctl.plugin import discovery
@@ -26,6 +27,7 @@ from ganctl.system.signals import StopSignals
 from ganctl.training.artifacts import Artifacts
 from ganctl.training.checkpointing import restore, restore_engine, save
 from ganctl.training.devices import arithmetic, choose_device, preserve_rng
+from ganctl.training.engine import Engine
 from ganctl.training.graph.cuda import own_stream
 from ganctl.training.graph.host_syncs import HostSync, user_reads, watch_host_syncs
 from ganctl.training.graph.steps import Steps, graph_factory
@@ -79,40 +81,15 @@ def train(
     ):
         torch.manual_seed(config.seed)
         engine = make_engine(registry, config, images, device)
-        total = total_steps(config, len(images.x))
         # Before a checkpoint is restored, since schedules start from the values in the config.
-        schedules = Schedules(config.schedules, engine, total_steps=total)
+        schedules = Schedules(config.schedules, engine, total_steps=total_steps(config, len(images.x)))
         if resume and resume.state:
             restore_engine(engine, resume.state, config, fingerprint)
         stop.check()
         stop.deferring = True  # from here on, a signal finds a folder that can be resumed
         run = _run_folder(config, runs, out, resume)
         with run.lock(), log_file(run.log_file, reporter) as reporter:
-            t = Training(
-                config=config,
-                registry=registry,
-                run=run,
-                images=images,
-                fingerprint=fingerprint,
-                origins=provenance.origins(registry, config),
-                engine=engine,
-                schedules=schedules,
-                batches=Batches(
-                    images,
-                    config.batch_size,
-                    seed=config.seed,
-                    device=device,
-                    per_step=engine.images_per_step,
-                ),
-                recorder=Recorder(config.log_every, device),
-                trackers=Trackers(reporter.say),
-                reporter=reporter,
-                total=total,
-            )
-            if resume and resume.state:
-                restore(t, resume.state)
-            elif resume and resume.run:
-                resuming.truncate_logs(run, 0, config.log_every)
+            t = _training(config, registry, run, images, fingerprint, engine, schedules, resume, reporter)
             write_atomically(run.config_file, config.to_toml().encode())
             artifacts = Artifacts(t)
             log = RunLog(t, artifacts.grid)
@@ -126,6 +103,46 @@ def total_steps(config: Config, n: int) -> int:
     if config.steps is not None:
         return config.steps
     return math.ceil((config.epochs or 0) * n / (config.batch_size * config.n_critic))
+
+
+def _training(
+    config: Config,
+    registry: Registry,
+    run: Run,
+    images: Images,
+    fingerprint: str,
+    engine: Engine,
+    schedules: Schedules,
+    resume: Resume | None,
+    reporter: Reporter,
+) -> Training:
+    """Return the run in memory: new, or as it was when the checkpoint of ``resume`` was saved."""
+    t = Training(
+        config=config,
+        registry=registry,
+        run=run,
+        images=images,
+        fingerprint=fingerprint,
+        origins=provenance.origins(registry, config),
+        engine=engine,
+        schedules=schedules,
+        batches=Batches(
+            images,
+            config.batch_size,
+            seed=config.seed,
+            device=engine.device,
+            per_step=engine.images_per_step,
+        ),
+        recorder=Recorder(config.log_every, engine.device),
+        trackers=Trackers(reporter.say),
+        reporter=reporter,
+        total=total_steps(config, len(images.x)),
+    )
+    if resume and resume.state:
+        restore(t, resume.state)
+    elif resume and resume.run:
+        resuming.truncate_logs(run, 0, config.log_every)
+    return t
 
 
 def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignals) -> None:
