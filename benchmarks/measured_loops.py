@@ -24,7 +24,7 @@ from ganctl.recipe import Spec
 from ganctl.system.progress import NullReporter
 from ganctl.training import components, setup
 from ganctl.training.devices import choose_device
-from ganctl.training.graph.steps import Steps, graph_factory
+from ganctl.training.graph.warmup_and_replay import Steps, graph_factory
 
 MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
 

@@ -20,7 +20,7 @@ from ganctl.plugin import discovery
 from ganctl.system.progress import NullReporter
 from ganctl.training import setup
 from ganctl.training.devices import choose_device
-from ganctl.training.graph.steps import graph_factory
+from ganctl.training.graph.warmup_and_replay import graph_factory
 
 ROUNDS = 10
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ganctl.evaluation.metrics import Metric
     from ganctl.latent import Codes, Latent
     from ganctl.loss import Batch, Critic, Loss, logits
-    from ganctl.reports.summary import Report, report
+    from ganctl.reports.report import Report, report
     from ganctl.runs.folder import Run
     from ganctl.sampling.sampler import Sampler
-    from ganctl.sampling.walk import Walk
+    from ganctl.sampling.walk_result import Walk
     from ganctl.sweeps.folder import Sweep
     from ganctl.training.trackers import Tracker
 
@@ -37,15 +37,15 @@ _LAZY = {
     "Loss": "ganctl.loss",
     "Metric": "ganctl.evaluation.metrics",
     "ImageFiles": "ganctl.dataset",
-    "Report": "ganctl.reports.summary",
+    "Report": "ganctl.reports.report",
     "Run": "ganctl.runs.folder",
     "Sampler": "ganctl.sampling.sampler",
     "Sweep": "ganctl.sweeps.folder",
     "Tracker": "ganctl.training.trackers",
-    "Walk": "ganctl.sampling.walk",
+    "Walk": "ganctl.sampling.walk_result",
     "load": "ganctl.api",
     "logits": "ganctl.loss",
-    "report": "ganctl.reports.summary",
+    "report": "ganctl.reports.report",
     "sweep": "ganctl.api",
     "train": "ganctl.api",
 }

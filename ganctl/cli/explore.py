@@ -56,7 +56,7 @@ def explore(
     from ganctl.explore.explorer import Explorer
     from ganctl.explore.server import Server
     from ganctl.runs.checkpoint import find_checkpoint
-    from ganctl.sampling.dimensions import dimensions
+    from ganctl.sampling.latent_dimensions import dimensions
     from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 

@@ -101,8 +101,8 @@ def report(
     mode collapse. An HTML report contains everything it shows and loads nothing. Runs may be unfinished, may have
     failed, and may be of different models.
     """
-    from ganctl.reports.summary import check_suffix
-    from ganctl.reports.summary import report as make
+    from ganctl.reports.report import check_suffix
+    from ganctl.reports.report import report as make
     from ganctl.system.progress import make_reporter
 
     if not out:

@@ -92,7 +92,7 @@ def traverse(
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
     from ganctl.runs.checkpoint import find_checkpoint
-    from ganctl.sampling import dimensions, walk_writers
+    from ganctl.sampling import latent_dimensions, walk_writers
     from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
@@ -106,13 +106,13 @@ def traverse(
         classes = [int(latents.y[0])]
     reporter = make_reporter(quiet=quiet)
     ranking: dict[str, Any] = {"seed": options["seed"]}
-    if dimensions.is_auto(dims):
-        count = len(dimensions.dimensions(sampler.latent))
+    if latent_dimensions.is_auto(dims):
+        count = len(latent_dimensions.dimensions(sampler.latent))
         ranking |= {"classes": classes, "batch_size": options["batch_size"]}
         with reporter.bar("Ranking dimensions", count) as advance:
-            selected = dimensions.select_dimensions(sampler, dims, **ranking, advance=advance)
+            selected = latent_dimensions.select_dimensions(sampler, dims, **ranking, advance=advance)
     else:
-        selected = dimensions.select_dimensions(sampler, dims, **ranking)
+        selected = latent_dimensions.select_dimensions(sampler, dims, **ranking)
     with reporter.bar("Generating rows", len(selected) * len(classes or [0])) as advance:
         walk = sampler.traverse(
             [dimension.name for dimension in selected],

@@ -46,8 +46,8 @@ def watch(
     newest run in runs/ is shown.
     """
     from ganctl.reports import watch as watching
-    from ganctl.runs import history
+    from ganctl.runs import read_run
 
     folder = run or runs
-    chosen = folder if (folder / "config.toml").is_file() else history.newest(folder)
+    chosen = folder if (folder / "config.toml").is_file() else read_run.newest(folder)
     ctx.exit(watching.follow(chosen, seconds=every, samples=not no_samples, once=once))

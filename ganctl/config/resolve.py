@@ -8,9 +8,19 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ganctl.config.ranges import check_ranges
-from ganctl.config.settings import COMPONENTS, DEFAULT_EPOCHS, DEFAULTS, LISTS, TYPES, Config, to_spec
+from ganctl.config.settings import (
+    COMPONENTS,
+    DEFAULT_EPOCHS,
+    DEFAULTS,
+    HELP,
+    LISTS,
+    SHORTHANDS,
+    TYPES,
+    Config,
+    to_spec,
+)
 from ganctl.config.shorthands import expand_schedules, expand_shorthands
-from ganctl.errors import USAGE, GanctlError
+from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin import options, single_file
 from ganctl.plugin.names import setting_name
 from ganctl.plugin.registry import Registry
@@ -37,6 +47,8 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Resolved:
     """
     warnings = [warning for layer in layers for warning in _check_plugins(registry, layer)]
     expanded = [expand_shorthands(registry, layer) for layer in layers]
+    for layer in expanded:
+        _check_names(layer)
     model = _model_name(expanded)
     settings = _model_defaults(registry, model)
     for layer in expanded:
@@ -64,6 +76,13 @@ def own_component(registry: Registry, distribution: str, kind: str, spec: Spec |
         return spec
     qualified = f"{distribution}:{spec.name}"
     return Spec(qualified, **spec.options) if registry.find(kind, qualified) else spec
+
+
+def _check_names(layer: Mapping[str, Any]) -> None:
+    for name in layer:
+        if name not in HELP:
+            hint = did_you_mean(name, [*HELP, *SHORTHANDS, "optimizer", "lr_schedule"])
+            raise GanctlError(f"There is no setting '{name}'.", hint, status=USAGE)
 
 
 def _check_plugins(registry: Registry, layer: Mapping[str, Any]) -> list[str]:

@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ganctl.config.settings import COMPONENTS, HELP, OPTIONAL, SHORTHANDS
-from ganctl.errors import USAGE, GanctlError, did_you_mean
+from ganctl.config.settings import COMPONENTS, OPTIONAL, SHORTHANDS
+from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.names import setting_name
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import Spec
 
 
 def expand_shorthands(registry: Registry, layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``layer`` with only the keys of :class:`ganctl.config.settings.Config`, and components as tables.
+    """Return ``layer`` with its shorthands expanded, and components as tables. Unknown settings stay.
 
     Raises:
-        GanctlError: a setting is unknown, or a component is neither a name nor a table.
+        GanctlError: a component is neither a name nor a table.
     """
     given = {setting_name(key): value for key, value in layer.items()}
     if "lr_schedule" in given:
@@ -37,10 +37,6 @@ def expand_shorthands(registry: Registry, layer: Mapping[str, Any]) -> dict[str,
         else:
             for component in ("g_optimizer", "d_optimizer") if name == "optimizer" else (name,):
                 expanded.setdefault(component, {}).update(_component_table(registry, name, value))
-    for name in given:
-        if name not in HELP:
-            hint = did_you_mean(name, [*HELP, *SHORTHANDS, "optimizer", "lr_schedule"])
-            raise GanctlError(f"There is no setting '{name}'.", hint, status=USAGE)
     return {**expanded, **given}
 
 

@@ -21,9 +21,9 @@ from ganctl.plugin.registry import Registry
 from ganctl.system.progress import Reporter
 from ganctl.training.devices import arithmetic, choose_device
 from ganctl.training.engine import Engine
-from ganctl.training.graph.cuda import own_stream
-from ganctl.training.graph.steps import Graph, Steps, graph_factory
-from ganctl.training.recorder import Recorder
+from ganctl.training.graph.cuda_graph import own_stream
+from ganctl.training.graph.warmup_and_replay import Graph, Steps, graph_factory
+from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
 from ganctl.training.setup import compile_networks, load_data, make_engine
 

@@ -17,7 +17,7 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Codes, Normal
 from ganctl.rendering import grid, labeled_grid
 from ganctl.sampling import latent_files
-from ganctl.sampling.dimensions import Progress, rank_dimensions
+from ganctl.sampling.latent_dimensions import Progress, rank_dimensions
 from ganctl.sampling.sampler import Sampler
 
 if TYPE_CHECKING:

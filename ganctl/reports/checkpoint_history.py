@@ -13,11 +13,11 @@ from pathlib import Path
 import torch
 
 from ganctl.rendering import grid
-from ganctl.runs import history
-from ganctl.runs.history import Frame, History
+from ganctl.runs import read_run
+from ganctl.runs.read_run import Frame, History
 from ganctl.runs.status import Status
 from ganctl.sampling.sampler import load
-from ganctl.training.generate import rows_of_classes
+from ganctl.training.generate_samples import rows_of_classes
 
 
 def read(path: Path, plugins: Sequence[Path | str] = ()) -> History:
@@ -71,4 +71,4 @@ def read(path: Path, plugins: Sequence[Path | str] = ()) -> History:
 def _read_run(checkpoint: Path) -> History | None:
     """Read the run that ``checkpoint`` is in, or return None if it is in no run folder."""
     folder = checkpoint.resolve().parent.parent
-    return history.read(folder) if (folder / "config.toml").is_file() else None
+    return read_run.read(folder) if (folder / "config.toml").is_file() else None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganctl.rendering.column_titles import COLUMNS, D_OUTPUTS, LOSSES, title
-from ganctl.reports.findings import has_probabilities
-from ganctl.runs.history import History, number
+from ganctl.reports.training_problems import has_probabilities
+from ganctl.runs.read_run import History, number
 
 MAX_POINTS = 400
 D_OUTPUTS_TITLE = "D(x) and D(G(z))"

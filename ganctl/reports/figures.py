@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.rendering import grid_images
-from ganctl.reports import curves, frames
+from ganctl.rendering import split_grid
+from ganctl.reports import curves, samples_over_epochs
+from ganctl.reports.content import matrix
 from ganctl.reports.curves import Chart
-from ganctl.reports.facts import matrix
 from ganctl.system.files import disk_error, write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image
 
-    from ganctl.reports.summary import Report
+    from ganctl.reports.report import Report
 
 FORMATS = ("pdf", "svg", "png")
 DPI = 300
@@ -170,15 +170,15 @@ def draw_samples(report: Report, width: float = 7.0) -> Figure:
                 entry = report.entries[i]
                 if entry.series.frames:
                     image = entry.series.frames[-1].open()
-                    _show(axes, image, frames.sample_layout(entry.history, image))
-        reals = frames.open_image(real.real) if real else None
+                    _show(axes, image, samples_over_epochs.sample_layout(entry.history, image))
+        reals = samples_over_epochs.open_image(real.real) if real else None
         if real and reals:
             grid[0][-1].set_title("reals", fontsize=7)
-            _show(grid[0][-1], reals, grid_images.layout_of(reals, real.status.image))
+            _show(grid[0][-1], reals, split_grid.layout_of(reals, real.status.image))
     return figure
 
 
-def smoothed(values: grid_images.Array, weight: float) -> grid_images.Array:
+def smoothed(values: split_grid.Array, weight: float) -> split_grid.Array:
     """Return the exponential moving average without its bias towards zero. Gaps remain gaps."""
     total = norm = 0.0
     out = np.full(len(values), np.nan)
@@ -189,9 +189,9 @@ def smoothed(values: grid_images.Array, weight: float) -> grid_images.Array:
     return out
 
 
-def _show(axes: Any, image: Image, layout: grid_images.Layout | None) -> None:
+def _show(axes: Any, image: Image, layout: split_grid.Layout | None) -> None:
     """Show an image of the run folder in its original quality."""
-    pixels = np.asarray(frames.crop(image, layout, None))
+    pixels = np.asarray(samples_over_epochs.crop(image, layout, None))
     axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
 
 

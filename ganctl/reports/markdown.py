@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganctl.reports import figures, frames
-from ganctl.reports.facts import LEVEL_TITLES, STATES, Facts, SettingRow, collect, epoch_title, over_time
+from ganctl.reports import figures, samples_over_epochs
+from ganctl.reports.content import LEVEL_TITLES, STATES, Content, SettingRow, collect, epoch_title, over_time
 from ganctl.system.files import disk_error, write_atomically
 
 if TYPE_CHECKING:
-    from ganctl.reports.summary import Report
+    from ganctl.reports.report import Report
 
 DPI = 200  # twice the resolution of a screen, at the width of a chart below
 CHART_WIDTH = 420  # pixels
@@ -32,16 +32,16 @@ def write(report: Report, path: Path) -> list[Path]:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise disk_error(folder, error) from error
-    facts, images = collect(report), _ImageFolder(folder)
+    content, images = collect(report), _ImageFolder(folder)
     sections = [
-        ("Findings", "\n".join(_findings(facts))),
-        ("Samples", _samples(facts, images)),
-        ("Samples over the epochs", _over_time(facts, images)),
+        ("Findings", "\n".join(_findings(content))),
+        ("Samples", _samples(content, images)),
+        ("Samples over the epochs", _over_time(content, images)),
         ("Curves", _charts(report, images)),
-        ("Settings that differ", _settings(facts)),
-        ("Time, speed and numbers", f"{_runs(facts)}\n\n{text(facts.table.note)}"),
+        ("Settings that differ", _settings(content)),
+        ("Time, speed and numbers", f"{_runs(content)}\n\n{text(content.table.note)}"),
     ]
-    parts = [f"# {text(facts.title)}", text(facts.overview)]
+    parts = [f"# {text(content.title)}", text(content.overview)]
     parts += [f"## {title}\n\n{content}" for title, content in sections if content]
     write_atomically(path, ("\n\n".join(parts) + "\n").encode())
     return [path, *images.written]
@@ -63,7 +63,7 @@ class _ImageFolder:
     def show(self, name: str, image: bytes, alt: str) -> str:
         """Write an encoded image as PNG and return the Markdown that shows it."""
         buffer = io.BytesIO()
-        frames.decode(image).save(buffer, "PNG", optimize=True)
+        samples_over_epochs.decode(image).save(buffer, "PNG", optimize=True)
         return f"![{text(alt)}]({self.add(name, buffer.getvalue())})"
 
 
@@ -73,22 +73,22 @@ def text(value: str) -> str:
     return re.sub(r"([\\`*_{}\[\]<>#|!~$&])", r"\\\1", flat).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
 
-def _findings(facts: Facts) -> list[str]:
+def _findings(content: Content) -> list[str]:
     lines = []
-    for remark in facts.remarks:
-        names = ", ".join(facts.runs[i].label for i in remark.runs)
-        words = f"{names}: {remark.text}" if len(facts.runs) > 1 else remark.text
+    for remark in content.remarks:
+        names = ", ".join(content.runs[i].label for i in remark.runs)
+        words = f"{names}: {remark.text}" if len(content.runs) > 1 else remark.text
         lines.append(f"- **{LEVEL_TITLES[remark.level]}** {text(words)}")
     return lines
 
 
-def _samples(facts: Facts, images: _ImageFolder) -> str:
-    if not facts.has_samples:
+def _samples(content: Content, images: _ImageFolder) -> str:
+    if not content.has_samples:
         return "There are no samples yet."
-    rows, columns = facts.matrix.rows, facts.matrix.columns
+    rows, columns = content.matrix.rows, content.matrix.columns
 
     def cell(i: int) -> str:
-        run = facts.runs[i]
+        run = content.runs[i]
         if not run.series.images:
             return "no samples yet"
         return (
@@ -96,25 +96,25 @@ def _samples(facts: Facts, images: _ImageFolder) -> str:
         )
 
     real = "".join(
-        images.show(f"reals-{n}.png", reals.image, reals.alt_text) for n, reals in enumerate(facts.reals)
+        images.show(f"reals-{n}.png", reals.image, reals.alt_text) for n, reals in enumerate(content.reals)
     )
     if len(rows) == 1 and len(columns) > MAX_COLUMNS:
-        body = [[text(column), *map(cell, facts.matrix.cell(rows[0], column))] for column in columns]
+        body = [[text(column), *map(cell, content.matrix.cell(rows[0], column))] for column in columns]
         return _table(["", "samples"], [*([["reals", real]] if real else []), *body])
     head = ["", *columns, *(["reals"] if real else [])]
     body = []
     for number, row in enumerate(rows):
-        cells = ["<br>".join(map(cell, facts.matrix.cell(row, column))) for column in columns]
+        cells = ["<br>".join(map(cell, content.matrix.cell(row, column))) for column in columns]
         body.append([text(row), *cells, *([real if number == 0 else ""] if real else [])])
     return _table(head, body)
 
 
-def _over_time(facts: Facts, images: _ImageFolder) -> str:
-    epochs = over_time(facts, MAX_EPOCHS)
+def _over_time(content: Content, images: _ImageFolder) -> str:
+    epochs = over_time(content, MAX_EPOCHS)
     if len(epochs) < 2:
         return ""
     rows = []
-    for i, run in enumerate(facts.runs):
+    for i, run in enumerate(content.runs):
         cells = [
             ""
             if index is None
@@ -133,18 +133,18 @@ def _charts(report: Report, images: _ImageFolder) -> str:
     return "\n".join(shown)
 
 
-def _settings(facts: Facts) -> str:
-    rows: list[SettingRow] = [*facts.settings.different, *facts.settings.partial]
+def _settings(content: Content) -> str:
+    rows: list[SettingRow] = [*content.settings.different, *content.settings.partial]
     if not rows:
         return ""
-    head = ["", *(run.label for run in facts.runs)]
+    head = ["", *(run.label for run in content.runs)]
     return _table(head, [[text(row.title), *map(text, row.values)] for row in rows])
 
 
-def _runs(facts: Facts) -> str:
-    head = ["", "state", "steps", "epochs", "time", "images/s", *facts.table.columns]
+def _runs(content: Content) -> str:
+    head = ["", "state", "steps", "epochs", "time", "images/s", *content.table.columns]
     rows = []
-    for row in facts.table.rows:
+    for row in content.table.rows:
         steps = f"{row.step}/{row.total}" if row.total else row.step
         cells = [row.label, STATES[row.state], steps, row.epoch, row.time, row.speed, *row.values]
         rows.append([text(cell) for cell in cells])

@@ -7,13 +7,13 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from ganctl.rendering.column_titles import COLUMNS, title
-from ganctl.reports import facts, findings, frames
+from ganctl.reports import content, samples_over_epochs, training_problems
 from ganctl.reports.page import data_uri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ganctl.runs.history import History
+    from ganctl.runs.read_run import History
 
 WIDTH, HEIGHT = 260, 64  # pixels of a curve
 #: Colors of the curves, visible on white and on black.
@@ -22,18 +22,18 @@ COLORS = dict(zip(COLUMNS, ("#4f7fe8", "#d9604c", "#2fa36f", "#b07ce0"), strict=
 
 def card(h: History) -> str:
     """Return HTML without scripts."""
-    series = frames.collect([h], megabytes=1.0).series[0]
-    words = " · ".join([facts.STATES[h.state], *facts.progress(h)])
+    series = samples_over_epochs.collect([h], megabytes=1.0).series[0]
+    words = " · ".join([content.STATES[h.state], *content.progress(h)])
     parts = [f"<b>{escape(h.name)}</b><br><span style='opacity:.75'>{escape(words)}</span>"]
     columns = []
     if series.images:
-        columns.append(_image(series.images[-1], f"Samples of {h.name}", facts.caption(series.frames[-1])))
+        columns.append(_image(series.images[-1], f"Samples of {h.name}", content.caption(series.frames[-1])))
     if series.real:
         columns.append(_image(series.real, "Real images", "reals"))
     curves = "".join(_curve(title(name), color, h.column(name)) for name, color in COLORS.items())
     columns.append(f"<div>{curves}</div>")
     parts.append(f"<div style='display:flex;flex-wrap:wrap;gap:16px;margin:8px 0'>{''.join(columns)}</div>")
-    problems = [f for f in findings.detect(h, series) if f.level in ("bad", "warn")]
+    problems = [f for f in training_problems.detect(h, series) if f.level in ("bad", "warn")]
     parts += [f"<div>{escape(problem.text)}</div>" for problem in problems]
     return (
         f"<div style='font-family:system-ui,sans-serif;font-size:13px;line-height:1.5'>{''.join(parts)}</div>"

@@ -11,34 +11,34 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from ganctl.reports import curves
-from ganctl.reports.facts import LEVEL_TITLES, STATES, Facts, RunFacts, SettingRow, collect, epoch_title
+from ganctl.reports.content import LEVEL_TITLES, STATES, Content, RunContent, SettingRow, collect, epoch_title
 from ganctl.runs.status import State
 
 if TYPE_CHECKING:
-    from ganctl.reports.summary import Report
+    from ganctl.reports.report import Report
 
 COLORS = 10  # --c0 … --c9 in report.css, which repeat for further runs
 
 
 def render(report: Report) -> str:
     """Return the page."""
-    facts = collect(report)
+    content = collect(report)
     script, style = _asset("report.js"), _asset("report.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     parts = {
         "policy": escape(policy),
-        "title": escape(facts.title),
+        "title": escape(content.title),
         "style": style,
-        "overview": escape(facts.overview),
-        "findings": _findings(facts),
-        "samples": _samples(facts),
-        "player": _player(facts),
-        "curves": _curves(facts),
-        "settings": _settings(facts),
-        "runs": _runs(facts),
-        "footer": escape(facts.footer),
-        "data": _json(_data(facts)),
+        "overview": escape(content.overview),
+        "findings": _findings(content),
+        "samples": _samples(content),
+        "player": _player(content),
+        "curves": _curves(content),
+        "settings": _settings(content),
+        "runs": _runs(content),
+        "footer": escape(content.footer),
+        "data": _json(_data(content)),
         "script": script,
     }
     # Replace all placeholders in one pass, so that a placeholder in the name of a run is not replaced.
@@ -70,7 +70,7 @@ def _json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
-def _data(facts: Facts) -> dict[str, Any]:
+def _data(content: Content) -> dict[str, Any]:
     runs = [
         {
             "label": run.label,
@@ -79,7 +79,7 @@ def _data(facts: Facts) -> dict[str, Any]:
             "captions": run.captions,
             "end": round(run.epoch, 3),
         }
-        for run in facts.runs
+        for run in content.runs
     ]
     charts = [
         {
@@ -88,9 +88,9 @@ def _data(facts: Facts) -> dict[str, Any]:
             "probability": chart.probability,
             "curves": [vars(curve) for curve in chart.curves],
         }
-        for chart in facts.charts
+        for chart in content.charts
     ]
-    return {"epochs": facts.epochs, "runs": runs, "charts": charts}
+    return {"epochs": content.epochs, "runs": runs, "charts": charts}
 
 
 def _spot(i: int) -> str:
@@ -98,25 +98,25 @@ def _spot(i: int) -> str:
     return f'<i class="spot" style="--c:var(--c{i % COLORS})"></i>'
 
 
-def _label(facts: Facts, i: int) -> str:
-    return f"{_spot(i)}{escape(facts.runs[i].label)}"
+def _label(content: Content, i: int) -> str:
+    return f"{_spot(i)}{escape(content.runs[i].label)}"
 
 
 def _badge(state: State) -> str:
     return f'<span class="badge {state}">{STATES[state]}</span>'
 
 
-def _findings(facts: Facts) -> str:
+def _findings(content: Content) -> str:
     items = []
-    for remark in facts.remarks:
-        names = ", ".join(f"<b>{_label(facts, i)}</b>" for i in remark.runs)
-        text = f"{names}: {escape(remark.text)}" if len(facts.runs) > 1 else escape(remark.text)
+    for remark in content.remarks:
+        names = ", ".join(f"<b>{_label(content, i)}</b>" for i in remark.runs)
+        text = f"{names}: {escape(remark.text)}" if len(content.runs) > 1 else escape(remark.text)
         level = f'<span class="level">{LEVEL_TITLES[remark.level]}</span>'
         items.append(f'<li class="{remark.level}">{level}<p>{text}</p></li>')
     return f'<ul class="findings">{"".join(items)}</ul>'
 
 
-def _image(run: RunFacts, i: int) -> str:
+def _image(run: RunContent, i: int) -> str:
     if not run.series.images:
         return '<div class="none">no samples yet</div>'
     return (
@@ -125,40 +125,40 @@ def _image(run: RunFacts, i: int) -> str:
     )
 
 
-def _cell(facts: Facts, i: int, *, with_label: bool = True) -> str:
-    run = facts.runs[i]
+def _cell(content: Content, i: int, *, with_label: bool = True) -> str:
+    run = content.runs[i]
     badge = "" if run.state == "finished" else f" {_badge(run.state)}"
     if run.problem:
         badge += f' <span class="badge bad" title="{escape(run.problem)}">{LEVEL_TITLES["bad"]}</span>'
-    label = f"<b>{_label(facts, i)}</b>" if with_label else _spot(i)
+    label = f"<b>{_label(content, i)}</b>" if with_label else _spot(i)
     return (
         f'<figure class="cell">{_image(run, i)}<figcaption>{label}{badge}'
         f'<span class="caption" data-run="{i}">{escape(run.caption)}</span></figcaption></figure>'
     )
 
 
-def _reals(facts: Facts) -> list[str]:
+def _reals(content: Content) -> list[str]:
     return [
         f'<figure class="cell real"><img data-real="{reals.run}" alt="{escape(reals.alt_text)}" '
         f'src="{data_uri(reals.image)}"><figcaption><b>Reals</b>'
         f'<span class="caption">{escape(reals.data)}</span></figcaption></figure>'
-        for reals in facts.reals
+        for reals in content.reals
     ]
 
 
-def _samples(facts: Facts) -> str:
-    if not facts.has_samples:
+def _samples(content: Content) -> str:
+    if not content.has_samples:
         return '<p class="none">There are no samples yet.</p>'
-    matrix, reals = facts.matrix, _reals(facts)
+    matrix, reals = content.matrix, _reals(content)
     if matrix.is_list:
-        cells = "".join(_cell(facts, i) for i in range(len(facts.runs)))
-        size = min(len(facts.runs) + len(reals), 4)
+        cells = "".join(_cell(content, i) for i in range(len(content.runs)))
+        size = min(len(content.runs) + len(reals), 4)
         return f'<div class="flow" style="--n:{size}">{"".join(reals)}{cells}</div>'
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in matrix.columns)
     body = []
     for number, row in enumerate(matrix.rows):
         cells = "".join(
-            "<td>" + "".join(_cell(facts, i, with_label=False) for i in matrix.cell(row, column)) + "</td>"
+            "<td>" + "".join(_cell(content, i, with_label=False) for i in matrix.cell(row, column)) + "</td>"
             for column in matrix.columns
         )
         if number == 0 and reals:
@@ -172,10 +172,10 @@ def _samples(facts: Facts) -> str:
     )
 
 
-def _player(facts: Facts) -> str:
-    if len(facts.epochs) < 2:
+def _player(content: Content) -> str:
+    if len(content.epochs) < 2:
         return ""
-    last, title = len(facts.epochs) - 1, epoch_title(facts.epochs[-1])
+    last, title = len(content.epochs) - 1, epoch_title(content.epochs[-1])
     return (
         '<div class="player" id="player" hidden><button type="button" id="play" aria-label="Play">'
         '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M4 2.5v11l9-5.5z"/></svg></button>'
@@ -185,12 +185,12 @@ def _player(facts: Facts) -> str:
     )
 
 
-def _curves(facts: Facts) -> str:
-    if not facts.charts:
+def _curves(content: Content) -> str:
+    if not content.charts:
         return '<p class="none">There are no curves yet.</p>'
     chips = "".join(
-        f'<button type="button" class="chip" data-run="{i}" aria-pressed="true">{_label(facts, i)}</button>'
-        for i in range(len(facts.runs))
+        f'<button type="button" class="chip" data-run="{i}" aria-pressed="true">{_label(content, i)}</button>'
+        for i in range(len(content.runs))
     )
     axes = "".join(f"<option>{axis}</option>" for axis in curves.AXES)
     return (
@@ -201,31 +201,31 @@ def _curves(facts: Facts) -> str:
     )
 
 
-def _settings(facts: Facts) -> str:
-    different, partial, same = facts.settings.different, facts.settings.partial, facts.settings.same
+def _settings(content: Content) -> str:
+    different, partial, same = content.settings.different, content.settings.partial, content.settings.same
     if not different and not partial and not same:
         return '<p class="none">The settings cannot be read.</p>'
     parts = []
     if different:
-        parts.append(_settings_table(facts, different, "Settings that differ"))
-    elif len(facts.runs) > 1 and not partial:
+        parts.append(_settings_table(content, different, "Settings that differ"))
+    elif len(content.runs) > 1 and not partial:
         parts.append("<p>All settings are the same.</p>")
     if partial:
         title = "Settings of some runs only"
-        table = _settings_table(facts, partial, title)
+        table = _settings_table(content, partial, title)
         parts.append(f"<details><summary>{title} ({len(partial)})</summary>{table}</details>")
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in same)
-    opened = " open" if len(facts.runs) == 1 else ""
+    opened = " open" if len(content.runs) == 1 else ""
     title = "Settings that are the same in all runs" if different or partial else "All settings"
     parts.append(f"<details{opened}><summary>{title} ({len(same)})</summary><dl>{rows}</dl></details>")
     return "".join(parts)
 
 
-def _settings_table(facts: Facts, rows: Sequence[SettingRow], title: str) -> str:
+def _settings_table(content: Content, rows: Sequence[SettingRow], title: str) -> str:
     """A row per setting and a column per run, or a row per run if there are more runs."""
-    runs = range(len(facts.runs))
+    runs = range(len(content.runs))
     if len(runs) <= max(4, len(rows)):
-        head = [_label(facts, i) for i in runs]
+        head = [_label(content, i) for i in runs]
         body = [
             [f'<th scope="row"{" class=axis" if row.is_axis else ""}>{escape(row.title)}</th>']
             + [_value(row, i) for i in runs]
@@ -233,7 +233,9 @@ def _settings_table(facts: Facts, rows: Sequence[SettingRow], title: str) -> str
         ]
     else:
         head = [escape(row.title) for row in rows]
-        body = [[f'<th scope="row">{_label(facts, i)}</th>', *(_value(row, i) for row in rows)] for i in runs]
+        body = [
+            [f'<th scope="row">{_label(content, i)}</th>', *(_value(row, i) for row in rows)] for i in runs
+        ]
     return _table(["", *head], body, title)
 
 
@@ -242,15 +244,15 @@ def _value(row: SettingRow, i: int) -> str:
     return f"<td><mark>{text}</mark></td>" if row.unusual[i] else f"<td>{text}</td>"
 
 
-def _runs(facts: Facts) -> str:
-    table = facts.table
+def _runs(content: Content) -> str:
+    table = content.table
     head = ["", "state", "steps", "epochs", "time", "images/s", *table.columns]
     body = []
     for i, row in enumerate(table.rows):
         total = f'<span class="of">/{row.total}</span>' if row.total else ""
         bar = f'<span class="bar" style="--share:{100 * row.relative_speed:.0f}%">{row.speed}</span>'
         cells = [_badge(row.state), row.step + total, row.epoch, row.time, bar, *map(escape, row.values)]
-        body.append([f'<th scope="row">{_label(facts, i)}</th>', *(f"<td>{cell}</td>" for cell in cells)])
+        body.append([f'<th scope="row">{_label(content, i)}</th>', *(f"<td>{cell}</td>" for cell in cells)])
     return f'{_table([escape(h) for h in head], body, "Runs", numbers=True)}<p class="note">{escape(table.note)}</p>'
 
 

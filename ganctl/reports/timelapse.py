@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering.animation import check_suffix, save_animation
-from ganctl.runs import history
-from ganctl.runs.history import Frame
+from ganctl.runs import read_run
+from ganctl.runs.read_run import Frame
 from ganctl.system.progress import NullReporter, Reporter
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def save_timelapse(
     """
     check_suffix(out)
     reporter = reporter or NullReporter()
-    frames = history.read(run).frames
+    frames = read_run.read(run).frames
     if not frames:
         raise GanctlError(
             f"{run} has no samples.", "Training saves samples from its first step on.", status=USAGE

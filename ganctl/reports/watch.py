@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import DIVERGED, FAILED
 from ganctl.rendering.column_titles import COLUMNS, LOSSES, title
-from ganctl.reports.facts import STATES
+from ganctl.reports.content import STATES
 from ganctl.reports.settings import flatten, format_value
-from ganctl.runs import history
-from ganctl.runs.history import History
+from ganctl.runs import read_run
+from ganctl.runs.read_run import History
 from ganctl.system.progress import clock
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-    from ganctl.rendering.grid_images import Layout
+    from ganctl.rendering.split_grid import Layout
 
 BARS = "▁▂▃▄▅▆▇█"
 MIN_IMAGE = 16  # pixels: smaller images would be unrecognizable
@@ -55,7 +55,7 @@ def follow(
     from rich.console import Console as Screen
 
     console = console or Screen(highlight=False)
-    h = history.read(run)
+    h = read_run.read(run)
     try:
         if console.is_terminal and not once:
             h = _show_live(run, h, console, seconds, samples, pause)
@@ -84,7 +84,7 @@ def _show_live(
         live.refresh()
         while h.state in ("running", "waiting"):
             pause(seconds)
-            h = history.read(run)
+            h = read_run.read(run)
             live.update(view(h, console, samples), refresh=True)
     return h
 
@@ -101,7 +101,7 @@ def _print_lines(
         if once or h.state not in ("running", "waiting"):
             return h
         pause(seconds)
-        h = history.read(run)
+        h = read_run.read(run)
 
 
 def status_line(h: History) -> str:
@@ -137,7 +137,7 @@ def view(h: History, console: Console, samples: bool) -> RenderableType:
     rows = height - len(parts) - 3  # caption and cursor
     colors = console.color_system in ("truecolor", "256")
     if samples and unicode and colors and h.frames and rows >= MIN_IMAGE // 2:
-        from ganctl.reports.frames import sample_layout
+        from ganctl.reports.samples_over_epochs import sample_layout
 
         frame = h.frames[-1]
         try:
@@ -180,13 +180,13 @@ def half_blocks(grid: Image, layout: Layout | None, columns: int, rows: int) -> 
     from PIL import Image
     from rich.text import Text
 
-    from ganctl.rendering import grid_images
+    from ganctl.rendering import split_grid
 
     if layout is None:
         image = grid.convert("RGB")
         image.thumbnail((columns, rows * 2), Image.Resampling.LANCZOS)
     else:
-        images = grid_images.split(grid, layout)
+        images = split_grid.split(grid, layout)
         size = min(max(MIN_IMAGE, layout.height // 2), layout.height)
         cell = size + 1
         across = max(min(layout.columns, (columns + 1) // cell), 1)

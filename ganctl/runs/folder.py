@@ -52,9 +52,9 @@ class Run:
     def _repr_html_(self) -> str:
         """Show the newest samples, the curves and the progress in a notebook."""
         from ganctl.reports.notebook import card
-        from ganctl.runs import history
+        from ganctl.runs import read_run
 
-        return card(history.read(self.path))
+        return card(read_run.read(self.path))
 
     @property
     def name(self) -> str:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes, Latent, Normal
-from ganctl.sampling.dimensions import Progress, select_dimensions
-from ganctl.sampling.protocol import LatentSampler
-from ganctl.sampling.walk import Row, Walk
+from ganctl.sampling.latent_dimensions import Progress, select_dimensions
+from ganctl.sampling.sampler_protocol import LatentSampler
+from ganctl.sampling.walk_result import Row, Walk
 
 
 def traverse(

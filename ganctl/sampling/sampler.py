@@ -20,11 +20,11 @@ from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.provenance import check_origin, config_of
-from ganctl.sampling import dimensions, latent_walks
+from ganctl.sampling import latent_dimensions, latent_walks
 from ganctl.system.progress import print_warnings
 from ganctl.training import components
 from ganctl.training.devices import choose_device
-from ganctl.training.generate import draw_latents, generate
+from ganctl.training.generate_samples import draw_latents, generate
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -178,7 +178,7 @@ class Sampler:
         −1 and at +1, over 16 latents of ``seed``. For a categorical code it is the difference between each category
         and the next.
         """
-        ranked = dimensions.rank_dimensions(self, seed=seed)
+        ranked = latent_dimensions.rank_dimensions(self, seed=seed)
         return [(dimension.name, change) for dimension, change in ranked]
 
     def grid(self, n: int = 25, *, nrow: int | None = None, **options: Any) -> Image:

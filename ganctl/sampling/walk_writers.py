@@ -8,7 +8,7 @@ from pathlib import Path
 from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering import animation, grid
 from ganctl.sampling import latent_files, writers
-from ganctl.sampling.walk import Walk
+from ganctl.sampling.walk_result import Walk
 from ganctl.system.files import require_parent
 
 

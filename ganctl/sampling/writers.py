@@ -18,7 +18,7 @@ from ganctl.sampling.sampler import Sampler
 from ganctl.system.files import disk_error, require_parent, write_atomically
 from ganctl.system.processors import usable_processors
 from ganctl.system.progress import Reporter
-from ganctl.training.generate import rows_of_classes
+from ganctl.training.generate_samples import rows_of_classes
 
 
 def write_samples(

@@ -19,7 +19,7 @@ from typing import Any
 from ganctl.errors import USAGE, GanctlError
 from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
-from ganctl.runs.history import in_use
+from ganctl.runs.read_run import in_use
 from ganctl.runs.status import State, Status
 from ganctl.system import toml
 

@@ -12,7 +12,7 @@ from ganctl.errors import FAILED, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.names import setting_name
 from ganctl.plugin.registry import Registry
-from ganctl.sweeps.claim import reset_failed_runs
+from ganctl.sweeps.claim_runs import reset_failed_runs
 from ganctl.sweeps.folder import FAILURES, Sweep
 from ganctl.sweeps.plan import PlannedRun, plan
 from ganctl.sweeps.status_display import make_display

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from ganctl.errors import GanctlError
 from ganctl.sweeps import worker
-from ganctl.sweeps.claim import count_crash
+from ganctl.sweeps.claim_runs import count_crash
 from ganctl.sweeps.folder import Entry, Sweep, this_machine
 from ganctl.sweeps.status_display import Display
 from ganctl.system.processors import usable_processors

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import GanctlError, InUseError
-from ganctl.sweeps.claim import Claim, claim_next
+from ganctl.sweeps.claim_runs import Claim, claim_next
 from ganctl.sweeps.folder import Sweep, read
 from ganctl.system.memory import free_memory
 from ganctl.system.progress import NullReporter

@@ -29,7 +29,7 @@ from ganctl.testing.assertions import (
 from ganctl.testing.augmentation import check_augmentation
 from ganctl.testing.dataset import check_dataset
 from ganctl.testing.discriminator import check_discriminator
-from ganctl.testing.findings import Failure
+from ganctl.testing.failures import Failure
 from ganctl.testing.generator import check_generator
 from ganctl.testing.loss import check_loss
 from ganctl.testing.model import check_model

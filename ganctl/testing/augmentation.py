@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape
+from ganctl.testing.component_under_test import Subject, Target, run_check
 from ganctl.testing.device import on_device
-from ganctl.testing.findings import Broken, Failure, Findings
-from ganctl.testing.subject import Subject, Target, run_check
+from ganctl.testing.failures import Broken, Failure, Findings
 
 N = 3
 IMAGES = (ImageShape(1, 28, 28), ImageShape(3, 32, 32), ImageShape(3, 24, 36))

@@ -16,8 +16,8 @@ from ganctl.dataset import Dataset, ImageFiles, Images
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.plugin import options
 from ganctl.plugin.registry import Registry
-from ganctl.testing.findings import Broken, Failure, Findings, Unavailable
-from ganctl.testing.subject import Subject, Target, run_check, target_name
+from ganctl.testing.component_under_test import Subject, Target, run_check, target_name
+from ganctl.testing.failures import Broken, Failure, Findings, Unavailable
 
 OPENED = 32  # number of images that are opened from a list of files
 ORDER = "Read in a fixed order, as from sorted(), and draw random numbers from a generator with a fixed seed."

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ganctl.testing.findings import Broken
+from ganctl.testing.failures import Broken
 from ganctl.training.graph.host_syncs import HostSync, Kind, watch_host_syncs
 
 DESCRIPTIONS = {

@@ -12,9 +12,9 @@ from ganctl.loss import Batch
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Spec
 from ganctl.testing import networks
-from ganctl.testing.findings import Broken, Failure, Findings
+from ganctl.testing.component_under_test import Subject, Target, run_check
+from ganctl.testing.failures import Broken, Failure, Findings
 from ganctl.testing.networks import CLASSES, SIZES, N
-from ganctl.testing.subject import Subject, Target, run_check
 from ganctl.training import components
 
 

@@ -16,10 +16,10 @@ from ganctl.loss import Batch, Loss
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import Spec
 from ganctl.testing import loss_inputs
+from ganctl.testing.component_under_test import Subject, Target, run_check
 from ganctl.testing.device import on_device
-from ganctl.testing.findings import Broken, Failure, Findings
+from ganctl.testing.failures import Broken, Failure, Findings
 from ganctl.testing.loss_inputs import Inputs
-from ganctl.testing.subject import Subject, Target, run_check
 
 D_STEP, G_STEP = "in the D step", "in the G step"
 

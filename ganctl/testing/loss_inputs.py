@@ -12,7 +12,7 @@ from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Model, Spec
-from ganctl.testing.subject import Subject
+from ganctl.testing.component_under_test import Subject
 from ganctl.training import components
 
 BATCH = 6

@@ -15,8 +15,8 @@ from ganctl.errors import GanctlError
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import ImageShape, Model
-from ganctl.testing.findings import Broken, Failure, Findings
-from ganctl.testing.subject import target_name
+from ganctl.testing.component_under_test import target_name
+from ganctl.testing.failures import Broken, Failure, Findings
 from ganctl.training import setup
 from ganctl.training.schedules import Schedules
 

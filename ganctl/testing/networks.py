@@ -14,9 +14,9 @@ from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Model
+from ganctl.testing.component_under_test import Subject
 from ganctl.testing.device import on_device
-from ganctl.testing.findings import Broken, Findings
-from ganctl.testing.subject import Subject
+from ganctl.testing.failures import Broken, Findings
 
 N = 3
 CLASSES = 3

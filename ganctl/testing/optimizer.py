@@ -10,8 +10,8 @@ from torch import nn
 
 from ganctl.plugin import options
 from ganctl.plugin.registry import Registry
-from ganctl.testing.findings import Broken, Failure, Findings
-from ganctl.testing.subject import Subject, Target, run_check
+from ganctl.testing.component_under_test import Subject, Target, run_check
+from ganctl.testing.failures import Broken, Failure, Findings
 
 
 def check_optimizer(

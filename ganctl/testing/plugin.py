@@ -11,7 +11,7 @@ from ganctl.plugin.registry import Component, Registry
 from ganctl.testing import dataset, registration
 from ganctl.testing.augmentation import check_augmentation
 from ganctl.testing.discriminator import check_discriminator
-from ganctl.testing.findings import Failure, Findings, Unavailable
+from ganctl.testing.failures import Failure, Findings, Unavailable
 from ganctl.testing.generator import check_generator
 from ganctl.testing.loss import check_loss
 from ganctl.testing.model import check_model

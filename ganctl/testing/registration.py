@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from ganctl.testing.findings import Failure, Findings
+from ganctl.testing.failures import Failure, Findings
 
 HEAVY = ("torch", "torchvision", "numpy", "scipy", "matplotlib", "tensorboard", "pandas", "tensorflow", "jax")
 LONGEST_SUMMARY = 110

@@ -21,7 +21,7 @@ from ganctl.rendering import curves, grid
 from ganctl.system.jsonl import write_line
 from ganctl.training.components import is_conditional
 from ganctl.training.devices import preserve_rng
-from ganctl.training.generate import draw_latents, generate, rows_of_classes
+from ganctl.training.generate_samples import draw_latents, generate, rows_of_classes
 from ganctl.training.setup import count_classes
 from ganctl.training.state import Training
 

@@ -13,7 +13,7 @@ from ganctl.runs.resume import truncate_logs
 from ganctl.system.files import make_durable
 from ganctl.training.devices import rng_state, set_rng_state
 from ganctl.training.engine import Engine
-from ganctl.training.run_log import RunLog
+from ganctl.training.loss_log import RunLog
 from ganctl.training.setup import count_classes
 from ganctl.training.state import Training
 from ganctl.version import __version__

@@ -1,7 +1,7 @@
 """The engine: one step, which trains every model, and everything that the step changes.
 
 Nothing in a step leaves the device, branches on a tensor or changes a shape. The same code therefore runs eagerly and
-is captured as one graph (:mod:`ganctl.training.graph.steps`).
+is captured as one graph (:mod:`ganctl.training.graph.warmup_and_replay`).
 """
 
 from __future__ import annotations

@@ -28,12 +28,12 @@ from ganctl.training.artifacts import Artifacts
 from ganctl.training.checkpointing import restore, restore_engine, save
 from ganctl.training.devices import arithmetic, choose_device, preserve_rng
 from ganctl.training.engine import Engine
-from ganctl.training.graph.cuda import own_stream
+from ganctl.training.graph.cuda_graph import own_stream
 from ganctl.training.graph.host_syncs import HostSync, user_reads, watch_host_syncs
-from ganctl.training.graph.steps import Steps, graph_factory
-from ganctl.training.log_file import log_file
-from ganctl.training.recorder import Recorder
-from ganctl.training.run_log import RunLog
+from ganctl.training.graph.warmup_and_replay import Steps, graph_factory
+from ganctl.training.log_txt import log_file
+from ganctl.training.loss_log import RunLog
+from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
 from ganctl.training.setup import compile_networks, load_data, make_engine
 from ganctl.training.state import Training

@@ -1,4 +1,4 @@
-"""Load the dataset and build the engine of a config, and check everything that can be checked before training."""
+"""Load the dataset and build the engine of a config."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from ganctl.config.settings import Config
 from ganctl.data import cache
 from ganctl.dataset import Dataset, Images
-from ganctl.errors import DATA, USAGE, GanctlError
-from ganctl.latent import Latent
-from ganctl.loss import Loss
+from ganctl.errors import DATA, GanctlError
 from ganctl.plugin.registry import Registry
 from ganctl.system.progress import Reporter, as_callback
 from ganctl.training import components
-from ganctl.training.devices import preserve_rng
 from ganctl.training.engine import Engine
+from ganctl.training.incompatible_parts import check_batch_size, check_generator, check_loss
 
 
 def load_data(registry: Registry, config: Config, reporter: Reporter) -> cache.Loaded:
@@ -43,14 +40,14 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     Raises:
         GanctlError: parts of ``config`` are incompatible with each other or with ``images``.
     """
-    _check_batch_size(config, images)
+    check_batch_size(config, images)
     classes = count_classes(images)
     G = components.make_generator(registry, config, images.shape, classes)
     D = components.make_discriminator(registry, config, images.shape, classes)
     loss = components.make_loss(registry, config, classes)
-    _check_loss(config, loss, D)
+    check_loss(config, loss, D)
     latent = components.make_latent(registry, config.latent)
-    _check_generator(registry, config, G, latent, images)
+    check_generator(registry, config, G, latent, images)
     augment = None
     if config.augment is not None:
         augment = components.build(registry, "augmentation", config.augment, image=images.shape).to(device)
@@ -88,71 +85,6 @@ def compile_networks(engine: Engine, log: Callable[[str], None]) -> None:
         )
     else:
         engine.D.compile()
-
-
-def _check_batch_size(config: Config, images: Images) -> None:
-    if config.batch_size > len(images.x):
-        raise GanctlError(
-            f"The batch size {config.batch_size} is larger than the dataset, {len(images.x)} images.",
-            f"Try --batch-size {max(1, len(images.x) // 4)}.",
-            status=USAGE,
-        )
-
-
-def _check_loss(config: Config, loss: Loss, D: nn.Module) -> None:
-    if loss.penalizes_gradient and not config.force and (layer := _batch_norm(D)):
-        raise GanctlError(
-            f"The loss '{config.loss.name}' needs D's gradient separately for each image, but the discriminator "
-            f"'{config.discriminator.name}' mixes the images of a batch ({layer}).",
-            "Choose a discriminator without batch normalization (for dcgan: -o discriminator.norm=none), "
-            "or add --force to train anyway.",
-            status=USAGE,
-        )
-    if loss.compares_with_x and config.augment is not None:
-        raise GanctlError(
-            f"The loss '{config.loss.name}' compares the output of D with the image, and --augment changes it.",
-            "Train without --augment, or with a loss on logits.",
-            status=USAGE,
-        )
-
-
-def _check_generator(
-    registry: Registry, config: Config, G: nn.Module, latent: Latent, images: Images
-) -> None:
-    """Generate two images, so that an unsuitable generator is refused before training.
-
-    Raises:
-        GanctlError: G raised an exception, or its output does not have the shape of the data.
-    """
-    z = latent.sample(2, "cpu", torch.Generator().manual_seed(0))
-    y = None if images.y is None else torch.zeros(2, dtype=torch.int64)
-    origin = registry.get("generator", config.generator.name).origin
-    generator = f"The generator '{config.generator.name}' of {origin}"
-    try:
-        with preserve_rng(torch.device("cpu")), torch.no_grad():
-            x = G.eval()(z, y)
-    except (GanctlError, MemoryError):
-        raise
-    except Exception as error:
-        raise GanctlError(
-            f"{generator} cannot generate two images of {images.shape}: {type(error).__name__}: {error}",
-            f"See its options: ganctl info {config.generator.name}",
-        ) from error
-    finally:
-        G.train()
-    expected = (2, *images.shape)
-    if not isinstance(x, torch.Tensor) or tuple(x.shape) != expected:
-        output = f"a tensor of shape {tuple(x.shape)}" if isinstance(x, torch.Tensor) else type(x).__name__
-        raise GanctlError(
-            f"{generator} returned {output} instead of two images {expected}.",
-            "G(z, y) must return a float tensor N×C×H×W.",
-        )
-
-
-def _batch_norm(D: nn.Module) -> str | None:
-    """Return the type of a layer of D that makes the logit of an image depend on its batch, or None."""
-    found = [type(m).__name__ for m in D.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    return found[0] if found else None
 
 
 def count_classes(images: Images) -> int:

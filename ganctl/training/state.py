@@ -13,7 +13,7 @@ from ganctl.plugin.registry import Registry
 from ganctl.runs.folder import Run
 from ganctl.system.progress import Reporter
 from ganctl.training.engine import Engine
-from ganctl.training.recorder import Recorder
+from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
 from ganctl.training.trackers import Trackers
 

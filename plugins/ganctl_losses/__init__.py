@@ -42,8 +42,8 @@ LOSSES = {
     "softmax": ("softmax:SoftmaxGAN", "One softmax over the batch (Lin 2017)"),
     "began": ("autoencoder:BEGAN", "Boundary equilibrium; D is an autoencoder (Berthelot et al. 2017)"),
     "ebgan": ("autoencoder:EBGAN", "Energy with a margin; D is an autoencoder (Zhao et al. 2017)"),
-    "acgan": ("auxiliary:ACGAN", "Binary cross-entropy; D also predicts the class (Odena et al. 2017)"),
-    "infogan": ("auxiliary:InfoGAN", "Binary cross-entropy; D also predicts the code (Chen et al. 2016)"),
+    "acgan": ("acgan_infogan:ACGAN", "Binary cross-entropy; D also predicts the class (Odena et al. 2017)"),
+    "infogan": ("acgan_infogan:InfoGAN", "Binary cross-entropy; D also predicts the code (Chen et al. 2016)"),
 }
 
 

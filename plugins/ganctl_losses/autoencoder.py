@@ -7,8 +7,8 @@ from torch import Tensor
 from torch.nn.functional import normalize, relu
 
 from ganctl import USAGE, Batch, Critic, GanctlError, Loss
-from ganctl_losses.checks import at_least
-from ganctl_losses.precision import at_least_float32
+from ganctl_losses.minimum_precision import at_least_float32
+from ganctl_losses.option_ranges import at_least
 
 
 class BEGAN(Loss):

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ganctl import USAGE, Batch, Critic, GanctlError, Loss, logits, penalties
-from ganctl_losses.checks import at_least
+from ganctl_losses.option_ranges import at_least
 
 
 class BCE(Loss):

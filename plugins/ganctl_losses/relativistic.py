@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ganctl import Batch, Critic, Loss, logits, penalties
-from ganctl_losses.checks import at_least
+from ganctl_losses.option_ranges import at_least
 
 
 class Relativistic(Loss):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ganctl import Batch, Critic, Loss, logits, penalties
-from ganctl_losses.checks import at_least
+from ganctl_losses.option_ranges import at_least
 
 
 class Wasserstein(Loss):

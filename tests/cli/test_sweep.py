@@ -14,7 +14,7 @@ import ganctl
 from ganctl.cli import main
 from ganctl.config import settings
 from ganctl.runs.folder import Run
-from ganctl.sweeps.claim import acquire_lock
+from ganctl.sweeps.claim_runs import acquire_lock
 from ganctl.sweeps.folder import read
 
 SMALL = (

@@ -194,9 +194,9 @@ def watch_runs(notes: str) -> None:
 
     This does not depend on ganctl's locks: a pid counts while its process is alive.
     """
-    from ganctl.sweeps import claim, worker
+    from ganctl.sweeps import claim_runs, worker
 
-    claim.MAX_CRASHES = 10_000  # the kills of these tests must not make a run fail
+    claim_runs.MAX_CRASHES = 10_000  # the kills of these tests must not make a run fail
     train = worker._train
 
     def watched(mine: Any, *args: Any) -> None:
@@ -237,9 +237,9 @@ def _is_alive(pid: str) -> bool:
 
 def without_locks() -> None:
     """Make every lock available, as on a file system that does not share locks between machines."""
-    from ganctl.sweeps import claim
+    from ganctl.sweeps import claim_runs
 
     class NoLock:
         def release(self) -> None: ...
 
-    claim.acquire_lock = lambda entry: NoLock()
+    claim_runs.acquire_lock = lambda entry: NoLock()

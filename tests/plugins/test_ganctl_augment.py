@@ -15,7 +15,7 @@ from ganctl import USAGE, Batch, GanctlError, ImageShape
 from ganctl.latent import Normal
 from ganctl.plugin import discovery, options
 from ganctl.testing.device import on_device
-from ganctl.testing.findings import Broken
+from ganctl.testing.failures import Broken
 from ganctl.training.engine import Engine
 
 NAMES = ["diffaug", "ada"]

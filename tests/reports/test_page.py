@@ -16,7 +16,7 @@ from helpers import fake_runs
 import ganctl
 from ganctl import GanctlError
 from ganctl.reports import figures
-from ganctl.reports.summary import Report, report
+from ganctl.reports.report import Report, report
 
 HOSTILE = (
     "</script><script>alert(1)</script><img src=x onerror=alert(2)>"

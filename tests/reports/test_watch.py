@@ -15,9 +15,9 @@ from helpers import fake_runs
 from rich.console import Console
 
 from ganctl.cli.watch import watch
-from ganctl.rendering.grid_images import Layout
+from ganctl.rendering.split_grid import Layout
 from ganctl.reports import watch as watching
-from ganctl.runs import history
+from ganctl.runs import read_run
 from ganctl.runs.folder import Run
 
 RUNNING = {"state": "running"}
@@ -53,7 +53,7 @@ def test_sparkline_spans_from_lowest_to_highest_value() -> None:
 @pytest.mark.parametrize(("width", "height"), [(100, 40), (80, 24), (40, 12), (20, 5)])
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_view_is_no_larger_than_the_terminal(tmp_path: Path, width: int, height: int, mode: str) -> None:
-    h = history.read(fake_runs.make(tmp_path / "a-run-with-quite-a-long-name", mode=mode))
+    h = read_run.read(fake_runs.make(tmp_path / "a-run-with-quite-a-long-name", mode=mode))
     console = terminal(width, height)
     lines = console.render_lines(watching.view(h, console, True), pad=False)
     assert len(lines) <= max(height - 1, 7)
@@ -75,7 +75,7 @@ def test_samples_are_drawn_in_their_colors(tmp_path: Path) -> None:
     ("color", "drawn"), [("truecolor", True), ("256", True), ("standard", False), (None, False)]
 )
 def test_samples_need_256_colors(tmp_path: Path, color: str | None, drawn: bool) -> None:
-    h = history.read(fake_runs.make(tmp_path / "a"))
+    h = read_run.read(fake_runs.make(tmp_path / "a"))
     console = terminal(color=color)
     console.print(watching.view(h, console, True))
     assert ("▀" in shown(console)) is drawn
@@ -84,11 +84,11 @@ def test_samples_need_256_colors(tmp_path: Path, color: str | None, drawn: bool)
 
 def test_time_left_is_estimated_from_the_last_lines(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
-    assert watching.seconds_left(history.read(path)) is None, "the run is not running"
+    assert watching.seconds_left(read_run.read(path)) is None, "the run is not running"
     with Run(path).lock():
-        assert watching.seconds_left(history.read(path)) == 40 * 0.5
+        assert watching.seconds_left(read_run.read(path)) == 40 * 0.5
         (path / "timing.jsonl").unlink()
-        assert watching.seconds_left(history.read(path)) is None
+        assert watching.seconds_left(read_run.read(path)) is None
 
 
 def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
@@ -141,7 +141,7 @@ def test_ctrl_c_ends_the_display_and_not_the_run(tmp_path: Path) -> None:
 
     with Run(path).lock():
         assert watching.follow(path, console=terminal(), pause=pause) == 0
-        assert history.read(path).state == "running"
+        assert read_run.read(path).state == "running"
 
 
 def test_follow_does_not_wait_for_a_killed_run(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ganctl.latent import Codes, Normal, Uniform
 from ganctl.rendering import grid
 from ganctl.runs.folder import Run
 from ganctl.sampling import walk_writers
-from ganctl.sampling.dimensions import dimensions, rank_dimensions
+from ganctl.sampling.latent_dimensions import dimensions, rank_dimensions
 from ganctl.sampling.latent_walks import interpolate_points, lerp, slerp
 
 

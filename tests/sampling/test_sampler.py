@@ -20,7 +20,7 @@ from ganctl.runs.checkpoint import find_checkpoint
 from ganctl.runs.folder import Run
 from ganctl.sampling.writers import write_samples
 from ganctl.system.progress import NullReporter
-from ganctl.training.generate import draw_latents
+from ganctl.training.generate_samples import draw_latents
 
 
 @pytest.fixture

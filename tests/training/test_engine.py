@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ganctl import Batch, Loss
 from ganctl.latent import Normal
 from ganctl.testing.device import on_device
-from ganctl.testing.findings import Broken
+from ganctl.testing.failures import Broken
 from ganctl.training.engine import Engine
 
 CPU = torch.device("cpu")
@@ -165,7 +165,7 @@ def test_average_has_the_given_half_life() -> None:
 def test_step_does_not_synchronize_with_the_host() -> None:
     from ganctl.data.batches import Batches
     from ganctl.dataset import Images
-    from ganctl.training.recorder import Recorder
+    from ganctl.training.reported_values import Recorder
 
     engine = make(ema=100.0, n_critic=2)
     # A fused Adam keeps its step count on the device.

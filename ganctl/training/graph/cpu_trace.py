@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 
 class Trace:
-    """The operations of one call of a function; a :class:`ganctl.training.graph.steps.Graph`."""
+    """The operations of one call of a function; a :class:`ganctl.training.graph.warmup_and_replay.Graph`."""
 
     announcement: str | None = None  # not worth a line for the user
 

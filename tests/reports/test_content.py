@@ -13,10 +13,10 @@ from rich.console import Console
 
 from ganctl import GanctlError, Run
 from ganctl.api import train
-from ganctl.reports import facts, watch
+from ganctl.reports import content, watch
 from ganctl.reports.notebook import card
-from ganctl.reports.summary import report
-from ganctl.runs import history
+from ganctl.reports.report import report
+from ganctl.runs import read_run
 from ganctl.sweeps import folder
 from ganctl.sweeps.progress import read_rows
 from ganctl.sweeps.status_display import describe_state
@@ -77,24 +77,24 @@ def runs(tiny_run: Run, tmp_path: Path) -> dict[str, Path]:
 
 def test_report_watch_and_notebook_show_the_state_with_any_log(runs: dict[str, Path]) -> None:
     result = report(*runs.values())
-    shown = dict(zip(runs, facts.collect(result).runs, strict=True))
+    shown = dict(zip(runs, content.collect(result).runs, strict=True))
     assert {name: run.state for name, run in shown.items()} == {name: name for name in runs}
     for name, entry in zip(runs, result.entries, strict=True):
-        title = facts.STATES[entry.history.state]
+        title = content.STATES[entry.history.state]
         console = Console(file=io.StringIO(), width=200)
         watch.follow(runs[name], once=True, console=console)
         assert console.file.getvalue().startswith(f"{name}: {title}  step ")  # type: ignore[attr-defined]
         assert f">{title} · step " in card(entry.history)
-    assert history.read(runs["diverged"]).note.startswith("Training diverged: ")
+    assert read_run.read(runs["diverged"]).note.startswith("Training diverged: ")
     messages = {name: entry.findings[0].text for name, entry in zip(runs, result.entries, strict=True)}
     assert ERROR["message"] in messages["failed"]
-    assert messages["diverged"] == history.read(runs["diverged"]).note
+    assert messages["diverged"] == read_run.read(runs["diverged"]).note
     assert not any(line in result.html() for line in MISLEADING)
 
 
 def test_running_run_is_shown_as_running_with_any_log(runs: dict[str, Path]) -> None:
     with Run(runs["killed"]).lock():
-        assert history.read(runs["killed"]).state == "running"
+        assert read_run.read(runs["killed"]).state == "running"
         findings = [finding.text for finding in report(runs["killed"]).entries[0].findings]
     assert any(text.startswith("The run is at step ") for text in findings)
 

@@ -10,13 +10,13 @@ import pytest
 from helpers import fake_runs
 
 from ganctl import GanctlError
-from ganctl.runs import history
+from ganctl.runs import read_run
 from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
 
 
 def test_a_finished_run(tmp_path: Path) -> None:
-    h = history.read(fake_runs.make(tmp_path / "a"))
+    h = read_run.read(fake_runs.make(tmp_path / "a"))
     assert (h.name, h.state, h.note, h.step, h.total, h.epoch) == ("a", "finished", "", 100, 100, 4.0)
     assert [(f.step, f.epoch) for f in h.frames] == [(0, 0), (25, 1), (50, 2), (75, 3), (100, 4)]
     assert (h.seconds, h.images_per_second) == (50.0, 128.0)
@@ -41,13 +41,13 @@ def test_a_finished_run(tmp_path: Path) -> None:
 def test_state_is_what_status_json_says(
     tmp_path: Path, status: dict[str, Any], state: str, note: str
 ) -> None:
-    h = history.read(fake_runs.make(tmp_path / "a", status=status))
+    h = read_run.read(fake_runs.make(tmp_path / "a", status=status))
     assert (h.state, h.note) == (state, note)
 
 
 def test_no_line_of_the_log_is_read(tmp_path: Path) -> None:
     misleading = "Traceback (most recent call last):\nganctl.errors.GanctlError: Training diverged: x\n"
-    h = history.read(fake_runs.make(tmp_path / "a", log=misleading))
+    h = read_run.read(fake_runs.make(tmp_path / "a", log=misleading))
     assert (h.state, h.total, h.status.images) == ("finished", 100, 1600)
 
 
@@ -55,15 +55,15 @@ def test_run_folder_of_an_earlier_ganctl_is_refused(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
     (path / "status.json").unlink()
     with pytest.raises(GanctlError, match="an earlier ganctl made it") as refused:
-        history.read(path)
+        read_run.read(path)
     assert "--resume" in refused.value.hint
 
 
 def test_a_locked_run_is_running_and_reading_leaves_the_lock_alone(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status={"state": "running"})
     with Run(path).lock():
-        assert history.read(path).state == "running"
-    assert history.read(path).state == "killed"
+        assert read_run.read(path).state == "running"
+    assert read_run.read(path).state == "killed"
     with Run(path).lock():
         pass
 
@@ -73,23 +73,23 @@ def test_waiting_runs_and_missing_or_damaged_files(tmp_path: Path) -> None:
     empty.mkdir()
     (empty / "config.toml").write_text("model = 'gan'\n")
     run_status.write(empty / "status.json", run_status.Status("waiting"))
-    h = history.read(empty)
+    h = read_run.read(empty)
     assert (h.state, h.step, h.total, h.frames, h.real, h.seconds) == ("waiting", 0, None, [], None, 0.0)
     assert h.images_per_second is None
     damaged = fake_runs.make(tmp_path / "damaged")
     (damaged / "config.toml").write_text("model = ")
     with (damaged / "losses.jsonl").open("a") as file:
         file.write('{"step": 105, "g_lo')
-    h = history.read(damaged)
+    h = read_run.read(damaged)
     assert h.config == {}
     assert "is not TOML" in h.note
     assert h.step == 100
 
 
 def test_total_is_estimated_before_training_has_written_it(tmp_path: Path) -> None:
-    assert history.read(fake_runs.make(tmp_path / "a", {"epochs": 8}, status={"total": None})).total == 200
+    assert read_run.read(fake_runs.make(tmp_path / "a", {"epochs": 8}, status={"total": None})).total == 200
     assert (
-        history.read(
+        read_run.read(
             fake_runs.make(tmp_path / "b", {"epochs": "none", "steps": 300}, status={"total": None})
         ).total
         == 300
@@ -100,14 +100,14 @@ def test_samples_within_an_epoch_have_a_fractional_epoch(tmp_path: Path) -> None
     path = fake_runs.make(tmp_path / "a")
     fake_runs.grid(1).save(path / "samples" / "epoch-0002-step-00000040.png")
     (path / "samples" / "mine.png").write_bytes(b"")
-    assert [f.epoch for f in history.read(path).frames] == [0, 1, 1.6, 2, 3, 4]
+    assert [f.epoch for f in read_run.read(path).frames] == [0, 1, 1.6, 2, 3, 4]
 
 
 def test_missing_values_of_a_column_are_nan(tmp_path: Path) -> None:
     path = fake_runs.make(
         tmp_path / "a", record=lambda s: {"g_loss": "nan"} if s == 10 else {}, steps=(5, 10)
     )
-    h = history.read(path)
+    h = read_run.read(path)
     assert h.column("g_loss")[0] == 1.0
     assert all(map(math.isnan, [h.column("g_loss")[1], *h.column("penalty")]))
 
@@ -115,12 +115,12 @@ def test_missing_values_of_a_column_are_nan(tmp_path: Path) -> None:
 def test_find_returns_runs_in_natural_order(tmp_path: Path) -> None:
     for name in ("runs/lr-10", "runs/lr-9", "runs/sweep/a"):
         fake_runs.make(tmp_path / name)
-    assert [p.name for p in history.find(tmp_path / "runs")] == ["lr-9", "lr-10", "a"]
-    assert history.find(tmp_path / "runs" / "lr-9") == [tmp_path / "runs" / "lr-9"]
+    assert [p.name for p in read_run.find(tmp_path / "runs")] == ["lr-9", "lr-10", "a"]
+    assert read_run.find(tmp_path / "runs" / "lr-9") == [tmp_path / "runs" / "lr-9"]
     with pytest.raises(GanctlError, match="contains no run folders"):
-        history.find(tmp_path / "runs" / "lr-9" / "samples")
+        read_run.find(tmp_path / "runs" / "lr-9" / "samples")
     with pytest.raises(GanctlError, match="does not exist"):
-        history.find(tmp_path / "nowhere")
+        read_run.find(tmp_path / "nowhere")
 
 
 def test_newest_returns_the_run_modified_last(tmp_path: Path) -> None:
@@ -129,4 +129,4 @@ def test_newest_returns_the_run_modified_last(tmp_path: Path) -> None:
     for name in ("a", "b"):
         fake_runs.make(tmp_path / name)
     os.utime(tmp_path / "a" / "losses.jsonl", (4e9, 4e9))
-    assert history.newest(tmp_path).name == "a"
+    assert read_run.newest(tmp_path).name == "a"

@@ -19,8 +19,8 @@ from ganctl.diagnostics.bench import Loop, conditions
 from ganctl.plugin import discovery
 from ganctl.runs.folder import Run
 from ganctl.training.devices import rng_state
-from ganctl.training.graph.cuda import CudaGraph
-from ganctl.training.graph.steps import WARM_UP, graph_factory
+from ganctl.training.graph.cuda_graph import CudaGraph
+from ganctl.training.graph.warmup_and_replay import WARM_UP, graph_factory
 
 pytestmark = [
     pytest.mark.cuda,
@@ -125,7 +125,7 @@ def test_invalidated_capture_has_no_effect() -> None:
 
 
 def test_capture_succeeds_after_invalidated_capture() -> None:
-    from ganctl.training.graph.cuda import own_stream
+    from ganctl.training.graph.cuda_graph import own_stream
 
     x = torch.ones(3, device=CUDA)
     with own_stream(CUDA):

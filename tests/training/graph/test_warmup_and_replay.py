@@ -27,8 +27,8 @@ from ganctl.runs.folder import Run
 from ganctl.training import setup
 from ganctl.training.engine import Engine
 from ganctl.training.graph.cpu_trace import Trace, Tracer
-from ganctl.training.graph.steps import WARM_UP, Steps
-from ganctl.training.recorder import Recorder
+from ganctl.training.graph.warmup_and_replay import WARM_UP, Steps
+from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
 
 CPU = torch.device("cpu")
@@ -210,9 +210,9 @@ def rebind(loss: Any, value: Tensor) -> None:
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (lambda loss, value: value.item(), "test_steps.py, line .* reads a value from the device"),
+        (lambda loss, value: value.item(), "test_warmup_and_replay.py, line .* reads a value from the device"),
         (lambda loss, value: (two := value.repeat(2))[two > 0], "selects by a mask"),
-        (lambda loss, value: value.detach().numpy(), r"test_steps.py, line .* reads a tensor with \.numpy"),
+        (lambda loss, value: value.detach().numpy(), r"test_warmup_and_replay.py, line .* reads a tensor with \.numpy"),
         (lambda loss, value: torch.tensor(0.5), "makes a tensor from Python's numbers"),
         (count, r"loss\.count is changed by Python after each step"),
         (rebind, r"loss\.mean is another tensor after each step"),

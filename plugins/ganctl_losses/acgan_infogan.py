@@ -7,9 +7,9 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
 from ganctl import DATA, USAGE, Batch, Codes, Critic, GanctlError, Latent, Loss
-from ganctl_losses.checks import at_least
 from ganctl_losses.cross_entropy import probabilities
-from ganctl_losses.precision import at_least_float32
+from ganctl_losses.minimum_precision import at_least_float32
+from ganctl_losses.option_ranges import at_least
 
 
 class ACGAN(Loss):

@@ -23,9 +23,9 @@ from typing import Any, Protocol
 import torch
 
 from ganctl.training.engine import Engine
+from ganctl.training.graph.changing_python_state import describe_change, host_state
 from ganctl.training.graph.cpu_trace import Trace
-from ganctl.training.graph.cuda import CudaGraph
-from ganctl.training.graph.host_state import describe_change, host_state
+from ganctl.training.graph.cuda_graph import CudaGraph
 from ganctl.training.graph.host_syncs import HostSync, watch_host_syncs
 
 #: Eager steps before the capture, as torch recommends. Lazy state is created in the first, kernels are chosen in the

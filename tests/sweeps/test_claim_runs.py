@@ -9,12 +9,12 @@ import time
 import pytest
 
 from ganctl.errors import GanctlError
-from ganctl.sweeps import claim, folder
+from ganctl.sweeps import claim_runs, folder
 from ganctl.sweeps.folder import Entry, Sweep
 
 
 def test_each_run_is_claimed_once(sweep: Sweep) -> None:
-    claims = [claim.claim_next(sweep) for _ in range(4)]
+    claims = [claim_runs.claim_next(sweep) for _ in range(4)]
     assert claims[3] is None
     assert [each.entry.name for each in claims if each] == ["lr=1e-4", "lr=2e-4", "lr=3e-4"]
     assert {entry.state for entry in sweep} == {"running"}
@@ -22,17 +22,17 @@ def test_each_run_is_claimed_once(sweep: Sweep) -> None:
         assert each
         each.release()
     assert {entry.state for entry in sweep} == {"waiting"}
-    first = claim.claim_next(sweep, skip={"lr=1e-4"})
+    first = claim_runs.claim_next(sweep, skip={"lr=1e-4"})
     assert first
     assert first.entry.name == "lr=2e-4"
     first.finish()
-    second = claim.claim_next(sweep, skip={"lr=1e-4"})
+    second = claim_runs.claim_next(sweep, skip={"lr=1e-4"})
     assert second
     second.fail("It broke.", "Fix it.", 5)
     assert [entry.state for entry in sweep] == ["waiting", "finished", "failed"]
     assert [entry.reason for entry in sweep] == ["", "", "It broke."]
-    assert claim.claim_next(sweep, skip={"lr=1e-4"}) is None
-    claim.reset_failed_runs(sweep)
+    assert claim_runs.claim_next(sweep, skip={"lr=1e-4"}) is None
+    claim_runs.reset_failed_runs(sweep)
     assert [entry.state for entry in sweep] == ["waiting", "finished", "waiting"]
 
 
@@ -41,7 +41,7 @@ def test_threads_of_one_process_claim_different_runs(sweep: Sweep) -> None:
 
     def work() -> None:
         for _ in range(20):
-            if (claimed := claim.claim_next(sweep)) is not None:
+            if (claimed := claim_runs.claim_next(sweep)) is not None:
                 names.append(claimed.entry.name)
                 claimed.finish()
 
@@ -54,8 +54,8 @@ def test_threads_of_one_process_claim_different_runs(sweep: Sweep) -> None:
 
 
 def test_worker_file_has_heartbeats_and_updates(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim, "HEARTBEAT_INTERVAL", 0.01)
-    claimed = claim.claim_next(sweep)
+    monkeypatch.setattr(claim_runs, "HEARTBEAT_INTERVAL", 0.01)
+    claimed = claim_runs.claim_next(sweep)
     assert claimed
     claimed.update(memory=5)
     until = time.monotonic() + 10
@@ -78,7 +78,7 @@ def write_remote_worker(entry: Entry, heartbeat: int = 0) -> None:
 
 
 def test_run_of_dead_machine_is_claimed_after_timeout(sweep: Sweep, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claim, "HEARTBEAT_TIMEOUT", 1.0)
+    monkeypatch.setattr(claim_runs, "HEARTBEAT_TIMEOUT", 1.0)
     write_remote_worker(sweep.entries[0])
     assert sweep.entries[0].state == "running"  # the heartbeat is recent
     checks = 0
@@ -87,7 +87,7 @@ def test_run_of_dead_machine_is_claimed_after_timeout(sweep: Sweep, monkeypatch:
         nonlocal checks
         checks += 1
 
-    claimed = claim.claim_next(sweep, check=check)
+    claimed = claim_runs.claim_next(sweep, check=check)
     assert claimed
     assert claimed.entry.name == "lr=1e-4"
     assert checks >= 2
@@ -105,24 +105,24 @@ def test_file_system_without_shared_locks_is_an_error(sweep: Sweep) -> None:
         write_remote_worker(sweep.entries[0], heartbeats)
 
     with pytest.raises(GanctlError, match=r"elsewhere is training .*lr=1e-4.* does not share locks"):
-        claim.claim_next(sweep, check=check)
-    assert claim.acquire_lock(sweep.entries[0]) is not None  # released by claim_next
+        claim_runs.claim_next(sweep, check=check)
+    assert claim_runs.acquire_lock(sweep.entries[0]) is not None  # released by claim_next
 
 
 def test_run_fails_after_repeated_crashes_at_one_checkpoint(sweep: Sweep) -> None:
     entry = sweep.entries[0]
     for _ in range(2):
-        claim.count_crash(entry, "was ended by SIGKILL (out of memory?)")
+        claim_runs.count_crash(entry, "was ended by SIGKILL (out of memory?)")
     assert entry.state == "waiting"
     entry.run.checkpoint_file(1).touch()  # a new checkpoint resets the count
     for _ in range(2):
-        claim.count_crash(entry, "was ended by SIGKILL (out of memory?)")
+        claim_runs.count_crash(entry, "was ended by SIGKILL (out of memory?)")
     assert entry.end is None
-    claim.count_crash(entry, "was ended by SIGKILL (out of memory?)")
+    claim_runs.count_crash(entry, "was ended by SIGKILL (out of memory?)")
     assert entry.state == "failed"
     assert entry.reason == (
         "Its process was ended by SIGKILL (out of memory?), 3 times after step-00000001.pt."
     )
-    claim.reset_failed_runs(sweep)
-    claim.count_crash(entry, "…")
+    claim_runs.reset_failed_runs(sweep)
+    claim_runs.count_crash(entry, "…")
     assert entry.end is None

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ganctl.rendering.grid_images import COLLAPSED
-from ganctl.reports.frames import SampleSeries
-from ganctl.runs.history import History
+from ganctl.rendering.split_grid import COLLAPSED
+from ganctl.reports.samples_over_epochs import SampleSeries
+from ganctl.runs.read_run import History
 
 Level = Literal["bad", "warn", "info", "good"]
 LEVELS: tuple[Level, ...] = ("bad", "warn", "info", "good")  # from worst to best

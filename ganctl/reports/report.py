@@ -1,9 +1,9 @@
 """A report of several runs: samples, curves and settings side by side in one file.
 
-:mod:`~ganctl.reports.settings` finds the settings that differ, :mod:`~ganctl.reports.frames` collects samples over the
-epochs, :mod:`~ganctl.reports.findings` detects what is unusual, and :mod:`~ganctl.reports.facts` gathers all of it as
-plain data. :mod:`~ganctl.reports.page`, :mod:`~ganctl.reports.markdown` and :mod:`~ganctl.reports.figures` render it.
-Torch is needed only for checkpoint files.
+:mod:`~ganctl.reports.settings` finds the settings that differ, :mod:`~ganctl.reports.samples_over_epochs` collects
+samples, :mod:`~ganctl.reports.training_problems` detects what is unusual, and :mod:`~ganctl.reports.content` gathers
+all of it as plain data. :mod:`~ganctl.reports.page`, :mod:`~ganctl.reports.markdown` and :mod:`~ganctl.reports.figures`
+render it. Torch is needed only for checkpoint files.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganctl.errors import USAGE, GanctlError
-from ganctl.reports import findings, frames, settings
-from ganctl.reports.findings import Finding
-from ganctl.reports.frames import SampleSeries
+from ganctl.reports import samples_over_epochs, settings, training_problems
+from ganctl.reports.samples_over_epochs import SampleSeries
 from ganctl.reports.settings import Setting
-from ganctl.runs import history
+from ganctl.reports.training_problems import Finding
+from ganctl.runs import read_run
 from ganctl.runs.folder import Run
-from ganctl.runs.history import History
+from ganctl.runs.read_run import History
 from ganctl.sweeps import folder
 from ganctl.sweeps.folder import Sweep
 from ganctl.system.files import require_parent, write_atomically
@@ -159,14 +159,14 @@ def report(
             found += [_read_sweep_run(entry) for entry in sweep]
             varied += [name for name in sweep.varying if name not in varied]
         else:
-            found += [history.read(run) for run in history.find(path)]
+            found += [read_run.read(run) for run in read_run.find(path)]
     found = list({h.path.resolve(): h for h in found}.values())  # each run once
     collected = settings.collect([h.config for h in found])
     axes = settings.choose_axes(settings.differing(collected), varied)
     labels = settings.labels(axes, [h.name for h in found])
-    timeline = frames.collect(found, epochs=epochs, megabytes=megabytes)
+    timeline = samples_over_epochs.collect(found, epochs=epochs, megabytes=megabytes)
     entries = [
-        Entry(label, h, series, findings.detect(h, series))
+        Entry(label, h, series, training_problems.detect(h, series))
         for label, h, series in zip(labels, found, timeline.series, strict=True)
     ]
     if title is None:
@@ -188,5 +188,5 @@ def _title(found: Sequence[History], axes: Sequence[Setting]) -> str:
 
 def _read_sweep_run(entry: folder.Entry) -> History:
     """Read a run of a sweep. The sweep may have recorded a state that the run itself could not."""
-    h = history.read(entry.run.path)
+    h = read_run.read(entry.run.path)
     return replace(h, total=h.total or entry.steps, state=entry.state, note=entry.reason or h.note)

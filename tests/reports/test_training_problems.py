@@ -9,16 +9,18 @@ from typing import Any
 import pytest
 from helpers import fake_runs
 
-from ganctl.reports import findings, frames
-from ganctl.runs import history
+from ganctl.reports import samples_over_epochs, training_problems
+from ganctl.runs import read_run
 
 
 def detect(path: Path, **made: Any) -> list[tuple[str, str]]:
-    h = history.read(fake_runs.make(path, **made))
-    return [(f.level, f.text) for f in findings.detect(h, frames.collect([h]).series[0])]
+    h = read_run.read(fake_runs.make(path, **made))
+    return [
+        (f.level, f.text) for f in training_problems.detect(h, samples_over_epochs.collect([h]).series[0])
+    ]
 
 
-GOOD = ("good", findings.NOTHING_UNUSUAL)
+GOOD = ("good", training_problems.NOTHING_UNUSUAL)
 RAW: dict[str, Any] = {"config": {"loss": {"name": "wgan"}}}
 
 
@@ -77,12 +79,17 @@ def test_blank_samples(tmp_path: Path) -> None:
 
     path = fake_runs.make(tmp_path / "run")
     Image.new("L", fake_runs.grid(0).size).save(path / "samples" / "epoch-0004-step-00000100.png")
-    h = history.read(path)
-    assert findings.detect(h, frames.collect([h]).series[0])[0].text == "The samples at epoch 4 are blank."
+    h = read_run.read(path)
+    assert (
+        training_problems.detect(h, samples_over_epochs.collect([h]).series[0])[0].text
+        == "The samples at epoch 4 are blank."
+    )
 
 
 def test_no_mode_collapse_is_reported_without_reals(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "run", distinct=(1, 1, 1, 1, 1))
     (path / "real.png").unlink()
-    h = history.read(path)
-    assert [(f.level, f.text) for f in findings.detect(h, frames.collect([h]).series[0])] == [GOOD]
+    h = read_run.read(path)
+    assert [
+        (f.level, f.text) for f in training_problems.detect(h, samples_over_epochs.collect([h]).series[0])
+    ] == [GOOD]

@@ -9,18 +9,18 @@ import pytest
 from helpers import fake_runs
 from PIL import Image
 
-from ganctl.rendering import grid_images
-from ganctl.reports import frames
-from ganctl.runs import history
-from ganctl.runs.history import History
+from ganctl.rendering import split_grid
+from ganctl.reports import samples_over_epochs
+from ganctl.runs import read_run
+from ganctl.runs.read_run import History
 
 
 def read(path: Path, **made: object) -> History:
-    return history.read(fake_runs.make(path, **made))  # type: ignore[arg-type]
+    return read_run.read(fake_runs.make(path, **made))  # type: ignore[arg-type]
 
 
 def test_runs_of_different_length_share_epochs_and_keep_their_last_samples(tmp_path: Path) -> None:
-    timeline = frames.collect([read(tmp_path / "a"), read(tmp_path / "b", epochs=2)])
+    timeline = samples_over_epochs.collect([read(tmp_path / "a"), read(tmp_path / "b", epochs=2)])
     assert timeline.epochs == [0, 1, 2, 3, 4]
     assert [s.positions for s in timeline.series] == [[0, 1, 2, 3, 4], [0, 1, 2, 2, 2]]
     assert len(timeline.series[1].images) == 3, "each image once"
@@ -28,16 +28,16 @@ def test_runs_of_different_length_share_epochs_and_keep_their_last_samples(tmp_p
 
 
 def test_chosen_epochs(tmp_path: Path) -> None:
-    timeline = frames.collect([read(tmp_path / "a")], epochs=(2, 4))
+    timeline = samples_over_epochs.collect([read(tmp_path / "a")], epochs=(2, 4))
     assert [f.epoch for f in timeline.series[0].frames] == [2, 4]
     assert timeline.left_out == ["2 of 5 epochs are shown"]
 
 
 def test_epochs_are_left_out_to_limit_the_size_and_noted(tmp_path: Path) -> None:
     h = read(tmp_path / "a", epochs=30)
-    assert len(frames.collect([h]).epochs) == frames.MAX_EPOCHS
-    size = len(frames.encode(h.frames[-1].open()))
-    small = frames.collect([h], megabytes=size * 8 / 1e6)
+    assert len(samples_over_epochs.collect([h]).epochs) == samples_over_epochs.MAX_EPOCHS
+    size = len(samples_over_epochs.encode(h.frames[-1].open()))
+    small = samples_over_epochs.collect([h], megabytes=size * 8 / 1e6)
     assert 2 <= len(small.epochs) <= 8
     assert sum(map(len, small.series[0].images)) <= size * 8
     assert small.left_out[0] == f"{len(small.epochs)} of 31 epochs are shown"
@@ -46,7 +46,7 @@ def test_epochs_are_left_out_to_limit_the_size_and_noted(tmp_path: Path) -> None
 @pytest.mark.parametrize("count", [2, 3, 12, 24])
 @pytest.mark.parametrize("n", [2, 5, 25, 41, 201])
 def test_subsample_keeps_both_ends_and_has_no_duplicates(n: int, count: int) -> None:
-    chosen = frames.subsample(list(range(n)), count)
+    chosen = samples_over_epochs.subsample(list(range(n)), count)
     assert len(chosen) == len(set(chosen)) == min(n, count)
     assert (chosen[0], chosen[-1]) == (0, n - 1)
     assert chosen == sorted(chosen)
@@ -55,17 +55,20 @@ def test_subsample_keeps_both_ends_and_has_no_duplicates(n: int, count: int) -> 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_encoded_image_differs_only_in_shades(mode: str) -> None:
     image = fake_runs.grid(3, mode=mode)
-    shown = np.asarray(frames.decode(frames.encode(image)).convert(mode), dtype=int)
+    shown = np.asarray(samples_over_epochs.decode(samples_over_epochs.encode(image)).convert(mode), dtype=int)
     assert np.abs(shown - np.asarray(image, dtype=int)).mean() < (5 if mode == "L" else 20)
-    assert frames.decode(frames.encode(image)).size == image.size
+    assert samples_over_epochs.decode(samples_over_epochs.encode(image)).size == image.size
 
 
 def test_fewer_large_images_are_shown_and_none_is_cut() -> None:
     big = fake_runs.grid(0, size=256)
-    cropped = frames.crop(big, grid_images.layout_of(big, (1, 256, 256)), None)
+    cropped = samples_over_epochs.crop(big, split_grid.layout_of(big, (1, 256, 256)), None)
     assert cropped.size == (2 * 258 + 2,) * 2
     huge = fake_runs.grid(0, size=1024, n=4)
-    assert frames.crop(huge, grid_images.layout_of(huge, (1, 1024, 1024)), None).width == frames.MAX_WIDTH
+    assert (
+        samples_over_epochs.crop(huge, split_grid.layout_of(huge, (1, 1024, 1024)), None).width
+        == samples_over_epochs.MAX_WIDTH
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,32 +77,32 @@ def test_fewer_large_images_are_shown_and_none_is_cut() -> None:
 @pytest.mark.parametrize("recorded", [True, False])
 def test_layout_and_split(n: int, columns: int, rows: int, recorded: bool) -> None:
     image = fake_runs.grid(1, n=n)
-    layout = grid_images.layout_of(image, (1, 16, 16), (columns, rows) if recorded else None)
-    assert layout == grid_images.Layout(columns, rows, 16, 16)
-    images = grid_images.split(image, layout)
+    layout = split_grid.layout_of(image, (1, 16, 16), (columns, rows) if recorded else None)
+    assert layout == split_grid.Layout(columns, rows, 16, 16)
+    images = split_grid.split(image, layout)
     assert images.shape == (rows, columns, 16, 16, 1)
     assert np.array_equal(images[0, 0, ..., 0], np.asarray(image)[2:18, 2:18])
 
 
 def test_layout_is_unknown_without_status_and_for_an_image_of_another_size() -> None:
     image = fake_runs.grid(1)
-    assert grid_images.layout_of(image, None, (4, 4)) is None
-    assert grid_images.layout_of(image, (1, 16, 16), (4, 3)) is None
-    assert grid_images.layout_of(Image.new("L", (100, 77)), (1, 16, 16)) is None
+    assert split_grid.layout_of(image, None, (4, 4)) is None
+    assert split_grid.layout_of(image, (1, 16, 16), (4, 3)) is None
+    assert split_grid.layout_of(Image.new("L", (100, 77)), (1, 16, 16)) is None
 
 
 def test_count_distinct_ignores_speckle() -> None:
-    reals = grid_images.split(fake_runs.grid(9), grid_images.Layout(4, 4, 16, 16)).reshape(16, 16, 16, 1)
+    reals = split_grid.split(fake_runs.grid(9), split_grid.Layout(4, 4, 16, 16)).reshape(16, 16, 16, 1)
     repeated = np.repeat(reals[:2], 8, axis=0)
     noisy = np.clip(repeated.astype(int) + np.random.default_rng(0).integers(-15, 16, repeated.shape), 0, 255)
-    assert grid_images.count_distinct(reals, reals) == 16
-    assert grid_images.count_distinct(noisy.astype(np.uint8), reals) == 2
+    assert split_grid.count_distinct(reals, reals) == 16
+    assert split_grid.count_distinct(noisy.astype(np.uint8), reals) == 2
 
 
 def test_damaged_image_is_replaced_by_the_one_before(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
     (path / "samples" / "epoch-0002-step-00000050.png").write_bytes(b"\x89PNG nothing")
     (path / "real.png").write_bytes(b"")
-    made = frames.collect([history.read(path)]).series[0]
+    made = samples_over_epochs.collect([read_run.read(path)]).series[0]
     assert made.positions == [0, 1, 1, 2, 3]
     assert made.real is None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 
 class CudaGraph:
-    """A CUDA graph; a :class:`ganctl.training.graph.steps.Graph`.
+    """A CUDA graph; a :class:`ganctl.training.graph.warmup_and_replay.Graph`.
 
     Must be used on a stream other than the default stream, such as the one of :func:`own_stream`.
     """

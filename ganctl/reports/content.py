@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ganctl.rendering.column_titles import COLUMNS, title
 from ganctl.reports import curves, settings
 from ganctl.reports.curves import Chart
-from ganctl.reports.findings import LEVELS, Finding, Level
-from ganctl.reports.frames import SampleSeries, subsample
+from ganctl.reports.run_table import RunTable, run_table
+from ganctl.reports.samples_over_epochs import SampleSeries, subsample
 from ganctl.reports.settings import Setting, format_value
-from ganctl.runs.history import Frame, History, number
+from ganctl.reports.training_problems import LEVELS, Finding, Level
+from ganctl.runs.read_run import Frame, History
 from ganctl.runs.status import State
 from ganctl.system.progress import clock
 from ganctl.version import __version__
 
 if TYPE_CHECKING:
-    from ganctl.reports.summary import Report
+    from ganctl.reports.report import Report
 
 MIN_FILLED = 0.75  # share of the cells of a matrix of samples
-MISSING = "–"
 STATES: dict[State, str] = {
     "waiting": "not started", "running": "running", "stopped": "stopped", "finished": "finished",
     "diverged": "diverged", "failed": "failed", "killed": "killed",
@@ -31,7 +29,7 @@ LEVEL_TITLES: dict[Level, str] = {"bad": "problem", "warn": "warning", "info": "
 
 
 @dataclass(frozen=True)
-class RunFacts:
+class RunContent:
     """One run.
 
     Attributes:
@@ -108,7 +106,7 @@ class SettingRow:
 
 
 @dataclass(frozen=True)
-class SettingsFacts:
+class ReportSettings:
     """Settings that differ, settings that only some runs have, and titles and values of all other settings."""
 
     different: list[SettingRow]
@@ -117,46 +115,18 @@ class SettingsFacts:
 
 
 @dataclass(frozen=True)
-class RunRow:
-    """Progress, time and numbers of a run, as text.
-
-    Attributes:
-        total: steps of the whole run, empty if the run has reached them.
-        relative_speed: share of the speed of the fastest run.
-        values: one value per column of the table.
-    """
-
-    label: str
-    state: State
-    step: str
-    total: str
-    epoch: str
-    time: str
-    speed: str
-    relative_speed: float
-    values: list[str]
-
-
-@dataclass(frozen=True)
-class RunTable:
-    columns: list[str]
-    rows: list[RunRow]
-    note: str
-
-
-@dataclass(frozen=True)
-class Facts:
+class Content:
     """Everything that a report shows."""
 
     title: str
     overview: str
-    runs: list[RunFacts]
+    runs: list[RunContent]
     remarks: list[Remark]
     epochs: list[float]
     matrix: Matrix
     reals: list[Reals]
     charts: list[Chart]
-    settings: SettingsFacts
+    settings: ReportSettings
     table: RunTable
     footer: str
 
@@ -165,11 +135,11 @@ class Facts:
         return any(run.series.images for run in self.runs)
 
 
-def collect(report: Report) -> Facts:
+def collect(report: Report) -> Content:
     """Return everything that ``report`` shows."""
     histories = [entry.history for entry in report.entries]
     left_out = f"Left out to keep this file small: {'; '.join(report.left_out)}. " if report.left_out else ""
-    return Facts(
+    return Content(
         title=report.title,
         overview=_overview(report),
         runs=[_run(entry.label, entry.history, entry.series, entry.findings[0]) for entry in report.entries],
@@ -179,7 +149,7 @@ def collect(report: Report) -> Facts:
         reals=_reals(report),
         charts=curves.charts(histories),
         settings=_settings(report),
-        table=_table(report),
+        table=run_table(report),
         footer=f"{left_out}Made by ganctl {__version__}.",
     )
 
@@ -205,18 +175,20 @@ def epoch_title(epoch: float) -> str:
     return f"epoch {round(epoch, 2):g}"
 
 
-def over_time(facts: Facts, count: int) -> list[tuple[float, list[int | None]]]:
+def over_time(content: Content, count: int) -> list[tuple[float, list[int | None]]]:
     """Choose at most ``count`` epochs.
 
     Returns:
         For each epoch: the epoch, and for each run the index of its image, or None if the run has no image then.
     """
-    after_start = [i for i, epoch in enumerate(facts.epochs) if epoch > 0] or list(range(len(facts.epochs)))
+    after_start = [i for i, epoch in enumerate(content.epochs) if epoch > 0] or list(
+        range(len(content.epochs))
+    )
     found = []
     for i in map(int, subsample(after_start, count)):
-        epoch = facts.epochs[i]
+        epoch = content.epochs[i]
         row: list[int | None] = []
-        for run in facts.runs:
+        for run in content.runs:
             index = run.series.positions[i] if run.series.positions else -1
             row.append(None if index < 0 or epoch > run.epoch + 0.5 else index)
         found.append((epoch, row))
@@ -264,9 +236,9 @@ def _overview(report: Report) -> str:
     return " · ".join(parts)
 
 
-def _run(label: str, history: History, series: SampleSeries, worst: Finding) -> RunFacts:
+def _run(label: str, history: History, series: SampleSeries, worst: Finding) -> RunContent:
     shown_by_state = history.state != "finished"
-    return RunFacts(
+    return RunContent(
         label=label,
         state=history.state,
         series=series,
@@ -301,11 +273,11 @@ def _reals(report: Report) -> list[Reals]:
     ]
 
 
-def _settings(report: Report) -> SettingsFacts:
+def _settings(report: Report) -> ReportSettings:
     different = settings.differing(report.settings)
     axes = {axis.name for axis in report.axes}
     rows = [(s, _setting_row(s, s.name in axes)) for s in different]
-    return SettingsFacts(
+    return ReportSettings(
         different=[row for s, row in rows if None not in s.values],
         # An option that other components do not have differs only because the component does.
         partial=[row for s, row in rows if None in s.values],
@@ -321,67 +293,3 @@ def _setting_row(setting: Setting, is_axis: bool) -> SettingRow:
         value is not None and (tie or i != common) for value, i in zip(setting.values, ids, strict=True)
     ]
     return SettingRow(setting.title, is_axis, [format_value(value) for value in setting.values], unusual)
-
-
-def _table(report: Report) -> RunTable:
-    histories = [entry.history for entry in report.entries]
-    columns = list(COLUMNS) if any(h.losses for h in histories) else []
-    metrics = curves.metric_names(histories)
-    properties = [_properties(h) for h in histories]
-    different, shared = [], []
-    for name in dict.fromkeys(name for p in properties for name in p):
-        values = {p[name] for p in properties if name in p}
-        if len(values) == 1:
-            shared.append(f"{name}: {values.pop()}")
-        else:
-            different.append(name)
-    fastest = max((h.images_per_second or 0.0 for h in histories), default=0.0)
-    rows = []
-    for entry, h, own in zip(report.entries, histories, properties, strict=True):
-        rate = h.images_per_second
-        rows.append(
-            RunRow(
-                label=entry.label,
-                state=h.state,
-                step=f"{h.step:,}",
-                total=f"{h.total:,}" if h.total and h.total != h.step else "",
-                epoch=f"{h.epoch:.4g}",
-                time=clock(h.seconds) if h.seconds else MISSING,
-                speed=f"{rate:,.0f}" if rate else MISSING,
-                relative_speed=(rate or 0.0) / fastest if fastest else 0.0,
-                values=[
-                    *(_final_mean(h.column(name)) for name in columns),
-                    *(_last_and_lowest(h.metrics, name) for name in metrics),
-                    *(own.get(name, MISSING) for name in different),
-                ],
-            )
-        )
-    note = "Losses and outputs of D are means over the last tenth of the run."
-    if metrics:
-        note += " Metrics are the last value, with the lowest value in parentheses."
-    if shared:
-        note += f" {'All runs: ' if len(histories) > 1 else ''}{', '.join(shared)}."
-    return RunTable([*map(title, columns), *map(title, metrics), *different], rows, note)
-
-
-def _properties(h: History) -> dict[str, str]:
-    """Parameters, device and precision; empty before training starts."""
-    found = {f"parameters of {name}": f"{count:,}" for name, count in h.status.parameters.items()}
-    found |= {
-        name: value
-        for name, value in (("device", h.status.device), ("precision", h.status.precision))
-        if value
-    }
-    return found
-
-
-def _final_mean(values: Sequence[float]) -> str:
-    """The mean over the last tenth of ``values``."""
-    tail = [v for v in values[-max(1, len(values) // 10) :] if v == v]
-    return f"{sum(tail) / len(tail):.3g}".replace("-", "−") if tail else MISSING
-
-
-def _last_and_lowest(records: Sequence[dict[str, Any]], name: str) -> str:
-    values = [number(r[name]) for r in records if name in r]
-    finite = [v for v in values if v == v]
-    return f"{finite[-1]:.4g} ({min(finite):.4g})" if finite else MISSING

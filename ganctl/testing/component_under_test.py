@@ -8,7 +8,7 @@ from typing import Any
 
 from ganctl.plugin import discovery, options
 from ganctl.plugin.registry import Registry
-from ganctl.testing.findings import Failure, Findings
+from ganctl.testing.failures import Failure, Findings
 
 #: A registered name, or the factory of a component.
 Target = str | Callable[..., Any]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ganctl.rendering import grid_images
-from ganctl.rendering.grid_images import Layout
-from ganctl.runs.history import Frame, History
+from ganctl.rendering import split_grid
+from ganctl.rendering.split_grid import Layout
+from ganctl.runs.read_run import Frame, History
 from ganctl.system.processors import usable_processors
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def latest_frame(frames: Sequence[Frame], epoch: float) -> int:
 def crop(image: Image, layout: Layout | None, columns: int | None) -> Image:
     """Return the first images of a grid: at most ``columns`` per row, as many rows, no wider than MAX_WIDTH."""
     if layout is not None:
-        fitting = max(2, (MAX_WIDTH - grid_images.PADDING) // (layout.width + grid_images.PADDING))
+        fitting = max(2, (MAX_WIDTH - split_grid.PADDING) // (layout.width + split_grid.PADDING))
         across = min(layout.columns, columns or layout.columns, fitting)
         down = min(layout.rows, max(across, min(columns or layout.rows, fitting)))
         image = image.crop((0, 0, *layout.size(across, down)))
@@ -139,14 +139,14 @@ def decode(data: bytes) -> Image:
 
 def sample_layout(history: History, image: Image) -> Layout | None:
     """Return the layout of a sample grid of a run, as recorded in its ``status.json``."""
-    return grid_images.layout_of(image, history.status.image, history.status.grid)
+    return split_grid.layout_of(image, history.status.image, history.status.grid)
 
 
 def _series(history: History, epochs: Sequence[float], columns: int | None) -> SampleSeries:
     real = open_image(history.real)
     reals, small = None, None
     if real is not None:
-        layout = grid_images.layout_of(real, history.status.image)
+        layout = split_grid.layout_of(real, history.status.image)
         small = encode(crop(real, layout, columns))
         if layout is not None:
             reals = _split(real, layout)
@@ -170,20 +170,20 @@ def _series(history: History, epochs: Sequence[float], columns: int | None) -> S
 
 
 def _examine(
-    grid: Image, layout: Layout | None, reals: grid_images.Array | None
+    grid: Image, layout: Layout | None, reals: split_grid.Array | None
 ) -> tuple[tuple[int, int] | None, bool]:
     """Number of distinct images and of all images in ``grid``, if known, and whether they are blank."""
     if layout is None or layout.rows * layout.columns < 4:
         return None, False
-    images = _split(grid, layout)[: grid_images.MAX_COMPARED]
+    images = _split(grid, layout)[: split_grid.MAX_COMPARED]
     distinct = None
     if reals is not None and reals.shape[1:] == images.shape[1:]:
-        distinct = grid_images.count_distinct(images, reals), len(images)
-    return distinct, grid_images.are_blank(images)
+        distinct = split_grid.count_distinct(images, reals), len(images)
+    return distinct, split_grid.are_blank(images)
 
 
-def _split(grid: Image, layout: Layout) -> grid_images.Array:
-    images = grid_images.split(grid, layout)
+def _split(grid: Image, layout: Layout) -> split_grid.Array:
+    images = split_grid.split(grid, layout)
     return images.reshape(-1, *images.shape[2:])
 
 
@@ -219,6 +219,6 @@ def _count_shown(histories: Sequence[History], columns: int | None) -> tuple[int
         if image is not None and layout is not None:
             small = crop(image, layout, columns)
             total = layout.columns * layout.rows
-            padded = (layout.width + grid_images.PADDING, layout.height + grid_images.PADDING)
+            padded = (layout.width + split_grid.PADDING, layout.height + split_grid.PADDING)
             return min(total, (small.width // padded[0]) * (small.height // padded[1])), total
     return 0, 0

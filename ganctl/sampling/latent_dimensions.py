@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes, Latent, Normal, Uniform
-from ganctl.sampling.protocol import LatentSampler
+from ganctl.sampling.sampler_protocol import LatentSampler
 
 DEFAULT_VALUES = 7  # number of values of a dimension
 DEFAULT_AUTO = 8  # number of dimensions that "auto" selects

@@ -12,7 +12,7 @@ from ganctl.errors import DIVERGED, GanctlError
 from ganctl.plugin.error_messages import explain
 from ganctl.runs import status
 from ganctl.system.jsonl import write_line
-from ganctl.training.recorder import Rows
+from ganctl.training.reported_values import Rows
 from ganctl.training.state import Training
 
 
