@@ -27,8 +27,8 @@ from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.discovery import Plugin, discover, load
+from ganctl.plugin.enabled_plugins import NONE
 from ganctl.plugin.registry import KINDS
-from ganctl.plugin.selection import NONE
 from ganctl.version import __version__
 
 #: The commands in the order of ``ganctl --help``, grouped by what users do. Commands of plugins follow.

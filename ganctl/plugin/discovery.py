@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pluggy
 
 from ganctl.errors import GanctlError, did_you_mean
-from ganctl.plugin import compatibility, hookspecs, selection
+from ganctl.plugin import compatibility, enabled_plugins, hookspecs
 from ganctl.plugin.registry import KINDS, Component, Registry, component
 from ganctl.recipe import Model
 
@@ -108,7 +108,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
     Raises:
         GanctlError: The file of disabled plugins cannot be read.
     """
-    found, selected = Plugins([], Registry()), selection.read()
+    found, selected = Plugins([], Registry()), enabled_plugins.read()
     points = entry_points(group=GROUP) if points is None else points
     origins = [(*_origin(point.dist), point) for point in points]
     for distribution, version, point in sorted(origins, key=lambda origin: (origin[0], origin[2].name)):
@@ -122,7 +122,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
             found.registry.not_loaded.append(f"{plugin.name} ({plugin.skipped or 'broken; ganctl plugins'})")
         found.all.append(plugin)
     found.missing = selected.missing(
-        set().union(*(selection.aliases(p.distribution, p.name) for p in found.all))
+        set().union(*(enabled_plugins.aliases(p.distribution, p.name) for p in found.all))
     )
     return found
 

@@ -210,9 +210,15 @@ def rebind(loss: Any, value: Tensor) -> None:
 @pytest.mark.parametrize(
     ("function", "reason"),
     [
-        (lambda loss, value: value.item(), "test_warmup_and_replay.py, line .* reads a value from the device"),
+        (
+            lambda loss, value: value.item(),
+            "test_warmup_and_replay.py, line .* reads a value from the device",
+        ),
         (lambda loss, value: (two := value.repeat(2))[two > 0], "selects by a mask"),
-        (lambda loss, value: value.detach().numpy(), r"test_warmup_and_replay.py, line .* reads a tensor with \.numpy"),
+        (
+            lambda loss, value: value.detach().numpy(),
+            r"test_warmup_and_replay.py, line .* reads a tensor with \.numpy",
+        ),
         (lambda loss, value: torch.tensor(0.5), "makes a tensor from Python's numbers"),
         (count, r"loss\.count is changed by Python after each step"),
         (rebind, r"loss\.mean is another tensor after each step"),

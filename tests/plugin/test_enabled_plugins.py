@@ -13,7 +13,7 @@ import pytest
 from helpers.plugin_distributions import LOSS, install
 
 from ganctl import GanctlError
-from ganctl.plugin import selection
+from ganctl.plugin import enabled_plugins
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -101,16 +101,16 @@ def test_disabling_an_unknown_plugin_is_an_error(two: Path, ganctl: Run) -> None
 
 def test_disabled_names_are_written_atomically(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GANCTL_CONFIG", str(tmp_path))
-    selection.write_disabled(["b", "a"])
-    assert selection.read_disabled() == ["a", "b"]
+    enabled_plugins.write_disabled(["b", "a"])
+    assert enabled_plugins.read_disabled() == ["a", "b"]
 
     def fails(*args: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(GanctlError, match="No space left"):
-        selection.write_disabled([])
-    assert selection.read_disabled() == ["a", "b"]
+        enabled_plugins.write_disabled([])
+    assert enabled_plugins.read_disabled() == ["a", "b"]
     assert [path.name for path in tmp_path.iterdir()] == ["plugins.toml"]
 
 
