@@ -1,0 +1,76 @@
+"""The style of ganctl's figures, which no setting of the user's matplotlib changes."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Colors of Okabe and Ito (2008), which color-blind readers can distinguish. Their yellow is too light for lines.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+#: Markers that distinguish lines without color.
+MARKERS = ("o", "s", "^", "D", "v", "X", "P")
+SOLID, DASHED = "-", (0, (4, 2))
+RAW = {"alpha": 0.3, "linewidth": 0.5}  # lines of the values before smoothing
+
+#: Differences from matplotlib's defaults. Text remains text in PDF and SVG, so that it can be searched and edited.
+STYLE: Any = {
+    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 8, "ytick.labelsize": 8,
+    "legend.fontsize": 8, "legend.frameon": False, "legend.handlelength": 2.6, "legend.columnspacing": 1.2,
+    "axes.linewidth": 0.6, "axes.spines.top": False, "axes.spines.right": False, "lines.linewidth": 1.2,
+    "lines.markersize": 3.5, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "axes.grid": True,
+    "grid.alpha": 0.3, "grid.linewidth": 0.5, "pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "ganctl",
+}  # fmt: skip
+
+
+@contextmanager
+def figure_style() -> Iterator[None]:
+    """Draw and encode figures with matplotlib's defaults and ``STYLE``.
+
+    The user's matplotlibrc, style sheets and ``rcParams`` have no effect inside, and are unchanged afterwards. Figures
+    are made with :class:`matplotlib.figure.Figure`, never with pyplot, which would need a backend.
+    """
+    _import_matplotlib()
+    from matplotlib import rc_context, rcParamsDefault
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about deprecated settings and glyphs that the font lacks
+        defaults: dict[Any, Any] = {k: v for k, v in rcParamsDefault.items() if k != "backend"}
+        with rc_context({**defaults, **STYLE}):
+            yield
+
+
+def encode(figure: Figure, file_format: str, dpi: float = 300) -> bytes:
+    """Return the content of an image file, without a date, so that equal figures give equal files.
+
+    Args:
+        file_format: ``pdf``, ``svg`` or ``png``.
+        dpi: dots per inch of a PNG file.
+    """
+    metadata: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+    buffer = io.BytesIO()
+    with figure_style():
+        figure.savefig(buffer, format=file_format, dpi=dpi, metadata=metadata[file_format])
+    return buffer.getvalue()
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib even if ``MPLBACKEND`` names a backend that does not exist."""
+    if "matplotlib" in sys.modules:
+        return
+    backend = os.environ.pop("MPLBACKEND", None)
+    try:
+        import matplotlib
+    finally:
+        if backend is not None:
+            os.environ["MPLBACKEND"] = backend
+    if backend:
+        with suppress(ValueError):  # for pyplot in the user's notebook
+            matplotlib.rcParams["backend"] = backend

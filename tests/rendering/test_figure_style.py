@@ -1,0 +1,52 @@
+"""Figures look the same, whatever the user's matplotlib is set to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+from ganctl.rendering import curves
+from ganctl.rendering.figure_style import STYLE, figure_style
+
+RECORDS = [{"step": s, "g_loss": 1.0, "d_loss": 0.5, "D(x)": 0.7, "D(G(z))": 0.3} for s in (1, 2, 3)]
+DRAW = f"""
+import sys
+from pathlib import Path
+from ganctl.rendering import curves
+curves.draw({RECORDS!r}, Path(sys.argv[1]), "a_$run")
+assert "matplotlib.pyplot" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "Qt4Agg"])
+def test_curves_ignore_the_backend_and_the_matplotlibrc(tmp_path: Path, backend: str) -> None:
+    curves.draw(RECORDS, tmp_path / "expected.png", "a_$run")
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 9\nfigure.facecolor: red\n")
+    environment = {**os.environ, "MPLBACKEND": backend, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", DRAW, str(tmp_path / "curves.png")]
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "curves.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
+
+
+def test_style_is_removed_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9.0)
+    monkeypatch.setitem(matplotlib.rcParams, "text.usetex", True)
+    before = dict(matplotlib.rcParams)
+    with figure_style():
+        assert matplotlib.rcParams["lines.linewidth"] == STYLE["lines.linewidth"]
+        assert not matplotlib.rcParams["text.usetex"]
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_import_keeps_the_backend_for_pyplot(tmp_path: Path) -> None:
+    code = DRAW + "import matplotlib; print(matplotlib.rcParams['backend'])"
+    environment = {**os.environ, "MPLBACKEND": "svg", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, str(tmp_path / "curves.png")]
+    assert (
+        subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout == "svg\n"
+    )
