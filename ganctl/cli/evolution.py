@@ -23,6 +23,7 @@ Examples:
     type=click.Path(path_type=Path),
     help="Output file.  [default: evolution.gif in the run folder]",
 )
+@click.option("--force", is_flag=True, help="Replace --out even if it was not made from this run.")
 @click.option(
     "--fps",
     default=4.0,
@@ -45,16 +46,29 @@ Examples:
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 def evolution(
-    run: Path, out: Path | None, fps: float, captions: bool, scale: int | None, hold: float, quiet: bool
+    run: Path,
+    out: Path | None,
+    force: bool,
+    fps: float,
+    captions: bool,
+    scale: int | None,
+    hold: float,
+    quiet: bool,
 ) -> None:
     """Animate the samples of a run over the epochs.
 
     All frames are generated from the same latents. The output is a GIF, or an MP4 if the package av is installed.
     """
     from ganctl.reports.timelapse import save_timelapse
+    from ganctl.system import output_files
     from ganctl.system.progress import make_reporter
 
     reporter = make_reporter(quiet=quiet)
-    out = out or run / "evolution.gif"
-    n = save_timelapse(run, out, fps=fps, captions=captions, scale=scale, hold=hold, reporter=reporter)
+    made_from = output_files.record("evolution", {}, [run])
+    if out is None:
+        out = output_files.default_file(run, "evolution", ".gif", made_from)
+    output_files.check_replaceable(out, made_from, force=force)
+    n = save_timelapse(
+        run, out, fps=fps, captions=captions, scale=scale, hold=hold, comment=made_from, reporter=reporter
+    )
     reporter.say(f"{n} frames in {out}, {out.stat().st_size / 1e6:.1f} MB")

@@ -55,17 +55,17 @@ def explore(
     """  # fmt: skip
     from ganctl.explore.explorer import Explorer
     from ganctl.explore.server import Server
-    from ganctl.runs.checkpoint import find_checkpoint
+    from ganctl.runs.checkpoint import find_checkpoint, output_name
     from ganctl.sampling.latent_dimensions import dimensions
     from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
 
     reporter = make_reporter(quiet=quiet)
-    name = find_checkpoint(ckpt).stem
-    sampler = load(ckpt, device=device, plugins=plugin_paths)
+    checkpoint = find_checkpoint(ckpt)
+    sampler = load(checkpoint, device=device, plugins=plugin_paths)
     with Server(host, port) as server:
         with reporter.bar("ranking dimensions", len(dimensions(sampler.latent))) as advance:
-            explorer = Explorer(sampler, name, advance)
+            explorer = Explorer(sampler, output_name(checkpoint), advance)
         print(f"{server.url}  (press Ctrl-C to stop)", file=sys.stderr, flush=True)
         if not no_browser and _can_open_window():
             import webbrowser

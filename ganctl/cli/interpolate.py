@@ -13,10 +13,12 @@ from ganctl.cli.sampling_options import (
     ckpt_option,
     class_option,
     classes_of,
+    force_option,
     latents_from,
     latents_option,
     machine_options,
     no_labels_option,
+    recorded_inputs,
     refuse_both,
     scale_option,
     seed_type,
@@ -70,9 +72,10 @@ STEPS, ANIMATION_STEPS = 8, 30
     "--out",
     metavar="FILE.png|.gif|.mp4|DIR|FILE.npz",
     type=click.Path(path_type=Path),
-    help="One image, an animation, a folder of PNG files, or arrays.  [default: an image named after the checkpoint "
-    "and the seeds]",
+    help="One image, an animation, a folder of PNG files, or arrays.  [default: an image named after run, "
+    "checkpoint, seeds and number]",
 )
+@force_option
 @click.option(
     "--fps",
     default=20.0,
@@ -95,6 +98,7 @@ def interpolate(
     rows: int,
     class_name: str | None,
     out: Path | None,
+    force: bool,
     fps: float,
     no_labels: bool,
     scale: int | None,
@@ -110,20 +114,25 @@ def interpolate(
     refuse_both(context, "seeds", "latents_file")
     refuse_both(context, "truncation", "latents_file")
     from ganctl.rendering import animation
-    from ganctl.runs.checkpoint import find_checkpoint
+    from ganctl.runs.checkpoint import find_checkpoint, output_name
     from ganctl.sampling import walk_writers
     from ganctl.sampling.sampler import load
+    from ganctl.system import output_files
     from ganctl.system.progress import make_reporter
 
     source = "-".join(map(str, seeds)) if latents_file is None else latents_file.stem
-    out = out or Path(f"{find_checkpoint(ckpt).stem}-interpolate-{source}.png")
-    walk_writers.check_path(out, animations=True)
-    animated = out.suffix.lower() in animation.SUFFIXES
+    if out is not None:
+        walk_writers.check_path(out, animations=True)
+    animated = out is not None and out.suffix.lower() in animation.SUFFIXES
     if animated:
         animation.check_fps(fps)
-    sampler = load(ckpt, device=device, plugins=plugin_paths)
+    checkpoint = find_checkpoint(ckpt)
+    sampler = load(checkpoint, device=device, plugins=plugin_paths)
     latents = latents_from(sampler, latents_file)
     classes = classes_of(sampler, class_name)
+    made_from = recorded_inputs(context, checkpoint)
+    if out is not None:
+        output_files.check_replaceable(out, made_from, force=force)
     reporter = make_reporter(quiet=quiet)
     with reporter.bar("Generating rows", rows * len(classes or [0])) as advance:
         walk = sampler.interpolate(
@@ -136,7 +145,10 @@ def interpolate(
             advance=advance,
             **options,
         )
-    walk_writers.write_walk(walk, out, labels=not no_labels, scale=scale, fps=fps)
+    if out is None:
+        name = f"{output_name(checkpoint)}-interpolate-{source}-n{len(walk.x)}"
+        out = output_files.default_file(Path(), name, ".png", made_from)
+    walk_writers.write_walk(walk, out, labels=not no_labels, scale=scale, fps=fps, comment=made_from)
     count, paths = len(walk.rows[0].x), len(walk.rows)
     each = f"{paths} rows of " if paths > 1 else ""
     reporter.say(f"Wrote {each}{count} sample{'s' if count > 1 else ''} to {out}")

@@ -51,6 +51,7 @@ class Epochs(click.ParamType):
     type=click.Path(path_type=Path),
     help="Output file. Can be repeated.  [default: report.html in RUN, or in the current folder for several]",
 )
+@click.option("--force", is_flag=True, help="Replace --out even if it was not made from these runs.")
 @click.option("--title", help="Heading of the report.  [default: the settings that differ]")
 @click.option(
     "--epochs",
@@ -86,6 +87,7 @@ class Epochs(click.ParamType):
 def report(
     runs: tuple[Path, ...],
     out: tuple[Path, ...],
+    force: bool,
     title: str | None,
     epochs: tuple[float, ...],
     max_mb: float,
@@ -103,17 +105,21 @@ def report(
     """
     from ganctl.reports.report import check_suffix
     from ganctl.reports.report import report as make
+    from ganctl.system import output_files
     from ganctl.system.progress import make_reporter
 
+    made_from = output_files.record("report", {}, runs)
     if not out:
-        single = len(runs) == 1 and runs[0].is_dir()
-        out = ((runs[0] if single else Path()) / "report.html",)
+        folder = runs[0] if len(runs) == 1 and runs[0].is_dir() else Path()
+        out = (output_files.default_file(folder, "report", ".html", made_from),)
+    output_files.check_distinct(("--out", path) for path in out)
     for path in out:
         check_suffix(path)
+        output_files.check_replaceable(path, made_from, force=force)
     result = make(*runs, title=title, epochs=epochs, megabytes=max_mb, plugins=plugin_paths)
     reporter = make_reporter(quiet=quiet)
     for path in out:
-        written = result.write(path)
+        written = result.write(path, comment=made_from)
         size = sum(file.stat().st_size for file in written) / 1e6
         n = len(result.entries)
         reporter.say(f"{n} run{'s' if n > 1 else ''} in {path}, {size:.1f} MB")

@@ -11,9 +11,11 @@ from ganctl.cli.sampling_options import (
     ckpt_option,
     class_option,
     classes_of,
+    force_option,
     latents_from,
     latents_option,
     machine_options,
+    recorded_inputs,
     refuse_both,
     seed_type,
     truncation_option,
@@ -59,8 +61,9 @@ Examples:
     metavar="FILE.png|DIR|FILE.npz",
     type=click.Path(path_type=Path),
     help="Grid, folder of PNG files, or NumPy archive with an array 'images' (N×H×W×C, uint8).  "
-    "[default: a grid named after checkpoint, seed and number]",
+    "[default: a grid named after run, checkpoint, seed and number]",
 )
+@force_option
 @click.option(
     "--nrow",
     type=click.IntRange(min=1),
@@ -85,6 +88,7 @@ def sample(
     code: str | None,
     seed: int,
     out: Path | None,
+    force: bool,
     nrow: int | None,
     batch_size: int,
     truncation: float | None,
@@ -101,9 +105,10 @@ def sample(
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
     from ganctl.errors import USAGE, GanctlError
-    from ganctl.runs.checkpoint import find_checkpoint
+    from ganctl.runs.checkpoint import find_checkpoint, output_name
     from ganctl.sampling import latent_files, writers
     from ganctl.sampling.sampler import load
+    from ganctl.system import output_files
     from ganctl.system.progress import make_reporter
 
     if out is not None and out.suffix and out.suffix not in (".png", ".npz") and not out.is_dir():
@@ -120,17 +125,26 @@ def sample(
         )
     if save_latents is not None:
         latent_files.check_path(save_latents)
-    sampler = load(ckpt, device=device, plugins=plugin_paths)
+        output_files.check_distinct([("--save-latents", save_latents), *([("--out", out)] if out else [])])
+    checkpoint = find_checkpoint(ckpt)
+    sampler = load(checkpoint, device=device, plugins=plugin_paths)
     if class_name is not None and code is not None:
         raise GanctlError("Both --class and --code were given.", "Give one of them.", status=USAGE)
     classes, given = classes_of(sampler, class_name), latents_from(sampler, latents_file)
     n = n or (25 if given is None else len(given.z))
     source = f"seed{seed}" if latents_file is None else latents_file.stem
     row = f"-class-{class_name}" if class_name is not None else f"-code-{code}" if code else ""
+    made_from = recorded_inputs(context, checkpoint, n=n)
+    if out is None:
+        name = f"{output_name(checkpoint)}-{source}-n{n}{row}"
+        out = output_files.default_file(Path(), name, ".png", made_from)
+    for path in (out, save_latents):
+        if path is not None:
+            output_files.check_replaceable(path, made_from, force=force)
     writers.write_samples(
         sampler,
         n,
-        out or Path(f"{find_checkpoint(ckpt).stem}-{source}-n{n}{row}.png"),
+        out,
         seed=seed,
         classes=classes,
         code=code,
@@ -139,5 +153,6 @@ def sample(
         truncation=truncation,
         latents=given,
         save_latents=save_latents,
+        comment=made_from,
         reporter=make_reporter(quiet=quiet),
     )

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ganctl.sampling.latent_files import Latents
     from ganctl.sampling.sampler import Sampler
 
+#: Options that do not change the samples, only how they are computed or shown.
+NOT_INPUTS = {"batch_size", "device", "force", "fps", "no_labels", "nrow", "out", "quiet", "scale"}
+
 ckpt_option = click.option(
     "--ckpt",
     required=True,
@@ -55,6 +58,11 @@ scale_option = click.option(
     metavar="N",
     type=click.IntRange(1, 64),
     help="Width and height of each pixel.  [default: large enough for legible labels]",
+)
+
+
+force_option = click.option(
+    "--force", is_flag=True, help="Replace --out even if it was not made from the same inputs."
 )
 
 
@@ -101,6 +109,21 @@ def latents_from(sampler: Sampler, file: Path | None) -> Latents | None:
         return None
     classes = sampler.num_classes if sampler.conditional else 0
     return latent_files.read(file, dim=sampler.latent.dim, num_classes=classes)
+
+
+def recorded_inputs(context: click.Context, checkpoint: Path, **resolved: object) -> str:
+    """Return the record of what determines the samples of a command: its options, and the content of files.
+
+    Args:
+        resolved: values of options whose default depends on something else.
+    """
+    from ganctl.system import output_files
+
+    given = {name: value for name, value in context.params.items() if name not in NOT_INPUTS}
+    plugins, latents = given.pop("plugin_paths"), given.pop("latents_file")
+    options = {name: value for name, value in given.items() if not isinstance(value, Path)}
+    sources = [checkpoint, *plugins, *([] if latents is None else [latents])]
+    return output_files.record(str(context.command.name), {**options, **resolved}, sources)
 
 
 def refuse_both(context: click.Context, *names: str) -> None:

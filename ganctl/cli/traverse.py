@@ -13,10 +13,12 @@ from ganctl.cli.sampling_options import (
     ckpt_option,
     class_option,
     classes_of,
+    force_option,
     latents_from,
     latents_option,
     machine_options,
     no_labels_option,
+    recorded_inputs,
     refuse_both,
     scale_option,
     seed_type,
@@ -64,8 +66,10 @@ Examples:
     "--out",
     metavar="FILE.png|DIR|FILE.npz",
     type=click.Path(path_type=Path),
-    help="One image, a folder of PNG files, or arrays.  [default: an image named after the checkpoint and the seed]",
+    help="One image, a folder of PNG files, or arrays.  [default: an image named after run, checkpoint, "
+    "seed and number]",
 )
+@force_option
 @no_labels_option
 @scale_option
 @batch_size_option
@@ -78,6 +82,7 @@ def traverse(
     latents_file: Path | None,
     class_name: str | None,
     out: Path | None,
+    force: bool,
     no_labels: bool,
     scale: int | None,
     plugin_paths: tuple[Path, ...],
@@ -91,19 +96,24 @@ def traverse(
     """  # fmt: skip
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
-    from ganctl.runs.checkpoint import find_checkpoint
+    from ganctl.runs.checkpoint import find_checkpoint, output_name
     from ganctl.sampling import latent_dimensions, walk_writers
     from ganctl.sampling.sampler import load
+    from ganctl.system import output_files
     from ganctl.system.progress import make_reporter
 
     source = f"seed{options['seed']}" if latents_file is None else latents_file.stem
-    out = out or Path(f"{find_checkpoint(ckpt).stem}-traverse-{source}.png")
-    walk_writers.check_path(out, animations=False)
-    sampler = load(ckpt, device=device, plugins=plugin_paths)
+    if out is not None:
+        walk_writers.check_path(out, animations=False)
+    checkpoint = find_checkpoint(ckpt)
+    sampler = load(checkpoint, device=device, plugins=plugin_paths)
     latents = latents_from(sampler, latents_file)
     classes = classes_of(sampler, class_name)
     if classes is None and latents is not None and latents.y is not None:
         classes = [int(latents.y[0])]
+    made_from = recorded_inputs(context, checkpoint)
+    if out is not None:
+        output_files.check_replaceable(out, made_from, force=force)
     reporter = make_reporter(quiet=quiet)
     ranking: dict[str, Any] = {"seed": options["seed"]}
     if latent_dimensions.is_auto(dims):
@@ -121,5 +131,8 @@ def traverse(
             advance=advance,
             **options,
         )
-    walk_writers.write_walk(walk, out, labels=not no_labels, scale=scale)
+    if out is None:
+        name = f"{output_name(checkpoint)}-traverse-{source}-n{len(walk.x)}"
+        out = output_files.default_file(Path(), name, ".png", made_from)
+    walk_writers.write_walk(walk, out, labels=not no_labels, scale=scale, comment=made_from)
     reporter.say(f"Wrote {len(walk.rows)} row{'s' if len(walk.rows) > 1 else ''} to {out}")

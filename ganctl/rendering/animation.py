@@ -18,13 +18,16 @@ SUFFIXES = (".gif", ".mp4")
 FPS = 20  # a GIF counts time in hundredths of a second, so that this rate is exact
 
 
-def save_animation(frames: Sequence[np.ndarray[Any, Any]], path: Path, fps: float = FPS) -> None:
+def save_animation(
+    frames: Sequence[np.ndarray[Any, Any]], path: Path, fps: float = FPS, *, comment: str = ""
+) -> None:
     """Write ``frames`` to ``path`` atomically. A GIF repeats forever.
 
     Args:
         frames: uint8 H×W×3, or H×W×1 for gray, all of the same size.
         fps: frames per second. In a GIF, the duration of a frame is rounded to hundredths of a second, with at
             most 50 frames per second.
+        comment: ASCII text of at most 255 characters in the file.
 
     Raises:
         GanctlError: the suffix is neither ``.gif`` nor ``.mp4``, there are no frames, their sizes differ, or the
@@ -37,7 +40,8 @@ def save_animation(frames: Sequence[np.ndarray[Any, Any]], path: Path, fps: floa
             f"There are {len(frames)} frames of the sizes {sorted({f.shape for f in frames})}.",
         )
     check_fps(fps)
-    write_atomically(path, _gif(frames, fps) if path.suffix.lower() == ".gif" else _mp4(frames, fps))
+    encode = _gif if path.suffix.lower() == ".gif" else _mp4
+    write_atomically(path, encode(frames, fps, comment))
 
 
 def check_fps(fps: float) -> None:
@@ -63,7 +67,7 @@ def check_suffix(path: Path) -> None:
         _pyav()
 
 
-def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
+def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float, comment: str) -> bytes:
     from PIL import Image
 
     images = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
@@ -83,11 +87,12 @@ def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
         append_images=images[1:],
         duration=max(2, round(100 / fps)) * 10,  # browsers slow down faster animations
         loop=0,
+        comment=comment.encode(),
     )
     return buffer.getvalue()
 
 
-def _mp4(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
+def _mp4(frames: Sequence[np.ndarray[Any, Any]], fps: float, comment: str) -> bytes:
     """Encode as H.264 with 4:2:0 colors, which every player supports and which needs even sides."""
     import numpy as np
 
@@ -95,6 +100,7 @@ def _mp4(frames: Sequence[np.ndarray[Any, Any]], fps: float) -> bytes:
     height, width = frames[0].shape[:2]
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="mp4") as container:
+        container.metadata["comment"] = comment
         rate = Fraction(fps).limit_denominator(1000)
         stream = container.add_stream("libx264", rate=rate, options={"crf": "18"})
         stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"

@@ -49,13 +49,18 @@ def grid(x: Tensor, nrow: int | None = None) -> Image:
     return to_pil(canvas)
 
 
-def save_png(image: Image, path: Path) -> None:
-    """Write a PNG file atomically."""
-    write_atomically(path, png(image))
+def save_png(image: Image, path: Path, *, comment: str = "") -> None:
+    """Write a PNG file atomically, with ``comment`` as text in it."""
+    write_atomically(path, png(image, comment=comment))
 
 
-def png(image: Image) -> bytes:
-    """Return the content of a PNG file."""
+def png(image: Image, *, comment: str = "") -> bytes:
+    """Return the content of a PNG file, with ``comment`` as text in it."""
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    if comment:
+        text.add_text("Comment", comment)
     buffer = io.BytesIO()
-    image.save(buffer, format="PNG")
+    image.save(buffer, format="PNG", pnginfo=text)
     return buffer.getvalue()

@@ -21,8 +21,11 @@ MAX_EPOCHS = 5  # columns of the table of epochs
 MAX_COLUMNS = 4  # grids side by side
 
 
-def write(report: Report, path: Path) -> list[Path]:
+def write(report: Report, path: Path, *, comment: str = "") -> list[Path]:
     """Write the report to ``path`` and its images to the folder ``NAME_files`` next to it.
+
+    Args:
+        comment: text in the Markdown file that is not displayed.
 
     Returns:
         All files that were written.
@@ -43,6 +46,8 @@ def write(report: Report, path: Path) -> list[Path]:
     ]
     parts = [f"# {text(content.title)}", text(content.overview)]
     parts += [f"## {title}\n\n{content}" for title, content in sections if content]
+    if comment:
+        parts.append(f"<!-- {comment} -->")
     write_atomically(path, ("\n\n".join(parts) + "\n").encode())
     return [path, *images.written]
 

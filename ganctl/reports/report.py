@@ -85,8 +85,11 @@ class Report:
             raise GanctlError("There are no samples yet.", "Training saves samples from its first step on.")
         return Image.open(io.BytesIO(figures.encode(figures.draw_samples(self), "png", dpi)))
 
-    def write(self, path: Path | str) -> list[Path]:
+    def write(self, path: Path | str, *, comment: str = "") -> list[Path]:
         """Write the report to ``path``: one ``.html`` file, or ``.md`` with a folder of images next to it.
+
+        Args:
+            comment: text in the file that is not displayed.
 
         Returns:
             All files that were written.
@@ -99,8 +102,9 @@ class Report:
         if path.suffix == ".md":
             from ganctl.reports.markdown import write
 
-            return write(self, path)
-        write_atomically(path, self.html().encode())
+            return write(self, path, comment=comment)
+        end = f"<!-- {comment} -->\n" if comment else ""
+        write_atomically(path, (self.html() + end).encode())
         return [path]
 
     def _repr_html_(self) -> str:

@@ -27,6 +27,7 @@ def save_timelapse(
     captions: bool = False,
     scale: int | None = None,
     hold: float = 2.0,
+    comment: str = "",
     reporter: Reporter | None = None,
 ) -> int:
     """Write the samples of a run as an animation.
@@ -38,6 +39,7 @@ def save_timelapse(
         captions: show epoch and step below each frame.
         scale: pixels per pixel of a sample grid. By default, frames are about TARGET_WIDTH wide.
         hold: seconds for which the last frame is shown in addition.
+        comment: ASCII text of at most 255 characters in the file.
 
     Returns:
         The number of sample grids.
@@ -63,7 +65,7 @@ def save_timelapse(
                 ) from error
             advance(1)
     images += images[-1:] * round(hold * fps)
-    save_animation(images, out, fps)
+    save_animation(images, out, fps, comment=comment)
     return len(frames)
 
 

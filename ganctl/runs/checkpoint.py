@@ -106,6 +106,15 @@ def unseal(data: bytes, path: Path) -> bytes:
     )
 
 
+def output_name(checkpoint: Path) -> str:
+    """Return the beginning of the names of files made from ``checkpoint``: its run, if it is in one, and its step."""
+    folder = checkpoint.resolve().parent
+    run = Run(folder.parent)
+    if folder.name == run.checkpoints_dir.name and run.config_file.is_file():
+        return f"{run.name}-{checkpoint.stem}"
+    return checkpoint.stem
+
+
 def find_checkpoint(path: Path) -> Path:
     """Return ``path`` if it is a file, otherwise the newest checkpoint in the run folder or folder at ``path``."""
     if not path.is_dir():

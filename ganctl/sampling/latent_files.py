@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,19 +79,25 @@ def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
     return Latents(torch.from_numpy(z), torch.from_numpy(y.astype(np.int64)))
 
 
-def to_npz(z: Tensor, y: Tensor | None = None, **others: Any) -> bytes:
+def to_npz(z: Tensor, y: Tensor | None = None, *, comment: str = "", **others: Any) -> bytes:
     """Return an archive with ``z``, ``y`` unless it is None, and ``others`` (numbers, text, or arrays of them)."""
+    return npz({"z": z.numpy(), **({} if y is None else {"y": y.numpy()}), **others}, comment=comment)
+
+
+def npz(arrays: Mapping[str, Any], *, comment: str = "") -> bytes:
+    """Return a NumPy archive of ``arrays`` (or numbers or text), with ``comment`` as the comment of the zip file."""
     import numpy as np
 
     buffer = io.BytesIO()
-    arrays: dict[str, Any] = {"z": z.numpy(), **({} if y is None else {"y": y.numpy()}), **others}
     np.savez_compressed(buffer, **arrays)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = comment.encode()
     return buffer.getvalue()
 
 
-def write(path: Path, z: Tensor, y: Tensor | None = None, **others: Any) -> None:
+def write(path: Path, z: Tensor, y: Tensor | None = None, *, comment: str = "", **others: Any) -> None:
     """Write an archive as from :func:`to_npz` to ``path``, completely or not at all."""
-    write_atomically(path, to_npz(z, y, **others))
+    write_atomically(path, to_npz(z, y, comment=comment, **others))
 
 
 def check_path(path: Path) -> None:

@@ -39,6 +39,7 @@ def write_walk(
     labels: bool = True,
     scale: int | None = None,
     fps: float = animation.FPS,
+    comment: str = "",
 ) -> None:
     """Write ``walk`` in the format of the suffix of ``out``, or as a folder of PNG files if there is no suffix.
 
@@ -46,12 +47,13 @@ def write_walk(
         labels: add names and values to a ``.png`` file.
         scale: factor by which samples are enlarged, in a ``.png`` file or an animation.
         fps: frames per second of an animation.
+        comment: text in the file, except in those of a folder.
     """
     suffix = out.suffix.lower()
     if suffix in animation.SUFFIXES:
-        animation.save_animation(walk.frames(scale=scale), out, fps)
+        animation.save_animation(walk.frames(scale=scale), out, fps, comment=comment)
     elif suffix == ".png":
-        grid.save_png(walk.image(labels=labels, scale=scale), out)
+        grid.save_png(walk.image(labels=labels, scale=scale), out, comment=comment)
     elif suffix == ".npz":
         latent_files.write(
             out,
@@ -60,6 +62,7 @@ def write_walk(
             images=grid.to_uint8(walk.x).permute(0, 2, 3, 1).numpy(),
             rows=[row.name for row in walk.rows for _ in row.values],
             values=[value for row in walk.rows for value in row.values],
+            comment=comment,
         )
     else:
         batches = (grid.to_uint8(row.x) for row in walk.rows)

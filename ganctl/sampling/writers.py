@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,6 +33,7 @@ def write_samples(
     truncation: float | None = None,
     latents: Latents | None = None,
     save_latents: Path | None = None,
+    comment: str = "",
     reporter: Reporter,
 ) -> None:
     """Generate ``n`` samples and write them to ``out``: a grid (.png), an array (.npz), or a folder of PNG files.
@@ -48,6 +48,7 @@ def write_samples(
         truncation: truncation of the latents of ``seed``.
         latents: use the first ``n`` of these latents, and their classes, instead of those of ``seed``.
         save_latents: a ``.npz`` file to which the latents and classes are also written.
+        comment: text in the files, except in those of a folder.
 
     Raises:
         GanctlError: the folder ``out`` is not empty, or ``out`` cannot be written.
@@ -72,9 +73,10 @@ def write_samples(
     with reporter.bar("Generating samples", len(z)) as advance:
         batches = (grid.to_uint8(x) for x in sampler.generate(z, y, batch_size=batch_size))
         if out.suffix == ".npz":
-            write_npz(torch.cat(list(_advancing(batches, advance))), out, seed=seed)
+            write_npz(torch.cat(list(_advancing(batches, advance))), out, seed=seed, comment=comment)
         elif out.suffix == ".png":
-            grid.save_png(grid.grid(torch.cat(list(_advancing(batches, advance))), nrow), out)
+            image = grid.grid(torch.cat(list(_advancing(batches, advance))), nrow)
+            grid.save_png(image, out, comment=comment)
         else:
             write_folder(batches, out, advance)
     reporter.say(f"Wrote {len(z)} sample{'s' if len(z) > 1 else ''} to {out}")
@@ -82,17 +84,14 @@ def write_samples(
         if y is None and sampler.conditional:
             y = sampler.classes_in_turn(len(z))
         source = {} if latents is not None else {"seed": seed}
-        latent_files.write(save_latents, z, y, **source)
+        latent_files.write(save_latents, z, y, comment=comment, **source)
         reporter.say(f"Wrote their latents to {save_latents}")
 
 
-def write_npz(x: Tensor, path: Path, *, seed: int) -> None:
+def write_npz(x: Tensor, path: Path, *, seed: int, comment: str = "") -> None:
     """Write uint8 images (N×C×H×W) to a NumPy archive with ``images`` (N×H×W×C) and ``seed``."""
-    import numpy as np
-
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, images=x.permute(0, 2, 3, 1).numpy(), seed=seed)
-    write_atomically(path, buffer.getvalue())
+    arrays = {"images": x.permute(0, 2, 3, 1).numpy(), "seed": seed}
+    write_atomically(path, latent_files.npz(arrays, comment=comment))
 
 
 def write_folder(

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from helpers import fake_runs
 
 from ganctl import GanctlError
+from ganctl.cli.evolution import evolution
 from ganctl.cli.report import report
 
 BLOCKED = """
@@ -48,6 +49,49 @@ def test_output_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert '"epochs":[0.0,2.0]' in (
         runner.invoke(report, ["runs/a", "--epochs", "2,0"]) and (tmp_path / "runs/a/report.html").read_text()
     )
+
+
+def test_only_reports_of_the_same_runs_are_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a", "b", "c"):
+        fake_runs.make(tmp_path / name, {"seed": ord(name)})
+    runner = CliRunner()
+    for words, out in [
+        (["a", "b"], "report.html"),
+        (["a", "c"], "report-2.html"),
+        (["a", "b", "--title", "Other"], "report.html"),
+        (["a"], "a/report.html"),
+        (["a", "--out", "a/report.html"], "a/report.html"),
+        (["a", "--out", "x.md"], "x.md"),
+        (["a", "--out", "x.md"], "x.md"),
+        (["b", "--out", "x.md", "--force"], "x.md"),
+    ]:
+        done = runner.invoke(report, words)
+        assert done.exit_code == 0, done.output
+        assert f" in {out}, " in done.output
+    for words, message in [
+        (["a", "--out", "x.md"], "x.md exists and was not made from the same inputs."),
+        (
+            ["a", "--out", "y.html", "--out", "./y.html"],
+            "y.html would be written twice, by --out and by --out.",
+        ),
+    ]:
+        done = runner.invoke(report, words)
+        assert isinstance(done.exception, GanctlError)
+        assert done.exception.message == message
+
+
+def test_evolution_replaces_only_its_own_file(tmp_path: Path) -> None:
+    run = fake_runs.make(tmp_path / "a")
+    (run / "evolution.gif").write_text("a user's file")
+    runner = CliRunner()
+    for options, name in (([], "evolution-2.gif"), (["--fps", "8"], "evolution-2.gif")):
+        done = runner.invoke(evolution, [str(run), *options])
+        assert done.exit_code == 0, done.output
+        assert f"{name}, " in done.output
+    done = runner.invoke(evolution, [str(run), "--out", str(run / "evolution.gif")])
+    assert isinstance(done.exception, GanctlError)
+    assert (run / "evolution.gif").read_text() == "a user's file"
 
 
 def test_invalid_options_are_refused_before_runs_are_read(tmp_path: Path) -> None:

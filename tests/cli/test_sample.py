@@ -43,7 +43,36 @@ def test_run_folder_instead_of_a_file(tiny_run: Run, ckpt: Path) -> None:
 
 def test_default_name_contains_seed_and_number(tiny_run: Run) -> None:
     assert sample("--ckpt", tiny_run.path, "--seed", 7, "--n", 4, "-q") == 0
-    assert [path.name for path in Path().iterdir()] == ["step-00000013-seed7-n4.png"]
+    assert [path.name for path in Path().iterdir()] == [f"{tiny_run.name}-step-00000013-seed7-n4.png"]
+
+
+def test_two_runs_never_overwrite_each_other(tiny_run: Run, tmp_path: Path) -> None:
+    for folder, name in (("a", "00001-gan"), ("b", "00001-gan"), ("a", "00002-gan")):
+        copy = Path(shutil.copytree(tiny_run.path, tmp_path / folder / name))
+        if folder == "b":  # another run of the same name
+            latest = Run(copy).checkpoints[-1]
+            shutil.copy(Run(copy).checkpoints[0], latest)
+        assert sample("--ckpt", copy, "-q") == 0
+    assert sorted(path.name for path in Path().glob("*.png")) == [
+        "00001-gan-step-00000013-seed0-n25-2.png",
+        "00001-gan-step-00000013-seed0-n25.png",
+        "00002-gan-step-00000013-seed0-n25.png",
+    ]
+
+
+def test_same_command_replaces_its_output(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options in (
+        [],
+        ["--n", 25, "--batch-size", 7],
+        ["--nrow", 3],
+        ["--truncation", 1],
+        ["--truncation", 1],
+    ):
+        assert sample("--ckpt", ckpt, *options) == 0
+    assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == [
+        *3 * ["x-seed0-n25.png"],
+        *2 * ["x-seed0-n25-2.png"],
+    ]
 
 
 def test_same_seed_gives_the_same_file(ckpt: Path) -> None:
@@ -77,10 +106,25 @@ def test_truncation_changes_the_samples(ckpt: Path) -> None:
     assert Path("a.png").read_bytes() != Path("b.png").read_bytes()
 
 
-def test_existing_grid_is_overwritten(ckpt: Path) -> None:
-    Path("x.png").write_text("old")
-    assert sample("--ckpt", ckpt, "--out", "x.png") == 0
+def test_only_the_same_samples_are_overwritten(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = ["--out", "x.png", "--save-latents", "z.npz"]
+    for name in ("x.png", "z.npz"):
+        for other in ("x.png", "z.npz"):
+            Path(other).unlink(missing_ok=True)
+        Path(name).write_text("old")
+        assert sample("--ckpt", ckpt, *files) == 2
+        assert f"error: {name} exists and was not made from the same inputs." in capsys.readouterr().err
+        assert [Path(path).read_text() for path in ("x.png", "z.npz") if Path(path).exists()] == ["old"]
+    for options, status in ((["--force"], 0), ([], 0), (["--seed", 1], 2)):
+        assert sample("--ckpt", ckpt, *files, *options) == status
     assert Image.open("x.png").size == (152, 152)
+    assert np.load("z.npz")["z"].shape == (25, 100)
+
+
+def test_two_outputs_cannot_be_the_same_file(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert sample("--ckpt", ckpt, "--out", "a.npz", "--save-latents", "./a.npz") == 2
+    assert "a.npz would be written twice, by --save-latents and by --out." in capsys.readouterr().err
+    assert not Path("a.npz").exists()
 
 
 def test_quiet_prints_nothing(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:

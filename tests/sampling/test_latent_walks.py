@@ -312,7 +312,10 @@ def test_traverse_and_interpolate_as_commands(
     assert (status, output) == (0, "Wrote 8 rows to auto.npz\n")
     assert run_cli("traverse", "--ckpt", run, "--latents", "auto.npz", "--dims", "1", "-q") == (0, "")
     status, output = run_cli("interpolate", "--ckpt", run, "--seeds", "1,2,3", "--rows", "2")
-    assert (status, output) == (0, "Wrote 2 rows of 17 samples to step-00000013-interpolate-1-2-3.png\n")
+    assert (status, output) == (
+        0,
+        f"Wrote 2 rows of 17 samples to {tiny_run.name}-step-00000013-interpolate-1-2-3-n34.png\n",
+    )
     assert (
         run_cli(
             "interpolate", "--ckpt", run, "--latents", "auto.npz", "--steps", "1", "--out", "x.gif", "-q"
@@ -320,9 +323,22 @@ def test_traverse_and_interpolate_as_commands(
         == 0
     )
     assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "auto.npz", "step-00000013-interpolate-1-2-3.png", "step-00000013-traverse-auto.png",
-        "step-00000013-traverse-seed0.png", "x.gif",
-    ]  # fmt: skip
+        "auto.npz",
+        f"{tiny_run.name}-step-00000013-interpolate-1-2-3-n34.png",
+        f"{tiny_run.name}-step-00000013-traverse-auto-n7.png",
+        f"{tiny_run.name}-step-00000013-traverse-seed0-n6.png",
+        "x.gif",
+    ]
+    # The same command replaces its file; other inputs give a numbered file, or are refused.
+    walk = ("traverse", "--ckpt", run, "--dims", "5,25", "--values")
+    assert run_cli(*walk, "-3,0,3")[1].endswith("-seed0-n6.png\n")
+    assert run_cli(*walk, "-3,0,2")[1].endswith("-seed0-n6-2.png\n")
+    status, output = run_cli("interpolate", "--ckpt", run, "--out", "x.gif")
+    assert (status, output.splitlines()[0]) == (
+        2,
+        "error: x.gif exists and was not made from the same inputs.",
+    )
+    assert run_cli("traverse", "--ckpt", run, "--out", "auto.npz")[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""Output files of commands: each records its inputs, so that a command replaces only what it would write again.
+
+The record is plain text near the beginning or the end of the file: the text of a PNG, the comment of a GIF, an MP4, a
+NumPy archive or a page. The same search therefore finds it in every format.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ganctl.errors import USAGE, GanctlError
+
+MARK = "ganctl inputs "
+SEARCHED = 1 << 16  # bytes at the beginning and at the end of a file
+LONGEST_NAME = 200  # bytes of a default name: file systems allow 255, and a number and a suffix follow
+
+
+def record(command: str, options: Mapping[str, object], sources: Iterable[Path] = ()) -> str:
+    """Return the text that a command writes into its output to record its inputs.
+
+    Args:
+        command: name of the command.
+        options: options that determine the content of the output, with values that JSON can represent.
+        sources: files that the output is made from, which count by their content, and folders, which count by path.
+    """
+    digest = hashlib.sha256(json.dumps([command, options], sort_keys=True).encode())
+    for source in sources:
+        content = source.read_bytes() if source.is_file() else os.fsencode(source.resolve())
+        digest.update(hashlib.sha256(content).digest())
+    return MARK + digest.hexdigest()
+
+
+def default_file(folder: Path, name: str, suffix: str, made_from: str) -> Path:
+    """Return the path ``folder/name.suffix``, with a number if another file has this name.
+
+    A file with the record ``made_from`` is not another file: it is replaced.
+
+    Args:
+        name: characters that are not safe in a file name are replaced by hyphens.
+        suffix: such as ``".png"``.
+    """
+    name = re.sub(r"[^\w.,=+@-]+", "-", name).encode(errors="replace")[:LONGEST_NAME].decode(errors="ignore")
+    path, number = folder / f"{name}{suffix}", 1
+    while _is_other_file(path, made_from):
+        number += 1
+        path = folder / f"{name}-{number}{suffix}"
+    return path
+
+
+def check_replaceable(path: Path, made_from: str, *, force: bool) -> None:
+    """Raise a GanctlError if ``path`` is a file that was not made from the same inputs, unless ``force`` is set."""
+    if not force and _is_other_file(path, made_from):
+        raise GanctlError(
+            f"{path} exists and was not made from the same inputs.",
+            "Choose another name, or replace the file with --force.",
+            status=USAGE,
+        )
+
+
+def check_distinct(outputs: Iterable[tuple[str, Path]]) -> None:
+    """Raise a GanctlError if two of ``outputs``, each an option and its path, are the same file."""
+    options: dict[Path, str] = {}
+    for option, path in outputs:
+        if (first := options.get(path.resolve())) is not None:
+            raise GanctlError(
+                f"{path} would be written twice, by {first} and by {option}.",
+                "Choose two names.",
+                status=USAGE,
+            )
+        options[path.resolve()] = option
+
+
+def _is_other_file(path: Path, made_from: str) -> bool:
+    """Return whether ``path`` is a file without the record ``made_from``."""
+    if not path.is_file():  # opening a pipe would block forever
+        return os.path.lexists(path) and not path.is_dir()
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(SEARCHED)
+            file.seek(max(size - SEARCHED, 0))
+            return made_from.encode() not in start + b"\n" + file.read(SEARCHED)
+    except OSError:
+        return True
