@@ -52,6 +52,8 @@ class Model:
         latent: distribution of z.
         n_critic: updates of D per update of G.
         ema: half-life in images of the average of G's weights; None: no average.
+        ema_rampup: largest half-life of the average, as a share of the images that G has been trained with, so that
+            the average does not contain untrained weights; None: no warm-up.
         batch_size: images per update.
         image_size: default height and width that images are resized to; None: original size.
         augment: augmentation of every image that D sees; None: no augmentation.
@@ -70,6 +72,7 @@ class Model:
     latent: Spec = field(default_factory=lambda: Spec("normal", z_dim=100))
     n_critic: int = 1
     ema: float | None = None
+    ema_rampup: float | None = 0.05
     batch_size: int = 128
     image_size: int | None = None
     augment: Spec | None = None

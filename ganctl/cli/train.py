@@ -62,6 +62,9 @@ part_options = options(
     click.option("--z-dim", metavar="N", help="Length of z."),
     click.option("--ema", metavar="IMAGES",
                  help="Half-life, in images, of the averaged G that is sampled from, such as 10000."),
+    click.option("--ema-rampup", metavar="X",
+                 help="Largest half-life of the averaged G, as a share of the images that G was trained with; none: no "
+                      "warm-up.  [default: 0.05]"),
     click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", multiple=True,
                  help="Option of a part, such as generator.width=32. The parts are generator, discriminator, loss, "
                       "data, latent, augment, optimizer, g_optimizer and d_optimizer. 'ganctl info NAME' lists the "

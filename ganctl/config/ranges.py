@@ -37,6 +37,8 @@ def check_ranges(config: Config) -> None:
         raise _out_of_range("seed", config.seed, "below 2³¹", f"{HELP['seed']}.")
     if config.ema is not None and not config.ema > 0:
         raise _out_of_range("ema", config.ema, "above 0", f"{HELP['ema']}.")
+    if config.ema_rampup is not None and not 0 < config.ema_rampup < math.inf:
+        raise _out_of_range("ema_rampup", config.ema_rampup, "above 0", f"{HELP['ema_rampup']}.")
     for name in ("g_optimizer", "d_optimizer"):
         lr = getattr(config, name).options.get("lr")
         if isinstance(lr, float) and not (lr > 0 and math.isfinite(lr)):

@@ -119,6 +119,7 @@ def _model_defaults(registry: Registry, name: str) -> dict[str, Any]:
         "batch_size": model.batch_size,
         "n_critic": model.n_critic,
         "ema": None if model.ema is None else float(model.ema),  # equal to the value that TOML reads back
+        "ema_rampup": model.ema_rampup,
         "data_root": os.environ.get("GANCTL_DATA_ROOT", DEFAULTS["data_root"]),
         "schedules": expand_schedules(model.schedules),
         "plugins": dict(registry.files),

@@ -52,6 +52,10 @@ class Config:
     batch_size: int = _setting("Images per update", default=128)
     n_critic: int = _setting("Updates of D per update of G", default=1)
     ema: float | None = _setting("Half-life in images of the average of G's weights; none: no average", default=None)
+    ema_rampup: float | None = _setting(
+        "Largest half-life of the average, as a share of the images that G was trained with; none: no warm-up",
+        default=None,  # as in checkpoints of versions without this setting; recipes have 0.05
+    )
     epochs: int | None = _setting("Length of the run: how many times D sees the dataset", default=None)
     steps: int | None = _setting("Length of the run in updates of G, instead of epochs", default=None)
     seed: int = _setting("Seed for weights, latents and the order of the data", default=0)

@@ -54,7 +54,9 @@ class Loop:
         torch.manual_seed(config.seed)
         self.config, self.images, self.device = config, images, device
         self.engine: Engine = make_engine(registry, config, images, device)
-        self.schedules = Schedules(config.schedules, self.engine, total_steps=10**6)
+        self.schedules = Schedules(
+            config.schedules, self.engine, total_steps=10**6, ema_rampup=config.ema_rampup
+        )
         self.per_step = self.engine.images_per_step
         self.batches = Batches(
             images, config.batch_size, seed=config.seed, device=device, per_step=self.per_step

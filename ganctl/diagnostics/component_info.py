@@ -158,7 +158,7 @@ def model_defaults(model: Model) -> list[str]:
     if model.augment is not None:
         lines.append(_option_text("augment", model.augment))
     lines += [f"-o {shlex.quote(f'schedules.{name}={text}')}" for name, text in model.schedules.items()]
-    for setting in ("batch_size", "n_critic", "ema", "image_size"):
+    for setting in ("batch_size", "n_critic", "ema", "ema_rampup", "image_size"):
         lines.append(f"--{option_name(setting)} {as_text(getattr(model, setting))}")
     return lines
 

@@ -37,6 +37,9 @@ CHANGEABLE = {
     "metric_samples",
 }
 
+#: Values of settings in the config of a run that was started before the settings existed.
+_ABSENT = {"ema_rampup": "none"}
+
 
 @dataclass(frozen=True)
 class Resume:
@@ -68,7 +71,7 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
         if state and file:
             saved = _config(state, file, registry)
         else:
-            saved, warnings = resolve(registry, run.config)
+            saved, warnings = resolve(registry, {**_ABSENT, **run.config})
             for warning in warnings:
                 say(f"warning: {warning}")
         return Resume(_changed(saved, registry, given), state, run)

@@ -71,7 +71,7 @@ def _check(
             torch.randint(256, (3 * BATCH, *image), dtype=torch.uint8), torch.arange(3 * BATCH) % CLASSES
         )
         engine = setup.make_engine(registry, config, images, CPU)
-        schedules = Schedules(config.schedules, engine, total_steps=STEPS)
+        schedules = Schedules(config.schedules, engine, total_steps=STEPS, ema_rampup=config.ema_rampup)
     if findings.failures:
         return
     with findings.collect("when it is trained"):

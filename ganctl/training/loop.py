@@ -82,7 +82,12 @@ def train(
         torch.manual_seed(config.seed)
         engine = make_engine(registry, config, images, device)
         # Before a checkpoint is restored, since schedules start from the values in the config.
-        schedules = Schedules(config.schedules, engine, total_steps=total_steps(config, len(images.x)))
+        schedules = Schedules(
+            config.schedules,
+            engine,
+            total_steps=total_steps(config, len(images.x)),
+            ema_rampup=config.ema_rampup,
+        )
         if resume and resume.state:
             restore_engine(engine, resume.state, config, fingerprint)
         stop.check()

@@ -1,5 +1,9 @@
 """Schedules: learning rates, coefficients of a loss, or the half-life of the average as functions of the step.
 
+The warm-up of the average is a schedule, too: the half-life is at most ``ema_rampup`` times the images that G has been
+trained with, as in StyleGAN2 (Karras et al. 2020, arXiv:1912.04958) and EDM2 (Karras et al. 2024, arXiv:2312.02696).
+Without it, G_ema contains the first, untrained weights for a long time.
+
 A schedule is text with one or more phases. Each phase starts at the value where the previous phase ends::
 
     linear 0                          linearly to 0 over the remaining steps
@@ -97,15 +101,30 @@ class Schedules:
     Args:
         texts: schedules by target. Targets are ``g_optimizer.lr``, ``d_optimizer.lr``, ``ema``, and ``loss.NAME`` for
             a coefficient that the loss registers as a buffer NAME.
+        total_steps: length of the run; None if only its time is limited.
+        ema_rampup: largest half-life of the average, as a share of the images that G has been trained with; None:
+            no warm-up.
 
     Raises:
-        GanctlError: A text is not a schedule, or a target does not exist.
+        GanctlError: A text is not a schedule, a target does not exist, or a phase needs the length of the run and
+            ``total_steps`` is None.
     """
 
-    def __init__(self, texts: Mapping[str, str], engine: Engine, *, total_steps: int) -> None:
+    def __init__(
+        self,
+        texts: Mapping[str, str],
+        engine: Engine,
+        *,
+        total_steps: int | None,
+        ema_rampup: float | None = None,
+    ) -> None:
         self._engine, self._per_step = engine, engine.images_per_step
-        self._total = total_steps * self._per_step
+        self._total = math.inf if total_steps is None else total_steps * self._per_step
         self._phases = {target: parse(text, per_step=self._per_step) for target, text in texts.items()}
+        if total_steps is None:
+            for target, text in texts.items():
+                _check_has_length(target, text, self._phases[target])
+        self._ema, self._ema_rampup = engine.ema, ema_rampup
         self._base = {target: self._read(target) for target in texts}
         if engine.device.type in KEEPS_LR_ON_DEVICE:
             for target in texts:
@@ -116,6 +135,10 @@ class Schedules:
         """Set every scheduled value for the step after the first ``step`` steps."""
         for target, phases in self._phases.items():
             self._write(target, value_at(phases, self._base[target], step * self._per_step, self._total))
+        if self._ema is not None and self._ema_rampup is not None:
+            half_life = self._engine.ema if "ema" in self._phases else self._ema
+            warming_up = self._ema_rampup * step * self._engine.batch_size
+            self._write("ema", min(half_life or 0.0, warming_up))
 
     def on_the_host(self) -> list[str]:
         """Return the targets whose values are not tensors. A graph would repeat the value that it was captured with."""
@@ -162,3 +185,14 @@ class Schedules:
                     group["lr"].fill_(value)
                 else:
                     group["lr"] = value
+
+
+def _check_has_length(target: str, text: str, phases: list[Phase]) -> None:
+    last = phases[-1]
+    if last.shape in ("linear", "cosine") and last.length is None:
+        raise GanctlError(
+            f"The schedule of {target}, '{text}', covers the whole run, so it needs a length in steps.",
+            "Add --steps N or --epochs N to --minutes, or give the schedule a length, such as "
+            f"-o 'schedules.{target}={text} over 10000'",
+            status=USAGE,
+        )

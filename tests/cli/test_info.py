@@ -115,6 +115,7 @@ BLANK = Model(
     latent=Spec("normal", z_dim=3),
     n_critic=9,
     ema=3.0,
+    ema_rampup=0.5,
     batch_size=3,
     image_size=64,
 )

@@ -54,6 +54,7 @@ def run_with(*args: object) -> dict[str, Any]:
         (("--latent", "uniform"), "latent.name", "uniform"),
         (("--n-critic", "3"), "n_critic", 3),
         (("--ema", "500"), "ema", 500.0),
+        (("--ema-rampup", "0.1"), "ema_rampup", 0.1),
         (("--seed", "9"), "seed", 9),
         (("--precision", "bf16"), "precision", "bf16"),
         (("--image-size", "14"), "image_size", 14),

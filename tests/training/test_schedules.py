@@ -4,11 +4,17 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 
 import ganctl
 from ganctl import GanctlError
+from ganctl.config.resolve import resolve
+from ganctl.plugin import discovery
 from ganctl.runs import checkpoint
-from ganctl.training.schedules import parse, value_at
+from ganctl.runs import resume as resuming
+from ganctl.training import setup
+from ganctl.training.engine import Engine
+from ganctl.training.schedules import Schedules, parse, value_at
 
 
 def at(text: str, step: float, *, base: float = 1.0, total: float = 100) -> float:
@@ -80,3 +86,79 @@ def test_unknown_target_is_named(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="no average"):
         train(tmp_path / "run2", steps=1, schedules={"ema": "linear 0"})
     assert not (tmp_path / "run").exists()
+
+
+def make_engine() -> Engine:
+    """Return an engine with an average of half-life 1000 and batches of 10 images."""
+    settings = {"model": "gan", "data": "glyphs", "ema": 1000.0, "batch_size": 10}
+    hidden = {"generator": {"hidden": "8"}, "discriminator": {"hidden": "8"}}
+    images = ganctl.Images(torch.zeros(20, 1, 8, 8, dtype=torch.uint8))
+    config = resolve(discovery.registry(), {**settings, **hidden}).config
+    return setup.make_engine(discovery.registry(), config, images, torch.device("cpu"))
+
+
+def half_lives(*steps: int, schedule: str | None = None) -> list[float]:
+    """Half-life of the average in each of ``steps``, with a warm-up of 0.05."""
+    engine = make_engine()
+    schedules = Schedules({"ema": schedule} if schedule else {}, engine, total_steps=10_000, ema_rampup=0.05)
+    found = []
+    for step in steps:
+        schedules.apply(step)
+        found.append(float(engine.ema or 0))
+    return found
+
+
+def test_half_life_warms_up_with_the_images_seen() -> None:
+    assert half_lives(0, 1, 100, 2000, 2001, 9999) == pytest.approx([0, 0.5, 50, 1000, 1000, 1000])
+
+
+def test_warm_up_limits_a_scheduled_half_life() -> None:
+    assert half_lives(100, 5000, schedule="linear 10000 over 5000") == pytest.approx([50, 2500])
+    assert half_lives(9999, schedule="linear 0 over 5000") == [0]
+
+
+def test_average_equals_the_generator_after_the_first_step_of_the_warm_up() -> None:
+    engine = make_engine()
+    Schedules({}, engine, total_steps=10, ema_rampup=0.05).apply(0)
+    assert engine.G_ema is not None
+    with torch.no_grad():
+        for weight in engine.G.parameters():
+            weight += 1
+    engine.update_average()
+    for average, weight in zip(engine.G_ema.parameters(), engine.G.parameters(), strict=True):
+        assert torch.equal(average, weight)
+
+
+def test_resumed_run_has_the_same_average_as_an_uninterrupted_run(tmp_path: Path) -> None:
+    whole = train(tmp_path / "whole", steps=8, ema=100.0)
+    train(tmp_path / "part", steps=5, ema=100.0)
+    part = ganctl.train(resume_from=tmp_path / "part", steps=8, quiet=True)
+    expected = checkpoint.load(whole.checkpoint_file(8))["engine"]
+    state = checkpoint.load(part.checkpoint_file(8))["engine"]
+    assert all(torch.equal(weight, state["G_ema"][name]) for name, weight in expected["G_ema"].items())
+    weights = [name for name in expected["G"] if name.endswith("weight") and expected["G"][name].ndim == 2]
+    assert weights
+    assert not any(torch.equal(expected["G_ema"][name], expected["G"][name]) for name in weights)
+
+
+def test_run_of_a_version_without_warm_up_is_resumed_without_warm_up(tmp_path: Path) -> None:
+    run = train(tmp_path / "run", steps=2, ema=100.0)
+    assert run.config["ema_rampup"] == 0.05
+    state = checkpoint.load(run.checkpoint_file(2))
+    del state["config"]["ema_rampup"]
+    checkpoint.save(run.checkpoint_file(2), state)
+    found = resuming.find(run.path, discovery.registry(), {"steps": 4}, print)
+    assert found.config.ema_rampup is None
+    run.checkpoint_file(2).unlink()  # stopped before its first checkpoint
+    text = run.config_file.read_text().replace("ema_rampup = 0.05", "")
+    run.config_file.write_text(text)
+    assert resuming.find(run.path, discovery.registry(), {}, print).config.ema_rampup is None
+
+
+def test_warm_up_can_be_disabled() -> None:
+    registry, given = discovery.registry(), {"model": "dcgan", "data": "glyphs"}
+    assert resolve(registry, given).config.ema_rampup == 0.05
+    assert resolve(registry, given, {"ema_rampup": "none"}).config.ema_rampup is None
+    for value in ("0", "-1", "nan", "inf"):
+        with pytest.raises(GanctlError, match="ema_rampup is"):
+            resolve(registry, given, {"ema_rampup": value})

@@ -49,7 +49,9 @@ class Training:
         x = torch.randint(256, (11, 1, size, size), dtype=torch.uint8)  # epochs end in the middle of a step
         images = Images(x, torch.arange(11) % 3, ("a", "b", "c"), flip=True)
         self.engine = setup.make_engine(discovery.registry(), config, images, CPU)
-        self.schedules = Schedules(config.schedules, self.engine, total_steps=STEPS)
+        self.schedules = Schedules(
+            config.schedules, self.engine, total_steps=STEPS, ema_rampup=config.ema_rampup
+        )
         change(self.engine)
         self.batches = Batches(images, BATCH, seed=3, device=CPU)
         self.recorder = Recorder(config.log_every, CPU)
