@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from helpers import printed_commands
 from helpers.fork_server import ForkServer
 
 from ganctl.api import train
@@ -28,6 +30,31 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("GANCTL_CACHE", str(root))
     monkeypatch.setenv("GANCTL_CONFIG", str(tmp_path_factory.getbasetemp() / "no-config"))
     monkeypatch.delenv("GANCTL_PLUGINS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _messages_show_valid_commands(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail the test if a hint contains a command that ganctl would refuse."""
+    refused = printed_commands.watch_commands(monkeypatch)
+    yield
+    assert refused == []
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # in a worker of pytest-xdist
+        session.config.workeroutput["commands"] = sorted(printed_commands.SEEN)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    printed_commands.SEEN.update(getattr(node, "workeroutput", {}).get("commands", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if printed_commands.SEEN:
+        terminalreporter.write_line(
+            f"{len(printed_commands.SEEN)} different ganctl commands in messages were parsed"
+        )
 
 
 @pytest.fixture
@@ -73,6 +100,15 @@ def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subp
         cwd: Path = tmp_path,
         encoding: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
+        done = start(args, env, cwd, encoding)
+        if not (env or {}).get("PYTHONPATH"):  # commands of plugins are unknown in this process
+            for command in printed_commands.commands_in(done.stdout + done.stderr):
+                printed_commands.check_command(command)
+        return done
+
+    def start(
+        args: tuple[object, ...], env: Mapping[str, str] | None, cwd: Path, encoding: str | None
+    ) -> subprocess.CompletedProcess[str]:
         if args and args[0] in ("train", "sample") and CAN_FORK:
             fork_server: ForkServer = request.getfixturevalue("fork_server")
             out, errors = (tmp_path / f".{name}-{next(count)}" for name in ("stdout", "stderr"))
@@ -101,6 +137,9 @@ def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]
     def run(*args: object) -> tuple[int, str]:
         with pytest.raises(SystemExit) as ended:
             main([str(arg) for arg in args])
-        return int(ended.value.code or 0), capsys.readouterr().err
+        errors = capsys.readouterr().err
+        for command in printed_commands.commands_in(errors):
+            printed_commands.check_command(command)
+        return int(ended.value.code or 0), errors
 
     return run

@@ -29,6 +29,7 @@ from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.discovery import Plugin, discover, load
 from ganctl.plugin.enabled_plugins import NONE
 from ganctl.plugin.registry import KINDS
+from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.version import __version__
 
 #: The commands in the order of ``ganctl --help``, grouped by what users do. Commands of plugins follow.
@@ -69,7 +70,7 @@ class Ganctl(click.Group):
         if not name.startswith("-") and not ctx.resilient_parsing and self.get_command(ctx, name) is None:
             hint = f"{did_you_mean(name, self.list_commands(ctx))} See: ganctl --help"
             if name in KINDS.values():
-                hint = f"See: ganctl list {name}"
+                hint = f"See: {ganctl_command('list', name)}"
             raise GanctlError(f"There is no command '{name}'.", hint, status=USAGE)
         return super().resolve_command(ctx, args)
 
@@ -150,14 +151,15 @@ def main(args: Sequence[str] | None = None) -> None:
     if sys.stdout is None:  # closed with ``>&-``
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     replace_unencodable_characters()
+    args = sys.argv[1:] if args is None else args
     try:
         # Without standalone_mode, click returns the status of ctx.exit() and raises all other exceptions.
-        status: Any = cli.main(args, prog_name="ganctl", standalone_mode=False)
+        status: Any = cli.main(args, prog_name="ganctl", standalone_mode=False, obj=args)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         from ganctl.plugin import error_messages
 
-        status = error_messages.show(error)
+        status = error_messages.show(error, args)
         try:
             sys.stdout.flush()
         except OSError:  # closed pipe or full disk: Python would flush again at exit and print the error

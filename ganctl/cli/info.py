@@ -12,6 +12,7 @@ from ganctl.cli.terminal_output import fold, print_json, terminal_width
 from ganctl.errors import FAILED, USAGE, GanctlError, did_you_mean
 from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import ImageShape
+from ganctl.system.pasteable_commands import ganctl_pattern
 
 
 @click.command()
@@ -116,10 +117,10 @@ def _print_option(option: dict[str, Any]) -> None:
 def _usage(facts: dict[str, Any]) -> str:
     name = facts["name"]
     if facts["kind"] == "model":
-        return f"ganctl train --model {name} --data DATASET"
+        return ganctl_pattern("train", "--model", name, "--data", "DATASET")
     if facts["kind"] == "dataset":
-        return f"ganctl train --model MODEL --data {name}"
-    return f"ganctl train --model MODEL --data DATASET --{facts['part']} {name}"
+        return ganctl_pattern("train", "--model", "MODEL", "--data", name)
+    return ganctl_pattern("train", "--model", "MODEL", "--data", "DATASET", f"--{facts['part']}", name)
 
 
 def _print_paragraph(text: str, indent: str = "  ") -> None:

@@ -8,6 +8,7 @@ from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin import enabled_plugins
 from ganctl.plugin.discovery import discover
 from ganctl.plugin.names import normalize
+from ganctl.system.pasteable_commands import ganctl_command
 
 
 @click.command()
@@ -23,7 +24,7 @@ def disable(name: str) -> None:
         names = {other for p in found for other in (p.name, p.distribution)}
         raise GanctlError(f"There is no plugin '{name}'.", did_you_mean(name, names), status=USAGE)
     enabled_plugins.write_disabled({*enabled_plugins.read_disabled(), normalize(name)})
-    print(f"{name} is disabled. Enable it again: ganctl plugins enable {name}")
+    print(f"{name} is disabled. Enable it again: {ganctl_command('plugins', 'enable', name)}")
 
 
 @click.command()

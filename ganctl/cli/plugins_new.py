@@ -8,6 +8,7 @@ import click
 
 from ganctl.plugin import discovery, scaffold
 from ganctl.plugin.names import component_name
+from ganctl.system.pasteable_commands import ganctl_command, quote
 
 
 @click.command("new")
@@ -36,5 +37,5 @@ def new(name: str, kind: str, into: Path) -> None:
     for path in files:
         print(path)
     component = component_name(name)
-    print(f"\nNext:\n  cd {folder}\n  pip install -e '.[test]'\n  pytest")
-    print(f"  ganctl train {scaffold.TRAIN_OPTIONS[kind].format(name=component)}")
+    print(f"\nNext:\n  cd {quote(folder)}\n  pip install -e '.[test]'\n  pytest")
+    print(f"  {ganctl_command('train', *scaffold.TRAIN_OPTIONS[kind].format(name=component).split())}")

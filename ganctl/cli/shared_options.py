@@ -87,6 +87,6 @@ model_and_data = options(
         "--data",
         metavar="NAME|PATH",
         type=component("dataset"),
-        help="Dataset (see: ganctl list datasets), or a folder or zip file of your images.",
+        help="Dataset, or a folder or zip file of your images. See: ganctl list datasets",
     ),
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from ganctl.cli.terminal_output import print_table
 from ganctl.cli.train import image_options, length_options, machine_options, output_options, part_options
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.names import option_name
+from ganctl.system.pasteable_commands import ganctl_command
 
 EXAMPLES = """
 \b
@@ -130,11 +130,13 @@ def sweep(
                 steps = check_runs(request, quiet=quiet)
                 _print_runs([(run.values, n, "") for run, n in zip(request.planned, steps, strict=True)])
                 return
-            import shlex
-
-            command = shlex.join(["ganctl", *sys.argv[1:]])
             found = create_sweep(
-                request, jobs=number_of_jobs, command=command, sweeps=sweeps, out=out, quiet=quiet
+                request,
+                jobs=number_of_jobs,
+                command=ganctl_command(*click.get_current_context().find_root().obj),
+                sweeps=sweeps,
+                out=out,
+                quiet=quiet,
             )
         run_sweep(
             found,

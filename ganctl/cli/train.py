@@ -107,7 +107,7 @@ output_options = options(
     click.option("--metric-samples", metavar="N",
                  help="Number of samples that each metric is computed from.  [default: 2048]"),
     click.option("--tracker", "trackers", metavar="NAME|none", type=component("tracker"), multiple=True,
-                 help="Where losses, metrics and samples are shown. Repeatable. See: ganctl list trackers  "
+                 help="Where losses, metrics and samples are shown, see 'ganctl list trackers'. Repeatable.  "
                       "[default: tensorboard]"),
     click.option("--log-every", metavar="N",
                  help="Number of steps that each log line averages over.  [default: 50]"),

@@ -98,7 +98,7 @@ def _model_name(layers: Sequence[Mapping[str, Any]]) -> str:
     if not names:
         raise GanctlError(
             "No model was given.",
-            "Try: ganctl train --model dcgan --data mnist (see: ganctl list models)",
+            "Add --model NAME, such as --model dcgan. See: ganctl list models",
             status=USAGE,
         )
     if len(set(names)) > 1 and any(COMPONENTS.keys() & layer.keys() - {"data"} for layer in layers[:-1]):

@@ -246,7 +246,7 @@ def _build(
     if not isinstance(data, ImageFiles):
         raise GanctlError(
             f"The dataset '{name}' returned {type(data).__name__}, not ganctl.Images or ganctl.ImageFiles.",
-            "This is a bug in the plugin that provides the dataset; see: ganctl list datasets",
+            "This is a bug in the plugin that provides the dataset. See: ganctl list datasets",
         )
     notes = list(data.notes)
     decoded = _decode(name, data, image_size, writer, progress)
@@ -351,7 +351,7 @@ def _validate(name: str, images: Images) -> None:
     if wrong:
         raise GanctlError(
             f"The dataset '{name}' cannot be used: {wrong}.",
-            "This is a bug in the plugin that provides the dataset; see: ganctl list datasets",
+            "This is a bug in the plugin that provides the dataset. See: ganctl list datasets",
             status=FAILED,
         )
 

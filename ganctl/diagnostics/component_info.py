@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from ganctl.plugin import options
 from ganctl.plugin.names import option_name
 from ganctl.plugin.registry import Component, Registry
 from ganctl.recipe import ImageShape, Model, Spec
+from ganctl.system.pasteable_commands import quote
 
 #: Image size for the number of parameters if neither the user nor the model sets one.
 IMAGE_SIZE = 28
@@ -157,7 +157,7 @@ def model_defaults(model: Model) -> list[str]:
     lines.append(_option_text("latent", model.latent, {"z_dim": "z-dim"}))
     if model.augment is not None:
         lines.append(_option_text("augment", model.augment))
-    lines += [f"-o {shlex.quote(f'schedules.{name}={text}')}" for name, text in model.schedules.items()]
+    lines += [f"-o {quote(f'schedules.{name}={text}')}" for name, text in model.schedules.items()]
     for setting in ("batch_size", "n_critic", "ema", "ema_rampup", "image_size"):
         lines.append(f"--{option_name(setting)} {as_text(getattr(model, setting))}")
     return lines

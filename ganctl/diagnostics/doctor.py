@@ -18,6 +18,7 @@ from typing import Any
 from ganctl.errors import GanctlError
 from ganctl.plugin import discovery
 from ganctl.system.memory import free_memory, gib
+from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.system.processors import usable_processors
 from ganctl.version import __version__
 
@@ -271,7 +272,7 @@ def _plugins(examination: Examination, loaded: list[discovery.Plugin]) -> dict[s
                 Problem(
                     f"The plugin '{plugin.name}' of {plugin.origin} {verb}{reason}.",
                     "It delays every command. Report this to its authors, or disable the plugin: "
-                    f"ganctl plugins disable {plugin.name}",
+                    + ganctl_command("plugins", "disable", plugin.name),
                     essential=False,
                 )
             )

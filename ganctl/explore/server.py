@@ -205,7 +205,7 @@ def is_this_machine(header: str, host: str) -> bool:
 def _cannot_listen(host: str, port: int, error: OSError | OverflowError) -> GanctlError:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
-        hint = "Close the other ganctl explore if there is one, or choose a free port with --port 0."
+        hint = "Stop the program that uses it, or choose a free port with --port 0."
         return GanctlError(f"Port {port} of {host} is in use.", hint)
     if number in (errno.EACCES, errno.EPERM):
         return GanctlError(f"Port {port} is privileged.", "Choose a port above 1023, or --port 0.")

@@ -89,7 +89,7 @@ def load() -> Plugins:
             raise GanctlError(
                 message[0].upper() + message[1:], "Fix or uninstall it, or unset GANCTL_STRICT."
             ) from plugin.exception
-        print(f"warning: {message} (see: ganctl plugins)", file=sys.stderr)
+        print(f"warning: {message.rstrip('.')}. See: ganctl plugins", file=sys.stderr)
     for name in plugins.missing:
         print(f"warning: GANCTL_PLUGINS names '{name}', which is not installed", file=sys.stderr)
     return plugins
@@ -119,7 +119,7 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
         for item in plugin.components:
             found.registry.add(item)
         if plugin.skipped or plugin.error:
-            found.registry.not_loaded.append(f"{plugin.name} ({plugin.skipped or 'broken; ganctl plugins'})")
+            found.registry.not_loaded.append(f"{plugin.name} ({'disabled' if plugin.skipped else 'broken'})")
         found.all.append(plugin)
     found.missing = selected.missing(
         set().union(*(enabled_plugins.aliases(p.distribution, p.name) for p in found.all))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.names import normalize
+from ganctl.system.pasteable_commands import ganctl_command
 
 OWN = "ganctl"
 NONE = "none"  # with GANCTL_PLUGINS=none, only ganctl's own plugins are loaded
@@ -30,7 +31,9 @@ class Selection:
         names = aliases(distribution, plugin)
         if self.only is not None and distribution != OWN:
             return "" if names & self.only else "not in GANCTL_PLUGINS"
-        return f"disabled; ganctl plugins enable {plugin}" if names & self.disabled else ""
+        if names & self.disabled:
+            return f"disabled. Enable it: {ganctl_command('plugins', 'enable', plugin)}"
+        return ""
 
     def missing(self, installed: Collection[str]) -> list[str]:
         """Return the names in ``GANCTL_PLUGINS`` that are not among the names ``installed``."""
@@ -77,7 +80,10 @@ def write_disabled(names: Collection[str]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(path, error) from error
-    text = toml.write({"disabled": sorted(names)}, {"disabled": "ganctl plugins disable|enable NAME"})
+    text = toml.write(
+        {"disabled": sorted(names)},
+        {"disabled": "Plugins that are not loaded. To add one: ganctl plugins disable NAME"},
+    )
     write_atomically(path, text.encode())
 
 

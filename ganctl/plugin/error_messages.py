@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
+from collections.abc import Sequence
 
 import click
 
 from ganctl.errors import FAILED, INTERRUPTED, RESOURCES, USAGE, GanctlError
 from ganctl.plugin import discovery, single_file
+from ganctl.system.pasteable_commands import ganctl_command
 
 
-def show(error: BaseException) -> int:
-    """Print ``error`` on stderr, with its traceback if ``GANCTL_DEBUG=1``, and return the exit status."""
+def show(error: BaseException, args: Sequence[str] = ()) -> int:
+    """Print ``error`` on stderr, with its traceback if ``GANCTL_DEBUG=1``, and return the exit status.
+
+    Args:
+        args: the arguments of ganctl, for hints that repeat the command.
+    """
     if isinstance(error, BrokenPipeError):  # the reader closed the pipe, as in ``ganctl list models | head``
         return FAILED
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -22,7 +29,7 @@ def show(error: BaseException) -> int:
         if not getattr(cause, "reported", False):
             print("interrupted", file=sys.stderr)
         return getattr(cause, "status", INTERRUPTED)  # the status of SIGTERM is different
-    message, hint, status = explain(error)
+    message, hint, status = explain(error, args)
     if os.environ.get("GANCTL_DEBUG") == "1":
         traceback.print_exception(type(error), error, error.__traceback__)
     print(f"error: {message}", file=sys.stderr)
@@ -31,29 +38,29 @@ def show(error: BaseException) -> int:
     return status
 
 
-def explain(error: BaseException) -> tuple[str, str, int]:
-    """Return the message, the hint and the exit status for ``error``."""
+def explain(error: BaseException, args: Sequence[str] = ()) -> tuple[str, str, int]:
+    """Return the message, the hint and the exit status for ``error``, which the command ``ganctl ARGS`` raised."""
     if isinstance(error, GanctlError):
-        return _one_line(error.message), _one_line(error.hint), error.status
+        return _one_line(error.message), _without_line_breaks(error.hint), error.status
     if isinstance(error, click.ClickException):
-        return _explain_usage(error)
+        return _explain_usage(error, args)
     text = _one_line(str(error)) or type(error).__name__
     if is_out_of_memory(error):
         return f"Out of memory: {text}", "Try a smaller --batch-size or --image-size.", RESOURCES
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" (writing {error.filename})" if error.filename else ""
-        return f"The disk is full{where}: {error.strerror}.", "Free some space; see: ganctl doctor", RESOURCES
+        return f"The disk is full{where}: {error.strerror}.", "Free some space. See: ganctl doctor", RESOURCES
     if isinstance(error, OSError) and error.filename:
         return (
             f"{error.strerror}: {error.filename}",
-            "Check the path; ganctl --debug … shows the traceback.",
+            f"Check the path. {_see_traceback(args)}",
             FAILED,
         )
     culprit = _third_party(error) or "ganctl"
     return (
         f"{type(error).__name__}: {text}" if str(error) else text,
-        f"This is a bug in {culprit}; run again with --debug (ganctl --debug …) "
-        "and report the traceback with the output of ganctl doctor.",
+        f"This is a bug in {culprit}. Report it with the traceback and the output of 'ganctl doctor'. "
+        + _see_traceback(args),
         FAILED,
     )
 
@@ -66,12 +73,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
-def _explain_usage(error: click.ClickException) -> tuple[str, str, int]:
+def _explain_usage(error: click.ClickException, args: Sequence[str]) -> tuple[str, str, int]:
     hint = ""
     if isinstance(error, click.NoSuchOption) and error.option_name == "--debug":
-        hint = "Put it before the command: ganctl --debug …"
+        hint = f"Put it before the command: {_with_debug(args)}"
     elif isinstance(error, click.UsageError) and error.ctx:
-        hint = f"See: {error.ctx.command_path} --help"
+        hint = f"See: {ganctl_command(*error.ctx.command_path.split()[1:], '--help')}"
     return _one_line(error.format_message()), hint, error.exit_code if error.exit_code else USAGE
 
 
@@ -94,5 +101,20 @@ def _third_party(error: BaseException) -> str:
     return ""
 
 
+def _with_debug(args: Sequence[str]) -> str:
+    return ganctl_command("--debug", *(word for word in args if word != "--debug"))
+
+
+def _see_traceback(args: Sequence[str]) -> str:
+    if not args:
+        return "The option --debug, before the command, shows the traceback."
+    return f"See the traceback: {_with_debug(args)}"
+
+
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _without_line_breaks(text: str) -> str:
+    """Join lines, and keep the spaces within a line, which may be part of a quoted path."""
+    return re.sub(r"\s*[\n\r]\s*", " ", text).strip()

@@ -11,6 +11,7 @@ from typing import Any
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.names import normalize
 from ganctl.recipe import Model
+from ganctl.system.pasteable_commands import ganctl_command
 
 #: Kind of component → plural, as in the hook ``register_PLURAL`` and in ``ganctl list PLURAL``.
 KINDS = {
@@ -80,7 +81,7 @@ def component(kind: str, name: object, target: object, summary: object, **origin
     elif not (isinstance(target, Model) or callable(target)):
         raise ValueError(f"{kind} '{name}': {type(target).__name__} is neither an address nor a callable")
     if not isinstance(summary, str) or not summary.strip():
-        raise ValueError(f"{kind} '{name}' has no summary: add one line for 'ganctl list {KINDS[kind]}'")
+        raise ValueError(f"{kind} '{name}' has no summary: add one line for listings")
     return Component(kind, name, target, summary.strip(), **origin)
 
 
@@ -129,9 +130,11 @@ class Registry:
         if len(found) == 1:
             return found[0]
         if not found:
-            hint = f"{did_you_mean(name, self.names(kind))} See: ganctl list {KINDS[kind]}".strip()
+            hint, see = did_you_mean(name, self.names(kind)), ganctl_command("list", KINDS[kind])
             if self.not_loaded:
                 hint += f" Plugins that are not loaded: {', '.join(self.not_loaded)}."
+                see = ganctl_command("plugins")
+            hint = f"{hint} See: {see}".strip()
             raise GanctlError(f"There is no {kind} '{name}'.", hint, status=USAGE)
         claims = ", ".join(f"{item.origin} (plugin '{item.plugin}')" for item in found)
         choices = sorted({f"{item.distribution}:{item.name}" for item in found})

@@ -12,6 +12,7 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.names import component_name, identifier, package_name
 from ganctl.plugin.registry import KINDS, NAME, Registry
 from ganctl.system.files import disk_error
+from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -49,7 +50,7 @@ def create(distribution: str, kind: str, into: Path, registry: Registry) -> list
         reason = f"{taken[0].origin} already registers this name" if taken else "this name is invalid"
         raise GanctlError(
             f"The {kind} would be called '{name}', but {reason}.",
-            f"Choose another name. To list the names in use: ganctl list {KINDS[kind]}",
+            f"Choose another name. To list the names in use: {ganctl_command('list', KINDS[kind])}",
             status=USAGE,
         )
     folder = into / distribution

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
@@ -19,6 +18,7 @@ from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.plugin import discovery
 from ganctl.plugin.names import identifier
 from ganctl.plugin.registry import Registry
+from ganctl.system.pasteable_commands import ganctl_pattern, quote
 
 NAMESPACE = "ganctl_files"  # prefix of the names of the loaded modules
 SCHEME = "file:"  # prefix of the names of their distributions
@@ -76,12 +76,14 @@ def load(path: Path) -> discovery.Plugin:
         kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "
         raise GanctlError(
             f"The plugin file {path} cannot be used: {kind}{error}{_line_of(error, path)}",
-            "Fix the file; 'ganctl --debug …' shows the traceback. For an example, see docs/plugins.md.",
+            "Fix the file. For an example, see docs/plugins.md. The option --debug, before the command, shows the "
+            "traceback.",
         ) from error
     if plugin.commands:
         raise GanctlError(
             f"The plugin file {path} registers a command, which only an installed plugin can do.",
-            "Remove register_commands, or create a package: ganctl plugins new NAME",
+            "Remove register_commands, or create a package: "
+            + ganctl_pattern("plugins", "new", "NAME", "--kind", "KIND"),
         )
     return plugin
 
@@ -119,7 +121,7 @@ def check_recorded(registry: Registry, recorded: Mapping[str, str], *, exact: bo
         if _name(path) not in loaded:
             raise GanctlError(
                 f"This requires the plugin file {path}, which is loaded only if you name it.",
-                f"Loading the file runs its code. If you trust it, add: --plugin {shlex.quote(path)}  "
+                f"Loading the file runs its code. If you trust it, add: --plugin {quote(path)}  "
                 f"(from Python: plugins=[{path!r}])",
                 status=USAGE,
             )

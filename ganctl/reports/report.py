@@ -24,6 +24,7 @@ from ganctl.runs.read_run import History
 from ganctl.sweeps import folder
 from ganctl.sweeps.folder import Sweep
 from ganctl.system.files import require_parent, write_atomically
+from ganctl.system.pasteable_commands import quote
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -118,7 +119,7 @@ def check_suffix(path: Path) -> None:
     if path.suffix not in SUFFIXES:
         raise GanctlError(
             f"--out {path}: a report ends in .html or .md.",
-            f"Try --out {path.with_suffix('.html')}",
+            f"Try --out {quote(path.with_suffix('.html'))}",
             status=USAGE,
         )
     require_parent(path)

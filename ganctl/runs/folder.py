@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 
 from ganctl.errors import USAGE, GanctlError, InUseError, status_of
 from ganctl.runs import status as run_status
+from ganctl.runs.resume_command import resume_command
 from ganctl.runs.status import Status
 from ganctl.system import toml
 from ganctl.system.jsonl import read_lines
@@ -176,11 +177,10 @@ def files_by_step(folder: Path, name: re.Pattern[str]) -> list[Path]:
 
 
 def _taken(path: Path) -> GanctlError:
-    return GanctlError(
-        f"{path} already exists and is not empty.",
-        f"Resume it: ganctl train --resume {path}  Or choose another folder.",
-        status=USAGE,
-    )
+    hint = "Choose another folder."
+    if (path / "config.toml").is_file():
+        hint = f"Choose another folder, or resume this run: {resume_command(path)}"
+    return GanctlError(f"{path} already exists and is not empty.", hint, status=USAGE)
 
 
 def _unwritable(path: Path, error: OSError) -> GanctlError:

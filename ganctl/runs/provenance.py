@@ -50,7 +50,7 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
         name, distribution, version = component["name"], component["distribution"], component["version"]
         raise GanctlError(
             f"The checkpoint needs the {kind} '{name}' of {distribution} {version}, which is not installed.",
-            f"Install it: pip install '{distribution}=={version}'  (see: ganctl plugins)",
+            f"Install it: pip install '{distribution}=={version}'",
             status=CHECKPOINT,
         )
     return warnings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import SAMPLES_NAME, Run
 from ganctl.runs.provenance import check_origin, config_of
 from ganctl.system.jsonl import filter_lines
+from ganctl.system.pasteable_commands import ganctl_command
 
 #: Settings that may change on resume, because the weights do not depend on them. The data may have moved; its pixels
 #: are compared.
@@ -67,7 +68,7 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
     if path.is_dir():
         run = Run.open(path)
         with run.lock():  # another process may be adding and removing checkpoints
-            file, state = _newest_good(run, say)
+            file, state = _newest_good(run, say, registry.files)
         if state and file:
             saved = _config(state, file, registry)
         else:
@@ -98,7 +99,9 @@ def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
     return saved
 
 
-def _newest_good(run: Run, say: Callable[[str], None]) -> tuple[Path | None, dict[str, Any] | None]:
+def _newest_good(
+    run: Run, say: Callable[[str], None], plugins: Iterable[str]
+) -> tuple[Path | None, dict[str, Any] | None]:
     damaged: list[Path] = []
     for path in reversed(run.checkpoints):
         try:
@@ -113,7 +116,8 @@ def _newest_good(run: Run, say: Callable[[str], None]) -> tuple[Path | None, dic
     if damaged:
         raise GanctlError(
             f"No checkpoint of {run.path} can be read.",
-            f"Train again with its settings: ganctl train --config {run.config_file}",
+            "Train again with its settings: "
+            + ganctl_command("train", "--config", run.config_file, plugins=plugins),
             status=CHECKPOINT,
         )
     return None, None

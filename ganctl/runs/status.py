@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.runs.resume_command import resume_command
 from ganctl.system.files import write_atomically
+from ganctl.system.pasteable_commands import ganctl_pattern
 
 #: ``waiting``: created, not started. ``stopped``: by a signal, after saving. ``killed`` is never written: it is
 #: ``running`` in a folder that no process holds.
@@ -72,7 +74,7 @@ def read(path: Path) -> Status:
         raise GanctlError(
             f"{path.parent} has no {path.name}: an earlier ganctl made it.",
             "Sample from its checkpoints, or resume one of them in a new folder: "
-            f"ganctl train --resume {path.parent / 'checkpoints' / 'step-….pt'}",
+            + ganctl_pattern("train", "--resume", "CKPT"),
             status=USAGE,
         ) from None
     except (OSError, ValueError) as error:
@@ -104,5 +106,5 @@ def _from_table(table: dict[str, Any]) -> Status:
 def _damaged(path: Path) -> GanctlError:
     return GanctlError(
         f"{path} is damaged.",
-        f"Resume the run, which writes it again: ganctl train --resume {path.parent}",
+        f"Resume the run, which writes it again: {resume_command(path.parent)}",
     )

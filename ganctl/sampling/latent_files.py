@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.system.files import require_parent, write_atomically
+from ganctl.system.pasteable_commands import ganctl_pattern, quote
 
 
 class Latents(NamedTuple):
@@ -48,7 +49,7 @@ def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
     if "z" not in arrays:
         raise GanctlError(
             f"{path} has no array 'z', but only: {', '.join(arrays) or 'nothing'}.",
-            "Write latents with: ganctl sample --save-latents FILE.npz",
+            f"Write latents with: {ganctl_pattern('sample', '--ckpt', 'RUN', '--save-latents', 'FILE.npz')}",
             status=DATA,
         )
     z = arrays["z"]
@@ -57,7 +58,7 @@ def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
     if z.ndim != 2 or not len(z) or z.shape[1] != dim or z.dtype.kind not in "fiu":
         raise GanctlError(
             f"z in {path} is {_shape(arrays['z'])}, but this model needs N×{dim} numbers.",
-            "Use latents of a model with the same z_dim, which config.toml and ganctl explore show.",
+            "Use latents of a model with the same z_dim, which config.toml shows.",
             status=DATA,
         )
     with np.errstate(over="ignore"):
@@ -105,7 +106,7 @@ def check_path(path: Path) -> None:
     if path.suffix != ".npz":
         raise GanctlError(
             f"Latents are written as .npz files, not as {path}.",
-            f"Try {path.with_suffix('.npz')}",
+            f"Try {quote(path.with_suffix('.npz'))}",
             status=USAGE,
         )
     require_parent(path)
@@ -114,7 +115,7 @@ def check_path(path: Path) -> None:
 def _unreadable(path: Path) -> GanctlError:
     return GanctlError(
         f"{path} is not a file of latents, or is damaged.",
-        "Give a NumPy archive with an array 'z', such as a file written by ganctl sample --save-latents.",
+        "Give a NumPy archive with an array 'z', such as a file written with --save-latents.",
         status=DATA,
     )
 

@@ -150,7 +150,7 @@ class Sampler:
         if not self.conditional:
             raise GanctlError(
                 f"The generator '{self.config.generator.name}' was not trained on classes.",
-                "Use a conditional model, such as cgan; see: ganctl list models",
+                "Use a conditional model, such as cgan. See: ganctl list models",
                 status=USAGE,
             )
         if name in self.classes:

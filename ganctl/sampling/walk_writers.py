@@ -10,6 +10,7 @@ from ganctl.rendering import animation, grid
 from ganctl.sampling import latent_files, writers
 from ganctl.sampling.walk_result import Walk
 from ganctl.system.files import require_parent
+from ganctl.system.pasteable_commands import quote
 
 
 def check_path(out: Path, *, animations: bool) -> None:
@@ -25,7 +26,7 @@ def check_path(out: Path, *, animations: bool) -> None:
         animated = ", .gif or .mp4 (an animation)" if animations else ""
         raise GanctlError(
             f"--out {out}: this command writes .png (one image){animated}, .npz (arrays), or a folder.",
-            f"Try --out {out.with_suffix('.png')}",
+            f"Try --out {quote(out.with_suffix('.png'))}",
             status=USAGE,
         )
     if suffix:

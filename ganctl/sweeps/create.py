@@ -19,6 +19,7 @@ from ganctl.sweeps.naming import sweep_name
 from ganctl.sweeps.plan import PlannedRun, distinct_values
 from ganctl.system import toml
 from ganctl.system.numbered_folder import create_numbered_folder
+from ganctl.system.pasteable_commands import ganctl_command
 
 
 def create_folder(
@@ -115,19 +116,21 @@ def _read_same(out: Path, planned: Sequence[PlannedRun]) -> Sweep:
     requested = {each.name: toml.parse(each.config.to_toml()) for each in planned}
     if existing.keys() != requested.keys():
         name = sorted(existing.keys() ^ requested.keys())[0]
-        raise _different(out, f"it {'has' if name in existing else 'lacks'} the run {name}")
+        raise _different(sweep, f"it {'has' if name in existing else 'lacks'} the run {name}")
     for name, config in requested.items():
         for key, value in config.items():
             # Each worker may have its own device and its own folder of datasets.
             if key not in ("device", "data_root") and value != existing[name].get(key):
-                raise _different(out, f"its run {name} has another {key}")
+                raise _different(sweep, f"its run {name} has another {key}")
     return sweep
 
 
-def _different(out: Path, difference: str) -> GanctlError:
+def _different(sweep: Sweep, difference: str) -> GanctlError:
+    plugins = sweep.entries[0].run.config.get("plugins", {})
+    command = ganctl_command("sweep", "--resume", sweep.path, plugins=plugins)
     return GanctlError(
-        f"{out} contains a different sweep: {difference}.",
-        f"Resume that sweep with: ganctl sweep --resume {out}  Or choose another folder.",
+        f"{sweep.path} contains a different sweep: {difference}.",
+        f"Choose another folder, or resume that sweep: {command}",
         status=USAGE,
     )
 

@@ -22,6 +22,7 @@ from ganctl.runs.folder import Run
 from ganctl.runs.read_run import in_use
 from ganctl.runs.status import State, Status
 from ganctl.system import toml
+from ganctl.system.pasteable_commands import ganctl_pattern
 
 FAILURES: tuple[State, ...] = ("failed", "diverged")
 ENDED: tuple[State, ...] = ("finished", *FAILURES)
@@ -190,7 +191,8 @@ def read(path: Path | str) -> Sweep:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GanctlError(
             f"{path / 'runs.json'} cannot be read: {error}.",
-            "This file lists the runs of the sweep. The run folders are still intact: ganctl train --resume RUN",
+            "This file lists the runs of the sweep. The run folders are still intact: "
+            + ganctl_pattern("train", "--resume", "RUN"),
         ) from error
     return Sweep(path, toml.read(path / "sweep.toml"), varying, entries, threads)
 

@@ -19,6 +19,7 @@ from ganctl.sweeps.status_display import make_display
 from ganctl.sweeps.supervisor import Supervisor
 from ganctl.sweeps.variation import KEYS, merge_variations
 from ganctl.system import toml
+from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.system.progress import make_reporter, print_warnings
 from ganctl.system.signals import StopSignals
 
@@ -143,7 +144,8 @@ def run_sweep(
     with display.showing(sweep):
         Supervisor(sweep, jobs=jobs, display=display, stop=stop, plugins=files, given=given).run()
     if stop.requested:
-        display.say(f"Stopped and saved. Resume: ganctl sweep --resume {sweep.path}")
+        resume_command = ganctl_command("sweep", "--resume", sweep.path, plugins=plugins)
+        display.say(f"Stopped and saved. Resume: {resume_command}")
         stop.check(reported=True)
     failed = [entry for entry in sweep if entry.state in FAILURES]
     if failed:
@@ -151,10 +153,10 @@ def run_sweep(
             f"{len(failed)} of {len(sweep)} runs failed: "
             + "; ".join(f"{entry.name}: {entry.reason.rstrip('.')}" for entry in failed)
             + ".",
-            f"Try them again: ganctl sweep --resume {sweep.path} --retry-failed",
+            f"Try them again: {ganctl_command('sweep', '--resume', sweep.path, '--retry-failed', plugins=plugins)}",
             status=FAILED,
         )
-    display.say(f"All {len(sweep)} runs finished. Compare them: ganctl report {sweep.path}")
+    display.say(f"All {len(sweep)} runs finished. Compare them: {ganctl_command('report', sweep.path)}")
 
 
 def _as_number(value: Any) -> Any:

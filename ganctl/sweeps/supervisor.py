@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from ganctl.errors import GanctlError
+from ganctl.runs.resume_command import resume_command
 from ganctl.sweeps import worker
 from ganctl.sweeps.claim_runs import count_crash
 from ganctl.sweeps.folder import Entry, Sweep, this_machine
@@ -159,9 +160,10 @@ class Supervisor:
         started = entry is not None or code in (0, worker.REPLACE) or code > 128 or self._stop.requested
         self._failed_starts = 0 if started else self._failed_starts + 1
         if self._failed_starts == MAX_FAILED_STARTS:
+            first = self._sweep.entries[0].run.path
             raise GanctlError(
                 f"A worker process {ended.describe_exit(code)}.",
-                f"Train a single run to see the cause: ganctl train --resume {self._sweep.entries[0].run.path}",
+                f"Train a single run to see the cause: {resume_command(first)}",
             )
 
     def _stop_workers(self, signum: int) -> None:

@@ -73,7 +73,7 @@ def run_checks(
         names = {other for p in found.all for other in (p.name, p.distribution)}
         raise GanctlError(
             f"There is no plugin, distribution or component '{name}'.",
-            f"{did_you_mean(name, names)} See: ganctl plugins. Give a source tree as a path: ./{name}",
+            f"{did_you_mean(name, names)} Give a source tree as a path: ./{name}  See: ganctl plugins",
             status=USAGE,
         )
     results: list[CheckResult] = []

@@ -94,4 +94,4 @@ def _remedy(error: str, module: str) -> str:
         return "Install the missing package and add it to the plugin's dependencies, or fix the import."
     if error.startswith("ValueError"):
         return "Fix this call of register(name, 'module:attribute', summary='one line')."
-    return f"See the traceback: GANCTL_STRICT=1 ganctl --debug models, or python -c 'import {module}'"
+    return f"See the traceback: python -c 'import {module}'"

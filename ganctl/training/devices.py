@@ -33,7 +33,7 @@ def choose_device(name: str) -> torch.device:
         ) from error
     if device.type not in ("cpu", "cuda", "mps"):
         raise GanctlError(
-            f"ganctl does not train on '{name}'.",
+            f"Training on '{name}' is not supported.",
             "Give auto, cpu, cuda, cuda:N or mps.",
             status=USAGE,
         )

@@ -14,6 +14,7 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Loss
 from ganctl.plugin.registry import Registry
+from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.training.devices import preserve_rng
 
 
@@ -67,7 +68,7 @@ def check_generator(registry: Registry, config: Config, G: nn.Module, latent: La
     except Exception as error:
         raise GanctlError(
             f"{generator} cannot generate two images of {images.shape}: {type(error).__name__}: {error}",
-            f"See its options: ganctl info {config.generator.name}",
+            f"See its options: {ganctl_command('info', config.generator.name, plugins=registry.files)}",
         ) from error
     finally:
         G.train()

@@ -21,7 +21,9 @@ from ganctl.runs import provenance
 from ganctl.runs import resume as resuming
 from ganctl.runs.folder import Run
 from ganctl.runs.resume import Resume
+from ganctl.runs.resume_command import resume_command
 from ganctl.system.files import write_atomically
+from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.system.progress import NullReporter, Reporter, clock
 from ganctl.system.signals import StopSignals
 from ganctl.training.artifacts import Artifacts
@@ -267,10 +269,11 @@ def _say_how_it_ended(t: Training, stop: StopSignals) -> None:
             f"Waited {t.batches.prefetcher.seconds_waited:.1f} s for images during {clock(t.seconds)} of training."
         )
     if stop.requested and not t.finished:
-        say(f"Stopped and saved at step {t.step}. Resume: ganctl train --resume {t.run.path}")
+        say(f"Stopped and saved at step {t.step}. Resume: {resume_command(t.run.path)}")
         stop.check(reported=True)
     say(f"Finished: {t.total} steps in {clock(t.seconds)}. Samples: {t.run.samples_dir}")
-    say(f"More samples: ganctl sample --ckpt {t.run.path} --n 25")
+    sample_command = ganctl_command("sample", "--ckpt", t.run.path, "--n", "25", plugins=t.registry.files)
+    say(f"More samples: {sample_command}")
 
 
 def _run_folder(config: Config, runs: Path, out: Path | None, resume: Resume | None) -> Run:

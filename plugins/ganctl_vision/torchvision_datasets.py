@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -262,7 +263,7 @@ class TorchvisionDataset(ganctl.Dataset):
         hint = "Specify the folder that contains it: --data-root DIR."
         for other in (folder.parent, folder / "data"):
             if all((other / file).exists() for file in self.files):
-                hint = f"It is in {other}, so add: --data-root {other}."
+                hint = f"It is in {other}, so add: --data-root {shlex.quote(str(other))}"
         return ganctl.GanctlError(
             f"{self.name}: {what}, and {why}.", f"{hint} {FALLBACK}", status=ganctl.DATA
         )

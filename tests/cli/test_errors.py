@@ -17,6 +17,7 @@ from helpers.plugin_distributions import COMMAND, install
 from ganctl.cli import main
 from ganctl.errors import CHECKPOINT, FAILED, RESOURCES, USAGE, GanctlError
 from ganctl.plugin import error_messages
+from ganctl.system.pasteable_commands import ganctl_command
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -189,3 +190,21 @@ def test_stdout_on_a_full_disk(tmp_path: Path) -> None:
     assert result.returncode == RESOURCES
     assert result.stderr.startswith("error: The disk is full")
     assert len(result.stderr.splitlines()) == 2
+
+
+def test_hint_repeats_the_command_with_debug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*args: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "a file")
+
+    monkeypatch.setattr("ganctl.cli.list_components.discovery.registry", fail)
+    with pytest.raises(SystemExit):
+        main(["list", "models"])
+    assert "See the traceback: ganctl --debug list models" in capsys.readouterr().err
+
+
+def test_hint_keeps_the_spaces_of_a_path(capsys: pytest.CaptureFixture[str]) -> None:
+    hint = f"Resume it: {ganctl_command('train', '--resume', Path('two  spaces'))}"
+    error_messages.show(GanctlError("Something failed.\nReally.", f"Stop.\n  {hint}"))
+    assert capsys.readouterr().err == f"error: Something failed. Really.\nhint: Stop. {hint}\n"

@@ -63,7 +63,7 @@ class Fault(NamedTuple):
     works: bool = False
 
 
-WARNING = "warning: plugin 'acme' of acme 1.0 cannot be loaded: {} (see: ganctl plugins)"
+WARNING = "warning: plugin 'acme' of acme 1.0 cannot be loaded: {}. See: ganctl plugins"
 FAULTS = {
     "raises at import": Fault(
         "raise ValueError('no such luck')", always=WARNING.format("ValueError: no such luck")

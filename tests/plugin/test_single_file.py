@@ -93,6 +93,7 @@ def test_train_repeat_resume_and_sample_with_plugin_files(here: Path, ganctl: Ru
     train = ("train", *TINY, "--loss", "mine", "--generator", "plain", "--epochs", 1)
     done = ganctl(*train, *files, "-o", "loss.scale=2", "--out", "run")
     assert done.returncode == 0, done.stderr
+    assert "ganctl sample --ckpt run --n 25 --plugin my_loss.py --plugin 'nets/my net.py'\n" in done.stderr
 
     # The settings and the checkpoint record the files.
     config = (here / "run" / "config.toml").read_text()

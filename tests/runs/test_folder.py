@@ -50,7 +50,15 @@ def test_out_may_exist_only_if_empty(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="already exists and is not empty") as caught:
         Run.create(tmp_path / "empty")
     assert caught.value.status == 2
-    assert f"--resume {tmp_path / 'empty'}" in caught.value.hint
+    assert caught.value.hint == "Choose another folder."
+
+
+def test_existing_run_can_be_resumed_with_its_plugin_files(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "my run")
+    run.config_file.write_text('[plugins]\n"./my loss.py" = "0123"\n')
+    with pytest.raises(GanctlError, match="already exists and is not empty") as caught:
+        Run.create(run.path)
+    assert caught.value.hint.endswith(f": ganctl train --resume '{run.path}' --plugin 'my loss.py'")
 
 
 def test_a_folder_created_at_the_same_moment_is_refused(
