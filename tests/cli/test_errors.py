@@ -198,7 +198,7 @@ def test_hint_repeats_the_command_with_debug(
     def fail(*args: object) -> None:
         raise OSError(errno.EIO, "Input/output error", "a file")
 
-    monkeypatch.setattr("ganctl.cli.list_components.discovery.registry", fail)
+    monkeypatch.setattr("ganctl.plugin.discovery.registry", fail)
     with pytest.raises(SystemExit):
         main(["list", "models"])
     assert "See the traceback: ganctl --debug list models" in capsys.readouterr().err
