@@ -119,8 +119,8 @@ def sweep(
         config: TOML file with settings and variations. Arguments take precedence over the file.
         sweeps: parent directory for the new numbered sweep folder.
         out: the sweep folder, used instead of a numbered folder. If it contains the same sweep, that sweep is resumed.
-        resume_from: sweep folder to resume or to help with. Only ``jobs``, ``plugins`` and the settings ``device`` and
-            ``data_root`` may be given in addition.
+        resume_from: sweep folder to resume, or to work on with other processes. Only ``jobs``, ``plugins`` and the
+            settings ``device`` and ``data_root`` may be given in addition.
         jobs: number of simultaneous runs; None: as many as memory and CPUs allow.
         quiet: do not show progress.
         plugins: Python files with hooks, as ``--plugin``.
@@ -137,7 +137,7 @@ def sweep(
         if resume_from is not None:
             if contradicting := [*(given.keys() - {"device", "data_root"}), *vary]:
                 raise GanctlError(
-                    f"A sweep is resumed with its own settings; {contradicting[0]} contradicts them.",
+                    f"A sweep keeps its settings when it is resumed, but {contradicting[0]} was given.",
                     "Give only jobs, plugins, device and data_root in addition to resume_from.",
                     status=USAGE,
                 )

@@ -23,8 +23,8 @@ class GanctlError(Exception):
     ``status``.
 
     Args:
-        message: states the problem and where it is.
-        hint: says what to do about it.
+        message: states the problem and its location.
+        hint: describes a fix.
         status: exit status of the command.
     """
 
@@ -55,4 +55,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     similar = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
     if similar:
         return f"Did you mean '{similar[0]}'?"
-    return f"There are: {', '.join(names)}." if names else ""
+    return f"Choose from: {', '.join(names)}." if names else ""

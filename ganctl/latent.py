@@ -125,13 +125,13 @@ class Codes(Latent):
             Float V×N×dim for V values.
 
         Raises:
-            GanctlError: the code does not exist or cannot have the value. The hint lists what is possible.
+            GanctlError: the code does not exist or cannot have the value. The hint lists the valid codes and values.
         """
         name, _, text = (part.strip() for part in code.partition("="))
         slices = self.code_slices()
         if name not in slices:
             raise GanctlError(
-                f"This model has no code '{name}'.", f"There are: {', '.join(slices)}.", status=USAGE
+                f"This model has no code '{name}'.", f"Choose from: {', '.join(slices)}.", status=USAGE
             )
         start, size = slices[name]
         values = _code_values(name, text, size, steps)

@@ -15,7 +15,7 @@ def doublings(what: str, image: ImageShape, depth: int | None = None) -> tuple[i
         depth: number of doublings; None: chosen so that the shorter side starts with 4 to 7 pixels.
 
     Raises:
-        GanctlError: the size is not supported. The hint names the nearest sizes that are.
+        GanctlError: the size is not supported. The hint names the nearest supported sizes.
     """
     short = min(image.height, image.width)
     blocks = depth or _doublings(short)
@@ -40,7 +40,7 @@ def divisible(what: str, image: ImageShape, factor: int) -> None:
         factor: required divisor.
 
     Raises:
-        GanctlError: a side is not divisible. The hint names the nearest sizes that are.
+        GanctlError: a side is not divisible. The hint names the nearest supported sizes.
     """
     if image.height % factor or image.width % factor:
         below = min(image.height, image.width) // factor * factor

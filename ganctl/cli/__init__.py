@@ -58,7 +58,7 @@ class Ganctl(click.Group):
             claims = ", ".join(f"{plugin.origin} (plugin '{plugin.name}')" for plugin, _ in found)
             raise GanctlError(
                 f"Several plugins register the command '{name}': {claims}.",
-                f"Say which: {choices}",
+                f"Choose one: {choices}",
                 status=USAGE,
             )
         return found[0][1] if found else None

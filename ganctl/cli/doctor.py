@@ -20,13 +20,13 @@ from ganctl.errors import FAILED
     envvar="GANCTL_DATA_ROOT",
     show_default=True,
     show_envvar=True,
-    help="Folder that datasets are in or are downloaded to.",
+    help="Folder that datasets are read from and downloaded to.",
 )
 @json_option
 def doctor(data_root: Path, as_json: bool) -> None:
     """Check this installation, for example for a bug report.
 
-    The exit status is 0 if a training run could start.
+    The exit status is 0 if a training run can start.
     """
     from ganctl.diagnostics.doctor import examine
 

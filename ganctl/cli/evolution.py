@@ -42,7 +42,7 @@ Examples:
     default=2.0,
     show_default=True,
     type=click.FloatRange(min=0),
-    help="Seconds for which the last frame is shown in addition.",
+    help="Extra seconds to show the last frame.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 def evolution(

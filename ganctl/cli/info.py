@@ -21,14 +21,14 @@ from ganctl.system.pasteable_commands import ganctl_pattern
 @click.option(
     "--image-size",
     type=click.IntRange(min=1),
-    help="Image size for the number of parameters.  [default: the model's, or 28]",
+    help="Image size at which parameters are counted.  [default: the model's, or 28]",
 )
 @click.option(
     "--channels",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Number of image channels for the number of parameters.",
+    help="Number of image channels at which parameters are counted.",
 )
 @plugin_option
 @json_option

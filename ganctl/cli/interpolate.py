@@ -44,14 +44,14 @@ STEPS, ANIMATION_STEPS = 8, 30
     show_default=True,
     metavar="A,B,…",
     type=Numbers(seed_type()),
-    help="Seeds of the points of the path; the first latent of each is used.",
+    help="Seeds of the points on the path. Each point is the first latent of its seed.",
 )
 @latents_option
 @click.option(
     "--steps",
     metavar="N",
     type=click.IntRange(min=1),
-    help=f"Samples from one point to the next.  [default: {STEPS}, or {ANIMATION_STEPS} in an animation]",
+    help=f"Number of samples from one point to the next.  [default: {STEPS}, or {ANIMATION_STEPS} in an animation]",
 )
 @click.option(
     "--method",

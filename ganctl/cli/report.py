@@ -49,7 +49,7 @@ class Epochs(click.ParamType):
     multiple=True,
     metavar="FILE.html|FILE.md",
     type=click.Path(path_type=Path),
-    help="Output file. Can be repeated.  [default: report.html in RUN, or in the current folder for several]",
+    help="Output file. Repeatable.  [default: report.html in RUN, or in the current folder for several]",
 )
 @click.option("--force", is_flag=True, help="Replace --out even if it was not made from these runs.")
 @click.option("--title", help="Heading of the report.  [default: the settings that differ]")
@@ -65,7 +65,7 @@ class Epochs(click.ParamType):
     type=click.FloatRange(min=0.1),
     default=8.0,
     show_default=True,
-    help="Approximate size limit of all samples together. Epochs, then images per grid are left out.",
+    help="Approximate size limit for all samples. If necessary, epochs are omitted first, then images of each grid.",
 )
 @click.option(
     "--figures",
@@ -100,7 +100,7 @@ def report(
     """Compare runs side by side in one file.
 
     The report shows samples over the epochs, curves, the settings that differ, training times, and problems such as
-    mode collapse. An HTML report contains everything it shows and loads nothing. Runs may be unfinished, may have
+    mode collapse. An HTML report is self-contained. Runs may be unfinished, may have
     failed, and may be of different models.
     """
     from ganctl.reports.report import check_suffix

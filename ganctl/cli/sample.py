@@ -47,7 +47,7 @@ Examples:
 @click.option(
     "--code",
     metavar="NAME=VALUE",
-    help="Code of an InfoGAN, such as c=3 or u0=0.5, or one row per value, such as c=all or u0=-1..1.",
+    help="Code of an InfoGAN, such as c=3 or u0=0.5. c=all and u0=-1..1 generate one row per value.",
 )
 @click.option(
     "--seed",

@@ -28,7 +28,7 @@ class_option = click.option(
     "--class",
     "class_name",
     metavar="NAME|all",
-    help="Class to sample from a conditional model, by name or number, or one row per class.",
+    help="Class to sample from a conditional model, by name or number. all generates one row per class.",
 )
 latents_option = click.option(
     "--latents",
@@ -50,9 +50,7 @@ batch_size_option = click.option(
     type=click.IntRange(min=1),
     help="Number of samples generated at a time.",
 )
-no_labels_option = click.option(
-    "--no-labels", is_flag=True, help="Do not print names and values beside the samples of a PNG file."
-)
+no_labels_option = click.option("--no-labels", is_flag=True, help="Omit names and values from a PNG file.")
 scale_option = click.option(
     "--scale",
     metavar="N",

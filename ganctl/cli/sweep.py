@@ -47,7 +47,7 @@ variation_options = options(
                  help="Range that --random samples from: log-uniformly if LOW is above 0 (append :uniform for "
                       "uniform sampling), and integers between integers. NAME=A,B,… samples one of the values. "
                       "Repeatable."),
-    click.option("--random", "draws", metavar="N", help="Number of random draws from every --range."),
+    click.option("--random", "draws", metavar="N", help="Number of random draws from each --range."),
     click.option("--seeds", metavar="N", help="Repeat every run with N seeds, starting at --seed."),
 )  # fmt: skip
 execution_options = options(
@@ -123,7 +123,7 @@ def sweep(
         else:
             if retry_failed:
                 raise GanctlError(
-                    "--retry-failed was given without --resume.", "Give --resume SWEEP, too.", status=USAGE
+                    "--retry-failed was given without --resume.", "Add --resume SWEEP.", status=USAGE
                 )
             request = make_request(config_file, vary, given, component_options, plugins=plugin_paths)
             if dry_run:

@@ -73,7 +73,7 @@ part_options = options(
 image_options = options(
     click.option("--image-size", metavar="N", help="Crop images to squares and resize them to N×N."),
     click.option("--data-root", metavar="DIR",
-                 help="Folder that datasets are in or are downloaded to.  [default: $GANCTL_DATA_ROOT, or data]"),
+                 help="Folder that datasets are read from and downloaded to.  [default: $GANCTL_DATA_ROOT, or data]"),
 )  # fmt: skip
 machine_options = options(
     click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.  [default: auto]"),
@@ -107,7 +107,7 @@ output_options = options(
     click.option("--metric-samples", metavar="N",
                  help="Number of samples that each metric is computed from.  [default: 2048]"),
     click.option("--tracker", "trackers", metavar="NAME|none", type=component("tracker"), multiple=True,
-                 help="Where losses, metrics and samples are shown, see 'ganctl list trackers'. Repeatable.  "
+                 help="Tracker that receives losses, metrics and samples, see 'ganctl list trackers'. Repeatable.  "
                       "[default: tensorboard]"),
     click.option("--log-every", metavar="N",
                  help="Number of steps that each log line averages over.  [default: 50]"),
@@ -116,7 +116,7 @@ output_options = options(
     click.option("--keep", metavar="K", help="Number of newest checkpoints to keep; 0 keeps all.  [default: 3]"),
     click.option("--force", is_flag=True, default=None, help="Train combinations that ganctl advises against."),
     click.option("--on-nan", metavar="stop|ignore",
-                 help="What to do when a loss is not finite.  [default: stop]"),
+                 help="Action when a loss is not finite.  [default: stop]"),
     quiet_option,
 )  # fmt: skip
 folder_options = options(

@@ -56,7 +56,7 @@ Examples:
     default=0,
     show_default=True,
     type=seed_type(),
-    help="Seed of the latent; its first latent is used.",
+    help="Seed whose first latent is used.",
 )
 @latents_option
 @class_option

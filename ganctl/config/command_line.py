@@ -20,7 +20,7 @@ def with_options(
     Args:
         given: settings by name.
         component_options: the texts of the options ``-o``.
-        registry: finds out whether ``data`` is the name of a dataset or a path.
+        registry: components by name, to distinguish the name of a dataset from a path in ``data``.
 
     Raises:
         GanctlError: an option is not of the form ``part.option=value``, or there is no such part.

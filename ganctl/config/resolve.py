@@ -163,10 +163,10 @@ def _component(name: str, base: Spec | None, table: Mapping[str, Any] | None) ->
     component = table.get("name", base.name if base else None)
     if component is None:
         raise GanctlError(
-            f"Options of {name} were given, but not its name.", f"Add: --{name} NAME", status=USAGE
+            f"Options of {name} were given, but no {name} was selected.", f"Add: --{name} NAME", status=USAGE
         )
     if not isinstance(component, str):
-        raise GanctlError(f"The name of {name} is {component!r}, which is not text.", status=USAGE)
+        raise GanctlError(f"The name of {name} is {component!r}, which is not a string.", status=USAGE)
     inherited: dict[str, Any] = {}
     if base:
         if component == base.name:

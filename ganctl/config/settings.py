@@ -56,7 +56,7 @@ class Config:
         "Largest half-life of the average, as a share of the images that G was trained with; none: no warm-up",
         default=None,  # as in checkpoints of versions without this setting; recipes have 0.05
     )
-    epochs: int | None = _setting("Length of the run: how many times D sees the dataset", default=None)
+    epochs: int | None = _setting("Length of the run: number of times that D sees the dataset", default=None)
     steps: int | None = _setting("Length of the run in updates of G, instead of epochs", default=None)
     seed: int = _setting("Seed for weights, latents and the order of the data", default=0)
     device: str = _setting("Device: auto, cpu, cuda, cuda:N or mps", default="auto")
@@ -70,7 +70,7 @@ class Config:
     samples: int = _setting("Samples in each sample grid", default=64)
     checkpoint_every: int | None = _setting("Steps between checkpoints; none: one per epoch", default=None)
     keep: int = _setting("Number of newest checkpoints to keep; 0: all", default=3)
-    on_nan: Literal["stop", "ignore"] = _setting("What to do if a loss is not finite: stop or ignore", default="stop")
+    on_nan: Literal["stop", "ignore"] = _setting("Action if a loss is not finite: stop or ignore", default="stop")
     force: bool = _setting("Train combinations that ganctl advises against", default=False)
     metric_samples: int = _setting("Samples that each metric is computed from", default=2048)
     trackers: tuple[Spec, ...] = _setting("Trackers that show losses and samples", default=(Spec("tensorboard"),))

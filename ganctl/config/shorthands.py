@@ -15,7 +15,7 @@ from ganctl.recipe import Spec
 
 
 def expand_shorthands(registry: Registry, layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``layer`` with its shorthands expanded, and components as tables. Unknown settings stay.
+    """Return ``layer`` with its shorthands expanded, and components as tables. Unknown settings are kept.
 
     Raises:
         GanctlError: a component is neither a name nor a table.
@@ -24,7 +24,7 @@ def expand_shorthands(registry: Registry, layer: Mapping[str, Any]) -> dict[str,
     if "lr_schedule" in given:
         given["schedules"] = {"lr": given.pop("lr_schedule"), **given.get("schedules", {})}
     expanded: dict[str, Any] = {}
-    # From general to specific, so that d_lr overrides lr whatever their order in the layer.
+    # From general to specific, so that d_lr overrides lr regardless of their order in the layer.
     for name in ("optimizer", "lr", *COMPONENTS, "g_lr", "d_lr", "z_dim"):
         if name not in given:
             continue

@@ -1,4 +1,4 @@
-"""Write a large array of images in blocks: to a file while the disk has room, otherwise to memory."""
+"""Write a large array of images in blocks: to a file while the disk has space, otherwise to memory."""
 
 from __future__ import annotations
 
@@ -88,11 +88,11 @@ class ArrayWriter:
         self._keep = True
 
     def log_unwritable(self, error: OSError) -> None:
-        """Log that the file cannot be written, and what follows."""
+        """Log that the file cannot be written, and the consequence."""
         folder = self.path.parent if self.path else "no folder"
         self._log(
-            f"The cache in {folder} cannot store {self._name} ({error.strerror or error}); continuing "
-            "without it, and the next start decodes again. Set GANCTL_CACHE to choose another folder."
+            f"{self._name} cannot be cached in {folder} ({error.strerror or error}), so the next run decodes the "
+            "images again. To use another folder for the cache, set GANCTL_CACHE."
         )
 
     def _open(self, shape: tuple[int, ...]) -> None:
@@ -161,8 +161,8 @@ class ArrayWriter:
         except MemoryError as error:
             place = f"Neither {self.path.parent} nor memory has" if self.path else "Memory does not have"
             raise GanctlError(
-                f"'{self._name}' needs {gib(self._bytes())} when decoded. {place} enough room.",
-                "Set GANCTL_CACHE to a folder with more room, or choose a smaller --image-size.",
+                f"'{self._name}' needs {gib(self._bytes())} when decoded. {place} enough space.",
+                "Set GANCTL_CACHE to a folder with more space, or choose a smaller --image-size.",
                 status=RESOURCES,
             ) from error
 

@@ -102,7 +102,7 @@ def load_images(
         log: called with messages for the user.
 
     Raises:
-        GanctlError: the data is missing or unreadable, or neither disk nor memory has enough room.
+        GanctlError: the data is missing or unreadable, or neither disk nor memory has enough space.
     """
     if image_size is not None and image_size < 1:
         raise GanctlError(
@@ -373,8 +373,8 @@ def _lock(entry: _Entry, name: str, log: Log) -> Iterator[bool]:
         lock = None
         reason = getattr(error, "strerror", None) or error
         log(
-            f"The cache in {entry.folder} cannot be written ({reason}); {name} is kept in memory, and the next "
-            "start decodes again. Set GANCTL_CACHE to choose another folder."
+            f"{name} cannot be cached in {entry.folder} ({reason}), so the next run decodes the images again. "
+            "To use another folder for the cache, set GANCTL_CACHE."
         )
     try:
         yield lock is not None

@@ -21,7 +21,9 @@ from ganctl.data.decoding import Block, make_block
 from ganctl.errors import DATA, RESOURCES, GanctlError
 from ganctl.system.processors import usable_processors
 
-CHUNK = 32  # images per request: a message costs far less, and decoding takes far less than a second
+CHUNK = (
+    32  # images per request: enough that messages cost little, and few enough to decode in less than a second
+)
 MAX_CRASHES = 20
 
 

@@ -130,7 +130,7 @@ class Prefetcher:
         self._pending.append((buffer, self._pool.submit(self._gather, buffer, indices)))
 
     def _gather(self, buffer: _Buffer, indices: Tensor) -> None:
-        """Gather images in a thread. torch releases the interpreter's lock meanwhile."""
+        """Gather images in a thread. torch releases the interpreter lock in the meantime."""
         if buffer.copied is not None:
             buffer.copied.synchronize()  # the pinned memory is free again
         torch.index_select(self._images, 0, indices, out=buffer.pinned_x)
@@ -173,5 +173,5 @@ class _Buffer:
 
 
 def disk_reading_threads() -> int:
-    """Return the number of threads that read from disk. They mostly wait, so it exceeds the processors."""
+    """Return the number of threads that read from disk: more than processors, because these threads mostly wait."""
     return min(16, 2 * usable_processors())

@@ -73,9 +73,7 @@ def examine(data_root: Path) -> Examination:
         except Exception as error:
             examination.facts[title] = {}
             examination.problems.append(
-                Problem(
-                    f"The examination of {title} failed: {type(error).__name__}: {error}", essential=False
-                )
+                Problem(f"The check of {title} failed: {type(error).__name__}: {error}", essential=False)
             )
     return examination
 

@@ -1,6 +1,6 @@
 """Compute metrics of generated images during training.
 
-G generates them from the same latents every time, and the random numbers of training are not touched.
+G generates them from the same latents every time, and the random numbers of training do not change.
 """
 
 from __future__ import annotations

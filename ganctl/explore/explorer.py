@@ -1,4 +1,4 @@
-"""Answer the requests of the page: the model, the latents of a seed, and the samples of latents."""
+"""Handle the requests of the page: the model, the latents of a seed, and the samples of latents."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ class Explorer:
         """Return the first ``n`` latents of ``seed`` as little-endian float32, one after another."""
         if not 1 <= n <= MAX_SAMPLES:
             raise GanctlError(
-                f"n is {n}, which is not from 1 to {MAX_SAMPLES}.", "Request fewer samples.", status=USAGE
+                f"n is {n}; it must be from 1 to {MAX_SAMPLES}.", "Request fewer samples.", status=USAGE
             )
         if not 0 <= seed < 2**32:
-            raise GanctlError(f"The seed is {seed}, which is not from 0 to {2**32 - 1}.", status=USAGE)
+            raise GanctlError(f"The seed is {seed}; it must be from 0 to {2**32 - 1}.", status=USAGE)
         z = self._run(lambda: self.sampler.latents(n, seed=seed, truncation=truncation))
         return z.numpy().astype("<f4").tobytes()
 
@@ -132,7 +132,9 @@ class Explorer:
         numbers = classes.split(",")
         known = range(self.sampler.num_classes)
         if len(numbers) != len(z) or any(not n.isdecimal() or int(n) not in known for n in numbers):
-            raise GanctlError(f"'{classes}' are not the classes of {len(z)} latents.", status=USAGE)
+            raise GanctlError(
+                f"'{classes}' does not contain a class for each of {len(z)} latents.", status=USAGE
+            )
         return z, torch.tensor([int(n) for n in numbers])
 
 

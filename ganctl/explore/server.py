@@ -40,7 +40,7 @@ HEADERS = {
 
 
 class Server(ThreadingHTTPServer):
-    """An HTTP server that listens immediately, so that a port in use is an error early, and answers from ``serve`` on.
+    """An HTTP server that listens from its creation, so that a port in use is reported early.
 
     Raises:
         GanctlError: the server cannot listen on this host and port.
@@ -66,7 +66,7 @@ class Server(ThreadingHTTPServer):
         self.server_name, self.server_port = self.host, self.server_address[1]
 
     def serve(self, explorer: Explorer) -> None:
-        """Answer requests until another thread calls ``shutdown``."""
+        """Handle requests until another thread calls ``shutdown``."""
         self.explorer = explorer
         self.serve_forever(poll_interval=0.1)
 
@@ -81,7 +81,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers the requests of the page."""
+    """Handle the requests of the page."""
 
     server: Server
     protocol_version = "HTTP/1.1"  # one connection for all requests

@@ -168,7 +168,7 @@ def register(plugin: Plugin, module: object) -> None:
     """Call the hooks of ``module`` and store what they register in ``plugin``.
 
     Raises:
-        GanctlError: There is no hook, or its name is misspelled. Exceptions of the hooks pass through.
+        GanctlError: There is no hook, or its name is misspelled. Exceptions of the hooks are propagated.
     """
     # Each plugin has its own manager, because a failing implementation would abort a hook call shared with others.
     manager = pluggy.PluginManager(GROUP)

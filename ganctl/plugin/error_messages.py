@@ -49,7 +49,7 @@ def explain(error: BaseException, args: Sequence[str] = ()) -> tuple[str, str, i
         return f"Out of memory: {text}", "Try a smaller --batch-size or --image-size.", RESOURCES
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f" (writing {error.filename})" if error.filename else ""
-        return f"The disk is full{where}: {error.strerror}.", "Free some space. See: ganctl doctor", RESOURCES
+        return f"The disk is full{where}: {error.strerror}.", "Free disk space. See: ganctl doctor", RESOURCES
     if isinstance(error, OSError) and error.filename:
         return (
             f"{error.strerror}: {error.filename}",

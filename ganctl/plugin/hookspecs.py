@@ -55,8 +55,8 @@ def register_generators(register: Register) -> None:
 def register_discriminators(register: Register) -> None:
     """Discriminators: ``factory(image, num_classes, **options) -> nn.Module`` with ``D(x, y) -> N logits``.
 
-    ``latent`` is also filled in, for a discriminator that predicts a part of z. A discriminator may have another
-    output than logits if its loss expects that output.
+    ``latent`` is also filled in, for a discriminator that predicts a part of z. The output of a
+    discriminator need not be logits if its loss expects a different output.
     """
 
 

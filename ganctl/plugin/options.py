@@ -110,7 +110,7 @@ def convert(what: str, value: Any, annotation: Any, default: Any = MISSING) -> A
         return _convert(value, annotation)
     except (ValueError, TypeError, OverflowError):
         raise GanctlError(
-            f"{what} is {value!r}, which is not {_describe(annotation)}.",
+            f"{what} is {value!r}; expected {_describe(annotation)}.",
             f"The default is {default!r}." if default is not MISSING else "",
             status=USAGE,
         ) from None

@@ -139,7 +139,7 @@ class Registry:
         claims = ", ".join(f"{item.origin} (plugin '{item.plugin}')" for item in found)
         choices = sorted({f"{item.distribution}:{item.name}" for item in found})
         if len(choices) > 1:
-            hint = f"Say which: {' or '.join(choices)}"
+            hint = f"Choose one: {' or '.join(choices)}"
         else:
             hint = f"Ask the authors of {found[0].distribution} to rename one."
         raise GanctlError(f"Several plugins register the {kind} '{name}': {claims}.", hint, status=USAGE)

@@ -36,8 +36,8 @@ def save_animation(
     check_suffix(path)
     if not frames or any(frame.shape != frames[0].shape for frame in frames):
         raise GanctlError(
-            f"{path} needs frames of the same size.",
-            f"There are {len(frames)} frames of the sizes {sorted({f.shape for f in frames})}.",
+            f"The frames of {path} have the sizes {sorted({f.shape for f in frames})}.",
+            "Give one or more frames of the same size.",
         )
     check_fps(fps)
     encode = _gif if path.suffix.lower() == ".gif" else _mp4
@@ -48,7 +48,9 @@ def check_fps(fps: float) -> None:
     """Raise a GanctlError if ``fps`` is not a valid number of frames per second."""
     if not 0 < fps <= 1000:
         raise GanctlError(
-            f"{fps} frames per second are not possible.", "Choose more than 0 and at most 1000.", status=USAGE
+            f"The frame rate is {fps}; it must be above 0 and at most 1000.",
+            "Use for example --fps 20.",
+            status=USAGE,
         )
 
 
@@ -59,7 +61,7 @@ def check_suffix(path: Path) -> None:
     """
     if path.suffix.lower() not in SUFFIXES:
         raise GanctlError(
-            f"{path} is not the name of an animation.",
+            f"{path} is not an animation file.",
             "Choose a name that ends in .gif or .mp4.",
             status=USAGE,
         )
@@ -118,6 +120,6 @@ def _pyav() -> Any:
     except ImportError as error:
         raise GanctlError(
             "MP4 needs the package PyAV, which is not installed.",
-            "Run pip install 'ganctl[video]', or write a .gif, which needs no further package.",
+            "Run pip install 'ganctl[video]', or write a .gif file, which needs no additional package.",
         ) from error
     return av

@@ -43,7 +43,7 @@ def layout_of(
     Args:
         image: the grid.
         shape: C, H, W of the images in it, as recorded in ``status.json``.
-        grid: columns and rows, as recorded in ``status.json``; by default as many as ``image`` has room for.
+        grid: columns and rows, as recorded in ``status.json``; by default as many as fit into ``image``.
     """
     if shape is None:
         return None
@@ -79,7 +79,7 @@ def nearest_distance(images: Array) -> float:
 def count_distinct(images: Array, reals: Array) -> int:
     """Return how many of ``images`` are distinct, where ``reals`` set the scale (both N×H×W×C).
 
-    Images count as the same if a chain of images connects them in which each link is the same as the next.
+    Two images count as the same if a chain of images connects them in which any two neighbors are the same.
     """
     same = _distances(images) < SAME_IMAGE * nearest_distance(reals)
     remaining, count = set(range(len(images))), 0
@@ -98,7 +98,7 @@ def are_blank(images: Array) -> bool:
 
 
 def _distances(images: Array) -> Array:
-    """RMS differences N×N of at most MAX_COMPARED images, at half their size so that speckle does not count."""
+    """RMS differences N×N of at most MAX_COMPARED images, at half their size, which suppresses pixel noise."""
     x = images[:MAX_COMPARED].astype(np.float32)
     if min(x.shape[1:3]) >= 16:
         h, w = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2

@@ -33,10 +33,10 @@ class RunContent:
     """One run.
 
     Attributes:
-        label: distinguishes the run from the others of the report.
+        label: text that distinguishes the run from the other runs of the report.
         captions: epoch and step of each image of ``series``.
         epoch: epoch of the last step.
-        problem: the worst finding if it is a problem that the state does not show already.
+        problem: the worst finding if it is a problem that the state does not already show.
     """
 
     label: str
@@ -91,13 +91,13 @@ class Matrix:
 
     @property
     def is_list(self) -> bool:
-        """Whether the runs have no second axis."""
+        """True if the runs have no second axis."""
         return len(self.rows) == 1 or len(self.columns) == 1
 
 
 @dataclass(frozen=True)
 class SettingRow:
-    """A setting with one value per run. ``unusual``: whether the value is not the most common one."""
+    """A setting with one value per run. ``unusual``: for each run, whether its value is not the most common one."""
 
     title: str
     is_axis: bool
@@ -138,7 +138,7 @@ class Content:
 def collect(report: Report) -> Content:
     """Return everything that ``report`` shows."""
     histories = [entry.history for entry in report.entries]
-    left_out = f"Left out to keep this file small: {'; '.join(report.left_out)}. " if report.left_out else ""
+    left_out = f"Reduced to keep this file small: {'; '.join(report.left_out)}. " if report.left_out else ""
     return Content(
         title=report.title,
         overview=_overview(report),
@@ -203,7 +203,7 @@ def matrix(report: Report) -> Matrix:
     if not column_axes:
         return one_row
     if len(report.axes) == 2 and len(set(row_axes[0].value_ids())) < len(set(column_axes[0].value_ids())):
-        row_axes, column_axes = column_axes, row_axes  # a page is higher than wide
+        row_axes, column_axes = column_axes, row_axes  # a page is taller than it is wide
     names = [(settings.label(row_axes, i), settings.label(column_axes, i)) for i in range(len(labels))]
     rows = list(dict.fromkeys(row for row, _ in names))
     columns = list(dict.fromkeys(column for _, column in names))
@@ -216,7 +216,7 @@ def matrix(report: Report) -> Matrix:
 
 
 def _overview(report: Report) -> str:
-    """The line below the title: what all runs have in common."""
+    """Return the line below the title, which describes what all runs have in common."""
     n = len(report.entries)
     parts = [f"{n} runs" if n > 1 else "1 run"]
     common = {s.name: s.values[0] for s in report.settings if len(set(s.value_ids())) == 1}
@@ -288,7 +288,7 @@ def _settings(report: Report) -> ReportSettings:
 def _setting_row(setting: Setting, is_axis: bool) -> SettingRow:
     ids = setting.value_ids()
     (common, most), *others = Counter(ids).most_common()
-    tie = bool(others) and others[0][1] == most  # then no value is usual
+    tie = bool(others) and others[0][1] == most  # then no value is the most common one
     unusual = [
         value is not None and (tie or i != common) for value, i in zip(setting.values, ids, strict=True)
     ]

@@ -179,7 +179,7 @@ def draw_samples(report: Report, width: float = 7.0) -> Figure:
 
 
 def smoothed(values: split_grid.Array, weight: float) -> split_grid.Array:
-    """Return the exponential moving average without its bias towards zero. Gaps remain gaps."""
+    """Return the exponential moving average without its bias towards zero. Gaps are kept."""
     total = norm = 0.0
     out = np.full(len(values), np.nan)
     for i, value in enumerate(values):

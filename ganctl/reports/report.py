@@ -34,7 +34,7 @@ SUFFIXES = (".html", ".md")
 
 @dataclass(frozen=True)
 class Entry:
-    """A run in a report. ``label`` distinguishes the run from the others of the report."""
+    """A run in a report. ``label`` distinguishes the run from the other runs of the report."""
 
     label: str
     history: History
@@ -51,7 +51,7 @@ class Report:
         settings: all settings of the runs.
         axes: the settings that distinguish the runs. The first setting makes the rows.
         epochs: the epochs whose samples are shown.
-        left_out: sentences about what is not shown.
+        left_out: sentences about epochs and images that are not shown.
     """
 
     title: str
@@ -83,7 +83,9 @@ class Report:
         from ganctl.reports import figures
 
         if not any(entry.series.images for entry in self.entries):
-            raise GanctlError("There are no samples yet.", "Training saves samples from its first step on.")
+            raise GanctlError(
+                "There are no samples yet.", "Train first: samples are saved before the first step."
+            )
         return Image.open(io.BytesIO(figures.encode(figures.draw_samples(self), "png", dpi)))
 
     def write(self, path: Path | str, *, comment: str = "") -> list[Path]:
@@ -118,7 +120,7 @@ def check_suffix(path: Path) -> None:
     """Raise a GanctlError if no report can be written to ``path``."""
     if path.suffix not in SUFFIXES:
         raise GanctlError(
-            f"--out {path}: a report ends in .html or .md.",
+            f"--out {path}: a report must end in .html or .md.",
             f"Try --out {quote(path.with_suffix('.html'))}",
             status=USAGE,
         )
@@ -150,7 +152,7 @@ def report(
     """
     if not runs:
         raise GanctlError(
-            "There is nothing to report on.", "Give run folders or a sweep folder.", status=USAGE
+            "There are no runs to report on.", "Give run folders or a sweep folder.", status=USAGE
         )
     found: list[History] = []
     varied: list[str] = []

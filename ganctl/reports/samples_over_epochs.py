@@ -48,7 +48,7 @@ class SampleSeries:
 
 @dataclass(frozen=True)
 class Timeline:
-    """The epochs of a report, the series of each run, and sentences about what was left out."""
+    """The epochs of a report, the series of each run, and sentences about omitted epochs and images."""
 
     epochs: list[float]
     series: list[SampleSeries]
@@ -154,7 +154,7 @@ def _series(history: History, epochs: Sequence[float], columns: int | None) -> S
     index: dict[int, int] = {-1: -1}
     for i in (latest_frame(history.frames, epoch) for epoch in epochs):
         if i not in index:
-            index[i] = len(series.images) - 1  # a damaged image is replaced by the one before
+            index[i] = len(series.images) - 1  # a damaged image is replaced by the previous image
             frame = history.frames[i]
             image = _open(frame)
             if image is not None:

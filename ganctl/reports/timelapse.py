@@ -38,7 +38,7 @@ def save_timelapse(
         fps: frames per second.
         captions: show epoch and step below each frame.
         scale: pixels per pixel of a sample grid. By default, frames are about TARGET_WIDTH wide.
-        hold: seconds for which the last frame is shown in addition.
+        hold: extra seconds to show the last frame.
         comment: ASCII text of at most 255 characters in the file.
 
     Returns:
@@ -52,7 +52,7 @@ def save_timelapse(
     frames = read_run.read(run).frames
     if not frames:
         raise GanctlError(
-            f"{run} has no samples.", "Training saves samples from its first step on.", status=USAGE
+            f"{run} has no samples.", "Train first: samples are saved before the first step.", status=USAGE
         )
     images: list[np.ndarray[Any, Any]] = []
     with reporter.bar("samples", len(frames)) as advance:

@@ -21,7 +21,7 @@ FAKE_REJECTED = 0.01  # D wins if D(G(z)) is below this
 REAL_ACCEPTED = 0.9  # and D(x) is above this
 INDISTINGUISHABLE = 0.02  # D cannot distinguish reals and fakes if D(x) and D(G(z)) differ by less than this
 MIN_SHARE = 0.1  # share of the lines for which something must hold to be reported
-GROWTH = 100.0  # outputs of D grow without bound if they are so many times as large as at the beginning
+GROWTH = 100.0  # outputs of D grow without bound if they are this many times as large as at the beginning
 LARGE = 1000.0  # and above this
 NOTHING_UNUSUAL = "Nothing unusual in the curves and samples."
 
@@ -35,7 +35,7 @@ class Finding:
 
 
 def detect(history: History, series: SampleSeries | None = None) -> list[Finding]:
-    """Return what is unusual in a run, the worst first. There is at least one finding."""
+    """Return the findings about a run, the worst first. There is at least one."""
     found = [*_state(history), *_losses(history), *_samples(series)]
     if not any(finding.level in ("bad", "warn") for finding in found):
         if history.losses:
@@ -129,8 +129,8 @@ def _samples(series: SampleSeries | None) -> list[Finding]:
     text = f"of the {last[1]} samples at {where}, only about {last[0]} {'is' if last[0] == 1 else 'are'} distinct"
     if start > 0 and before:
         since = _epoch_or_step(series, start)
-        return [Finding("bad", f"Mode collapse since {since}: {text}. Before, {before} were.")]
-    return [Finding("warn", f"Mode collapse, or too few steps: {text}. There were never many more.")]
+        return [Finding("bad", f"Mode collapse since {since}: {text}. Before that, {before} were distinct.")]
+    return [Finding("warn", f"Mode collapse, or too few steps: {text}. The number was never much higher.")]
 
 
 def _epoch_or_step(series: SampleSeries, index: int) -> str:

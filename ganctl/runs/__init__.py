@@ -1,1 +1,1 @@
-"""What is kept of a training run: its folder, logs, checkpoints, and how to resume from them."""
+"""The files of a training run: the run folder, logs and checkpoints, and how to resume from them."""

@@ -1,7 +1,7 @@
 """Checkpoint files: written atomically, verified before they are read, and loaded without running code.
 
 A file is the zip archive that :func:`torch.save` writes, with the SHA-256 of its bytes in the archive's comment. torch
-does not notice a flipped bit, so nothing is read unless the digest matches.
+does not detect a flipped bit, so nothing is read unless the digest matches.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def load(path: Path) -> dict[str, Any]:
 
     Raises:
         GanctlError: with status ``CHECKPOINT``, if there is no such file, it is damaged, is not a checkpoint, or was
-            written by a later ganctl.
+            written by a later version of ganctl.
     """
     try:
         data = path.read_bytes()
@@ -68,7 +68,7 @@ def load(path: Path) -> dict[str, Any]:
         )
     if state["format"] > FORMAT:
         raise GanctlError(
-            f"{path} was written by a later ganctl ({state.get('ganctl', 'unknown')}).",
+            f"{path} was written by a later version of ganctl ({state.get('ganctl', 'unknown')}).",
             "Update ganctl: pip install -U ganctl",
             status=CHECKPOINT,
         )

@@ -116,13 +116,13 @@ class Run:
         """Return the run folder at ``path``.
 
         Raises:
-            GanctlError: there is no run folder, or an earlier ganctl made it.
+            GanctlError: there is no run folder, or an earlier version of ganctl created it.
         """
         run = cls(path)
         if not run.config_file.is_file():
             what = "is not a run folder: it has no config.toml" if run.path.is_dir() else "does not exist"
             raise GanctlError(f"{path} {what}.", "Run folders are in runs/ by default.", status=USAGE)
-        run_status.read(run.status_file)  # refuses the folder of an earlier ganctl
+        run_status.read(run.status_file)  # refuses the folder of an earlier version
         return run
 
     @classmethod

@@ -98,7 +98,7 @@ def read(path: Path) -> History:
     """Read the run folder at ``path``, in any state.
 
     Raises:
-        GanctlError: there is no run folder, or an earlier ganctl made it.
+        GanctlError: there is no run folder, or an earlier version of ganctl created it.
     """
     run = Run.open(path)
     try:
@@ -205,7 +205,7 @@ def _frame(path: Path, records: list[dict[str, Any]]) -> Frame | None:
     if not match:
         return None
     named, step, rate = int(match[1]), int(match[2]), _epochs_per_step(records)
-    # The file name has the epoch that the step belongs to. It ended in this step if the two numbers agree.
+    # The file name contains the epoch that the step belongs to. It ended in this step if the two numbers agree.
     epoch = step * rate
     return Frame(step, float(named) if not rate or abs(epoch - named) <= rate else round(epoch, 3), path)
 

@@ -44,7 +44,7 @@ _ABSENT = {"ema_rampup": "none"}
 
 @dataclass(frozen=True)
 class Resume:
-    """What to resume: in the folder of ``run``, or in a new run that starts with a copy of the logs of ``history``."""
+    """A state to resume in the folder of ``run``, or in a new run with a copy of the logs of ``history``."""
 
     config: Config
     state: dict[str, Any] | None  # None if the run was stopped before its first checkpoint
@@ -53,10 +53,10 @@ class Resume:
 
 
 def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable[[str], None]) -> Resume:
-    """Find what ``--resume path`` asks for, and apply the settings in ``given``.
+    """Find the run and the checkpoint of ``--resume path``, and apply the settings in ``given``.
 
-    A run folder is resumed from its newest intact checkpoint, in the same folder. So is the newest checkpoint of a run.
-    Any other checkpoint starts a new run, so that no later results are overwritten.
+    A run folder is resumed from its newest intact checkpoint, in the same folder. The newest checkpoint of a run is
+    also resumed in the folder of the run. Any other checkpoint starts a new run, so that no results are overwritten.
 
     Args:
         path: a run folder or a checkpoint file.
@@ -158,7 +158,7 @@ def _show(value: Any, other: Any) -> str:
 def truncate_logs(run: Run, step: int, log_every: int) -> None:
     """Cut the logs and samples of ``run`` back to their state after ``step``.
 
-    A line over fewer than ``log_every`` steps is removed too: it was the last line of a session, and its steps are
+    A line over fewer than ``log_every`` steps is also removed: it was the last line of a session, and its steps are
     logged again in a whole line.
     """
     for path in (run.losses_file, run.timing_file):

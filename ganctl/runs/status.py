@@ -63,16 +63,16 @@ def write(path: Path, status: Status, *, durable: bool = True) -> None:
 
 
 def read(path: Path) -> Status:
-    """The status in the file at ``path``.
+    """Return the status in the file at ``path``.
 
     Raises:
-        GanctlError: there is none, as in a folder of an earlier ganctl, or it is damaged.
+        GanctlError: the file is missing, as in a folder of an earlier version of ganctl, or is damaged.
     """
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GanctlError(
-            f"{path.parent} has no {path.name}: an earlier ganctl made it.",
+            f"{path.parent} has no {path.name}: an earlier version of ganctl created it.",
             "Sample from its checkpoints, or resume one of them in a new folder: "
             + ganctl_pattern("train", "--resume", "CKPT"),
             status=USAGE,
@@ -106,5 +106,5 @@ def _from_table(table: dict[str, Any]) -> Status:
 def _damaged(path: Path) -> GanctlError:
     return GanctlError(
         f"{path} is damaged.",
-        f"Resume the run, which writes it again: {resume_command(path.parent)}",
+        f"Resume the run, which recreates the file: {resume_command(path.parent)}",
     )

@@ -57,8 +57,8 @@ def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
         z = z[None]
     if z.ndim != 2 or not len(z) or z.shape[1] != dim or z.dtype.kind not in "fiu":
         raise GanctlError(
-            f"z in {path} is {_shape(arrays['z'])}, but this model needs N×{dim} numbers.",
-            "Use latents of a model with the same z_dim, which config.toml shows.",
+            f"z in {path} has the shape {_shape(arrays['z'])}, but this model needs N×{dim} numbers.",
+            "Use latents of a model with the same z_dim, as recorded in config.toml.",
             status=DATA,
         )
     with np.errstate(over="ignore"):
@@ -72,7 +72,7 @@ def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
     y = arrays["y"].reshape(-1) if arrays["y"].ndim == 0 else arrays["y"]
     if y.shape != z.shape[:1] or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= num_classes:
         raise GanctlError(
-            f"y in {path} is {_shape(arrays['y'])}, but this model needs {len(z)} integers "
+            f"y in {path} has the shape {_shape(arrays['y'])}, but this model needs {len(z)} integers "
             f"from 0 to {num_classes - 1}.",
             "Give the class of each latent, in the order of z.",
             status=DATA,
@@ -121,5 +121,5 @@ def _unreadable(path: Path) -> GanctlError:
 
 
 def _shape(array: Any) -> str:
-    size = "×".join(map(str, array.shape)) or "a single value"
-    return f"{size} of {array.dtype}"
+    """Return the shape and dtype of ``array`` as text, such as ``"2×8 (float64)"``."""
+    return f"{'×'.join(map(str, array.shape)) or '()'} ({array.dtype})"

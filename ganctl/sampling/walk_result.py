@@ -79,7 +79,7 @@ class Walk:
         """Return the frames of an animation, each with one sample of every row: uint8 H×W×3, or H×W×1 if gray.
 
         Args:
-            scale: factor by which samples are enlarged. Default: large enough to be seen well.
+            scale: factor by which samples are enlarged. Default: large enough for a clear view.
         """
         import numpy as np
 

@@ -178,8 +178,8 @@ def count_crash(entry: Entry, description: str) -> None:
             write_end(
                 entry,
                 _failure(
-                    f"Its process {description}, {count} times {where}.",
-                    "If memory is short, reduce --jobs or --batch-size.",
+                    f"Its process {description} {count} times {where}.",
+                    "If it ran out of memory, reduce --jobs or --batch-size.",
                     6,
                 ),
             )

@@ -1,7 +1,7 @@
 """Read a sweep folder and the states of its runs, without torch and without taking a lock.
 
 ``sweep.toml`` contains the settings of the sweep and ``runs.json`` its runs in order. Each run has a run folder, which
-is created with the sweep. ``queue/`` contains what only the workers know: who trains which run, and which runs ended.
+is created with the sweep. ``queue/`` contains the records of the workers: who trains which run, and which runs ended.
 """
 
 from __future__ import annotations

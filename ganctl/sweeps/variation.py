@@ -144,7 +144,7 @@ def parse_count(name: str, value: Any, minimum: int) -> int:
         count = minimum - 1
     if count < minimum or isinstance(value, (bool, float)):
         raise GanctlError(
-            f"{name} is {value!r}, which is not an integer from {minimum} up.",
+            f"{name} is {value!r}, which is not an integer of at least {minimum}.",
             f"Write, for example: --{name} 3",
             status=USAGE,
         )

@@ -113,7 +113,7 @@ class BarReporter:
         from rich.text import Text
 
         class TwoLines(Progress):
-            """A bar with values below it. On the same line, a narrow terminal would have no room for the bar."""
+            """A bar with values below it. On the same line, a narrow terminal would have no space for the bar."""
 
             values = ""
 
@@ -141,7 +141,7 @@ class BarReporter:
 
 
 class _Stderr:
-    """stderr without errors: a closed terminal must not stop a training run."""
+    """stderr that never raises an error: a closed terminal must not stop a training run."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream  # rich replaces sys.stderr later

@@ -43,7 +43,7 @@ def check_plugin(name: str, /) -> list[Failure]:
         name: A plugin or distribution, as ``ganctl plugins`` lists them, or a component.
 
     Raises:
-        GanctlError: There is nothing of this name.
+        GanctlError: There is no plugin, distribution or component of this name.
     """
     return [failure for result in run_checks(name) for failure in result.failures]
 

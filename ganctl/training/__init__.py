@@ -1,1 +1,1 @@
-"""The shared training engine: the step, what surrounds it, and the loop."""
+"""Training: the step that all models share, its setup, and the loop around it."""

@@ -1,7 +1,7 @@
-"""What people look at in a run folder: sample grids, real images, curves, and metrics of samples.
+"""Sample grids, real images, curves and metrics in a run folder, for people to look at.
 
-Nothing here changes the training: samples use random numbers of their own, and an error other than a full disk costs
-one warning.
+Nothing here changes the training: samples use separate random numbers, and an error other than a full disk causes
+only a warning.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Artifacts:
         self._curves_drawn = time.monotonic()
 
     def _samples_file(self) -> Path:
-        """File of the grid after the last step. Its name has the epoch that the step belongs to."""
+        """File of the grid after the last step. Its name contains the epoch that the step belongs to."""
         t = self._t
         epoch = t.epochs_completed(t.step) if t.epoch_ended else t.epochs_begun(t.step)
         return t.run.samples_dir / f"epoch-{epoch:04d}-step-{t.step:08d}.png"
@@ -123,7 +123,7 @@ class Artifacts:
 
 
 def _grid_inputs(t: Training) -> tuple[Tensor, Tensor | None, int]:
-    """Latents, labels and columns of the sample grid. A conditional model has one row per class, of equal latents."""
+    """Latents, labels and columns of the sample grid. For a conditional model, each row is a class."""
     latent, config = t.engine.latent, t.config
     if not is_conditional(t.registry, config):
         return (

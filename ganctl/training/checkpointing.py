@@ -1,4 +1,4 @@
-"""Save and restore a training run: what a checkpoint contains, and in which order it is put back."""
+"""Save and restore a training run: what a checkpoint contains, and in which order it is restored."""
 
 from __future__ import annotations
 

@@ -69,7 +69,10 @@ class Engine:
             d_report = self.update_discriminator(real, fake)
         g_report = self.update_generator(real, fake)
         self.update_average()
-        return {**g_report, **d_report}  # of a value in both, the one before D's update, such as D(G(z))
+        return {
+            **g_report,
+            **d_report,
+        }  # D's value takes precedence: its D(G(z)) is from before the update of D
 
     def generate(self, y: Tensor | None, *, keep_graph: bool) -> Batch:
         """Return one batch of fakes with labels ``y``, with or without the graph for a backward pass to G."""

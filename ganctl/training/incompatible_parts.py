@@ -1,6 +1,6 @@
-"""Refuse parts that do not fit each other before training: batch size, loss and D, G and the data.
+"""Refuse incompatible parts before training: batch size and data, loss and D, G and data.
 
-A gradient penalty does not fit a discriminator with batch normalization, for example.
+For example, a gradient penalty is incompatible with a discriminator that has batch normalization.
 """
 
 from __future__ import annotations

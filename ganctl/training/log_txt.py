@@ -57,7 +57,7 @@ def log_file(path: Path, reporter: Reporter) -> Iterator[LoggingReporter]:
 
 
 def _open(path: Path) -> io.FileIO:
-    # Unbuffered: bytes that a full disk did not take must not be written again when the file is closed.
+    # Unbuffered: bytes that did not fit on a full disk must not be written again when the file is closed.
     try:
         return path.open("ab", buffering=0)
     except OSError as error:

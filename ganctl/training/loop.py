@@ -41,7 +41,7 @@ from ganctl.training.setup import compile_networks, load_data, make_engine
 from ganctl.training.state import Training
 from ganctl.training.trackers import Trackers
 
-SECONDS_BETWEEN_CHECKPOINTS = 600.0  # limits what a power cut loses of a long epoch
+SECONDS_BETWEEN_CHECKPOINTS = 600.0  # limits how much of a long epoch a power cut can lose
 
 
 def train(
@@ -67,7 +67,7 @@ def train(
         The run, with a checkpoint of its last step.
 
     Raises:
-        GanctlError: anything that a user can fix. What can be checked in advance is checked before a folder is made.
+        GanctlError: an error that a user can fix. Most errors are detected before a folder is created.
         Interrupted: a signal arrived; the state is saved.
     """
     reporter, stop = reporter or NullReporter(), stop or StopSignals()
@@ -153,7 +153,7 @@ def _training(
 
 
 def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignals) -> None:
-    """Take the steps that are left, until the last one or a signal. In both cases the last step is saved."""
+    """Take the remaining steps, until the last step or a signal. In both cases, the last step taken is saved."""
     config, say = t.config, t.reporter.say
     t.trackers.open(
         t.registry, config.trackers, folder=t.run.path, first_step=t.step + 1, config=config.to_dict()
@@ -246,7 +246,7 @@ def _step_function(t: Training) -> Callable[[], None]:
         with watch_host_syncs(syncs.append):
             device_step()
         for place in user_reads(syncs):
-            say(f"warning: {place} reads a value from the device in every step: a GPU waits for it.")
+            say(f"warning: {place} reads a value from the device in every step, which stalls a GPU.")
 
     return take_step
 
@@ -281,7 +281,7 @@ def _run_folder(config: Config, runs: Path, out: Path | None, resume: Resume | N
     if resume and resume.run:
         return resume.run
     run = Run.create(out) if out else Run.create_numbered(runs, f"{config.model}-{config.data.name}")
-    # Immediately: a run that is stopped before its first checkpoint starts again from this file.
+    # Written immediately, because a run that is stopped before its first checkpoint starts again from this file.
     try:
         write_atomically(run.config_file, config.to_toml().encode())
         if resume and resume.history:

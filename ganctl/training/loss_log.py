@@ -25,7 +25,7 @@ class _Line(NamedTuple):
 
 
 class RunLog:
-    """Writes what the recorder collected, one line per ``log_every`` steps.
+    """Writes the values that the recorder collected, one line per ``log_every`` steps.
 
     A line is begun as soon as its steps are queued on the device, and written once its rows have arrived, so that
     the device never waits.
@@ -58,7 +58,7 @@ class RunLog:
         means, bad = line.rows.means(), line.rows.first_bad()
         seconds = self._lap()
         t.seconds += seconds
-        # Only steps of this session count: rows that came with a checkpoint took no time now.
+        # Only steps of this session count: rows from a checkpoint took no time in this session.
         speed = (line.step - self._timed_step) * t.images_per_step / max(seconds, 1e-9)
         self._timed_step = line.step
         timing = {"step": line.step, "seconds": round(t.seconds, 3), "images_per_second": round(speed, 1)}
@@ -72,14 +72,14 @@ class RunLog:
             self.diverged(f"a loss was not finite at step {line.step - line.rows.count + bad + 1}")
 
     def finish_all(self) -> None:
-        """Write all lines, the last one over the steps that are left."""
+        """Write all lines. The last line averages the remaining steps."""
         self.finish_line()
         if self._t.recorder.count:
             self.begin_line()
             self.finish_line()
 
     def diverged(self, reason: str) -> None:
-        """Handle values that are not finite as ``on_nan`` asks: stop, or warn once.
+        """Handle values that are not finite as ``on_nan`` specifies: stop, or warn once.
 
         Raises:
             GanctlError: with status ``DIVERGED``, if ``on_nan`` is ``stop``.
@@ -97,7 +97,7 @@ class RunLog:
         if not self._warned:
             self._warned = True
             t.reporter.say(
-                f"warning: {reason}. Training continues (--on-nan ignore); such weights are not saved."
+                f"warning: {reason}. Training continues (--on-nan ignore). Weights that are not finite are not saved."
             )
 
     @contextmanager

@@ -67,7 +67,7 @@ def parse(text: str, *, per_step: int) -> list[Phase]:
         phases.append(Phase(shape, float(match["end"] or 0), length))
     if any(phase.length is None for phase in phases[:-1]):
         raise GanctlError(
-            f"'{text}' is not a schedule: only the last phase can be without a length.",
+            f"'{text}' is not a schedule: only the last phase can omit its length.",
             "Add a length, for example: constant over 1000, linear 0",
             status=USAGE,
         )
@@ -160,7 +160,7 @@ class Schedules:
         if target == "ema":
             if self._engine.ema is None:
                 raise GanctlError(
-                    "There is a schedule for ema, but no average of G.", "Add --ema IMAGES.", status=USAGE
+                    "ema has a schedule, but G is not averaged.", "Add --ema IMAGES.", status=USAGE
                 )
             return self._engine.ema
         buffers = dict(self._engine.loss.named_buffers())
@@ -168,7 +168,7 @@ class Schedules:
             return float(buffers[name])
         coefficients = [f"loss.{name}" for name, buffer in buffers.items() if buffer.ndim == 0]
         raise GanctlError(
-            f"There is nothing to schedule called '{target}'.",
+            f"There is no value '{target}' to schedule.",
             did_you_mean(target, ["lr", "g_optimizer.lr", "d_optimizer.lr", "ema", *coefficients]),
             status=USAGE,
         )

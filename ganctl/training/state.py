@@ -67,7 +67,7 @@ class Training:
 
     @property
     def epoch_ended(self) -> bool:
-        """Whether an epoch ended in the last step."""
+        """True if an epoch ended in the last step."""
         return self.step > 0 and self.epochs_completed(self.step) > self.epochs_completed(self.step - 1)
 
     @property
@@ -76,17 +76,17 @@ class Training:
 
     @property
     def samples_due(self) -> bool:
-        """Whether samples are drawn after the last step, or before the first."""
+        """True if samples are drawn after the last step, or before the first step."""
         return self.step == 0 or self.metrics_due or _every(self.config.sample_every, self.step)
 
     @property
     def metrics_due(self) -> bool:
-        """Whether metrics are computed after the last step."""
+        """True if metrics are computed after the last step."""
         return self.epoch_ended or self.finished
 
     @property
     def checkpoint_due(self) -> bool:
-        """Whether a checkpoint is saved after the last step."""
+        """True if a checkpoint is saved after the last step."""
         every = self.config.checkpoint_every
         return self.finished or (self.epoch_ended if every is None else _every(every, self.step))
 

@@ -35,7 +35,7 @@ class SlicedWasserstein:
         if patches < 1 or directions < 1:
             raise ganctl.GanctlError(
                 f"swd: patches is {patches} and directions is {directions}; both must be at least 1.",
-                "Leave them out for the defaults, 16 and 128.",
+                "Omit them to use the defaults, 16 and 128.",
                 status=ganctl.USAGE,
             )
         self.patches, self.directions = patches, directions

@@ -24,7 +24,7 @@ def glyphs(n: int = 10_000, seed: int = 0) -> ganctl.Dataset:
     if n < 1:
         raise ganctl.GanctlError(
             f"glyphs: n is {n}; it must be at least 1.",
-            "Leave 'n' out for the default, 10000.",
+            "Omit 'n' to use the default, 10000.",
             status=ganctl.USAGE,
         )
     return Glyphs(n, seed)

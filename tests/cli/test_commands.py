@@ -94,7 +94,7 @@ def test_ambiguous_command_is_an_error_only_when_used(ganctl: Run, site: Path) -
     error, hint = result.stderr.splitlines()
     assert "acme 1.0" in error
     assert "other 1.0" in error
-    assert hint == "hint: Say which: acme:hello or other:hello"
+    assert hint == "hint: Choose one: acme:hello or other:hello"
     assert ganctl("other:hello").stdout == "hello from other\n"
 
 

@@ -83,7 +83,7 @@ def test_traceback_is_shown_only_with_debug(
     ("args", "message", "hint"),
     [
         (("smaple",), "There is no command 'smaple'.", "Did you mean 'sample'? See: ganctl --help"),
-        (("xyzzy",), "There is no command 'xyzzy'.", "There are: bench, "),
+        (("xyzzy",), "There is no command 'xyzzy'.", "Choose from: bench, "),
         (("models",), "There is no command 'models'.", "See: ganctl list models"),
         (("list", "--jsn"), "No such option", "See: ganctl list --help"),
         (("--jsn",), "No such option", "See: ganctl --help"),

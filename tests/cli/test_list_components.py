@@ -86,7 +86,7 @@ def test_kind_is_singular_or_plural(ganctl: Run, kind: str) -> None:
     [
         ("lossses", "Did you mean 'losses'? See: ganctl list"),
         ("modle", "Did you mean 'models'? See: ganctl list"),
-        ("xyzzy", "There are: augmentations, datasets, "),
+        ("xyzzy", "Choose from: augmentations, datasets, "),
     ],
 )
 def test_misspelled_kind_gets_a_suggestion(ganctl: Run, kind: str, hint: str) -> None:

@@ -99,7 +99,7 @@ def test_invalid_options_are_refused_before_runs_are_read(tmp_path: Path) -> Non
     done = runner.invoke(report, [str(tmp_path), "--epochs", "five"])
     assert done.exit_code == 2
     assert "'five' is not a list of numbers such as 5,10,20." in done.output
-    for out, error in (("x.pdf", "a report ends in .html or .md"), ("no/x.html", "There is no folder")):
+    for out, error in (("x.pdf", "a report must end in .html or .md"), ("no/x.html", "There is no folder")):
         done = runner.invoke(report, [str(tmp_path / "nowhere"), "--out", str(tmp_path / out)])
         assert isinstance(done.exception, GanctlError)
         assert error in done.exception.message

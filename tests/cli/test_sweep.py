@@ -293,7 +293,7 @@ def test_python_function(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads((found.path / "runs.json").read_text())["threads"] >= 1
     again = ganctl.sweep(resume_from=found.path, quiet=True)
     assert again.name == found.name == "00001-gan-glyphs"
-    with pytest.raises(ganctl.GanctlError, match="lr contradicts"):
+    with pytest.raises(ganctl.GanctlError, match="lr was given"):
         ganctl.sweep(resume_from=found.path, lr=1)
     with pytest.raises(ganctl.GanctlError, match="Nothing varies"):
         ganctl.sweep("gan", "glyphs")

@@ -398,7 +398,7 @@ def test_too_little_room_on_disk_and_in_memory_is_an_error(
     faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(array_writer, "free_memory", lambda: 1000)
-    with pytest.raises(GanctlError, match="Memory does not have enough room") as error:
+    with pytest.raises(GanctlError, match="Memory does not have enough space") as error:
         load(faces, unwritable(cache))
     assert error.value.status == 6
     assert "GANCTL_CACHE" in error.value.hint

@@ -240,7 +240,7 @@ def test_configuration_md_lists_every_setting_and_its_default() -> None:
         expected[name] = "none" if default is None else str(default).lower()
         if name in of_the_model:
             expected[name] = "the model's"
-    expected |= {"model": "must be given", "data": "must be given", "epochs": str(DEFAULT_EPOCHS)}
+    expected |= {"model": "required", "data": "required", "epochs": str(DEFAULT_EPOCHS)}
     assert documented == expected
 
 

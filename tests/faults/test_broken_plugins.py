@@ -86,7 +86,7 @@ FAULTS = {
         says=(
             f"error: Several plugins register the loss 'bce': acme 1.0 (plugin 'acme'), ganctl {package.__version__} "
             "(plugin 'losses').",
-            "hint: Say which: acme:bce or ganctl:bce",
+            "hint: Choose one: acme:bce or ganctl:bce",
         ),
     ),
     "factory of the wrong type": Fault(
@@ -137,7 +137,7 @@ FAULTS = {
         "        return loss, {}\n"
         "    def generator_loss(self, D, real, fake): return softplus(-D(fake.x, None)).mean(), {}\n",
         use=("--loss", "mine"),
-        says=("acme_parts.py, line 6 reads a value from the device in every step: a GPU waits for it.",),
+        says=("acme_parts.py, line 6 reads a value from the device in every step, which stalls a GPU.",),
         works=True,
     ),
     "imports torch at registration": Fault("import torch\n" + LOSS),

@@ -67,7 +67,7 @@ def test_checkpoint_with_a_flipped_bit_is_refused(good: bytes, tmp_path: Path) -
 
 
 def test_torch_loads_a_checkpoint_with_a_flipped_bit(good: bytes) -> None:
-    """The reason for the seal: torch does not notice that a weight has changed."""
+    """torch does not detect that a weight has changed, so checkpoints need a seal."""
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         largest = max(archive.infolist(), key=lambda info: info.file_size)
     damaged = bytearray(good)

@@ -186,7 +186,7 @@ def test_second_signal_exits_immediately(
     uninterrupted: Callable[..., Run],
     tmp_path: Path,
 ) -> None:
-    """It exits even during a save or a sampling pass that takes minutes. Earlier checkpoints are kept."""
+    """The process exits even during a save or a sampling pass that takes minutes. Earlier checkpoints are kept."""
     out, mark = tmp_path / "run", tmp_path / "mark"
     pause = {
         "save": {"pause_in_save": ["half written", 2, str(mark)]},

@@ -201,7 +201,7 @@ def test_ctrl_c_saves_every_run_and_resume_is_exact(
 def test_report_of_resumed_sweep_equals_uninterrupted(
     fork_server: ForkServer, uninterrupted_sweep: Sweep, tmp_path: Path
 ) -> None:
-    """Except for the duration of the steps."""
+    """The reports are equal except for the duration of the steps."""
     sweep = untrained_copy(uninterrupted_sweep, tmp_path / "sweep")
     command = ("sweep", "--resume", sweep.path)
     child = fork_server.start(*command, log=tmp_path / "log", fork_workers=[], no_curves=[])
@@ -227,7 +227,7 @@ def test_report_of_resumed_sweep_equals_uninterrupted(
 def test_workers_exit_when_the_supervisor_is_killed(
     uninterrupted_sweep: Sweep, fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    """They save their runs and exit. The processes are started as users start them."""
+    """The workers save their runs and exit. The processes are started as users start them."""
     sweep = untrained_copy(uninterrupted_sweep, tmp_path / "sweep")
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "ganctl", "sweep", "--resume", str(sweep.path)],

@@ -37,7 +37,7 @@ def network(
             doubled inwards (see: the paper).
         depth (int or None, optional): how many blocks (default: None). More is slower.
         hidden (tuple[float | Tensor, ...], optional):
-            one width a layer. (default: (8, 4))
+            one width per layer. (default: (8, 4))
         slope (float, optional) : of the :class:`~torch.nn.LeakyReLU`, see `Maas et al.`_ or ``help``.
 
     Returns:
@@ -60,7 +60,7 @@ def test_of_reads_names_types_defaults_and_help() -> None:
     assert found["hidden"].default == (8, 4)
     assert found["width"].help == "channels next to the image, doubled inwards (see: the paper)."
     assert found["depth"].help == "how many blocks. More is slower."
-    assert found["hidden"].help == "one width a layer."
+    assert found["hidden"].help == "one width per layer."
     assert found["slope"].help == "of the torch.nn.LeakyReLU, see Maas et al. or help."
     assert found["mode"].help == ""
 
@@ -189,6 +189,6 @@ def test_convert(value: object, annotation: Any, expected: object) -> None:
 def test_convert_rejects(value: object, annotation: Any, expected: str) -> None:
     with pytest.raises(GanctlError) as caught:
         options.convert("loss 'x': a", value, annotation, default="d")
-    assert caught.value.message == f"loss 'x': a is {value!r}, which is not {expected}."
+    assert caught.value.message == f"loss 'x': a is {value!r}; expected {expected}."
     assert caught.value.hint == "The default is 'd'."
     assert caught.value.status == USAGE

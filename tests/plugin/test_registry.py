@@ -24,7 +24,7 @@ def test_unknown_name_suggests_the_nearest() -> None:
 
 
 def test_unknown_name_without_a_near_match_lists_all_names() -> None:
-    with pytest.raises(GanctlError, match="There are: hinge"):
+    with pytest.raises(GanctlError, match="Choose from: hinge"):
         make("hinge").get("loss", "zzz")
     with pytest.raises(GanctlError, match="ganctl list models"):
         make("hinge").get("model", "hinge")

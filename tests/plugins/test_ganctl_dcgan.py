@@ -166,7 +166,7 @@ def test_dcgan_upsample_error_contains_the_divisor() -> None:
         ("generator", "dcgan", {"depth": -1}, "depth is -1"),
         ("discriminator", "dcgan", {"depth": 0}, "depth is 0"),
         ("generator", "dcgan", {"max_width": 0}, "max_width is 0"),
-        ("generator", "dcgan", {"width": "wide"}, "width is 'wide', which is not int"),
+        ("generator", "dcgan", {"width": "wide"}, "width is 'wide'; expected int"),
         ("generator", "dcgan-upsample", {"batch_norm_eps": 0}, "batch_norm_eps is 0"),
         ("discriminator", "dcgan-upsample", {"dropout": 1.5}, "dropout is 1.5"),
         ("discriminator", "dcgan-upsample", {"dropout": 1}, "dropout is 1.0"),

@@ -98,7 +98,7 @@ def test_same_seed_gives_same_weights(kind: str) -> None:
         ("generator", {"hidden": "128,0"}, r"hidden is \(128, 0\)"),
         ("generator", {"hidden": ""}, r"hidden is \(\)"),
         ("discriminator", {"hidden": "-1"}, r"hidden is \(-1,\)"),
-        ("discriminator", {"hidden": "wide"}, "hidden is 'wide', which is not int,int,…"),
+        ("discriminator", {"hidden": "wide"}, "hidden is 'wide'; expected int,int,…"),
         ("generator", {"batch_norm_eps": 0}, "batch_norm_eps is 0"),
         ("generator", {"batch_norm_eps": math.nan}, "batch_norm_eps is nan"),
         ("discriminator", {"slope": -0.1}, "slope is -0.1"),

@@ -645,7 +645,7 @@ def test_unsuitable_discriminator_is_rejected(key: str) -> None:
         ("wgan-gp", {"gp_weight": float("nan")}, "gp_weight is nan"),
         ("wgan-div", {"k": -1}, "k is -1"),
         ("wgan-div", {"p": 0.5}, "p is 0.5: it must be at least 1"),
-        ("wgan-div", {"points": "everywhere"}, "points is 'everywhere', which is not 'between' or 'ends'"),
+        ("wgan-div", {"points": "everywhere"}, "points is 'everywhere'; expected 'between' or 'ends'"),
         ("dragan", {"noise": -1}, "noise is -1"),
         ("r1", {"gamma": float("inf")}, "gamma is inf"),
         ("r3gan", {"gamma": -0.5}, "gamma is -0.5"),

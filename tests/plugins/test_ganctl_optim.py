@@ -81,9 +81,9 @@ def test_optimizer_from_text_options_updates_weights(
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("adam", {"betas": "0.5"}, "betas is '0.5', which is not float,float"),
-        ("adam", {"lr": "fast"}, "lr is 'fast', which is not float"),
-        ("sgd", {"nesterov": "perhaps"}, "which is not true/false"),
+        ("adam", {"betas": "0.5"}, "betas is '0.5'; expected float,float"),
+        ("adam", {"lr": "fast"}, "lr is 'fast'; expected float"),
+        ("sgd", {"nesterov": "perhaps"}, "expected true/false"),
         ("rmsprop", {"betas": "0.5,0.9"}, "has no option 'betas'"),
         ("adam", {"params": "x"}, "has no option 'params'"),
     ],

@@ -273,13 +273,13 @@ def test_default_title(tmp_path: Path, change: dict[str, Any], title: str) -> No
 
 
 def test_invalid_reports_raise(tmp_path: Path) -> None:
-    with pytest.raises(GanctlError, match="nothing to report on"):
+    with pytest.raises(GanctlError, match="no runs to report on"):
         report()
     with pytest.raises(GanctlError, match="does not exist"):
         report(tmp_path / "nowhere")
     made = report(fake_runs.make(tmp_path / "a"))
     assert isinstance(made, Report)
-    with pytest.raises(GanctlError, match=r"a report ends in \.html or \.md"):
+    with pytest.raises(GanctlError, match=r"a report must end in \.html or \.md"):
         made.write(tmp_path / "report.pdf")
     with pytest.raises(GanctlError, match="There is no folder"):
         made.write(tmp_path / "no" / "report.html")

@@ -52,7 +52,7 @@ def test_default_output_is_in_the_run_folder(tmp_path: Path) -> None:
 
 def test_invalid_output_or_run_raises(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
-    with pytest.raises(GanctlError, match="not the name of an animation"):
+    with pytest.raises(GanctlError, match="not an animation file"):
         timelapse.save_timelapse(path, tmp_path / "a.webm")
     with pytest.raises(GanctlError, match="does not exist"):
         timelapse.save_timelapse(tmp_path / "b", tmp_path / "a.gif")

@@ -58,12 +58,12 @@ def after(step: int, **values: Any) -> Callable[[int], dict[str, Any]]:
         (
             {"distinct": (1, None, None, 3, 2)},
             ("bad", "Mode collapse since epoch 3: of the 16 samples at epoch 4, only about 2 are distinct. "
-             "Before, 16 were."),
+             "Before that, 16 were distinct."),
         ),
         (
             {"distinct": (1, 1, 1, 1, 1)},
             ("warn", "Mode collapse, or too few steps: of the 16 samples at epoch 4, only about 1 is distinct. "
-             "There were never many more."),
+             "The number was never much higher."),
         ),
         ({"distinct": (1,), "epochs": 0}, GOOD),  # before the first step, all samples are similar
         ({"status": {"state": "running"}, "steps": range(5, 61, 5), "epochs": 2},

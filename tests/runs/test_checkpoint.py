@@ -115,5 +115,5 @@ def test_a_checkpoint_of_a_later_ganctl_is_refused(state: dict[str, Any], tmp_pa
     buffer = io.BytesIO()
     torch.save({**state, "format": checkpoint.FORMAT + 1, "ganctl": "9.0"}, buffer)
     (tmp_path / "x.pt").write_bytes(checkpoint.seal(buffer.getvalue()))
-    with pytest.raises(GanctlError, match=r"later ganctl \(9\.0\)"):
+    with pytest.raises(GanctlError, match=r"later version of ganctl \(9\.0\)"):
         checkpoint.load(tmp_path / "x.pt")

@@ -44,6 +44,6 @@ def test_the_run_folder_of_an_earlier_ganctl_is_refused(tmp_path: Path) -> None:
     (old / "checkpoints").mkdir(parents=True)
     (old / "config.toml").write_text('model = "gan-basic"\n')
     (old / "checkpoints" / "step-00000004.pt").write_bytes(OLD.read_bytes())
-    with pytest.raises(GanctlError, match=r"has no status\.json: an earlier ganctl made it"):
+    with pytest.raises(GanctlError, match=r"has no status\.json: an earlier version of ganctl created it"):
         ganctl.train(resume_from=old, quiet=True)
     assert ganctl.load(old).step == 4

@@ -18,7 +18,7 @@ def test_numbers_increase(tmp_path: Path) -> None:
 
 
 def test_a_number_is_never_reused(tmp_path: Path) -> None:
-    """Neither after gaps, nor for another name, nor next to folders that are not runs."""
+    """A number is not reused after gaps, for another name, or next to folders that are not runs."""
     for name in ("00007-dcgan-cifar10", "notes", "12-short", "00003-gan"):
         (tmp_path / name).mkdir()
     assert Run.create_numbered(tmp_path, "gan").path.name == "00008-gan"
@@ -83,7 +83,7 @@ def test_open_requires_config_and_status(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match=r"no config\.toml"):
         Run.open(tmp_path)
     (tmp_path / "config.toml").touch()
-    with pytest.raises(GanctlError, match="an earlier ganctl made it"):
+    with pytest.raises(GanctlError, match="an earlier version of ganctl created it"):
         Run.open(tmp_path)
     run_status.write(tmp_path / "status.json", run_status.Status("waiting"))
     assert Run.open(tmp_path).path == tmp_path

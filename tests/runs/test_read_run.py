@@ -54,7 +54,7 @@ def test_no_line_of_the_log_is_read(tmp_path: Path) -> None:
 def test_run_folder_of_an_earlier_ganctl_is_refused(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
     (path / "status.json").unlink()
-    with pytest.raises(GanctlError, match="an earlier ganctl made it") as refused:
+    with pytest.raises(GanctlError, match="an earlier version of ganctl created it") as refused:
         read_run.read(path)
     assert "--resume" in refused.value.hint
 

@@ -43,17 +43,17 @@ def test_files_written_with_numpy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"z": np.zeros((2, 8))}, "z in .* is 2×8 of float64, but this model needs N×7 numbers"),
-        ({"z": np.zeros((2, 1, 7))}, "z in .* is 2×1×7"),
-        ({"z": np.zeros((0, 7))}, "z in .* is 0×7"),
-        ({"z": np.float32(1)}, "z in .* is a single value"),
-        ({"z": np.array([["a"] * 7])}, "z in .* is 1×7 of <U1"),
+        ({"z": np.zeros((2, 8))}, r"z in .* has the shape 2×8 \(float64\), but this model needs N×7 numbers"),
+        ({"z": np.zeros((2, 1, 7))}, "z in .* has the shape 2×1×7"),
+        ({"z": np.zeros((0, 7))}, "z in .* has the shape 0×7"),
+        ({"z": np.float32(1)}, r"z in .* has the shape \(\) "),
+        ({"z": np.array([["a"] * 7])}, r"z in .* has the shape 1×7 \(<U1\)"),
         ({"z": np.full((2, 7), np.nan)}, "not finite"),
         ({"z": np.full((2, 7), 1e300)}, "not finite"),
         ({"images": np.zeros((2, 28, 28, 1))}, "no array 'z', but only: images"),
         (
             {"z": np.zeros((2, 7)), "y": np.zeros(3, int)},
-            "y in .* is 3 of int64, but this model needs 2 integers",
+            r"y in .* has the shape 3 \(int64\), but this model needs 2 integers",
         ),
         ({"z": np.zeros((2, 7)), "y": np.array([0, 3])}, "from 0 to 2"),
         ({"z": np.zeros((2, 7)), "y": np.array([-1, 0])}, "from 0 to 2"),

@@ -361,7 +361,7 @@ def test_traverse_and_interpolate_as_commands(
             2,
             "Invalid value for '--seeds': -1 is not in the range 0<=x<=4294967295.",
         ),
-        ("interpolate --out x.gif --fps 0", 2, "0.0 frames per second are not possible."),
+        ("interpolate --out x.gif --fps 0", 2, "The frame rate is 0.0; it must be above 0 and at most 1000."),
         ("interpolate --out nowhere/x.gif", 2, "There is no folder nowhere."),
     ],
 )

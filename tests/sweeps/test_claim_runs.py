@@ -121,7 +121,7 @@ def test_run_fails_after_repeated_crashes_at_one_checkpoint(sweep: Sweep) -> Non
     claim_runs.count_crash(entry, "was ended by SIGKILL (out of memory?)")
     assert entry.state == "failed"
     assert entry.reason == (
-        "Its process was ended by SIGKILL (out of memory?), 3 times after step-00000001.pt."
+        "Its process was ended by SIGKILL (out of memory?) 3 times after step-00000001.pt."
     )
     claim_runs.reset_failed_runs(sweep)
     claim_runs.count_crash(entry, "…")

@@ -61,7 +61,7 @@ def test_models_can_vary() -> None:
         ({"grid": ["genrator.width=8"]}, ["genrator", "Did you mean 'generator'?"]),
         ({"grid": ["generator.hiden=8"]}, ["In the run generator.hiden=8", "Did you mean 'hidden'?"]),
         ({"grid": ["model=gna,gan"]}, ["In the run model=gna", "Did you mean 'gan'?"]),
-        ({"grid": ["lr=1e-4,x"]}, ["In the run lr=x", "lr is 'x', which is not float"]),
+        ({"grid": ["lr=1e-4,x"]}, ["In the run lr=x", "lr is 'x'; expected float"]),
         ({"grid": ["lr=1e-4,1e-4"]}, ["lr has the value 1e-4 twice"]),
         ({"grid": ["lr=1e-4,0.0001"]}, ["lr=1e-4 and lr=0.0001 have the same settings"]),
         ({"grid": ["lr=1e-4", "lr=2e-4"]}, ["--grid lr was given twice"]),

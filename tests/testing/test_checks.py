@@ -581,7 +581,7 @@ def test_incorrect_registrations_have_a_failure(
 def test_incorrect_registrations_have_a_failure_in_this_process(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same in this process, which takes less time than a new process."""
+    """Run the check in this process, which takes less time than a new process."""
     change, sentence = REGISTRATIONS[name]
     register(tmp_path, f"wrong_{name}", change)
     monkeypatch.syspath_prepend(tmp_path)

@@ -1,4 +1,4 @@
-"""Samples, curves and metrics neither end a training run nor change it, and a killed session's are drawn later."""
+"""Samples, curves and metrics neither end nor change a run, and those of a killed session are drawn later."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def test_resumed_equals_uninterrupted(
     assert stopped.value.status == 143
     parts = Run(tmp_path / "parts")
     assert parts.checkpoints[-1].name == f"step-{step:08d}.pt"
-    torch.manual_seed(99)  # whatever the process did before must not matter
+    torch.manual_seed(99)  # the result must not depend on what the process did before
     ganctl.train(resume_from=parts.path, quiet=True)
     assert_same_run(whole, parts)
 

@@ -81,9 +81,9 @@ def test_run_follows_its_schedules_also_after_resuming(tmp_path: Path) -> None:
 
 
 def test_unknown_target_is_named(tmp_path: Path) -> None:
-    with pytest.raises(GanctlError, match=r"nothing to schedule called 'loss\.gama'"):
+    with pytest.raises(GanctlError, match=r"no value 'loss\.gama' to schedule"):
         train(tmp_path / "run", steps=1, schedules={"loss.gama": "linear 0"})
-    with pytest.raises(GanctlError, match="no average"):
+    with pytest.raises(GanctlError, match="G is not averaged"):
         train(tmp_path / "run2", steps=1, schedules={"ema": "linear 0"})
     assert not (tmp_path / "run").exists()
 

@@ -1,10 +1,10 @@
 """A step on a CPU as a flat list of torch operations, replayed without the overhead of Python.
 
 Layers, autograd and optimizers spend time in Python at every step (in a small model most of the step's time), and
-each time they arrive at the same operations on the same tensors. A trace records these operations once, as a plain
+they execute the same operations on the same tensors each time. A trace records these operations once, as a plain
 function that calls one after the other and frees each tensor after its last use. It repeats exactly what a replayed
-CUDA graph repeats and draws random numbers from the same generators, so a run computes the same bits with a trace as
-without.
+CUDA graph repeats and draws random numbers from the same generators, so a run has bit-identical results with and
+without a trace.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CPU = torch.device("cpu")
 class Trace:
     """The operations of one call of a function; a :class:`ganctl.training.graph.warmup_and_replay.Graph`."""
 
-    announcement: str | None = None  # not worth a line for the user
+    announcement: str | None = None  # the user needs no message about a trace
 
     def capture(self, function: Callable[[], None]) -> None:
         """Call ``function``, record its operations, and restore everything that it changed.

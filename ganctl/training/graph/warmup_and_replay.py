@@ -42,14 +42,14 @@ class Graph(Protocol):
         """Record what ``function`` does on the device, without any lasting effect.
 
         Raises:
-            Exception: ``function`` cannot be captured. The state of everything is as before the attempt.
+            Exception: ``function`` cannot be captured. All state is as before the attempt.
         """
 
     def replay(self) -> None:
-        """Do on the device what ``function`` did."""
+        """Repeat the effect of ``function`` on the device."""
 
     def replay_matches(self, function: Callable[[], None]) -> bool:
-        """Replay, and return whether calling ``function`` now has the same effect. If not, the call's effect stays."""
+        """Replay, and return whether calling ``function`` has the same effect. If not, keep the effect of the call."""
 
 
 class Steps:

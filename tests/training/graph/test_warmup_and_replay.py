@@ -176,7 +176,7 @@ def test_runs_with_and_without_graph_are_equal_also_after_resuming(
 
 
 def fallback_line(change: Callable[[Engine], None]) -> str:
-    """Assert that a training falls back to eager steps with unchanged results, and return the line about it."""
+    """Assert that a run falls back to eager steps with unchanged results, and return the line about it."""
     eager, captured = Training(False, change, **MLP), Training(True, change, **MLP)
     assert_same_state(eager.run(), captured.run())
     (line,) = captured.log
