@@ -26,7 +26,8 @@ from ganctl.cli.train import train
 from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.plugin.discovery import Plugin, discover, load
+from ganctl.plugin import installed_entry_points
+from ganctl.plugin.discovery import GROUP, Plugin, discover, load
 from ganctl.plugin.enabled_plugins import NONE
 from ganctl.plugin.registry import KINDS
 from ganctl.system.pasteable_commands import ganctl_command
@@ -41,6 +42,8 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Check this installation": (doctor, bench, completion),
 }
 COMMANDS = {str(command.name): command for section in SECTIONS.values() for command in section}
+#: Commands that discover plugins before they import torch.
+DISCOVER_FIRST = {"list", "info", "plugins", "doctor", "completion"}
 
 
 class Ganctl(click.Group):
@@ -144,6 +147,8 @@ def cli(ctx: click.Context) -> None:
     """The GAN laboratory: train, sample, compare, extend."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+    elif ctx.invoked_subcommand not in DISCOVER_FIRST:
+        installed_entry_points.read(GROUP)  # otherwise the import of torch may fail
 
 
 def main(args: Sequence[str] | None = None) -> None:

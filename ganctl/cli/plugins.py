@@ -13,6 +13,7 @@ from ganctl.cli.shared_options import json_option
 from ganctl.cli.terminal_output import print_json, print_table
 from ganctl.plugin.discovery import Plugin, discover
 from ganctl.plugin.registry import KINDS
+from ganctl.system.progress import print_warnings
 
 SUBCOMMANDS: tuple[click.Command, ...] = (new, check, disable, enable)
 
@@ -24,7 +25,9 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     """List installed plugins, what they register and their errors."""
     if ctx.invoked_subcommand is not None:
         return
-    found = discover().all  # load() would print warnings about errors that the table shows
+    plugins = discover()  # load() would print warnings about errors that the table shows
+    found = plugins.all
+    print_warnings(plugins.warnings)
     if as_json:
         print_json([as_dict(plugin) for plugin in found])
         return

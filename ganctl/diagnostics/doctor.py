@@ -56,7 +56,11 @@ def examine(data_root: Path) -> Examination:
     loaded: list[discovery.Plugin] = []
     try:
         # Before the import of torch, so that a plugin's load time includes the time in which it imports torch.
-        loaded = discovery.discover().all
+        plugins = discovery.discover()
+        loaded = plugins.all
+        for line in plugins.unreadable:
+            hint = "ganctl skips it. Reinstall the package, or delete the folder."
+            examination.problems.append(Problem(f"{line}.", hint, essential=False))
     except GanctlError as error:
         examination.problems.append(Problem(error.message, error.hint))
     sections: dict[str, Callable[[Examination], dict[str, Any]]] = {
@@ -289,6 +293,8 @@ def _version(distribution: str) -> str | None:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+    except Exception:  # a damaged METADATA
+        return "of unknown version"
 
 
 def _public(version: str | None) -> str:

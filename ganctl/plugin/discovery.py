@@ -9,14 +9,14 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from ganctl.errors import GanctlError, did_you_mean
-from ganctl.plugin import compatibility, enabled_plugins, hookspecs
+from ganctl.plugin import compatibility, enabled_plugins, hookspecs, installed_entry_points
 from ganctl.plugin.registry import KINDS, Component, Registry, component
 from ganctl.recipe import Model
 
@@ -69,10 +69,17 @@ class Plugins:
     all: list[Plugin]
     registry: Registry
     missing: list[str] = field(default_factory=list)  # in GANCTL_PLUGINS, but not installed
+    unreadable: list[str] = field(default_factory=list)  # one line per distribution with damaged entry points
 
     @property
     def broken(self) -> list[Plugin]:
         return [plugin for plugin in self.all if plugin.error]
+
+    @property
+    def warnings(self) -> list[str]:
+        """Warnings about the installation that belong to no plugin in :attr:`all`."""
+        damaged = "; ".join(self.unreadable)
+        return [f"{damaged}: reinstall this package or delete the folder"] if damaged else []
 
 
 @lru_cache(maxsize=1)
@@ -92,6 +99,8 @@ def load() -> Plugins:
         print(f"warning: {message.rstrip('.')}. See: ganctl plugins", file=sys.stderr)
     for name in plugins.missing:
         print(f"warning: GANCTL_PLUGINS names '{name}', which is not installed", file=sys.stderr)
+    for message in plugins.warnings:
+        print(f"warning: {message}", file=sys.stderr)
     return plugins
 
 
@@ -109,7 +118,8 @@ def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
         GanctlError: The file of disabled plugins cannot be read.
     """
     found, selected = Plugins([], Registry()), enabled_plugins.read()
-    points = entry_points(group=GROUP) if points is None else points
+    if points is None:
+        points, found.unreadable = installed_entry_points.read(GROUP)
     origins = [(*_origin(point.dist), point) for point in points]
     for distribution, version, point in sorted(origins, key=lambda origin: (origin[0], origin[2].name)):
         plugin = Plugin(name=point.name, module=point.value, distribution=distribution, version=version)
@@ -156,12 +166,7 @@ def _imports_torch(new: set[str]) -> bool:
 
 @lru_cache(maxsize=64)  # parsing metadata takes a millisecond, and a distribution may have many plugins
 def _origin(dist: Distribution | None) -> tuple[str, str]:
-    """Return the distribution and its version, or placeholders if an interrupted installation has no METADATA."""
-    try:
-        name, version = dist.name, dist.version  # type: ignore[union-attr]
-    except Exception:
-        name = version = None
-    return name or "unknown", version or "0"
+    return installed_entry_points.name_and_version(dist)
 
 
 def register(plugin: Plugin, module: object) -> None:

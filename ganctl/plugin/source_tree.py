@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
-from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 from typing import Any
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.plugin import installed_entry_points
 from ganctl.plugin.discovery import GROUP, Plugins, discover
 from ganctl.plugin.names import normalize
 from ganctl.system.toml import read
@@ -63,7 +64,7 @@ def discover_with(folder: Path) -> tuple[str, Plugins]:
     for module in {point.value.partition(":")[0].partition(".")[0] for point in tree.entry_points}:
         for loaded in [name for name in sys.modules if re.match(rf"{re.escape(module)}(\.|$)", name)]:
             del sys.modules[loaded]
-    points = [p for p in entry_points(group=GROUP) if not _belongs_to(p, tree.metadata["Name"])]
+    points = [p for p in installed_entry_points.read(GROUP)[0] if not _belongs_to(p, tree.metadata["Name"])]
     return tree.metadata["Name"], discover([*points, *tree.entry_points])
 
 

@@ -140,7 +140,7 @@ def test_strict_makes_a_broken_plugin_an_error_with_its_cause(site: Path, ganctl
 def test_plugin_without_metadata_is_loaded(site: Path) -> None:
     found = discovery.discover([*install(site, "acme", LOSS.format(module="acme"), metadata=False), *own()])
     assert not found.broken
-    assert found.registry.get("loss", "my-loss").origin == "unknown 0"
+    assert found.registry.get("loss", "my-loss").origin == "acme 1.0"
 
 
 def test_output_of_a_plugin_does_not_mix_with_json(site: Path, ganctl: Run) -> None:
