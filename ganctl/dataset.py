@@ -69,7 +69,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """Return text that changes whenever the result of :meth:`read` changes.
 
-        It must be cheap to compute, for example from the sizes and times of files.
+        It must be cheap to compute, for example from the sizes and times of all files and the content of a few files.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define fingerprint")
 

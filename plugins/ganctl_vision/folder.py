@@ -18,6 +18,7 @@ from typing import Literal
 from PIL import Image
 
 import ganctl
+from ganctl_vision import sampled_content
 from ganctl_vision.open_image import from_folder, from_zip
 
 #: Formats that Pillow registers but cannot decode without a plugin or another program.
@@ -57,9 +58,12 @@ class Folder(ganctl.Dataset):
     def fingerprint(self) -> str:
         digest = hashlib.sha256(self.identity().encode("utf-8", "surrogateescape"))
         files = {"": os.stat(self.path)} if self.path.is_file() else _walk(self.path, [])
-        for name, found in sorted(files.items()):
+        names = sorted(files)
+        for name in names:
+            found = files[name]
             line = f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
+        digest.update(sampled_content.digest([self.path / name for name in names]).encode())
         return digest.hexdigest()
 
     def read(self) -> ganctl.ImageFiles:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import filelock
 
 import ganctl
+from ganctl_vision import sampled_content
 from ganctl_vision.open_image import from_folder
 
 if TYPE_CHECKING:
@@ -194,7 +195,8 @@ class TorchvisionDataset(ganctl.Dataset):
     """A dataset of torchvision.
 
     ``load(torchvision.datasets, root, fetch)`` downloads the dataset if ``fetch`` is true, then reads it. ``files`` are
-    the paths relative to ``root`` that must exist if the dataset is on disk. Their sizes and times are its fingerprint.
+    the paths relative to ``root`` that must exist if the dataset is on disk. Their sizes, times and a part of their
+    content are its fingerprint.
     """
 
     name: str
@@ -212,7 +214,8 @@ class TorchvisionDataset(ganctl.Dataset):
             self._fetch()
         stats = [(file, os.stat(self.root / file)) for file in self.files]
         lines = [f"{file.as_posix()} {found.st_size} {found.st_mtime_ns}" for file, found in stats]
-        return "\n".join([f"{self.name} {self.options} version={VERSION}", *lines])
+        content = sampled_content.digest([self.root / file for file in self.files if (self.root / file).is_file()])
+        return "\n".join([f"{self.name} {self.options} version={VERSION}", *lines, content])
 
     def read(self) -> ganctl.Images | ganctl.ImageFiles:
         if self._missing():

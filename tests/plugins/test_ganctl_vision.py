@@ -234,6 +234,52 @@ def test_changed_files_are_read_again(tmp_path: Path) -> None:
     assert folder(tmp_path, str(archive)).fingerprint() != before
 
 
+def replace(old: Path, new: Path) -> None:
+    """Copy the files of ``new`` over those of ``old``, and restore times as ``cp -p``, rsync and tar do."""
+    for file in (f for f in old.rglob("*") if f.is_file()):
+        before, data = file.stat(), (new / file.relative_to(old)).read_bytes()
+        assert before.st_size == len(data)
+        file.write_bytes(data)
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize("count", [1, 100])
+def test_replaced_files_with_the_same_names_sizes_and_times_are_read_again(
+    tmp_path: Path, count: int
+) -> None:
+    path, other = tmp_path / "set", tmp_path / "other"
+    for i in range(count):
+        save(path / f"{i}.bmp", 10)
+        save(other / f"{i}.bmp", 20)
+    values = lambda p: set(load(folder(tmp_path, str(p)), tmp_path).images.x.flatten().tolist())  # noqa: E731
+    assert values(path) == {10}
+    replace(path, other)
+    assert values(path) == {20}
+
+
+def test_replaced_zip_file_with_the_same_size_and_time_is_read_again(tmp_path: Path) -> None:
+    archives = tmp_path / "archives"
+    archives.mkdir()
+    for name, value in (("old", 10), ("new", 20)):
+        save(tmp_path / name / "1.bmp", value)
+        (archives / name).mkdir()
+        zipped(tmp_path / name, archives / name / "set.zip")
+    before = folder(tmp_path, str(archives / "old" / "set.zip")).fingerprint()
+    replace(archives / "old", archives / "new")
+    assert folder(tmp_path, str(archives / "old" / "set.zip")).fingerprint() != before
+
+
+def test_copy_with_times_is_not_decoded_again(tmp_path: Path) -> None:
+    path = tmp_path / "set"
+    for i in range(100):
+        save(path / f"{i}.png", i)
+    before = folder(tmp_path, str(path)).fingerprint()
+    shutil.copytree(path, tmp_path / "copy")
+    shutil.rmtree(path)
+    os.rename(tmp_path / "copy", path)  # other inodes and change times, as on another machine
+    assert folder(tmp_path, str(path)).fingerprint() == before
+
+
 def test_path_relative_to_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "root" / "faces" / "1.png")
     assert list(read("faces", root=tmp_path / "root").names) == ["1.png"]
@@ -520,6 +566,22 @@ def test_changed_raw_files_are_read_again(tmp_path: Path, offline: list[str]) ->
     assert again.images.y.unique().tolist() == [0]
     assert again.fingerprint != first.fingerprint
     assert len(list((tmp_path / "cache" / "datasets").glob("*.json"))) == 1
+
+
+def test_replaced_raw_files_with_the_same_sizes_and_times_are_read_again(
+    tmp_path: Path, offline: list[str]
+) -> None:
+    raw, other = tmp_path / "MNIST" / "raw", tmp_path / "other"
+    write_mnist(raw, {"train": 30, "t10k": 20})
+    first = load(torchvision_datasets.mnist(tmp_path), tmp_path)
+    shutil.copytree(raw, other)
+    labels = other / "train-labels-idx1-ubyte"
+    labels.write_bytes(idx(np.full(30, 7)))
+    replace(raw, other)
+    again = load(torchvision_datasets.mnist(tmp_path), tmp_path)
+    assert again.images.y is not None
+    assert again.images.y.unique().tolist() == [7]
+    assert again.fingerprint != first.fingerprint
 
 
 def test_cached_dataset_does_not_import_torchvision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
