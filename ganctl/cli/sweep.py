@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,6 @@ def _number_of_jobs(text: str) -> int | None:
     """Return the number of jobs, or None for ``auto``."""
     if text == "auto":
         return None
-    if text.isdigit() and int(text) > 0:
+    if re.fullmatch("0*[1-9][0-9]{0,8}", text):
         return int(text)
     raise GanctlError(f"--jobs is {text}.", "Give a number of at least 1, or auto.", status=USAGE)

@@ -167,11 +167,18 @@ class Run:
 
 
 def files_by_step(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    """Return the files in ``folder`` whose whole name matches, in order of the step in the last group of ``name``."""
-    if not folder.is_dir():
+    """Return the files in ``folder`` whose whole name matches, in order of the step in the last group of ``name``.
+
+    The result is empty if there is no such folder. Broken links are not files.
+    """
+    try:
+        paths = list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):  # another process may be removing the folder
         return []
     found = [
-        (int(match[match.lastindex or 1]), p) for p in folder.iterdir() if (match := name.fullmatch(p.name))
+        (int(match[match.lastindex or 1]), path)
+        for path in paths
+        if (match := name.fullmatch(path.name)) and path.is_file()
     ]
     return [path for _, path in sorted(found)]
 

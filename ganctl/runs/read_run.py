@@ -156,8 +156,12 @@ def newest(runs: Path) -> Path:
 
 
 def in_use(run: Run) -> bool:
-    """Return whether a process holds the lock of ``run``, without creating a file."""
-    lock = run.path / ".lock"
+    """Return whether a process holds the lock of ``run``."""
+    return is_locked(run.path / ".lock")
+
+
+def is_locked(lock: Path) -> bool:
+    """Return whether a process holds the lock file ``lock``, without creating the file."""
     try:
         import fcntl
     except ImportError:  # Windows: a locked file cannot be read
@@ -218,7 +222,8 @@ def _natural(path: Path) -> list[Any]:
 
 def _last_modified(folder: Path) -> float:
     times = [0.0]
-    for path in folder.iterdir():
-        with suppress(OSError):  # a broken link, or a temporary file that was renamed in the meantime
-            times.append(path.stat().st_mtime)
+    with suppress(OSError):  # another process may be removing the folder
+        for path in folder.iterdir():
+            with suppress(OSError):  # a broken link, or a temporary file that was renamed in the meantime
+                times.append(path.stat().st_mtime)
     return max(times)

@@ -17,6 +17,7 @@ from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import SAMPLES_NAME, Run
 from ganctl.runs.provenance import check_origin, config_of
+from ganctl.system.files import TEMPORARY_NAME
 from ganctl.system.jsonl import filter_lines
 from ganctl.system.pasteable_commands import ganctl_command
 
@@ -168,8 +169,10 @@ def truncate_logs(run: Run, step: int, log_every: int) -> None:
     for samples in run.samples:
         if _step_of(samples) > step:
             samples.unlink()
-    for temporary in [*run.path.glob(".*.tmp"), *run.path.glob("*/.*.tmp")]:
-        temporary.unlink()
+    for folder in (run.path, run.samples_dir, run.checkpoints_dir):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            if TEMPORARY_NAME.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def copy_history(source: Run, target: Run) -> None:

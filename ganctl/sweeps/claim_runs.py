@@ -31,8 +31,9 @@ from ganctl.sweeps.folder import (
     Entry,
     Sweep,
     this_machine,
+    this_pid_namespace,
 )
-from ganctl.system.files import write_atomically
+from ganctl.system.files import temporary_beside, write_atomically
 
 MAX_CRASHES = 3  # consecutive crashes at the same checkpoint after which the run counts as failed
 
@@ -45,6 +46,7 @@ class Claim:
         self._stop, self._writing = threading.Event(), threading.Lock()
         self._worker: dict[str, Any] = {
             "machine": this_machine(),
+            "pid_namespace": this_pid_namespace(),
             "host": platform.node(),
             "pid": os.getpid(),
             "heartbeat": 0,
@@ -86,11 +88,14 @@ class Claim:
 
     def _write(self, **values: Any) -> None:
         # The file is replaced: a reader on another machine then opens the new file and does not see a cached one.
-        temporary = self.entry.worker_file.with_name(f".{self.entry.name}.worker.tmp")
+        temporary = temporary_beside(self.entry.worker_file)
         with self._writing:
             self._worker.update(values)
-            temporary.write_text(json.dumps(self._worker), encoding="utf-8")
-            os.replace(temporary, self.entry.worker_file)
+            try:
+                temporary.write_text(json.dumps(self._worker), encoding="utf-8")
+                os.replace(temporary, self.entry.worker_file)
+            finally:
+                temporary.unlink(missing_ok=True)
 
 
 def claim_next(

@@ -19,7 +19,7 @@ from typing import Any
 from ganctl.errors import USAGE, GanctlError
 from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
-from ganctl.runs.read_run import in_use
+from ganctl.runs.read_run import in_use, is_locked
 from ganctl.runs.status import State, Status
 from ganctl.system import toml
 from ganctl.system.pasteable_commands import ganctl_pattern
@@ -101,7 +101,7 @@ class Entry:
         if end is not None:
             return status.state if status.state in ENDED else end.get("state", "finished")
         worker = self.worker
-        if worker is not None and _is_alive(worker, self.worker_file):
+        if worker is not None and _is_alive(worker, self):
             return "running"
         if status.state == "running":
             return "running" if in_use(self.run) else "killed"
@@ -238,16 +238,35 @@ def this_machine() -> str:
         return platform.node()
 
 
-def _is_alive(worker: dict[str, Any], file: Path) -> bool:
-    if worker.get("machine") == this_machine() and os.name == "posix":
+@cache
+def this_pid_namespace() -> str:
+    """Return an identifier of the PID namespace of this process; empty on systems without PID namespaces.
+
+    A container usually has its own namespace, in which other processes have the same PIDs as in the next container.
+    """
+    try:
+        return os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return ""
+
+
+def has_pid_of_this_system(worker: dict[str, Any]) -> bool:
+    """Return whether the ``pid`` of a worker is that of a process that this process can see."""
+    return worker.get("machine") == this_machine() and worker.get("pid_namespace") == this_pid_namespace()
+
+
+def _is_alive(worker: dict[str, Any], entry: Entry) -> bool:
+    if has_pid_of_this_system(worker) and os.name == "posix":
         try:
             os.kill(int(worker["pid"]), 0)
-        except (ProcessLookupError, KeyError, ValueError, TypeError):
+        except (ProcessLookupError, KeyError, ValueError, TypeError, OverflowError):
             return False
         except OSError:  # the process belongs to another user
             return True
         return True
+    if worker.get("machine") == this_machine() and entry.lock_file.exists():  # in another container
+        return is_locked(entry.lock_file)
     try:
-        return time.time() - file.stat().st_mtime < HEARTBEAT_TIMEOUT
+        return time.time() - entry.worker_file.stat().st_mtime < HEARTBEAT_TIMEOUT
     except OSError:
         return False

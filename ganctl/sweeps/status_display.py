@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ganctl.sweeps.folder import FAILURES, Sweep, this_machine
+from ganctl.sweeps.folder import FAILURES, Sweep, has_pid_of_this_system
 from ganctl.sweeps.progress import Row, format_values, read_rows, summarize
 from ganctl.sweeps.status_table import draw_table
 from ganctl.system import progress
@@ -146,7 +146,7 @@ def describe_state(row: Row) -> str:
         return f"{row.state}: {row.entry.reason}"
     if row.state == "running":
         worker = row.entry.worker or {}
-        here = worker.get("machine") in (None, this_machine())
+        here = "machine" not in worker or has_pid_of_this_system(worker)
         return "started" if here else f"started by {worker.get('host')}"
     if row.state == "finished":
         return f"finished  {_join_values(row)}"

@@ -15,7 +15,7 @@ from ganctl.errors import GanctlError
 from ganctl.runs.resume_command import resume_command
 from ganctl.sweeps import worker
 from ganctl.sweeps.claim_runs import count_crash
-from ganctl.sweeps.folder import Entry, Sweep, this_machine
+from ganctl.sweeps.folder import Entry, Sweep, has_pid_of_this_system
 from ganctl.sweeps.status_display import Display
 from ganctl.system.processors import usable_processors
 from ganctl.system.signals import StopSignals
@@ -180,10 +180,10 @@ class Supervisor:
 
 
 def _claimed_by(entries: Sequence[Entry], pid: int) -> Entry | None:
-    """Return the run that the process ``pid`` of this machine had claimed, if any."""
+    """Return the run that the process ``pid`` of this system had claimed, if any."""
     for entry in entries:
         about = entry.worker
-        if about and about.get("pid") == pid and about.get("machine") == this_machine():
+        if about and about.get("pid") == pid and has_pid_of_this_system(about):
             return entry
     return None
 
@@ -203,9 +203,7 @@ def target_workers(left: Sequence[Entry], jobs: int | None, pids: Sequence[int])
     if len(pids) >= usable_processors():
         return len(pids)
     workers = [entry.worker for entry in left]
-    own = [
-        each for each in workers if each and each.get("pid") in pids and each.get("machine") == this_machine()
-    ]
+    own = [each for each in workers if each and each.get("pid") in pids and has_pid_of_this_system(each)]
     measured = [each for each in own if each.get("memory") and each.get("free") is not None]
     if len(measured) < len(pids):  # a process is still starting
         return len(pids)

@@ -3,10 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 from contextlib import suppress
 from pathlib import Path
 
 from ganctl.errors import RESOURCES, USAGE, GanctlError, status_of
+
+#: Names of temporary files, which a killed process may leave. No other files have such names.
+TEMPORARY_NAME = re.compile(r"\.ganctl-[0-9a-f]{16}\.tmp")
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return the path of a new temporary file in the folder of ``path``.
+
+    The name is short, because the name of ``path`` may already have the maximum length, and random, because processes
+    in different containers may have the same PID.
+    """
+    return path.with_name(f".ganctl-{secrets.token_hex(8)}.tmp")
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -18,7 +32,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     Raises:
         GanctlError: the file cannot be written; the status is ``RESOURCES`` if the disk is full, otherwise ``FAILED``.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = temporary_beside(path)
     try:
         with temporary.open("wb") as file:
             file.write(data)

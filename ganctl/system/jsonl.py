@@ -35,9 +35,11 @@ def filter_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    if not path.exists():
+    try:
+        file = path.open(encoding="utf-8", errors="replace", newline="")
+    except FileNotFoundError:
         return
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+    with file:
         for line in file:
             try:
                 record = json.loads(line)

@@ -8,14 +8,16 @@ from pathlib import Path
 
 from filelock import FileLock
 
+LONGEST_NAME = 200  # characters: file systems allow 255 for the number and the name
+
 
 def create_numbered_folder(
     parent: Path, name: str, create: Callable[[Path], object] = Path.mkdir, *, default: str
 ) -> Path:
     """Create the folder ``NNNNN-name`` in ``parent``, with the next free number, and return its path.
 
-    Characters that are not safe in a file name are replaced by hyphens. A lock ensures that processes that
-    start at the same time get different numbers.
+    Characters that are not safe in a file name are replaced by hyphens, and a long name is cut. A lock ensures that
+    processes that start at the same time get different numbers.
 
     Args:
         parent: created if missing.
@@ -26,10 +28,12 @@ def create_numbered_folder(
     Raises:
         OSError: the folder cannot be created.
     """
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or default
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:LONGEST_NAME].strip("-.") or default
     parent.mkdir(parents=True, exist_ok=True)
     with FileLock(parent / ".lock"):
-        numbers = [int(match[1]) for path in parent.iterdir() if (match := re.match(r"(\d{5,})-", path.name))]
+        numbers = [
+            int(match[1]) for path in parent.iterdir() if (match := re.match(r"([0-9]{5,})-", path.name))
+        ]
         path = parent / f"{max(numbers, default=0) + 1:05d}-{name}"
         create(path)
     return path

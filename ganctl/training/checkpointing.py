@@ -40,7 +40,7 @@ def save(t: Training, log: RunLog) -> None:
     t.last_checkpoint = path
     if t.config.keep:
         for old in t.run.checkpoints[: -t.config.keep]:
-            old.unlink()
+            old.unlink(missing_ok=True)
 
 
 def restore(t: Training, state: dict[str, Any]) -> None:

@@ -214,7 +214,9 @@ class TorchvisionDataset(ganctl.Dataset):
             self._fetch()
         stats = [(file, os.stat(self.root / file)) for file in self.files]
         lines = [f"{file.as_posix()} {found.st_size} {found.st_mtime_ns}" for file, found in stats]
-        content = sampled_content.digest([self.root / file for file in self.files if (self.root / file).is_file()])
+        content = sampled_content.digest(
+            [self.root / file for file in self.files if (self.root / file).is_file()]
+        )
         return "\n".join([f"{self.name} {self.options} version={VERSION}", *lines, content])
 
     def read(self) -> ganctl.Images | ganctl.ImageFiles:

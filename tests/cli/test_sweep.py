@@ -96,6 +96,7 @@ def test_dry_run_lists_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
         ),
         (("--grid", "generator=mlp,dcgan", "--image-size", 30), ["In the run generator=dcgan", "30×30"]),
         (("--grid", "lr=1e-4,2e-4", "--jobs", "many"), ["--jobs is many", "or auto"]),
+        (("--grid", "lr=1e-4,2e-4", "--jobs", "²"), ["--jobs is ²", "or auto"]),
         (("--grid", "lr=1e-4,2e-4", "--retry-failed"), ["--retry-failed was given without --resume"]),
         (("--grid", "epochs=1,2", "--steps", 4), ["Both epochs and steps"]),
     ],

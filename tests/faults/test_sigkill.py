@@ -96,7 +96,7 @@ def test_resume_after_kill_during_save(
         assert len(run.checkpoints) == 2  # the old checkpoint is kept until the new one is safe
     else:
         assert len(run.checkpoints) == complete
-        assert len(list(out.rglob(".step-*.tmp"))) == (stage != "renamed")
+        assert len(list(out.rglob(".ganctl-*.tmp"))) == (stage != "renamed")
     for path in run.checkpoints:
         checkpoint.load(path)
     assert_resume_matches(out, uninterrupted("gan", *keep), fork_server)

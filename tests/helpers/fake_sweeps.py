@@ -9,7 +9,7 @@ from pathlib import Path
 from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
 from ganctl.runs.status import State, Status
-from ganctl.sweeps.folder import Entry, Sweep, this_machine
+from ganctl.sweeps.folder import Entry, Sweep, this_machine, this_pid_namespace
 
 
 def fake_sweep(path: Path, n: int = 6) -> Sweep:
@@ -29,10 +29,9 @@ def fake_sweep(path: Path, n: int = 6) -> Sweep:
     record(stopped, "stopped", 25, 4.0)
     finished.end_file.write_text('{"state": "finished"}')
     failed.end_file.write_text('{"state": "failed", "message": "It diverged."}')
-    running.worker_file.write_text(
-        json.dumps({"machine": this_machine(), "pid": os.getpid(), "host": "here"})
-    )
-    stopped.worker_file.write_text(json.dumps({"machine": this_machine(), "pid": 2**22 + 1, "host": "here"}))
+    here = {"machine": this_machine(), "pid_namespace": this_pid_namespace()}
+    running.worker_file.write_text(json.dumps({**here, "pid": os.getpid(), "host": "here"}))
+    stopped.worker_file.write_text(json.dumps({**here, "pid": 2**22 + 1, "host": "here"}))
     return Sweep(path, {}, {"lr": [entry.values["lr"] for entry in entries]}, entries, 1)
 
 

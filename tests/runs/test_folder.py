@@ -106,7 +106,7 @@ def test_checkpoints_and_samples_are_sorted_by_step(tmp_path: Path) -> None:
     for step in (1000, 7, 99):
         run.checkpoint_file(step).touch()
         (run.samples_dir / f"epoch-0001-step-{step:08d}.png").touch()
-    (run.checkpoints_dir / ".step-00000007.pt.123.tmp").touch()
+    (run.checkpoints_dir / ".ganctl-0123456789abcdef.tmp").touch()
     (run.checkpoints_dir / "step-00000005.damaged").touch()
     assert [p.name for p in run.checkpoints] == ["step-00000007.pt", "step-00000099.pt", "step-00001000.pt"]
     assert [p.name[-12:-4] for p in run.samples] == ["00000007", "00000099", "00001000"]

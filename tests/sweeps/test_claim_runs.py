@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 
@@ -69,6 +71,56 @@ def test_worker_file_has_heartbeats_and_updates(sweep: Sweep, monkeypatch: pytes
     claimed.release()
     assert claimed.entry.worker is None
     assert not list(claimed.entry.queue.glob(".*"))
+
+
+def test_worker_in_another_container_is_alive_as_long_as_it_holds_its_lock(
+    sweep: Sweep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = sweep.entries[0]
+    claimed = claim_runs.claim_next(sweep)
+    assert claimed
+    worker = {**(entry.worker or {}), "pid_namespace": "pid:[1]", "pid": 2**22 + 1}  # no such PID here
+    entry.worker_file.write_text(json.dumps(worker))
+    assert entry.state == "running"
+    claimed.release()
+    entry.worker_file.write_text(json.dumps({**worker, "pid": 1}))  # a dead worker, whose PID exists here
+    assert entry.state == "waiting"
+
+
+CLAIM = """
+import sys, time
+from ganctl.sweeps import claim_runs
+from ganctl.sweeps.folder import Entry, Sweep
+from ganctl.runs.folder import Run
+from pathlib import Path
+path = Path(sys.argv[1])
+entry = Entry("lr=1e-4", {}, Run(path / "lr=1e-4"), 100, 20, path / "queue")
+claim = claim_runs.claim_next(Sweep(path, {}, {}, [entry], 1))
+print("claimed", flush=True)
+time.sleep(60)
+"""
+
+
+def test_worker_in_another_pid_namespace(sweep: Sweep) -> None:
+    unshare = ["unshare", "--pid", "--fork", "--kill-child"]
+    if subprocess.run([*unshare, "true"], capture_output=True).returncode:
+        pytest.skip("this user cannot create PID namespaces")
+    entry = sweep.entries[0]
+    # Started from a shell that is replaced by python: the worker is not process 1 of its namespace.
+    command = [*unshare, "sh", "-c", 'true; "$@"; true', "sh", sys.executable, "-c", CLAIM, str(sweep.path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "claimed\n"
+        worker = entry.worker
+        assert worker
+        assert entry.state == "running"
+        process.kill()
+    worker["pid"] = 1  # a process of this PID exists here
+    entry.worker_file.write_text(json.dumps(worker))
+    until = time.monotonic() + 10
+    while entry.state != "waiting":
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def write_remote_worker(entry: Entry, heartbeat: int = 0) -> None:

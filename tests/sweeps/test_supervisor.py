@@ -10,6 +10,8 @@ from ganctl.sweeps import folder
 from ganctl.sweeps.folder import Sweep
 from ganctl.sweeps.supervisor import target_workers
 
+HERE = {"machine": folder.this_machine(), "pid_namespace": folder.this_pid_namespace()}
+
 
 @pytest.mark.parametrize(
     ("pids", "reports", "expected"),
@@ -31,7 +33,7 @@ def test_target_depends_on_free_memory_and_cpus(
 ) -> None:
     monkeypatch.setattr("ganctl.sweeps.supervisor.usable_processors", lambda: 16)
     for entry, (pid, memory, free) in zip(sweep, reports, strict=False):
-        worker = {"machine": folder.this_machine(), "pid": pid, "memory": memory, "free": free}
+        worker = {**HERE, "pid": pid, "memory": memory, "free": free}
         entry.worker_file.write_text(json.dumps(worker))
     assert target_workers(sweep.entries, None, pids) == expected
     assert target_workers(sweep.entries, 5, pids) == 5

@@ -5,7 +5,24 @@ from pathlib import Path
 import pytest
 
 from ganctl import GanctlError
-from ganctl.system.files import require_parent
+from ganctl.system.files import TEMPORARY_NAME, require_parent, temporary_beside, write_atomically
+
+
+def test_file_with_the_longest_name_is_written(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 251 + ".png")
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_temporary_files_of_two_containers_differ(tmp_path: Path) -> None:
+    first, second = (
+        temporary_beside(tmp_path / "x"),
+        temporary_beside(tmp_path / "x"),
+    )  # in both, the PID may be 1
+    assert first != second
+    assert TEMPORARY_NAME.fullmatch(first.name)
 
 
 def test_require_parent_refuses_a_missing_folder(tmp_path: Path) -> None:
