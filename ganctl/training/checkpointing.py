@@ -38,6 +38,7 @@ def save(t: Training, log: RunLog) -> None:
     path = t.run.checkpoint_file(t.step)
     checkpoint.save(path, _state(t))
     t.last_checkpoint = path
+    t.trackers.checkpoint(t.step, path)
     if t.config.keep:
         for old in t.run.checkpoints[: -t.config.keep]:
             old.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -100,7 +101,10 @@ def train(
             write_atomically(run.config_file, config.to_toml().encode())
             artifacts = Artifacts(t)
             log = RunLog(t, artifacts.grid)
-            with log.record_end():
+            with (
+                closing(t.trackers),
+                log.record_end(),
+            ):  # trackers are closed when status.json has the final state
                 _take_steps(t, log, artifacts, stop)
     return run
 
@@ -199,7 +203,6 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
     if t.finished:
         log.finish_all()  # the last line may have fewer steps; the checkpoint has its rows, too
     artifacts.draw_curves()
-    t.trackers.close()
     t.batches.close()
     _say_how_it_ended(t, stop)
 
@@ -209,7 +212,6 @@ def _finish_again(t: Training, log: RunLog, artifacts: Artifacts) -> None:
     log.finish_all()
     artifacts.draw_due()
     artifacts.draw_curves()
-    t.trackers.close()
     t.reporter.say(
         f"{t.run.path} is finished at step {t.step}. To train longer, give a larger --epochs or --steps."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganctl.plugin import options
@@ -26,8 +27,14 @@ class Tracker:
     def image(self, step: int, name: str, image: Image) -> None:
         """Record a PIL image after ``step``. ``name`` is ``"samples"`` or, once per run, ``"reals"``."""
 
+    def checkpoint(self, step: int, path: Path) -> None:
+        """Record that the checkpoint of ``step`` was saved in the file ``path``."""
+
     def close(self) -> None:
-        """Release resources. Called once, when training finishes or stops."""
+        """Release resources. Called once, when training ends for any reason.
+
+        ``status.json`` in the run folder then has the final state.
+        """
 
 
 class Trackers(Tracker):
@@ -59,6 +66,9 @@ class Trackers(Tracker):
 
     def image(self, step: int, name: str, image: Image) -> None:
         self._for_each(lambda tracker: tracker.image(step, name, image))
+
+    def checkpoint(self, step: int, path: Path) -> None:
+        self._for_each(lambda tracker: tracker.checkpoint(step, path))
 
     def close(self) -> None:
         self._for_each(lambda tracker: tracker.close())

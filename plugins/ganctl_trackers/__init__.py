@@ -12,3 +12,13 @@ def register_trackers(register: ganctl.Register) -> None:
         "ganctl_trackers.tensorboard:TensorBoard",
         summary="TensorBoard event files, shown by: tensorboard --logdir runs",
     )
+    register(
+        "wandb",
+        "ganctl_trackers.weights_and_biases:WeightsAndBiases",
+        summary="Weights & Biases; needs: pip install 'ganctl[wandb]'",
+    )
+    register(
+        "mlflow",
+        "ganctl_trackers.mlflow_tracker:MLflow",
+        summary="MLflow, a server or local store; needs: pip install 'ganctl[mlflow]'",
+    )

@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ganctl
+from ganctl_trackers.hyperparameters import hyperparameters
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-
-#: Settings that do not influence the result.
-NOT_HYPERPARAMETERS = {"data_root", "trackers", "metrics", "plugins", "force", "keep", "on_nan"}
 
 
 class TensorBoard(ganctl.Tracker):
@@ -70,20 +67,6 @@ class TensorBoard(ganctl.Tracker):
         RecordWriter(record).write(event.SerializeToString())
         if self._file.write(record.getvalue()) != record.tell():
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-
-
-def hyperparameters(config: Mapping[str, Any]) -> dict[str, bool | float | str]:
-    """Return the settings as flat names and scalar values, such as ``batch_size`` and ``g_optimizer.lr``."""
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        if name not in NOT_HYPERPARAMETERS:
-            options = value if isinstance(value, Mapping) else {"name": value}
-            found.update({name if o == "name" else f"{name}.{o}": item for o, item in options.items()})
-    return {k: v if isinstance(v, (bool, int, float, str)) else _text(v) for k, v in found.items()}
-
-
-def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value).lower()
 
 
 def _session_summary(values: Mapping[str, bool | float | str]) -> Any:

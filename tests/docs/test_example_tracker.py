@@ -7,8 +7,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,24 +23,6 @@ else:
 EXAMPLE = Path(__file__).parents[2] / "docs" / "example-tracker"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-#: Mock of wandb that logs to a file. With MOCK=unreachable, it fails as wandb does without a network.
-MOCK = """
-import json, os
-from types import SimpleNamespace
-
-Settings = dict
-Image = lambda image: list(image.size)
-util = SimpleNamespace(generate_id=lambda: "some-id")
-
-def init(**options):
-    if os.environ.get("MOCK") == "unreachable":
-        raise ConnectionError("api.wandb.ai cannot be reached")
-    file = open("wandb.jsonl", "a")
-    def write(*entry):
-        print(json.dumps(entry), file=file, flush=True)
-    write("init", options["id"], options["config"]["model"])
-    return SimpleNamespace(log=lambda values, step: write(step, sorted(values)), finish=lambda: write("finish"))
-"""
 TRAIN = (
     *(
         "train",
@@ -52,18 +37,17 @@ TRAIN = (
         "--samples",
         1,
     ),
-    *("--log-every", 1, "--tracker", "wandb", "--out", "run"),
+    *("--log-every", 1, "--tracker", "webhook", "--out", "run"),
 )
 
 
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the installed distribution and a mock of ``wandb``."""
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the example as a distribution for the processes that a test starts."""
     site = tmp_path / "site"
     shutil.copytree(EXAMPLE / "src", site)
-    (site / "wandb.py").write_text(MOCK)
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    info = site / f"ganctl_wandb-{project['version']}.dist-info"
+    info = site / f"ganctl_webhook-{project['version']}.dist-info"
     info.mkdir()
     requires = "".join(f"Requires-Dist: {text}\n" for text in project["dependencies"])
     (info / "METADATA").write_text(
@@ -72,38 +56,61 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     points = "".join(f"{name} = {module}\n" for name, module in project["entry-points"]["ganctl"].items())
     (info / "entry_points.txt").write_text(f"[ganctl]\n{points}")
     monkeypatch.setenv("PYTHONPATH", str(site), prepend=os.pathsep)
-    return site
 
 
-def test_its_own_tests_pass(site: Path) -> None:
-    (site / "wandb.py").unlink()  # the tests have their own mock
+class Handler(BaseHTTPRequestHandler):
+    """Appends the messages that it receives to ``server.messages``."""
+
+    server: Any
+
+    def do_POST(self) -> None:
+        self.server.messages.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    server: Any = HTTPServer(("127.0.0.1", 0), Handler)
+    server.messages = []
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.usefixtures("installed")
+def test_its_own_tests_pass() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE)],
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert "3 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_resumed_run_is_logged_to_the_same_wandb_run(site: Path, tmp_path: Path, ganctl: Run) -> None:
-    assert "trackers: wandb" in ganctl("plugins").stdout
-    done = ganctl(*TRAIN, "--epochs", 1)
+@pytest.mark.usefixtures("installed")
+def test_run_is_sent_to_the_server(ganctl: Run, server: Any) -> None:
+    assert "trackers: webhook" in ganctl("plugins").stdout
+    url = f"tracker.webhook.url=http://127.0.0.1:{server.server_port}"
+    done = ganctl(*TRAIN, "--epochs", 1, "-o", url)
     assert (done.returncode, "warning" in done.stderr) == (0, False), done.stderr
-    assert ganctl("train", "--resume", "run", "--epochs", 2).returncode == 0
-    scalars = ["D(G(z))", "D(x)", "d_loss", "g_loss", "images_per_second"]
-    assert [json.loads(line) for line in (tmp_path / "wandb.jsonl").read_text().splitlines()] == [
-        ["init", "some-id", "gan-basic"], [0, ["reals"]], [0, ["samples"]], [1, scalars], [2, scalars],
-        [2, ["samples"]], ["finish"],
-        ["init", "some-id", "gan-basic"], [3, scalars], [4, scalars], [4, ["samples"]], ["finish"],
+    assert all(message.pop("run") == "run" for message in server.messages)
+    assert [sorted(message) for message in server.messages] == [
+        *([["step", "values"]] * 2), ["checkpoint", "step"], ["state"],
     ]  # fmt: skip
+    assert set(server.messages[0]["values"]) >= {"d_loss", "g_loss", "D(x)", "D(G(z))"}
+    assert server.messages[-1] == {"state": "finished"}
 
 
-def test_training_continues_without_a_network(site: Path, tmp_path: Path, ganctl: Run) -> None:
-    done = ganctl(*TRAIN, "--epochs", 1, env={"MOCK": "unreachable"})
+@pytest.mark.usefixtures("installed")
+def test_training_continues_without_the_server(tmp_path: Path, ganctl: Run) -> None:
+    done = ganctl(*TRAIN, "--epochs", 1, "-o", "tracker.webhook.url=http://127.0.0.1:9")
     assert done.returncode == 0
     (warning,) = [line for line in done.stderr.splitlines() if "warning" in line]
-    assert warning == (
-        "warning: the tracker 'wandb' failed (api.wandb.ai cannot be reached) and is no longer used."
-    )
+    assert warning.startswith("warning: the tracker 'webhook' failed (")
     assert (tmp_path / "run" / "checkpoints" / "step-00000002.pt").exists()

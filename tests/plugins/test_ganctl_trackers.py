@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from ganctl_trackers.tensorboard import TensorBoard, hyperparameters
+from ganctl_trackers.hyperparameters import hyperparameters
+from ganctl_trackers.tensorboard import TensorBoard
 
 
 def events(folder: Path) -> EventAccumulator:

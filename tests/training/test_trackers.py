@@ -24,6 +24,8 @@ TINY = {"data": {"name": "glyphs", "n": 64}, "batch_size": 16, "log_every": 2, "
 
 #: A distribution with two trackers: one writes everything that it receives to a file, one fails where its option says.
 DIARY = """
+    import json
+
     import ganctl
 
     @ganctl.hookimpl
@@ -33,7 +35,7 @@ DIARY = """
 
     class Diary:
         def __init__(self, folder, first_step: int, config, file: str = "diary.txt"):
-            self.file = (folder / file).open("a")
+            self.folder, self.file = folder, (folder / file).open("a")
             print("begin", first_step, config["model"], file=self.file)
 
         def scalars(self, step, values):
@@ -42,8 +44,11 @@ DIARY = """
         def image(self, step, name, image):
             print("image", step, name, image.size, file=self.file)
 
+        def checkpoint(self, step, path):
+            print("checkpoint", step, path.name, file=self.file)
+
         def close(self):
-            print("close", file=self.file)
+            print("close", json.loads((self.folder / "status.json").read_text())["state"], file=self.file)
             self.file.close()
 
     class Fails(Diary):
@@ -89,8 +94,9 @@ def test_tracker_receives_numbers_images_and_the_end(acme: Path, ganctl: Run) ->
         "image 0 samples (62, 62)",
         f"scalars 2 {scalars}",
         f"scalars 4 {scalars}",
+        "checkpoint 4 step-00000004.pt",
         "image 4 samples (62, 62)",
-        "close",
+        "close finished",
     ]
     assert not (out / "tensorboard").exists(), "only the tracker of the command line"
 
@@ -101,7 +107,7 @@ def test_tracker_receives_numbers_images_and_the_end(acme: Path, ganctl: Run) ->
     assert list((out / "tensorboard").glob("events*"))
 
 
-@pytest.mark.parametrize(("at", "seen"), [("open", 1), ("scalars", 4), ("close", 6)])
+@pytest.mark.parametrize(("at", "seen"), [("open", 1), ("scalars", 4), ("close", 7)])
 def test_failing_tracker_costs_one_warning_and_no_step(acme: Path, ganctl: Run, at: str, seen: int) -> None:
     out = acme / "run"
     done = ganctl(*TRAIN, "--epochs", 1, "--out", out, "--tracker", "fails", "-o", f"tracker.fails.at={at}",
@@ -109,10 +115,16 @@ def test_failing_tracker_costs_one_warning_and_no_step(acme: Path, ganctl: Run, 
     assert done.returncode == 0, done.stderr
     warnings = [line for line in done.stderr.splitlines() if "warning" in line]
     assert warnings == ["warning: the tracker 'fails' failed (no network) and is no longer used."]
-    assert (out / "diary.txt").read_text().endswith("close\n"), "the other tracker still works"
+    assert (out / "diary.txt").read_text().endswith("close finished\n"), "the other tracker still works"
     shown = (out / "fails.txt").read_text().splitlines()
-    assert len([line for line in shown if line != "close"]) == seen
+    assert len([line for line in shown if not line.startswith("close")]) == seen
     assert list(out.glob("checkpoints/step-00000004.pt"))
+
+
+def test_trackers_are_closed_when_training_diverges(acme: Path, ganctl: Run) -> None:
+    done = ganctl(*TRAIN, "--epochs", 9, "--lr", 1e30, "--out", acme / "run", "--tracker", "diary")
+    assert done.returncode == 5
+    assert (acme / "run" / "diary.txt").read_text().endswith("close diverged\n")
 
 
 def test_no_trackers(tmp_path: Path) -> None:

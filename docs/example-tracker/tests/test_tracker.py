@@ -1,83 +1,67 @@
-"""Tests with a mock of wandb, without an account or a network."""
+"""Tests with a server on this machine, without a network."""
 
 from __future__ import annotations
 
-import sys
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
+from urllib.error import URLError
 
 import pytest
-from ganctl_wandb.tracker import WandB
-from PIL import Image
-
-CONFIG = {"model": "dcgan", "generator": {"name": "dcgan", "width": 64}}
+from ganctl_webhook.tracker import Webhook
 
 
-class Run:
-    """The methods of the object returned by wandb.init that the tracker uses."""
+class Handler(BaseHTTPRequestHandler):
+    """Appends the messages that it receives to ``server.messages``."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self.options, self.logged, self.finished = options, [], False
+    server: Any
 
-    def log(self, values: dict[str, Any], *, step: int) -> None:
-        assert not self.finished
-        self.logged.append((step, values))
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.messages.append(json.loads(body))
+        self.send_response(204)
+        self.end_headers()
 
-    def finish(self) -> None:
-        self.finished = True
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
 
 
 @pytest.fixture
-def runs(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
-    """The runs that were started with the mock."""
-    started: list[Run] = []
-    wandb: Any = ModuleType("wandb")
-
-    def init(**options: Any) -> Run:
-        started.append(Run(options))
-        return started[-1]
-
-    wandb.init = init
-    wandb.Image = lambda image: ("image", image.size)
-    wandb.Settings = lambda **settings: settings
-    ids = iter(["first-id", "second-id"])
-    wandb.util = SimpleNamespace(generate_id=lambda: next(ids))
-    monkeypatch.setitem(sys.modules, "wandb", wandb)
-    return started
+def server() -> Iterator[Any]:
+    server: Any = HTTPServer(("127.0.0.1", 0), Handler)
+    server.messages = []
+    threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
 
 
-def test_numbers_and_images_are_logged_with_their_step(tmp_path: Path, runs: list[Run]) -> None:
-    tracker = WandB(tmp_path / ".", CONFIG)
-    tracker.image(0, "samples", Image.new("L", (3, 2)))
-    tracker.scalars(50, {"d_loss": 0.5, "g_loss": 1.5})
+def test_numbers_checkpoints_and_final_state_are_sent(tmp_path: Path, server: Any) -> None:
+    (tmp_path / "status.json").write_text('{"state": "finished"}')
+    tracker = Webhook(tmp_path, url=f"http://127.0.0.1:{server.server_port}")
+    tracker.scalars(50, {"d_loss": 0.5})
+    tracker.checkpoint(50, Path("step-00000050.pt"))
     tracker.close()
-    (run,) = runs
-    assert run.logged == [(0, {"samples": ("image", (3, 2))}), (50, {"d_loss": 0.5, "g_loss": 1.5})]
-    assert run.finished
+    assert server.messages == [
+        {"run": tmp_path.name, "step": 50, "values": {"d_loss": 0.5}},
+        {"run": tmp_path.name, "step": 50, "checkpoint": "step-00000050.pt"},
+        {"run": tmp_path.name, "state": "finished"},
+    ]
 
 
-def test_run_has_the_name_of_its_folder_and_its_settings(tmp_path: Path, runs: list[Run]) -> None:
-    WandB(tmp_path, CONFIG, project="faces", entity="lab", mode="offline")
-    options = runs[0].options
-    assert options["name"] == tmp_path.name
-    assert options["config"] == CONFIG
-    assert (options["project"], options["entity"], options["mode"]) == ("faces", "lab", "offline")
-    assert options["dir"] == str(tmp_path)
+def test_unreachable_server_raises_an_error(tmp_path: Path) -> None:
+    tracker = Webhook(tmp_path, url="http://127.0.0.1:9", timeout=1)
+    with pytest.raises(URLError):
+        tracker.scalars(1, {"d_loss": 0.5})
 
 
-def test_resumed_run_continues_its_wandb_run(tmp_path: Path, runs: list[Run]) -> None:
-    for _ in range(2):
-        WandB(tmp_path, CONFIG).close()
-    (tmp_path / "another").mkdir()
-    WandB(tmp_path / "another", CONFIG).close()
-    assert [run.options["id"] for run in runs] == ["first-id", "first-id", "second-id"]
-    assert all(run.options["resume"] == "allow" for run in runs)
-
-
-def test_registration_imports_neither_wandb_nor_torch() -> None:
+def test_registration_does_not_import_torch() -> None:
     import subprocess
+    import sys
 
-    code = "import sys, ganctl_wandb; print(sorted({'wandb', 'torch', 'PIL'} & set(sys.modules)))"
+    code = "import sys, ganctl_webhook; print(sorted({'torch', 'PIL'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
