@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ganctl.errors import CHECKPOINT, GanctlError
-from ganctl.runs.checkpoint_schema import check
+from ganctl.runs.checkpoint_schema import SAFE_TEXT, check
 from ganctl.runs.folder import CHECKPOINT_NAME, Run, files_by_step
 from ganctl.system.files import write_atomically
 
@@ -62,13 +62,15 @@ def load(path: Path) -> dict[str, Any]:
             "It was not loaded, because it could run code. Do not use files from unknown sources.",
             status=CHECKPOINT,
         ) from error
-    if not isinstance(state, dict) or not isinstance(state.get("format"), int):
+    if not isinstance(state, dict) or type(state.get("format")) is not int or state["format"] < 1:
         raise GanctlError(
             f"{path} is not a checkpoint of ganctl.", "See: ganctl sample --help", status=CHECKPOINT
         )
     if state["format"] > FORMAT:
+        version = state.get("ganctl")
+        known = f" ({version})" if isinstance(version, str) and SAFE_TEXT.fullmatch(version) else ""
         raise GanctlError(
-            f"{path} was written by a later version of ganctl ({state.get('ganctl', 'unknown')}).",
+            f"{path} was written by a later version of ganctl{known}.",
             "Update ganctl: pip install -U ganctl",
             status=CHECKPOINT,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,23 +12,30 @@ from typing import Any, get_origin, get_type_hints
 import torch
 from torch import Tensor
 
+from ganctl.config.ranges import check_ranges
 from ganctl.config.settings import COMPONENTS, LISTS, Config
 from ganctl.errors import CHECKPOINT, GanctlError
 from ganctl.plugin import options
 
 PLAIN = (bool, int, float, str, type(None))
 #: Allowed in names of components, distributions and versions, since they appear in commands that users paste.
+MOST_VALUES = 10**6  # a list that contains another one many times can be small in the file
+DEEPEST = 20  # levels of tables in a checkpoint; ganctl's own have 7
 SAFE_TEXT = re.compile(r"[\w.:+!-]+", re.ASCII)
 
 
 def check(state: dict[str, Any], path: Path) -> None:
     """Raise a GanctlError with status ``CHECKPOINT`` unless ``state`` has every part, each of the right type."""
+    if not _is_plain(state):
+        raise _unusable(path, "it contains something that ganctl does not save")
     for name, is_right in _PARTS.items():
         if name not in state:
             raise _unusable(path, f"it has no '{name}'")
         if not is_right(state[name]):
             raise _unusable(path, f"its '{name}' has the wrong type or range")
     _check_config(state["config"], path)
+    if (state["config"].get("ema") is None) != (state["engine"].get("G_ema") is None):
+        raise _unusable(path, "it has settings or weights of an averaged G, but not both")
     for setting in ("model", *COMPONENTS):
         named = state["config"].get(setting)
         if named is None or (setting == "latent" and setting not in state["components"]):
@@ -42,12 +48,12 @@ def check(state: dict[str, Any], path: Path) -> None:
 
 
 @contextmanager
-def checkpoint_errors(path: Path) -> Iterator[None]:
-    """Report errors raised in the block as errors of the checkpoint ``path``."""
+def checkpoint_errors(path: Path | None) -> Iterator[None]:
+    """Report errors raised in the block as errors of the checkpoint ``path``. Without a path, do nothing."""
     try:
         yield
     except GanctlError as error:
-        if error.status == CHECKPOINT:
+        if path is None or error.status == CHECKPOINT:
             raise
         raise GanctlError(
             f"The checkpoint {path} cannot be used. {error.message}", error.hint, status=CHECKPOINT
@@ -76,6 +82,9 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
         if not right:
             raise _unusable(path, f"its setting '{item.name}' is of the wrong type")
 
+    with checkpoint_errors(path):
+        check_ranges(Config.from_dict(config))
+
 
 def _unusable(path: Path, why: str) -> GanctlError:
     return GanctlError(
@@ -85,8 +94,41 @@ def _unusable(path: Path, why: str) -> GanctlError:
     )
 
 
+def _is_plain(state: Any) -> bool:
+    """Return whether ``state`` contains only ordinary tensors, plain values, and tables and lists of limited depth.
+
+    Iterative, because a file may nest its tables deeper than Python can recurse.
+    """
+    level, left = [state], MOST_VALUES
+    for _ in range(DEEPEST):
+        left -= len(level)
+        if left < 0:
+            return False
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below += [*value.keys(), *value.values()]
+            elif isinstance(value, (list, tuple)):
+                below += value
+            elif isinstance(value, Tensor):
+                if (
+                    type(value) is not Tensor
+                    or value.layout is not torch.strided
+                    or value.device.type != "cpu"
+                ):
+                    return False
+                if value.is_quantized or value.is_complex():
+                    return False
+            elif not isinstance(value, PLAIN):
+                return False
+        if not below:
+            return True
+        level = below
+    return False
+
+
 def _is_count(value: Any) -> bool:
-    return type(value) is int and value >= 0
+    return type(value) is int and 0 <= value < 2**53
 
 
 def _is_table(value: Any) -> bool:
@@ -113,18 +155,22 @@ def _is_weights(value: Any) -> bool:
 
 
 def _is_engine(value: Any) -> bool:
-    return (
-        _is_table(value)
-        and _is_weights(value.get("G"))
-        and _is_weights(value.get("D"))
-        and (value.get("G_ema") is None or _is_weights(value["G_ema"]))
+    if not (_is_table(value) and _is_weights(value.get("G")) and _is_weights(value.get("D"))):
+        return False
+    return value.get("G_ema") is None or (
+        _is_weights(value["G_ema"]) and _shapes(value["G_ema"]) == _shapes(value["G"])
     )
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, tuple[Any, ...]]:
+    return {name: (weight.shape, weight.dtype) for name, weight in weights.items()}
 
 
 def _is_recorder(value: Any) -> bool:
     if not (_is_table(value) and _is_texts(value.get("names")) and isinstance(value.get("rows"), Tensor)):
         return False
-    return value["rows"].numel() == 0 or value["rows"].shape[1:] == (len(value["names"]),)
+    rows = value["rows"]
+    return len(rows.shape) > 0 and (rows.numel() == 0 or rows.shape[1:] == (len(value["names"]),))
 
 
 def _is_random_state(value: Any) -> bool:
@@ -139,7 +185,7 @@ def _is_random_state(value: Any) -> bool:
 
 _PARTS: dict[str, Callable[[Any], bool]] = {
     "step": _is_count,
-    "seconds": lambda value: isinstance(value, (int, float)) and math.isfinite(value),
+    "seconds": lambda value: type(value) in (int, float) and 0 <= value < 2**53,
     "config": _is_table,
     "components": lambda value: _is_table(value) and all(_is_origin(origin) for origin in value.values()),
     "image": lambda value: (

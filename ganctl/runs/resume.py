@@ -15,7 +15,7 @@ from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
-from ganctl.runs.folder import SAMPLES_NAME, Run
+from ganctl.runs.folder import CHECKPOINT_NAME, SAMPLES_NAME, Run
 from ganctl.runs.provenance import check_origin, config_of
 from ganctl.system.files import TEMPORARY_NAME
 from ganctl.system.jsonl import filter_lines
@@ -49,8 +49,10 @@ class Resume:
 
     config: Config
     state: dict[str, Any] | None  # None if the run was stopped before its first checkpoint
+    file: Path | None  # that ``state`` was read from
     run: Run | None
     history: Run | None = None
+    damaged: tuple[Path, ...] = ()  # checkpoints newer than ``file`` that cannot be read
 
 
 def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable[[str], None]) -> Resume:
@@ -69,24 +71,25 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
     if path.is_dir():
         run = Run.open(path)
         with run.lock():  # another process may be adding and removing checkpoints
-            file, state = _newest_good(run, say, registry.files)
+            file, state, damaged = _newest_good(run, say, registry.files)
         if state and file:
             saved = _config(state, file, registry)
         else:
             saved, warnings = resolve(registry, {**_ABSENT, **run.config})
             for warning in warnings:
                 say(f"warning: {warning}")
-        return Resume(_changed(saved, registry, given), state, run)
+        return Resume(_changed(saved, registry, given), state, file, run, damaged=damaged)
     state = checkpoint.load(path)
     config = _changed(_config(state, path, registry), registry, given)
     real = path.resolve()
     run = Run(real.parent.parent)
     if not (run.config_file.is_file() and run.status_file.is_file()):  # not in a run folder of this ganctl
-        return Resume(config, state, None)
+        return Resume(config, state, path, None)
     if run.checkpoints[-1:] == [real]:
-        return Resume(config, state, run)
+        _check_step(real, state)
+        return Resume(config, state, path, run)
     say(f"{path} is not the newest checkpoint of its run, so it is resumed in a new run.")
-    return Resume(config, state, None, history=run)
+    return Resume(config, state, path, None, history=run)
 
 
 def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
@@ -102,18 +105,18 @@ def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
 
 def _newest_good(
     run: Run, say: Callable[[str], None], plugins: Iterable[str]
-) -> tuple[Path | None, dict[str, Any] | None]:
+) -> tuple[Path | None, dict[str, Any] | None, tuple[Path, ...]]:
+    """Return the newest checkpoint of ``run`` that can be read, its state, and the newer ones that cannot."""
     damaged: list[Path] = []
     for path in reversed(run.checkpoints):
         try:
             state = checkpoint.load(path)
+            _check_step(path, state)
         except GanctlError as error:
             say(f"warning: {error.message}")
             damaged.append(path)
             continue
-        for bad in damaged:  # otherwise `sample` would use it as the newest
-            bad.rename(bad.with_suffix(".damaged"))
-        return path, state
+        return path, state, tuple(damaged)
     if damaged:
         raise GanctlError(
             f"No checkpoint of {run.path} can be read.",
@@ -121,7 +124,27 @@ def _newest_good(
             + ganctl_command("train", "--config", run.config_file, plugins=plugins),
             status=CHECKPOINT,
         )
-    return None, None
+    return None, None, ()
+
+
+def _check_step(path: Path, state: dict[str, Any]) -> None:
+    """Raise a GanctlError if the step in the name of a checkpoint of a run is not that of its ``state``.
+
+    The logs and samples of the run after that step are removed when the run is resumed.
+    """
+    match = CHECKPOINT_NAME.fullmatch(path.name)
+    if match and int(match[1]) != state["step"]:
+        raise GanctlError(
+            f"{path} is the checkpoint of step {state['step']}.",
+            "Restore its name, or use another checkpoint of the run.",
+            status=CHECKPOINT,
+        )
+
+
+def set_aside_damaged(found: Resume) -> None:
+    """Rename the damaged checkpoints, because ``sample`` would otherwise use the newest of them."""
+    for bad in found.damaged:
+        bad.rename(bad.with_suffix(".damaged"))
 
 
 def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Config:

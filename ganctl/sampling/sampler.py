@@ -23,6 +23,7 @@ from ganctl.runs.provenance import check_origin, config_of
 from ganctl.sampling import latent_dimensions, latent_walks
 from ganctl.system.progress import print_warnings
 from ganctl.training import components
+from ganctl.training.check_checkpoint import check_weights
 from ganctl.training.devices import choose_device
 from ganctl.training.generate_samples import draw_latents, generate
 
@@ -63,7 +64,8 @@ class Sampler:
         )
         self.latent = components.make_latent(registry, self.config.latent)
         self.conditional = components.is_conditional(registry, self.config)
-        weights = state["engine"]["G_ema"] or state["engine"]["G"]
+        part = "G" if state["engine"].get("G_ema") is None else "G_ema"
+        weights = state["engine"][part]
 
         def make() -> nn.Module:
             return components.make_generator(registry, self.config, self.image, self.num_classes)
@@ -72,11 +74,16 @@ class Sampler:
             _check_sizes(make, weights)
             with torch.random.fork_rng(devices=[]):  # building G draws weights, which are then replaced
                 self.G = make()
+            try:
+                check_weights(part, weights, self.G.state_dict())
+            except GanctlError as error:
+                raise RuntimeError(error.message) from error
             self.G.load_state_dict(weights)
         except RuntimeError as error:
             origin = state["components"]["generator"]
             raise GanctlError(
-                f"The generator '{self.config.generator.name}' does not fit the checkpoint's weights.",
+                f"The generator '{self.config.generator.name}' does not fit the checkpoint's weights: "
+                f"{str(error).splitlines()[0].rstrip('.')}.",
                 f"The checkpoint was written with {origin['distribution']} {origin['version']}: pip install "
                 f"'{origin['distribution']}=={origin['version']}'",
                 status=CHECKPOINT,

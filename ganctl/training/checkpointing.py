@@ -6,11 +6,14 @@ from typing import Any
 
 import torch
 
-from ganctl.config.settings import Config
-from ganctl.errors import CHECKPOINT, DATA, GanctlError
+from ganctl.dataset import Images
+from ganctl.errors import DATA, GanctlError
+from ganctl.plugin.registry import Registry
 from ganctl.runs import checkpoint
-from ganctl.runs.resume import truncate_logs
+from ganctl.runs.checkpoint_schema import checkpoint_errors
+from ganctl.runs.resume import Resume, truncate_logs
 from ganctl.system.files import make_durable
+from ganctl.training.check_checkpoint import check_data, check_reported_names, check_state
 from ganctl.training.devices import rng_state, set_rng_state
 from ganctl.training.engine import Engine
 from ganctl.training.loss_log import RunLog
@@ -52,27 +55,38 @@ def restore(t: Training, state: dict[str, Any]) -> None:
     set_rng_state(state["rng"], t.engine.device)  # last: nothing may draw random numbers afterwards
 
 
-def restore_engine(engine: Engine, state: dict[str, Any], config: Config, fingerprint: str) -> None:
-    """Restore networks, loss and optimizers.
+def restore_engine(
+    engine: Engine,
+    resume: Resume,
+    registry: Registry,
+    images: Images,
+    fingerprint: str,
+) -> None:
+    """Restore networks, loss and optimizers, after checking everything in the checkpoint.
 
     Raises:
-        GanctlError: ``fingerprint`` is not that of the data in ``state``, or the weights do not fit ``engine``.
+        GanctlError: ``fingerprint`` is not that of the data in the checkpoint, or a part of the checkpoint is not what
+            the run would have saved.
     """
+    state, config = resume.state, resume.config
+    assert state is not None
     if state["data"] != fingerprint:
         raise GanctlError(
             f"The dataset '{config.data.name}' is not the one that this run started with.",
             "Its files have changed. Restore them, or start a new run.",
             status=DATA,
         )
-    try:
-        engine.load_state_dict(state["engine"])
-    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        made_by = sorted({f"{o['distribution']} {o['version']}" for o in state["components"].values()})
-        raise GanctlError(
-            "The checkpoint's weights do not fit its own networks, loss or optimizers.",
-            f"It was made with {', '.join(made_by)}. See what is installed: ganctl plugins",
-            status=CHECKPOINT,
-        ) from error
+    with checkpoint_errors(resume.file):
+        check_data(state, images)
+        check_state(state, engine, config, registry)
+        check_reported_names(state, resume.run or resume.history)
+        try:
+            engine.load_state_dict(state["engine"])
+        except Exception as error:  # of a plugin's own load_state_dict
+            raise GanctlError(
+                f"Its state cannot be loaded ({' '.join(str(error).split()) or type(error).__name__}).",
+                "Use another checkpoint of the run.",
+            ) from error
 
 
 def _state(t: Training) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from ganctl.plugin import discovery
 from ganctl.plugin.registry import Registry
 from ganctl.runs import provenance
 from ganctl.runs import resume as resuming
+from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import Run
 from ganctl.runs.resume import Resume
 from ganctl.runs.resume_command import resume_command
@@ -83,7 +84,8 @@ def train(
         arithmetic(config.precision, deterministic=config.deterministic),
     ):
         torch.manual_seed(config.seed)
-        engine = make_engine(registry, config, images, device)
+        with checkpoint_errors(resume.file if resume else None):
+            engine = make_engine(registry, config, images, device)
         # Before a checkpoint is restored, since schedules start from the values in the config.
         schedules = Schedules(
             config.schedules,
@@ -92,11 +94,13 @@ def train(
             ema_rampup=config.ema_rampup,
         )
         if resume and resume.state:
-            restore_engine(engine, resume.state, config, fingerprint)
+            restore_engine(engine, resume, registry, images, fingerprint)
         stop.check()
         stop.deferring = True  # from here on, a signal finds a folder that can be resumed
         run = _run_folder(config, runs, out, resume)
         with run.lock(), log_file(run.log_file, reporter) as reporter:
+            if resume:
+                resuming.set_aside_damaged(resume)
             t = _training(config, registry, run, images, fingerprint, engine, schedules, resume, reporter)
             write_atomically(run.config_file, config.to_toml().encode())
             artifacts = Artifacts(t)

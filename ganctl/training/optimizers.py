@@ -43,17 +43,44 @@ def state_dict(optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     return {**state, "param_groups": groups}
 
 
+def take_a_step(optimizer: torch.optim.Optimizer) -> None:
+    """Update all parameters of ``optimizer`` with a small gradient, so that its state has all of its parts."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.requires_grad:
+                parameter.grad = torch.full_like(parameter, 1e-3)
+    optimizer.step()
+
+
 def load_state_dict(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Load ``state``. Settings that depend on the device, and the tensors of learning rates, are kept."""
     current = [dict(group) for group in optimizer.param_groups]
     groups = []
     for saved, own in zip(state["param_groups"], current, strict=True):
         kept = {name: own[name] for name in DEVICE_SETTINGS if name in own and name in saved}
-        groups.append({**saved, **kept})
-    optimizer.load_state_dict({**state, "param_groups": groups})
+        groups.append({**own, **saved, **kept})
+    parameters = [parameter for group in current for parameter in group["params"]]
+    states = {
+        index: {name: _copied(value, parameters[index]) for name, value in values.items()}
+        for index, values in state["state"].items()
+    }
+    optimizer.load_state_dict({**state, "state": states, "param_groups": groups})
     for group, own in zip(optimizer.param_groups, current, strict=True):
         if isinstance(own["lr"], Tensor):
             group["lr"] = own["lr"].fill_(float(group["lr"]))
+
+
+def _copied(value: Any, parameter: Tensor) -> Any:
+    """Return a copy of ``value`` in memory of its own, in the layout of ``parameter`` if the shapes are equal.
+
+    Fused kernels write to this memory as if its layout were that of the parameter. A tensor in a file may have another
+    layout, for example a single element that is repeated.
+    """
+    if not isinstance(value, Tensor):
+        return value
+    if value.shape != parameter.shape:
+        return value.clone(memory_format=torch.contiguous_format)
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device).copy_(value)
 
 
 def _plain(value: Any) -> Any:

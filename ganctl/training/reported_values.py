@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ganctl.errors import GanctlError
+
 
 class Recorder:
     """The reports since the last line of ``losses.jsonl``: one row per step, on the device.
@@ -31,6 +33,12 @@ class Recorder:
         if not self.names:
             self.names = list(report)
             self.rows = torch.zeros(self.capacity, len(report), device=self.device)
+        if report.keys() != set(self.names):
+            raise GanctlError(
+                f"The loss reported {', '.join(report)}, but {', '.join(self.names)} before.",
+                "It must report the same values in every step. If it has changed since the checkpoint, install the "
+                "version that the checkpoint was made with: ganctl plugins",
+            )
         # The row index is a tensor on the device, so that the same operations are correct at every step.
         row = torch.stack([report[name].float() for name in self.names])
         self.rows.index_copy_(0, self._cursor, row.unsqueeze(0))
