@@ -16,7 +16,7 @@ Examples:
   ganctl report sweeps/lr-batch --out report.html --out report.md
   ganctl report runs/00001-dcgan-mnist --epochs 5,10,20
   ganctl report a.pt b.pt
-  ganctl report runs/ --figures figures/ --figure-format pdf
+  ganctl report runs/ --figures figures/ --epochs 5,10,20 --columns 2
 """
 
 
@@ -81,6 +81,20 @@ class Epochs(click.ParamType):
     show_default=True,
     help="Format of --figures. PNG has 300 dots per inch.",
 )
+@click.option(
+    "--columns",
+    type=click.Choice(["1", "2"]),
+    default="1",
+    show_default=True,
+    help="Width of --figures in columns of a two-column paper: 3.25 or 6.75 inches.",
+)
+@click.option(
+    "--smoothing",
+    type=click.FloatRange(0, 1, max_open=True),
+    default=0.6,
+    show_default=True,
+    help="Weight of the moving average of the curves in --figures. 0: no smoothing.",
+)
 @click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
 @plugin_option
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
@@ -93,6 +107,8 @@ def report(
     max_mb: float,
     figures_folder: Path | None,
     figure_format: str,
+    columns: str,
+    smoothing: float,
     show: bool,
     plugin_paths: tuple[Path, ...],
     quiet: bool,
@@ -128,8 +144,10 @@ def report(
     if figures_folder is not None:
         from ganctl.reports import figures
 
-        names = [file.name for file in figures.write(result, figures_folder, figure_format)]
-        reporter.say(f"{', '.join(names)} in {figures_folder}")
+        files = figures.write(
+            result, figures_folder, figure_format, columns=int(columns), smoothing=smoothing
+        )
+        reporter.say(f"{', '.join(file.name for file in files)} in {figures_folder}")
     if show:
         import webbrowser
 

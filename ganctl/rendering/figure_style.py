@@ -18,12 +18,12 @@ COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 #: Markers that distinguish lines without color.
 MARKERS = ("o", "s", "^", "D", "v", "X", "P")
 SOLID, DASHED = "-", (0, (4, 2))
-RAW = {"alpha": 0.3, "linewidth": 0.5}  # lines of the values before smoothing
 
 #: Differences from matplotlib's defaults. Text remains text in PDF and SVG, so that it can be searched and edited.
 STYLE: Any = {
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 8, "ytick.labelsize": 8,
-    "legend.fontsize": 8, "legend.frameon": False, "legend.handlelength": 2.6, "legend.columnspacing": 1.2,
+    "legend.fontsize": 8, "legend.frameon": False, "legend.handlelength": 2.2, "legend.handletextpad": 0.5,
+    "legend.columnspacing": 1.0,
     "axes.linewidth": 0.6, "axes.spines.top": False, "axes.spines.right": False, "lines.linewidth": 1.2,
     "lines.markersize": 3.5, "xtick.major.width": 0.6, "ytick.major.width": 0.6, "axes.grid": True,
     "grid.alpha": 0.3, "grid.linewidth": 0.5, "pdf.fonttype": 42, "svg.fonttype": "none", "svg.hashsalt": "ganctl",
@@ -57,6 +57,9 @@ def encode(figure: Figure, file_format: str, dpi: float = 300) -> bytes:
     metadata: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
     buffer = io.BytesIO()
     with figure_style():
+        for image in (image for axes in figure.axes for image in axes.images):
+            # Files with vectors keep the original pixels. A PNG file has its own, of another size.
+            image.set_interpolation("antialiased" if file_format == "png" else "none")
         figure.savefig(buffer, format=file_format, dpi=dpi, metadata=metadata[file_format])
     return buffer.getvalue()
 

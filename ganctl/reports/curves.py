@@ -26,6 +26,7 @@ class Curve:
         name: column of ``losses.jsonl`` or ``metrics.jsonl``.
         x: for each of ``AXES`` the positions of the points.
         y: values of the points, None where a value is missing or not finite.
+        lines_per_point: number of lines of ``losses.jsonl`` whose mean is one point.
     """
 
     run: int
@@ -33,6 +34,7 @@ class Curve:
     dashed: bool
     x: dict[str, list[float]]
     y: list[float | None]
+    lines_per_point: int = 1
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def _chart(
             values = h.column(name)
             y = [_mean(values[a:b]) for a, b in chunks]
             steps = [h.losses[b - 1]["step"] for _, b in chunks]
-            curves.append(Curve(run, name, name == "D(G(z))", _positions(h, steps), y))
+            dashed, averaged = name == "D(G(z))", chunks[0][1] - chunks[0][0]
+            curves.append(Curve(run, name, dashed, _positions(h, steps), y, averaged))
     return Chart(heading, note, curves, probability)
 
 

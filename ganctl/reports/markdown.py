@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganctl.rendering.figure_style import encode
 from ganctl.reports import figures, samples_over_epochs
 from ganctl.reports.content import LEVEL_TITLES, STATES, Content, SettingRow, collect, epoch_title, over_time
 from ganctl.system.files import disk_error, write_atomically
@@ -132,8 +133,8 @@ def _over_time(content: Content, images: _ImageFolder) -> str:
 
 def _charts(report: Report, images: _ImageFolder) -> str:
     shown = []
-    for name, figure in figures.charts(report):
-        path = images.add(f"{name}.png", figures.encode(figure, "png", DPI))
+    for name, figure in figures.figures_of_curves(report):
+        path = images.add(f"{name}.png", encode(figure, "png", DPI))
         shown.append(f'<img src="{path}" width="{CHART_WIDTH}" alt="{name} over the epochs">')
     return "\n".join(shown)
 

@@ -51,6 +51,7 @@ class Report:
         settings: all settings of the runs.
         axes: the settings that distinguish the runs. The first setting makes the rows.
         epochs: the epochs whose samples are shown.
+        chosen_epochs: the epochs that the caller chose, empty if all epochs are shown.
         left_out: sentences about epochs and images that are not shown.
     """
 
@@ -59,6 +60,7 @@ class Report:
     settings: list[Setting]
     axes: list[Setting]
     epochs: list[float]
+    chosen_epochs: list[float]
     left_out: list[str]
 
     def __repr__(self) -> str:
@@ -71,7 +73,9 @@ class Report:
         return page.render(self)
 
     def image(self, *, dpi: int = 130) -> Image:
-        """Return the newest samples of all runs in rows and columns, with real images at the end, as a PIL image.
+        """Return the samples of all runs as a PIL image in rows and columns, with real images at the end.
+
+        The samples are those of the chosen epochs, or the newest samples.
 
         Raises:
             GanctlError: there are no samples yet.
@@ -80,13 +84,15 @@ class Report:
 
         from PIL import Image
 
-        from ganctl.reports import figures
+        from ganctl.rendering.figure_style import encode
+        from ganctl.reports.figure_of_samples import draw_samples
+        from ganctl.reports.figures import WIDTHS
 
         if not any(entry.series.images for entry in self.entries):
             raise GanctlError(
                 "There are no samples yet.", "Train first: samples are saved before the first step."
             )
-        return Image.open(io.BytesIO(figures.encode(figures.draw_samples(self), "png", dpi)))
+        return Image.open(io.BytesIO(encode(draw_samples(self, WIDTHS[2]), "png", dpi)))
 
     def write(self, path: Path | str, *, comment: str = "") -> list[Path]:
         """Write the report to ``path``: one ``.html`` file, or ``.md`` with a folder of images next to it.
@@ -178,7 +184,7 @@ def report(
     ]
     if title is None:
         title = _title(found, axes)
-    return Report(title, entries, collected, axes, timeline.epochs, timeline.left_out)
+    return Report(title, entries, collected, axes, timeline.epochs, sorted(epochs), timeline.left_out)
 
 
 def _title(found: Sequence[History], axes: Sequence[Setting]) -> str:

@@ -72,7 +72,7 @@ def collect(
         if size[columns] * len(chosen) <= megabytes * 1e6:
             break
     left_out = []
-    if len(chosen) < len(available):
+    if not epochs and len(chosen) < len(available):
         left_out.append(f"{len(chosen)} of {len(available)} epochs are shown")
     with ThreadPoolExecutor(usable_processors()) as threads:
         series = list(threads.map(lambda h: _series(h, chosen, columns), histories))

@@ -316,14 +316,3 @@ def test_run_and_sampler_are_displayed_in_a_notebook(tiny_run: ganctl.Run) -> No
     assert not page.scripts
     assert "finished" in page.text
     assert ganctl.load(tiny_run.path, device="cpu")._repr_png_().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF"), ("png", b"\x89PNG")])
-def test_figures_for_print(tmp_path: Path, kind: str, begins: bytes) -> None:
-    made = report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", {"model": "_$hidden"}))
-    written = figures.write(made, tmp_path / "figures", kind)
-    assert [p.stem for p in written] == ["g-loss", "d-loss", "d-outputs", "samples"]
-    assert all(p.read_bytes().startswith(begins) for p in written)
-    assert made.image(dpi=50).width > 300
-    first = written[0].read_bytes()
-    assert figures.write(made, tmp_path / "figures", kind)[0].read_bytes() == first, "equal files"
