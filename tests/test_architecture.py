@@ -237,14 +237,13 @@ NOT_MIRRORED = {
     "docs": "the pages and examples in docs/",
     "faults": "signals, full disks, damaged files: several packages at a time",
     "cli/test_commands.py": "ganctl/cli/__init__.py",
-    "cli/test_errors.py": "errors of commands, as users see them",
     "plugins/test_every_model.py": "all models of all plugins",
     "plugins/test_ganctl_losses_equations.py": "every loss against its equation",
     "plugins/test_ganctl_trackers_services.py": "W&B and MLflow, with their packages",
     "runs/test_earlier_checkpoints.py": "a checkpoint of an earlier ganctl, sampled and resumed",
     "testing/test_checks.py": "all checks of ganctl/testing/",
     "test_architecture.py": "this file",
-    "test_startup.py": "imports and the time of --help",
+    "test_startup.py": "imports of --help, listings and shell completion",
 }
 TESTS = [path.relative_to(ROOT / "tests") for path in sorted((ROOT / "tests").rglob("test_*.py"))]
 

@@ -49,7 +49,7 @@ def as_dict(plugin: Plugin) -> dict[str, Any]:
         "registers": _by_kind(plugin),
         "load_ms": round(plugin.seconds * 1000, 2),
         "imports_torch": plugin.imports_torch,
-        "left_out": plugin.skipped or None,
+        "not_loaded": plugin.skipped or None,
         "error": plugin.error or None,
     }
 
@@ -58,7 +58,7 @@ def _state(plugin: Plugin) -> str:
     if plugin.error:
         return f"BROKEN: {plugin.error}"
     if plugin.skipped:
-        return f"LEFT OUT: {plugin.skipped}"
+        return f"NOT LOADED: {plugin.skipped}"
     registered = "; ".join(f"{plural}: {', '.join(names)}" for plural, names in _by_kind(plugin).items())
     return " ".join([registered, *(f"({reason})" for reason in plugin.slowdowns)])
 

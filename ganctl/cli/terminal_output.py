@@ -9,26 +9,32 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
+#: Characters that ganctl prints → ASCII for encodings that lack them.
 _ASCII = {
-    "×": "x",
-    "−": "-",
-    "–": "-",
-    "—": "-",
-    "→": "->",
-    "…": "...",
-    "·": "-",
-    "‘": "'",
-    "’": "'",
-    "½": "1/2",
-    "≥": ">=",
-    "≤": "<=",
-    "±": "+-",
-    "²": "^2",
-    "³": "^3",
-    "λ": "lambda",
-    "β": "beta",
-    "α": "alpha",
-    "γ": "gamma",
+    # punctuation and operators
+    **{
+        "×": "x",
+        "·": "*",
+        "⊙": "*",
+        "−": "-",
+        "±": "+-",
+        "½": "1/2",
+        "≥": ">=",
+        "≤": "<=",
+        "≠": "!=",
+        "√": "sqrt",
+    },
+    **{"–": "-", "—": "-", "…": "...", "‘": "'", "’": "'", "°": " deg", "‖": "||", "∇": "grad ", "Σ": "sum"},
+    **{"→": "->", "↦": "->", "←": "<-", "↓": "v"},
+    # superscripts, subscripts and the circumflex above the previous letter
+    **{"¹": "^1", "²": "^2", "³": "^3", "ᵖ": "^p", "ᵀ": "^T"},
+    **{"₁": "_1", "₂": "_2", "ᵢ": "_i", "ⱼ": "_j", "\u0302": "_hat"},
+    # Greek letters
+    **{"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta", "λ": "lambda"},
+    **{"μ": "mu", "σ": "sigma", "φ": "phi", "χ": "chi"},
+    # lines, curves and images
+    **{"─": "-", "━": "-", "└": "+", "┘": "+", "▀": "#"},
+    **dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True)),
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ganctl.rendering.column_titles import COLUMNS, title
 from ganctl.runs.status import State
 from ganctl.sweeps.folder import ENDED, FAILURES, Entry, Sweep
 from ganctl.system.progress import clock
@@ -83,12 +84,11 @@ def summarize(rows: Sequence[Row]) -> str:
 
 
 def format_values(row: Row) -> dict[str, str]:
-    """Return the last value of each column as text; empty if there is none."""
-    names = {"epoch": "epoch", "g loss": "g_loss", "d loss": "d_loss", "D(x)": "D(x)", "D(G(z))": "D(G(z))"}
+    """Return the last value of each column as text, by the title of the column; empty if there is none."""
     shown = {}
-    for title, name in names.items():
-        value = row.last.get(name)
-        digits = 2 if name == "epoch" else 3
-        shown[title] = f"{value:.{digits}f}" if isinstance(value, (int, float)) else str(value or "")
+    for column in ("epoch", *COLUMNS):
+        value = row.last.get(column)
+        digits = 2 if column == "epoch" else 3
+        shown[title(column)] = f"{value:.{digits}f}" if isinstance(value, (int, float)) else str(value or "")
     speed = row.speed
     return {**shown, "images/s": f"{speed:,.0f}" if speed else ""}

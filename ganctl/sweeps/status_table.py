@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ganctl.rendering.column_titles import COLUMNS, LOSSES, title
 from ganctl.runs.status import State
 from ganctl.sweeps.folder import Sweep
 from ganctl.sweeps.progress import Row, format_values, summarize
@@ -13,8 +14,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 #: Columns after the settings and the progress, the most important first, and their minimum widths.
-MIN_WIDTHS = {"epoch": 6, "D(x)": 6, "D(G(z))": 7, "g loss": 7, "d loss": 7, "images/s": 8}
-COLUMN_ORDER = ["epoch", "g loss", "d loss", "D(x)", "D(G(z))", "images/s"]
+MIN_WIDTHS = {"epoch": 6, "D(x)": 6, "D(G(z))": 7, **{title(column): 7 for column in LOSSES}, "images/s": 8}
+COLUMN_ORDER = ["epoch", *map(title, COLUMNS), "images/s"]
 BAR_WIDTH = 12
 #: Which runs are shown first if the terminal is too small for all of them.
 PRIORITY: dict[State, int] = {
@@ -43,24 +44,24 @@ def draw_table(sweep: Sweep, rows: Sequence[Row], width: int, height: int) -> Ta
         settings, widths = ["run"], {"run": max(12, min(room - 10, longest))}
     room -= sum(widths.values()) + 2 * len(widths)
     columns = []
-    for title, narrowest in MIN_WIDTHS.items():
+    for column, narrowest in MIN_WIDTHS.items():
         if room >= narrowest + 2:
-            columns.append(title)
+            columns.append(column)
             room -= narrowest + 2
     columns.sort(key=COLUMN_ORDER.index)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_footer=False, header_style="bold")
     for name in settings:
         table.add_column(name.replace("_", " "), no_wrap=True, width=widths[name], overflow="ellipsis")
     table.add_column("progress", no_wrap=True, width=BAR_WIDTH + 5)
-    for title in columns:
-        table.add_column(title, justify="right", no_wrap=True, min_width=MIN_WIDTHS[title])
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True, min_width=MIN_WIDTHS[column])
     shown = _select_rows(rows, height - 4)
     for row in shown:
         values = format_values(row)
         table.add_row(
             *([row.entry.name] if by_name else [row.entry.values.get(name, "") for name in settings]),
             _progress_cell(row),
-            *(values[title] for title in columns),
+            *(values[column] for column in columns),
             style="dim" if row.state == "waiting" else "",
         )
     hidden = len(rows) - len(shown)

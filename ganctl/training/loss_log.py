@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from ganctl.errors import DIVERGED, GanctlError
 from ganctl.plugin.error_messages import explain
+from ganctl.rendering.column_titles import title
 from ganctl.runs import status
 from ganctl.system.jsonl import write_line
 from ganctl.training.reported_values import Rows
@@ -66,7 +67,7 @@ class RunLog:
         write_line(t.run.timing_file, timing)
         self.write_status("running")
         t.trackers.scalars(line.step, {**means, "images_per_second": speed})
-        shown = {name.replace("_", " "): f"{value:.3f}" for name, value in means.items()}
+        shown = {title(name): f"{value:.3f}" for name, value in means.items()}
         t.reporter.show({"epoch": f"{line.epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"})
         if bad is not None:
             self.diverged(f"a loss was not finite at step {line.step - line.rows.count + bad + 1}")

@@ -56,7 +56,7 @@ def test_every_run_equals_a_run_of_train(capsys: pytest.CaptureFixture[str]) -> 
     lines = capsys.readouterr().err.splitlines()
     assert "4 runs, 1 at a time, in sweeps/00001-gan-glyphs" in lines
     assert lines[-1] == "All 4 runs finished. Compare them: ganctl report sweeps/00001-gan-glyphs"
-    assert sum("  finished  epoch 1.33  g loss 0." in line for line in lines) == 4
+    assert sum("  finished  epoch 1.33  G loss 0." in line for line in lines) == 4
 
     found = read("sweeps/00001-gan-glyphs")
     assert [entry.name for entry in found] == NAMES

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import pty
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from ganctl.cli.terminal_output import print_table
+from ganctl.cli.terminal_output import print_table, replace_unencodable_characters
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
@@ -28,6 +31,30 @@ def test_symbols_are_replaced_with_similar_ascii(ganctl: Run) -> None:
     assert "Parameters at 28x28x1" in result.stdout
     assert "float NxCxHxW in [-1, 1]" in result.stdout  # the multiplication and minus signs
     assert "?" not in result.stdout
+
+
+def test_equations_are_replaced_with_ascii(ganctl: Run) -> None:
+    output = ganctl("info", "wgan-gp", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"}).stdout
+    assert "E D(G(z)) - E D(x) + lambda*E(||grad D(x_hat)|| - 1)^2" in output
+    assert "?" not in output
+
+
+@pytest.mark.parametrize("folder", ["ganctl", "plugins"])
+def test_every_character_in_a_string_has_an_ascii_replacement(folder: str) -> None:
+    strings = [
+        node.value
+        for path in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    replace_unencodable_characters()
+    lacking = {
+        c
+        for text in strings
+        for c in text
+        if c.isprintable() and not c.isascii() and c.encode("ascii", "ganctl") == b"?"
+    }
+    assert lacking <= {"�"}
 
 
 def test_errors_in_a_limited_encoding(ganctl: Run) -> None:

@@ -151,7 +151,7 @@ def test_output_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixture[
     assert "\r" not in err
     assert "\x1b" not in err
     for step in (2, 4):
-        assert re.search(rf"^gan on glyphs {step}/4 .*d loss \d.*images/s [\d,]+", err, re.MULTILINE)
+        assert re.search(rf"^gan on glyphs {step}/4 .*D loss \d.*images/s [\d,]+", err, re.MULTILINE)
     assert toml_in(err)["model"] == "gan"
 
 

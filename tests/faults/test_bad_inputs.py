@@ -108,7 +108,7 @@ BAD: dict[str, Bad] = {
     ),
     # values
     "batch size that is not a number": Bad(
-        (*TRAIN, "--batch-size", "many"), USAGE, ("batch_size", "'many'", "not int")
+        (*TRAIN, "--batch-size", "many"), USAGE, ("batch_size", "'many'", "expected int")
     ),
     "batch of 0": Bad((*TRAIN, "--batch-size", 0), USAGE, ("batch_size is 0", "at least 1")),
     "batch larger than the data": Bad(
@@ -251,7 +251,10 @@ BAD: dict[str, Bad] = {
         changed(components__loss=MISSING, config__loss={"name": "lost"}),
     ),
     "checkpoint of a later ganctl": Bad(
-        ("sample", "--ckpt", "@x.pt"), CHECKPOINT, ("later ganctl", "pip install -U"), changed(format=99)
+        ("sample", "--ckpt", "@x.pt"),
+        CHECKPOINT,
+        ("later version of ganctl", "pip install -U"),
+        changed(format=99),
     ),
     "resume with other data": Bad(
         ("train", "--resume", "@x.pt"),

@@ -65,7 +65,9 @@ def test_plugin_is_disabled_until_it_is_enabled(two: Path, ganctl: Run) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert losses(ganctl) & {"my-loss", "zeta", "bce"} == {"zeta", "bce"}
     (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
-    assert "LEFT OUT: disabled. Enable it: ganctl plugins enable acme" in row
+    assert "NOT LOADED: disabled. Enable it: ganctl plugins enable acme" in row
+    (entry,) = [p for p in json.loads(ganctl("plugins", "--json").stdout) if p["name"] == "acme"]
+    assert entry["not_loaded"].startswith("disabled. ")
     assert "acme 1.0, disabled" in ganctl("doctor").stdout
     # A plugin that the environment variable names is loaded although it is disabled.
     assert "my-loss" in losses(ganctl, GANCTL_PLUGINS="acme")

@@ -27,7 +27,7 @@ def test_lines_without_a_terminal(
         )
         lines.update()
     assert capsys.readouterr().err.splitlines()[:4] == [
-        "lr=3e-4  finished  epoch 1.00  g loss 0.500  d loss nan  D(x) 0.875  D(G(z)) 0.125  images/s 200",
+        "lr=3e-4  finished  epoch 1.00  G loss 0.500  D loss nan  D(x) 0.875  D(G(z)) 0.125  images/s 200",
         "lr=4e-4  failed: Out of memory.",
         "lr=5e-4  started by there",
         "2 of 6 finished, 2 failed, 1 running, 0:23 left",

@@ -33,7 +33,7 @@ def test_closed_stderr_does_not_stop_a_training_run(
     reporter.say("started")
     with reporter.bar("training", 3) as advance:
         for _ in range(3):
-            reporter.show({"g loss": "0.7"})
+            reporter.show({"G loss": "0.7"})
             advance(1)
             done += 1
     assert done == 3
