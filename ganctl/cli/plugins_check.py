@@ -10,6 +10,7 @@ import click
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.discovery import Plugins, discover
+from ganctl.system.environment_errors import require_temporary_folder
 
 if TYPE_CHECKING:
     from ganctl.testing import CheckResult
@@ -26,6 +27,7 @@ def check(ctx: click.Context, target: str) -> None:
     """
     single_file = target.endswith(".py")
     name, found = _find(target)
+    require_temporary_folder()  # otherwise every component that builds an optimizer would fail
     print("Checking …", flush=True)  # before the import of torch, which takes seconds
     from ganctl import testing
 

@@ -19,6 +19,7 @@ from typing import IO, Any
 
 from ganctl.data.decoding import Block, make_block
 from ganctl.errors import DATA, RESOURCES, GanctlError
+from ganctl.system.environment_errors import environment_error
 from ganctl.system.processors import usable_processors
 
 CHUNK = (
@@ -196,8 +197,11 @@ class _Worker:
                 start_new_session=True,  # the terminal's Ctrl-C does not reach the worker
             )
         except OSError as error:
+            known = environment_error(error)
             raise GanctlError(
-                f"A worker process that decodes images could not be started: {error}", status=RESOURCES
+                f"A worker process that decodes images could not be started: {error}.",
+                known.hint if known else "",
+                status=RESOURCES,
             ) from error
 
     def send_setup(self, setup: Any) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -17,6 +18,7 @@ from typing import Any
 
 from ganctl.errors import GanctlError
 from ganctl.plugin import discovery
+from ganctl.system.environment_errors import environment_error, no_temporary_folder
 from ganctl.system.memory import free_memory, gib
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.system.processors import usable_processors
@@ -91,6 +93,9 @@ def check_torchvision() -> Problem | None:
         Exception
     ) as error:  # a torchvision built for a different torch raises RuntimeError or AttributeError
         reason = " ".join(f"{type(error).__name__}: {error}".split())
+        known = environment_error(error)
+    if known:
+        return Problem(f"torchvision cannot be imported. {known.message}", known.hint)
     torch, torchvision = _version("torch"), _version("torchvision")
     if torchvision is None:
         return Problem("torchvision is not installed.", f"pip install torchvision torch=={_public(torch)}")
@@ -128,7 +133,9 @@ def _torch(examination: Examination) -> dict[str, Any]:
         text = "torch is not installed."
         if facts["torch"] != "missing":
             text = f"torch {facts['torch']} cannot be imported: {reason}"
-        examination.problems.append(Problem(text, "Reinstall torch: pip install -U --force-reinstall torch"))
+        known = environment_error(error)
+        hint = known.hint if known else "Reinstall torch: pip install -U --force-reinstall torch"
+        examination.problems.append(Problem(text, hint))
         return facts
     facts["torch"] = str(torch.__version__)
     facts["CUDA build"] = torch.version.cuda or "none (CPU only)"
@@ -228,6 +235,11 @@ def _cpu_model() -> str:
 def _disk(examination: Examination, data_root: Path) -> dict[str, Any]:
     facts = {"working folder": _folder(examination, Path.cwd(), essential=True)}
     facts["data root"] = _folder(examination, data_root, essential=False)
+    try:
+        facts["temporary folder"] = _folder(examination, Path(tempfile.gettempdir()), essential=True)
+    except FileNotFoundError:
+        error = no_temporary_folder()
+        examination.problems.append(Problem(error.message, error.hint))
     try:
         from ganctl.data.cache import cache_dir, cache_size
 

@@ -13,6 +13,7 @@ import click
 
 from ganctl.errors import FAILED, INTERRUPTED, RESOURCES, USAGE, GanctlError
 from ganctl.plugin import discovery, single_file
+from ganctl.system.environment_errors import environment_error
 from ganctl.system.pasteable_commands import ganctl_command
 
 
@@ -44,6 +45,8 @@ def explain(error: BaseException, args: Sequence[str] = ()) -> tuple[str, str, i
         return _one_line(error.message), _without_line_breaks(error.hint), error.status
     if isinstance(error, click.ClickException):
         return _explain_usage(error, args)
+    if (known := environment_error(error)) is not None:
+        return known.message, known.hint, known.status
     text = _one_line(str(error)) or type(error).__name__
     if is_out_of_memory(error):
         return f"Out of memory: {text}", "Try a smaller --batch-size or --image-size.", RESOURCES

@@ -11,6 +11,7 @@ from typing import Any
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.names import normalize
 from ganctl.recipe import Model
+from ganctl.system.environment_errors import environment_error
 from ganctl.system.pasteable_commands import ganctl_command
 
 #: Kind of component → plural, as in the hook ``register_PLURAL`` and in ``ganctl list PLURAL``.
@@ -59,6 +60,8 @@ class Component:
             for part in attribute.split("."):
                 value = getattr(value, part)
         except (Exception, SystemExit) as error:
+            if (known := environment_error(error)) is not None:
+                raise known from error
             raise GanctlError(
                 f"The {self.kind} '{self.name}' of {self.origin} cannot be imported from {self.target}: "
                 f"{type(error).__name__}: {error}",

@@ -77,6 +77,12 @@ def _value(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{_key(k)} = {_value(v)}' for k, v in value.items())}}}"
     if isinstance(value, str):
+        if (escaped := value.encode(errors="backslashreplace").decode()) != value:
+            raise GanctlError(
+                f"'{escaped}' is not UTF-8 and cannot be saved as a setting.",
+                "Rename the file or folder. If its name is correct, set the locale, for example: LC_ALL=C.UTF-8",
+                status=USAGE,
+            )
         # A JSON string is a TOML string, except that TOML requires DEL to be escaped.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (int, float)):

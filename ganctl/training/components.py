@@ -17,6 +17,7 @@ from ganctl.loss import Loss
 from ganctl.plugin import options
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Spec
+from ganctl.system.environment_errors import environment_error
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.training import optimizers
 
@@ -51,6 +52,8 @@ def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
     except (GanctlError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
+        if (known := environment_error(error)) is not None:
+            raise known from error
         raise GanctlError(
             f"The {kind} '{spec.name}' of {component.origin} could not be built: {error}",
             f"See its options: {ganctl_command('info', spec.name, plugins=registry.files)}",

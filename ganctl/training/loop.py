@@ -97,12 +97,13 @@ def train(
             restore_engine(engine, resume, registry, images, fingerprint)
         stop.check()
         stop.deferring = True  # from here on, a signal finds a folder that can be resumed
+        settings = config.to_toml().encode()
         run = _run_folder(config, runs, out, resume)
         with run.lock(), log_file(run.log_file, reporter) as reporter:
             if resume:
                 resuming.set_aside_damaged(resume)
             t = _training(config, registry, run, images, fingerprint, engine, schedules, resume, reporter)
-            write_atomically(run.config_file, config.to_toml().encode())
+            write_atomically(run.config_file, settings)
             artifacts = Artifacts(t)
             log = RunLog(t, artifacts.grid)
             with (

@@ -12,6 +12,7 @@ from ganctl.data import cache
 from ganctl.dataset import Dataset, Images
 from ganctl.errors import DATA, GanctlError
 from ganctl.plugin.registry import Registry
+from ganctl.system.environment_errors import require_temporary_folder
 from ganctl.system.progress import Reporter, as_callback
 from ganctl.training import components
 from ganctl.training.engine import Engine
@@ -19,7 +20,12 @@ from ganctl.training.incompatible_parts import check_batch_size, check_generator
 
 
 def load_data(registry: Registry, config: Config, reporter: Reporter) -> cache.Loaded:
-    """Decode the dataset of ``config``, or read it from the cache."""
+    """Decode the dataset of ``config``, or read it from the cache.
+
+    Raises:
+        GanctlError: the data cannot be read, or there is no temporary folder.
+    """
+    require_temporary_folder()
     dataset = components.build(registry, "dataset", config.data, root=Path(config.data_root))
     if not isinstance(dataset, (Dataset, Images)):
         raise GanctlError(
