@@ -56,20 +56,22 @@ def cache_dir() -> Path:
     It is the first of ``$GANCTL_CACHE``, ``$XDG_CACHE_HOME/ganctl`` and ``~/.cache/ganctl`` that is defined.
 
     Raises:
-        GanctlError: neither variable is set and there is no home directory.
+        GanctlError: the folder is in the home directory, and there is none, as for some users of containers.
     """
     if os.environ.get("GANCTL_CACHE"):
-        return Path(os.environ["GANCTL_CACHE"]).expanduser()
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "ganctl"
-    try:
-        return Path.home() / ".cache" / "ganctl"
-    except RuntimeError as error:
+        folder = os.environ["GANCTL_CACHE"]
+    elif os.environ.get("XDG_CACHE_HOME"):
+        folder = os.path.join(os.environ["XDG_CACHE_HOME"], "ganctl")
+    else:
+        folder = os.path.join("~", ".cache", "ganctl")
+    folder = os.path.expanduser(folder)
+    if folder.startswith("~"):
         raise GanctlError(
             "There is no home directory for the cache of decoded datasets.",
             "Set GANCTL_CACHE to a folder.",
             status=RESOURCES,
-        ) from error
+        )
+    return Path(folder)
 
 
 def cache_size(folder: Path | None = None) -> int:
@@ -116,9 +118,24 @@ def load_images(
         images = dataset._replace(x=x)
         return Loaded(images, _hash(x.numpy(), images.y), [])
 
-    entry = _Entry(
-        _datasets_dir(cache_dir), _entry_name(name, dataset, image_size), _source(dataset, image_size)
-    )
+    try:
+        folder = _datasets_dir(cache_dir)
+    except GanctlError as error:
+        log(f"{error.message} {name} is kept in memory, and the next start decodes again. {error.hint}")
+        with ArrayWriter(None, name, log) as writer:
+            loaded = _build(name, dataset, image_size, writer, progress)
+    else:
+        entry = _Entry(folder, _entry_name(name, dataset, image_size), _source(dataset, image_size))
+        loaded = _load_entry(entry, name, dataset, image_size, progress, log)
+    for line in loaded.notes:
+        log(line)
+    return Loaded(loaded.images, loaded.fingerprint, loaded.skipped)
+
+
+def _load_entry(
+    entry: _Entry, name: str, dataset: Dataset, image_size: int | None, progress: Progress, log: Log
+) -> _Content:
+    """Return the content of ``entry``, which is created if it does not exist."""
     loaded = entry.read()
     if loaded is None:
         with _lock(entry, name, log) as writable:
@@ -128,9 +145,7 @@ def load_images(
                 with ArrayWriter(path, name, log) as writer:
                     loaded = _build(name, dataset, image_size, writer, progress)
                     entry.commit(loaded, writer)
-    for line in loaded.notes:
-        log(line)
-    return Loaded(loaded.images, loaded.fingerprint, loaded.skipped)
+    return loaded
 
 
 @dataclass

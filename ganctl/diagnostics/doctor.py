@@ -246,7 +246,7 @@ def _disk(examination: Examination, data_root: Path) -> dict[str, Any]:
         folder = cache_dir()
         facts["cache"] = f"{_folder(examination, folder, essential=False)}; datasets take {gib(cache_size())}"
     except GanctlError as error:
-        examination.problems.append(Problem(error.message, error.hint))
+        examination.problems.append(Problem(error.message, error.hint, essential=False))
     except Exception:  # torch or numpy is missing, which is already reported
         facts["cache"] = "unknown"
     return facts

@@ -57,25 +57,34 @@ def read() -> Selection:
 
 
 def read_disabled() -> list[str]:
-    """Read the names of the disabled plugins, normalized."""
-    if not file().exists():
+    """Read the names of the disabled plugins, normalized. Without a folder for settings, there are none."""
+    path = file()
+    if path is None or not path.exists():
         return []
     from ganctl.system import toml
 
-    names = toml.read(file()).get("disabled", [])
+    names = toml.read(path).get("disabled", [])
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise GanctlError(
-            f"{file()}: 'disabled' is not a list of names.", "Fix the file or delete it.", status=USAGE
+            f"{path}: 'disabled' is not a list of names.", "Fix the file or delete it.", status=USAGE
         )
     return [normalize(name) for name in names]
 
 
 def write_disabled(names: Collection[str]) -> None:
-    """Replace the names of the disabled plugins by ``names``."""
+    """Replace the names of the disabled plugins by ``names``.
+
+    Raises:
+        GanctlError: The file cannot be written, or there is no folder for settings.
+    """
     from ganctl.system import toml
     from ganctl.system.files import disk_error, write_atomically
 
     path = file()
+    if path is None:
+        raise GanctlError(
+            "There is no home directory for the file of disabled plugins.", "Set GANCTL_CONFIG to a folder."
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -87,8 +96,14 @@ def write_disabled(names: Collection[str]) -> None:
     write_atomically(path, text.encode())
 
 
-def file() -> Path:
-    """Return the path of the file of disabled plugins, in ``$GANCTL_CONFIG`` or the system's folder for settings."""
+def file() -> Path | None:
+    """Return the path of the file of disabled plugins, in ``$GANCTL_CONFIG`` or the system's folder for settings.
+
+    The result is None if neither exists, as in a container whose user has no home directory.
+    """
     import click
 
-    return Path(os.environ.get("GANCTL_CONFIG") or click.get_app_dir("ganctl")) / "plugins.toml"
+    given = os.environ.get("GANCTL_CONFIG")
+    folder = Path(os.path.expanduser(given or click.get_app_dir("ganctl")))
+    # Without a home directory, "~" remains, and would be a folder in the current folder.
+    return None if str(folder).startswith("~") else folder / "plugins.toml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def load_data(registry: Registry, config: Config, reporter: Reporter) -> cache.L
         GanctlError: the data cannot be read, or there is no temporary folder.
     """
     require_temporary_folder()
-    dataset = components.build(registry, "dataset", config.data, root=Path(config.data_root))
+    root = Path(os.path.expanduser(config.data_root))  # "~" in a TOML file
+    dataset = components.build(registry, "dataset", config.data, root=root)
     if not isinstance(dataset, (Dataset, Images)):
         raise GanctlError(
             f"The dataset '{config.data.name}' is a {type(dataset).__name__}, not a ganctl.Dataset or ganctl.Images."

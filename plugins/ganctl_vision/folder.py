@@ -37,7 +37,7 @@ def folder(root: Path, path: str, channels: Literal[1, 3] | None = None) -> ganc
     Raises:
         GanctlError: if ``path`` does not exist.
     """
-    given = Path(path).expanduser()
+    given = Path(os.path.expanduser(path))
     if not given.exists() and (root / given).exists():
         given = root / given
     if not given.exists():

@@ -207,7 +207,7 @@ class TorchvisionDataset(ganctl.Dataset):
     download: bool
 
     def identity(self) -> str:
-        return f"{self.name} {self.root.expanduser().resolve()} {self.options}"
+        return f"{self.name} {self.root.resolve()} {self.options}"
 
     def fingerprint(self) -> str:
         if self._missing():
@@ -262,7 +262,7 @@ class TorchvisionDataset(ganctl.Dataset):
                 self.load(datasets, self.root, True)
 
     def _missing_error(self, why: str) -> ganctl.GanctlError:
-        folder = self.root.expanduser().absolute()
+        folder = self.root.absolute()
         missing = self._missing()
         what = f"{missing[0].as_posix()} is not in {folder}" if missing else f"it is incomplete in {folder}"
         hint = "Specify the folder that contains it: --data-root DIR."

@@ -19,7 +19,19 @@ from ganctl.recipe import Spec
 from ganctl.system.environment_errors import environment_error, require_temporary_folder
 from ganctl.training import components
 
-TRAIN = ("train", "--model", "gan", "--data", "glyphs", "-o", "data.n=32", "--batch-size", "8", "--steps", "1")
+TRAIN = (
+    "train",
+    "--model",
+    "gan",
+    "--data",
+    "glyphs",
+    "-o",
+    "data.n=32",
+    "--batch-size",
+    "8",
+    "--steps",
+    "1",
+)
 WITHOUT_TEMPORARY_FOLDER = """
 import sys, tempfile
 tempfile._candidate_tempdir_list = lambda: ["/nonexistent/folder"]
@@ -35,7 +47,9 @@ def no_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [(*TRAIN, "--out", "run"), ("plugins", "check", "optim"), ("doctor",)], ids=lambda args: args[0]
+    "command",
+    [(*TRAIN, "--out", "run"), ("plugins", "check", "optim"), ("doctor",)],
+    ids=lambda args: args[0],
 )
 def test_missing_temporary_folder_is_named(command: tuple[str, ...], tmp_path: Path) -> None:
     result = subprocess.run(
