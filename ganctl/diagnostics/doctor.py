@@ -280,6 +280,9 @@ def _plugins(examination: Examination, loaded: list[discovery.Plugin]) -> dict[s
                     essential=plugin.distribution == "ganctl",
                 )
             )
+        for line in plugin.warnings:
+            text = f"{line[0].upper()}{line[1:]}."
+            examination.problems.append(Problem(text, "Report this to its authors.", essential=False))
         for reason in plugin.slowdowns:
             verb = "is " if reason.startswith("slow") else ""
             examination.problems.append(

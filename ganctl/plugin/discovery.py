@@ -32,7 +32,8 @@ class Plugin:
     """One entry point: its origin, its components and commands, the time it took and its error.
 
     ``skipped`` is the reason if the user excluded the plugin, otherwise empty. ``imports_torch`` is True if registering
-    the plugin imported torch.
+    the plugin imported torch. ``unmarked`` contains the names of functions that are called like a hook but are not
+    marked with ``@ganctl.hookimpl``, and ``idle`` those of hooks that registered nothing.
     """
 
     name: str
@@ -45,11 +46,22 @@ class Plugin:
     error: str = ""
     skipped: str = ""
     imports_torch: bool = False
+    unmarked: list[str] = field(default_factory=list)
+    idle: list[str] = field(default_factory=list)
     exception: BaseException | None = field(default=None, repr=False)
 
     @property
     def origin(self) -> str:
         return f"{self.distribution} {self.version}"
+
+    @property
+    def warnings(self) -> list[str]:
+        """One line for each function that a hook call never reaches."""
+        return [
+            f"the function {name} of the plugin '{self.name}' of {self.origin} is ignored, because it is not marked "
+            "with @ganctl.hookimpl"
+            for name in self.unmarked
+        ]
 
     @property
     def slowdowns(self) -> list[str]:
@@ -77,9 +89,10 @@ class Plugins:
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings about the installation that belong to no plugin in :attr:`all`."""
+        """Warnings about distributions that cannot be read, and about plugins that work only in part."""
         damaged = "; ".join(self.unreadable)
-        return [f"{damaged}: reinstall this package or delete the folder"] if damaged else []
+        unread = [f"{damaged}: reinstall this package or delete the folder"] if damaged else []
+        return [*unread, *(line for plugin in self.all for line in plugin.warnings)]
 
 
 @lru_cache(maxsize=1)
@@ -187,9 +200,17 @@ def register(plugin: Plugin, module: object) -> None:
     for caller in implemented:
         if not caller.has_spec():
             raise GanctlError(f"there is no hook '{caller.name}'. {did_you_mean(caller.name, _hook_names())}")
-        register = _register_for(plugin, caller.name)
+        register, before = _register_for(plugin, caller.name), len(plugin.components) + len(plugin.commands)
         for implementation in caller.get_hookimpls():
             implementation.function(*[register for _ in implementation.argnames])
+        if len(plugin.components) + len(plugin.commands) == before:
+            plugin.idle.append(caller.name)
+    called = {caller.name for caller in implemented}
+    plugin.unmarked = [
+        name
+        for name in _hook_names()
+        if name not in called and callable(function := getattr(module, name, None)) and not _is_spec(function)
+    ]
 
 
 def _register_for(plugin: Plugin, hook: str) -> Callable[..., None]:
@@ -213,6 +234,11 @@ def _register_for(plugin: Plugin, hook: str) -> Callable[..., None]:
         plugin.components.append(component(kind, name, target, summary, **origin))
 
     return {"commands": register_command, "models": register_model}.get(plural, register)
+
+
+def _is_spec(function: object) -> bool:
+    """Return whether ``function`` is imported from :mod:`ganctl.plugin.hookspecs`."""
+    return hasattr(function, f"{GROUP}_spec")
 
 
 def _hook_names() -> list[str]:

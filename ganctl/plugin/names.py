@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import re
 
+FILE_SCHEME = "file:"  # prefix of the names of "distributions" that are plugin files
+
+
+def plugin_file(distribution: str) -> str:
+    """Return the name of the plugin file if ``distribution`` is one, such as ``file:my_loss.py``; otherwise empty."""
+    return distribution.removeprefix(FILE_SCHEME) if distribution.startswith(FILE_SCHEME) else ""
+
 
 def normalize(name: str) -> str:
     """Return the name of a distribution or plugin as package managers compare it.

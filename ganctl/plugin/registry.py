@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.plugin.names import normalize
+from ganctl.plugin.names import normalize, plugin_file
 from ganctl.recipe import Model
 from ganctl.system.environment_errors import environment_error
 from ganctl.system.pasteable_commands import ganctl_command
@@ -62,10 +62,13 @@ class Component:
         except (Exception, SystemExit) as error:
             if (known := environment_error(error)) is not None:
                 raise known from error
+            hint = f"Reinstall or update it: pip install -U {self.distribution}"
+            if file := plugin_file(self.distribution):
+                hint = f"In {file}, register the class or function itself instead of an address."
             raise GanctlError(
                 f"The {self.kind} '{self.name}' of {self.origin} cannot be imported from {self.target}: "
                 f"{type(error).__name__}: {error}",
-                f"Reinstall or update it: pip install -U {self.distribution}",
+                hint,
             ) from error
         return value
 
@@ -144,5 +147,10 @@ class Registry:
         if len(choices) > 1:
             hint = f"Choose one: {' or '.join(choices)}"
         else:
-            hint = f"Ask the authors of {found[0].distribution} to rename one."
+            file = plugin_file(found[0].distribution)
+            hint = (
+                f"Rename one in {file}."
+                if file
+                else f"Ask the authors of {found[0].distribution} to rename one."
+            )
         raise GanctlError(f"Several plugins register the {kind} '{name}': {claims}.", hint, status=USAGE)

@@ -16,12 +16,12 @@ from types import ModuleType
 
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.plugin import discovery
-from ganctl.plugin.names import identifier
+from ganctl.plugin.names import FILE_SCHEME, identifier
 from ganctl.plugin.registry import Registry
 from ganctl.system.pasteable_commands import ganctl_pattern, quote
+from ganctl.system.progress import print_warnings
 
 NAMESPACE = "ganctl_files"  # prefix of the names of the loaded modules
-SCHEME = "file:"  # prefix of the names of their distributions
 
 
 def registry_with(files: Sequence[Path | str]) -> Registry:
@@ -42,6 +42,7 @@ def registry_with(files: Sequence[Path | str]) -> Registry:
                 status=USAGE,
             )
         plugin = load(path)
+        print_warnings(plugin.warnings)
         for item in plugin.components:
             registry.add(item)
         registry.files[str(path)] = plugin.version
@@ -146,7 +147,7 @@ def _name(path: str) -> str:
 
 def distribution_name(path: str) -> str:
     """Return the name that components of the file ``path`` have in place of a distribution's name."""
-    return SCHEME + re.sub(r"[^\w.+-]", "-", _name(path), flags=re.ASCII)
+    return FILE_SCHEME + re.sub(r"[^\w.+-]", "-", _name(path), flags=re.ASCII)
 
 
 def _line_of(error: BaseException, path: Path) -> str:

@@ -9,6 +9,7 @@ from ganctl.config.resolve import own_component
 from ganctl.config.settings import COMPONENTS, Config
 from ganctl.errors import CHECKPOINT, GanctlError
 from ganctl.plugin import single_file
+from ganctl.plugin.names import plugin_file
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import Spec
 
@@ -48,6 +49,12 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
     warnings = single_file.check_recorded(registry, used, exact=False)
     if not registry.find(kind, named if isinstance(named, str) else named["name"]):
         name, distribution, version = component["name"], component["distribution"], component["version"]
+        if file := plugin_file(distribution):
+            raise GanctlError(
+                f"The checkpoint needs the {kind} '{name}' of {file}, but this file does not register it.",
+                f"Restore the text of {file} with the digest {version}.",
+                status=CHECKPOINT,
+            )
         raise GanctlError(
             f"The checkpoint needs the {kind} '{name}' of {distribution} {version}, which is not installed.",
             f"Install it: pip install '{distribution}=={version}'",

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes
 from ganctl.plugin import single_file
+from ganctl.plugin.names import plugin_file
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape
 from ganctl.rendering import grid as image_grid
@@ -81,11 +82,14 @@ class Sampler:
             self.G.load_state_dict(weights)
         except RuntimeError as error:
             origin = state["components"]["generator"]
+            distribution, version = origin["distribution"], origin["version"]
+            remedy = f"pip install '{distribution}=={version}'"
+            if file := plugin_file(distribution):
+                remedy = f"restore the text of {file} with this digest."
             raise GanctlError(
                 f"The generator '{self.config.generator.name}' does not fit the checkpoint's weights: "
                 f"{str(error).splitlines()[0].rstrip('.')}.",
-                f"The checkpoint was written with {origin['distribution']} {origin['version']}: pip install "
-                f"'{origin['distribution']}=={origin['version']}'",
+                f"The checkpoint was written with {distribution} {version}: {remedy}",
                 status=CHECKPOINT,
             ) from error
         self.G.to(device).eval().requires_grad_(False)

@@ -98,6 +98,7 @@ def _check_registration(plugin: discovery.Plugin, single_file: bool) -> CheckRes
         return CheckResult(subject, registration.check_registration(plugin.module, plugin.name))
     findings = Findings(f"plugin '{plugin.name}'")
     registration.check_error(plugin.error, plugin.module, findings)
+    registration.check_hooks(plugin.idle, plugin.unmarked, findings)
     return CheckResult(subject, findings.failures)
 
 

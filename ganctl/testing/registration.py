@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ganctl.testing.failures import Failure, Findings
@@ -25,6 +26,8 @@ print(json.dumps({{
     "heavy": [name for name in {HEAVY!r} if name in sys.modules],
     "components": [[c.kind, c.name, c.summary] for c in found.components],
     "commands": [str(command.name) for command in found.commands],
+    "idle": found.idle,
+    "unmarked": found.unmarked,
 }}))
 """
 
@@ -49,8 +52,7 @@ def check_registration(module: str, /, name: str = "") -> list[Failure]:
             f"imports {result['heavy'][0]} when it registers, which slows down every ganctl command.",
             "Register the address 'module:attribute' of a component, and import the package only in that module.",
         )
-    if not result["components"] and not result["commands"]:
-        findings.add("registers nothing.", "Call register(…) in its hooks.")
+    check_hooks(result["idle"], result["unmarked"], findings)
     for kind, component, summary in result["components"]:
         if "\n" in summary or len(summary) > LONGEST_SUMMARY:
             findings.add(
@@ -58,6 +60,20 @@ def check_registration(module: str, /, name: str = "") -> list[Failure]:
                 f"Use one line of at most {LONGEST_SUMMARY} characters, and put the rest into the docstring.",
             )
     return findings.failures
+
+
+def check_hooks(idle: Sequence[str], unmarked: Sequence[str], findings: Findings) -> None:
+    """Add a failure for each hook that registers nothing, and for each function that is not marked as a hook."""
+    for name in idle:
+        findings.add(
+            f"registers nothing in its hook {name}.",
+            f"Write def {name}(register): and call register(…) in it, or remove the hook.",
+        )
+    for name in unmarked:
+        findings.add(
+            f"has a function {name} that is not marked as a hook and is ignored.",
+            f"Write @ganctl.hookimpl above def {name}(register):, or rename the function.",
+        )
 
 
 def check_error(error: str, module: str, findings: Findings) -> None:

@@ -143,6 +143,33 @@ def test_plugin_without_metadata_is_loaded(site: Path) -> None:
     assert found.registry.get("loss", "my-loss").origin == "acme 1.0"
 
 
+UNMARKED = """
+    import ganctl
+    from ganctl.plugin.hookspecs import register_datasets  # a specification is not a hook
+
+    @ganctl.hookimpl
+    def register_losses(register):
+        register("my-loss", "acme:Loss", summary="A loss")
+
+    def register_models(register):
+        register(ganctl.Model(name="lost", summary="Never registered"))
+"""
+
+
+def test_unmarked_hook_next_to_a_marked_one_is_named(site: Path, ganctl: Run) -> None:
+    install(site, "acme", UNMARKED)
+    (acme,) = [plugin for plugin in discovery.discover().all if plugin.name == "acme"]
+    assert acme.unmarked == ["register_models"]
+    result = ganctl("list", "losses")
+    assert "my-loss" in result.stdout
+    assert result.stderr == (
+        "warning: the function register_models of the plugin 'acme' of acme 1.0 is ignored, because it is not marked "
+        "with @ganctl.hookimpl\n"
+    )
+    assert "register_models" in ganctl("plugins").stderr
+    assert "register_models" in ganctl("doctor").stdout
+
+
 def test_output_of_a_plugin_does_not_mix_with_json(site: Path, ganctl: Run) -> None:
     install(site, "acme", "print('welcome')\n" + LOSS.format(module="acme").replace("\n    ", "\n"))
     result = ganctl("list", "losses", "--json")

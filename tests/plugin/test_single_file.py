@@ -222,3 +222,50 @@ def test_error_in_a_plugin_file_names_the_file(here: Path, ganctl: Run) -> None:
     error, hint = done.stderr.splitlines()[-2:]
     assert error.startswith("error: NameError: name 'oops' is not defined")
     assert f"the plugin file {here / 'bad.py'}" in hint
+
+
+HALF = """
+import ganctl
+
+@ganctl.hookimpl
+def register_losses(register):
+    register("half", "half:Half", summary="By address, which a file does not have")
+
+def register_models(register):
+    pass
+"""
+
+
+def test_hint_for_a_plugin_file_does_not_install_it(tmp_path: Path, ganctl: Run) -> None:
+    (tmp_path / "half.py").write_text(HALF)
+    result = ganctl("train", *TINY, "--loss", "half", "--plugin", "half.py", "--steps", 1)
+    assert result.returncode == 1
+    warning, error, hint = result.stderr.splitlines()
+    assert "the function register_models of the plugin 'half'" in warning
+    assert "ModuleNotFoundError" in error
+    assert hint == "hint: In half.py, register the class or function itself instead of an address."
+
+
+def test_changed_plugin_file_that_lacks_a_component_is_to_be_restored(here: Path, ganctl: Run) -> None:
+    files = ("--plugin", "nets/my net.py")
+    assert (
+        ganctl("train", *TINY, "--generator", "plain", *files, "--steps", 1, "--out", "run").returncode == 0
+    )
+    file = here / "nets" / "my net.py"
+    file.write_text(file.read_text().replace('"plain"', '"other"'))
+    result = ganctl("sample", "--ckpt", "run", *files)
+    assert result.returncode == 4
+    hint = result.stderr.splitlines()[-1]
+    assert "pip" not in hint
+    assert hint.startswith("hint: Restore the text of my-net.py with the digest ")
+
+
+@pytest.mark.parametrize("body", ["pass", "register"])
+def test_check_of_a_file_that_registers_nothing_fails(tmp_path: Path, ganctl: Run, body: str) -> None:
+    (tmp_path / "idle.py").write_text(
+        f"import ganctl\n@ganctl.hookimpl\ndef register_losses(register): {body}\n"
+    )
+    result = ganctl("plugins", "check", "./idle.py")
+    assert result.returncode == 1
+    assert "registers nothing in its hook register_losses." in result.stdout
+    assert "call register(…) in it" in result.stdout

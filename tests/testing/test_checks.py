@@ -563,6 +563,10 @@ REGISTRATIONS = {
     "summary": ("SUMMARY = ''", "has no summary"),
     "long": ("SUMMARY = 'x' * 300", "does not fit into a listing"),
     "nothing": ("@ganctl.hookimpl\ndef register_losses(register): pass", "registers nothing"),
+    "unmarked": (
+        "def register_models(register): pass",
+        "has a function register_models that is not marked as a hook",
+    ),
     "exit": ("import os; os._exit(3)", "ends Python when it is imported (status 3)"),
 }
 
@@ -577,7 +581,7 @@ def test_incorrect_registrations_have_a_failure(
     assert sentence in text_of(testing.check_registration(f"wrong_{name}"))
 
 
-@pytest.mark.parametrize("name", ["import", "address", "summary", "long"])
+@pytest.mark.parametrize("name", ["import", "address", "summary", "long", "unmarked"])
 def test_incorrect_registrations_have_a_failure_in_this_process(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
