@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +58,7 @@ def explore(
     from ganctl.sampling.latent_dimensions import dimensions
     from ganctl.sampling.sampler import load
     from ganctl.system.progress import make_reporter
+    from ganctl.system.web_server import show_in_browser
 
     reporter = make_reporter(quiet=quiet)
     checkpoint = find_checkpoint(ckpt)
@@ -67,17 +67,8 @@ def explore(
         with reporter.bar("ranking dimensions", len(dimensions(sampler.latent))) as advance:
             explorer = Explorer(sampler, output_name(checkpoint), advance)
         print(f"{server.url}  (press Ctrl-C to stop)", file=sys.stderr, flush=True)
-        if not no_browser and _can_open_window():
-            import webbrowser
-
-            webbrowser.open(server.url)
+        if not no_browser:
+            show_in_browser(server.url)
         with suppress(KeyboardInterrupt):
             server.serve(explorer)
         explorer.close()
-
-
-def _can_open_window() -> bool:
-    """Return whether a browser can open a window. Without a display, some browsers open in the terminal."""
-    return sys.platform in ("win32", "darwin") or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )

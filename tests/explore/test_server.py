@@ -23,9 +23,8 @@ import torch
 from PIL import Image
 
 import ganctl
-from ganctl import GanctlError
 from ganctl.explore.explorer import Explorer
-from ganctl.explore.server import Server, is_this_machine
+from ganctl.explore.server import Server
 from ganctl.rendering import grid
 from ganctl.runs.folder import Run
 from ganctl.sampling import latent_files
@@ -208,14 +207,6 @@ def test_requests_of_other_pages_are_refused(ask: Callable[..., tuple[int, bytes
     assert ask("GET", "/", None, {"Host": "evil.example"})[0] == 403
 
 
-def test_valid_host_headers() -> None:
-    assert is_this_machine("gpu7:8490", "gpu7")
-    assert is_this_machine("192.168.1.7:8490", "0.0.0.0")
-    assert is_this_machine("LOCALHOST", "127.0.0.1")
-    for other in ("gpu7", "", ":8490", "evil.example", "[::1", "a b", "localhost\x00"):
-        assert not is_this_machine(other, "127.0.0.1")
-
-
 def test_security_headers(server: Server) -> None:
     connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
     connection.request("GET", "/")
@@ -261,14 +252,6 @@ def test_error_of_the_network_is_reported(
     assert ask("POST", "/image", ZEROS) == (500, b"RuntimeError: no")
     monkeypatch.undo()
     assert ask("POST", "/image", ZEROS)[0] == 200
-
-
-def test_port_in_use_is_an_error(server: Server) -> None:
-    with pytest.raises(GanctlError, match=f"Port {server.server_port} of 127.0.0.1 is in use") as caught:
-        Server("127.0.0.1", server.server_port)
-    assert "--port 0" in caught.value.hint
-    with pytest.raises(GanctlError, match=r"Cannot listen on 192\.0\.2\.1"):
-        Server("192.0.2.1", 0)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
