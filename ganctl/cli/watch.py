@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
 
+PORT = 8491
 EXAMPLES = """
 \b
 Examples:
   ganctl watch
   ganctl watch runs/00001-dcgan-mnist
   ganctl watch runs/00001-dcgan-mnist --no-samples
+  ganctl watch --web runs
 """
 
 
@@ -35,19 +40,63 @@ Examples:
 )
 @click.option("--no-samples", is_flag=True, help="Do not show samples in the terminal.")
 @click.option("--once", is_flag=True, help="Print the state of the run as one line and exit.")
+@click.option("--web", is_flag=True, help="Show the report of the run in the browser, and update it.")
+@click.option(
+    "--port",
+    default=PORT,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(0, 65535),
+    help="With --web: port to listen on; 0: any free port.",
+)
+@click.option("--no-browser", is_flag=True, help="With --web: print the address without opening a browser.")
 @click.pass_context
 def watch(
-    ctx: click.Context, run: Path | None, runs: Path, every: float, no_samples: bool, once: bool
+    ctx: click.Context,
+    run: Path | None,
+    runs: Path,
+    every: float,
+    no_samples: bool,
+    once: bool,
+    web: bool,
+    port: int,
+    no_browser: bool,
 ) -> None:
-    """Watch a run during training.
+    """Watch a run during training, in the terminal or in the browser.
 
     The terminal shows progress and curves and, if it has enough colors, the newest samples until the run ends. Ctrl-C
     ends the display, not the run. RUN is a run folder, or a folder of runs whose newest run is shown. By default, the
     newest run in runs/ is shown.
+
+    With --web, a page in the browser shows the same as ganctl report, and is updated during training. If RUN is a
+    folder of runs or a sweep folder, the page shows all of its runs. Only this machine can open the page. Press Ctrl-C
+    to stop the server.
     """
     from ganctl.reports import watch as watching
     from ganctl.runs import read_run
 
+    if web and once:
+        raise click.UsageError("--once and --web cannot be combined.")
     folder = run or runs
+    if web and run:
+        _serve(run, every, port, browser=not no_browser)
+        return
     chosen = folder if (folder / "config.toml").is_file() else read_run.newest(folder)
-    ctx.exit(watching.follow(chosen, seconds=every, samples=not no_samples, once=once))
+    if web:
+        _serve(chosen, every, port, browser=not no_browser)
+    else:
+        ctx.exit(watching.follow(chosen, seconds=every, samples=not no_samples, once=once))
+
+
+def _serve(folder: Path, every: float, port: int, *, browser: bool) -> None:
+    from ganctl.reports.live_page import LivePage, LiveServer
+    from ganctl.system.web_server import show_in_browser
+
+    if hasattr(os, "nice"):
+        os.nice(10)  # training comes first
+    with LiveServer(LivePage(folder, every), port) as server:
+        print(f"{server.url}  (press Ctrl-C to stop)", file=sys.stderr, flush=True)
+        if browser:
+            show_in_browser(server.url)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever(poll_interval=0.1)

@@ -20,17 +20,23 @@ if TYPE_CHECKING:
 COLORS = 10  # --c0 … --c9 in report.css, which repeat for further runs
 
 
-def render(report: Report) -> str:
-    """Return the page."""
+def render(report: Report, *, live: str = "") -> str:
+    """Return the page.
+
+    Args:
+        live: HTML with the state of the runs. The page then requests updates from the server that it came from.
+    """
     content = collect(report)
-    script, style = _asset("report.js"), _asset("report.css")
+    script, style = _asset("report.js") + (_asset("live.js") if live else ""), _asset("report.css")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    policy += "; connect-src 'self'" if live else ""
     parts = {
         "policy": escape(policy),
         "title": escape(content.title),
         "style": style,
         "overview": escape(content.overview),
+        "live": live,
         "findings": _findings(content),
         "samples": _samples(content),
         "player": _player(content),

@@ -1,5 +1,7 @@
 "use strict";
-(() => {
+/** Fill in the page. ``kept``: the result of ``keep`` of an earlier page of the same runs, whose view is restored. */
+function startReport(kept) {
+  const controller = new AbortController(), signal = controller.signal;
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -19,7 +21,9 @@
     const found = document.querySelector(`img[data-real="${i}"]`) || document.querySelector("img[data-real]");
     return found ? found.src : null;
   };
-  let position = data.epochs.length - 1, showReals = false, zoomed = -1;
+  const newest = data.epochs.length - 1;
+  let position = newest, showReals = false, zoomed = -1;
+  if (kept && !kept.newest) position = Math.max(0, data.epochs.findLastIndex((epoch) => epoch <= kept.epoch));
   const blank = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAAAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==";
 
   function draw() {
@@ -85,8 +89,8 @@
   $("zoom").addEventListener("close", () => {
     zoomed = -1;
     if ($("player")) document.body.append($("player"));
-  });
-  $("zoom").addEventListener("click", (event) => { if (event.target === $("zoom")) $("zoom").close(); });
+  }, { signal });
+  $("zoom").addEventListener("click", (event) => { if (event.target === $("zoom")) $("zoom").close(); }, { signal });
 
   if ($("player")) {
     $("player").hidden = false;
@@ -102,14 +106,14 @@
       else if (event.key === "ArrowRight" && !typing) { play(false); moveTo(position + 1); event.preventDefault(); }
       else if (event.key === " " && !event.target.closest("button, summary, select, input")) { play(!timer); event.preventDefault(); }
       else if ((event.key === "r" || event.key === "R") && !event.repeat && !event.target.closest("select")) toggleReals(true);
-    });
-    document.addEventListener("keyup", (event) => { if (event.key === "r" || event.key === "R") toggleReals(false); });
+    }, { signal });
+    document.addEventListener("keyup", (event) => { if (event.key === "r" || event.key === "R") toggleReals(false); }, { signal });
   }
 
   // ---- Curves ------------------------------------------------------------------------------------------------
   const charts = [];
-  const hidden = new Set();
-  let smoothing = 0.6, axis = "epoch";
+  const hidden = new Set(kept ? data.runs.flatMap((run, i) => (kept.hidden.includes(run.label) ? [i] : [])) : []);
+  let smoothing = kept ? kept.smoothing : 0.6, axis = kept ? kept.axis : "epoch";
 
   /** The exponential moving average, as in TensorBoard, without its bias towards zero. */
   function smooth(ys, weight) {
@@ -293,14 +297,18 @@
   if ($("charts")) {
     for (const spec of data.charts) {
       const chart = new Chart(spec);
+      if (kept && kept.log.has(spec.title)) chart.log = kept.log.get(spec.title);
       charts.push(chart);
       $("charts").append(chart.root);
     }
     const redraw = () => { for (const chart of charts) chart.draw(); };
+    $("smoothing").value = smoothing;
+    $("axis").value = axis;
     $("smoothing").addEventListener("input", () => { smoothing = +$("smoothing").value; redraw(); });
     $("axis").addEventListener("change", () => { axis = $("axis").value; redraw(); });
     for (const chip of all(".chip")) {
       if (data.runs.length === 1) { chip.hidden = true; continue; }
+      chip.setAttribute("aria-pressed", !hidden.has(+chip.dataset.run));
       chip.addEventListener("click", () => {
         const run = +chip.dataset.run, now = hidden.has(run);
         if (now) hidden.delete(run); else hidden.add(run);
@@ -312,4 +320,19 @@
     redraw();
   }
   draw();
-})();
+  if (kept) {
+    const again = data.runs.findIndex((run) => run.label === kept.zoomed);
+    if (again >= 0) zoom(again);
+    if (kept.playing && $("player")) play(true);
+    if (kept.showReals) toggleReals(true);
+  }
+  return {
+    keep: () => ({
+      epoch: data.epochs[position], newest: position === newest, playing: timer !== 0, showReals,
+      zoomed: zoomed < 0 ? null : data.runs[zoomed].label, hidden: [...hidden].map((i) => data.runs[i].label),
+      smoothing, axis, log: new Map(charts.map((chart) => [chart.spec.title, chart.log])),
+    }),
+    stop: () => { controller.abort(); clearInterval(timer); },
+  };
+}
+let shownReport = startReport(null);
