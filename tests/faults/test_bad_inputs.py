@@ -281,8 +281,8 @@ BAD: dict[str, Bad] = {
     ),
     "output folder that is a file": Bad(
         ("sample", "--ckpt", "@run", "--out", "@run/log"),
-        1,
-        ("Cannot write", "log"),
+        USAGE,
+        ("log exists", "--force"),
         lambda f, r: (finished(f, r), (f / "run/log").touch()),
     ),
     "--nrow without a grid": Bad(
