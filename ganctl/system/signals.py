@@ -42,10 +42,12 @@ class StopSignals:
     the block.
 
     While ``deferring`` is True, the first signal is only recorded, and a second one raises :class:`Interrupted`.
+    After the first signal, ``notice`` is printed.
     """
 
     def __init__(self) -> None:
         self.deferring = False
+        self.notice = "Stopping: saving after this step."
         self._importing = False
         self.signum: int | None = None
         self._previous: dict[int, Any] = {}
@@ -103,11 +105,7 @@ class StopSignals:
             raise Interrupted(signum)
         # RuntimeError: the signal interrupted a print, and streams are not reentrant.
         with suppress(RuntimeError, OSError, ValueError):
-            print(
-                "\nStopping: saving after this step. Press Ctrl-C again to stop immediately.",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"\n{self.notice} Press Ctrl-C again to stop immediately.", file=sys.stderr, flush=True)
 
 
 def _leave_terminal() -> None:

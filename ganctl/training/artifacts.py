@@ -1,7 +1,7 @@
 """Sample grids, real images, curves and metrics in a run folder, for people to look at.
 
-Nothing here changes the training: samples use separate random numbers, and an error other than a full disk causes
-only a warning.
+Nothing here changes the training: samples use random numbers of their own. An error costs one warning, unless the disk
+is full, or there is not enough memory for the first samples.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganctl.errors import GanctlError
+from ganctl.errors import RESOURCES, GanctlError, status_of
 from ganctl.evaluation.metrics import Metrics
 from ganctl.rendering import curves, grid
 from ganctl.system.jsonl import write_line
@@ -113,13 +113,20 @@ class Artifacts:
     def _attempt(self, name: str, draw: Callable[[], None]) -> None:
         try:
             draw()
-        except (GanctlError, MemoryError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
+            first_samples = self._t.step == 0 and isinstance(error, (MemoryError, torch.OutOfMemoryError))
+            if first_samples or _is_full_disk(error):
+                raise
             if name not in self._failed:
                 self._failed.add(name)
                 reason = " ".join(str(error).split()) or type(error).__name__
                 self._t.reporter.say(f"warning: {name} could not be drawn ({reason}); training continues.")
+
+
+def _is_full_disk(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return status_of(error) == RESOURCES
+    return isinstance(error, GanctlError) and error.status == RESOURCES
 
 
 def _grid_inputs(t: Training) -> tuple[Tensor, Tensor | None, int]:

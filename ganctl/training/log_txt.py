@@ -1,4 +1,4 @@
-"""``log.txt``: every line that a run printed, with its time, and the traceback of the error that ended it."""
+"""``log.txt``: every line that a run printed, its losses, and the traceback of the error that ended it, with times."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class LoggingReporter:
         return self._reporter.bar(title, total, done)
 
     def show(self, values: Mapping[str, str]) -> None:
-        self._reporter.show(values)
+        """Show ``values`` next to the bar, which counts the steps, and append them to the file with their step."""
+        self._reporter.show({name: value for name, value in values.items() if name != "step"})
+        self.write("  ".join(f"{name} {value}" for name, value in values.items()))
 
     def write(self, text: str) -> None:
         """Append ``text`` to the file only."""
@@ -52,7 +54,10 @@ def log_file(path: Path, reporter: Reporter) -> Iterator[LoggingReporter]:
             yield logging
         except BaseException as error:
             with suppress(GanctlError):  # a full disk must not hide the first error
-                logging.write("".join(traceback.format_exception(error)))
+                if not isinstance(error, KeyboardInterrupt):
+                    logging.write("".join(traceback.format_exception(error)))
+                elif not getattr(error, "reported", False):
+                    logging.write("Interrupted.")
             raise
 
 

@@ -6,7 +6,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import torch
@@ -36,6 +36,7 @@ from ganctl.training.graph.cuda_graph import own_stream
 from ganctl.training.graph.host_syncs import HostSync, user_reads, watch_host_syncs
 from ganctl.training.graph.warmup_and_replay import Steps, graph_factory
 from ganctl.training.log_txt import log_file
+from ganctl.training.long_steps import MOST_UPDATES, StoppedWithinStep, draw_until_stopped, is_long
 from ganctl.training.loss_log import RunLog
 from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
@@ -147,7 +148,7 @@ def _training(
             config.batch_size,
             seed=config.seed,
             device=engine.device,
-            per_step=engine.images_per_step,
+            per_step=None if is_long(config.n_critic) else engine.images_per_step,
         ),
         recorder=Recorder(config.log_every, engine.device),
         trackers=Trackers(reporter.say),
@@ -176,13 +177,13 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
     if config.compile:
         compile_networks(t.engine, say)
     artifacts.draw_due()
-    take_step = _step_function(t)
+    take_step = _step_function(t, stop)
     saved_at = time.monotonic()
-    with t.reporter.bar(f"{config.model} on {config.data.name}", t.total, t.step) as advance:
+    bar = t.reporter.bar(f"{config.model} on {config.data.name}", t.total, t.step)
+    with suppress(StoppedWithinStep), bar as advance:
         while not t.finished and not stop.requested:
             # -- One step: n_critic D steps and a G step. Schedules and data are the host's part of it.
             t.schedules.apply(t.step)
-            t.batches.prepare(t.step * t.images_per_step, t.images_per_step)
             take_step()
             t.recorder.count += 1
             t.step += 1
@@ -207,6 +208,7 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
             save(t, log)  # the signal arrived after the step's own checkpoint
     if t.finished:
         log.finish_all()  # the last line may have fewer steps; the checkpoint has its rows, too
+    log.finish_line()
     artifacts.draw_curves()
     t.batches.close()
     _say_how_it_ended(t, stop)
@@ -222,22 +224,26 @@ def _finish_again(t: Training, log: RunLog, artifacts: Artifacts) -> None:
     )
 
 
-def _step_function(t: Training) -> Callable[[], None]:
+def _step_function(t: Training, stop: StopSignals) -> Callable[[], None]:
     """Return the function that takes a step: from Python first, then by replaying a graph if the device has graphs."""
+    config, say = t.config, t.reporter.say
+    long = is_long(config.n_critic)
+    draw = draw_until_stopped(t.batches, stop) if long else t.batches.draw
 
     def device_step() -> None:
-        t.recorder.write(t.engine.step(t.batches.draw))
+        t.recorder.write(t.engine.step(draw))
 
-    config, say = t.config, t.reporter.say
     on_the_host = t.schedules.on_the_host()
+    reason = f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python" if on_the_host else None
+    if long:
+        reason = f"a step has {config.n_critic:,} D updates, and a graph at most {MOST_UPDATES}"
+        stop.notice = "Stopping after this D update. A step cannot be saved before its end."
     steps = Steps(
         device_step,
         t.engine,
         graph_factory(t.engine.device, compiled=config.compile) if config.graph else None,
         say,
-        fallback_reason=f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python"
-        if on_the_host
-        else None,
+        fallback_reason=reason,
         watch=not config.compile,
     )
 
@@ -245,6 +251,10 @@ def _step_function(t: Training) -> Callable[[], None]:
 
     def take_step() -> None:
         nonlocal first
+        if long:
+            t.batches.position = t.step * t.images_per_step
+        else:
+            t.batches.prepare(t.step * t.images_per_step, t.images_per_step)
         if not first:
             steps()
             return
@@ -276,11 +286,21 @@ def _say_how_it_ended(t: Training, stop: StopSignals) -> None:
             f"Waited {t.batches.prefetcher.seconds_waited:.1f} s for images during {clock(t.seconds)} of training."
         )
     if stop.requested and not t.finished:
-        say(f"Stopped and saved at step {t.step}. Resume: {resume_command(t.run.path)}")
+        say(f"{_what_was_saved(t)} Resume: {resume_command(t.run.path)}")
         stop.check(reported=True)
     say(f"Finished: {t.total} steps in {clock(t.seconds)}. Samples: {t.run.samples_dir}")
     sample_command = ganctl_command("sample", "--ckpt", t.run.path, "--n", "25", plugins=t.registry.files)
     say(f"More samples: {sample_command}")
+
+
+def _what_was_saved(t: Training) -> str:
+    saved = t.run.checkpoints
+    last = f"The last checkpoint is {saved[-1]}." if saved else "There is no checkpoint yet."
+    if is_long(t.config.n_critic) and t.batches.position > t.step * t.images_per_step:
+        return f"Stopped within step {t.step + 1}, which cannot be saved before its end. {last}"
+    if t.last_checkpoint == t.run.checkpoint_file(t.step):
+        return f"Stopped and saved at step {t.step}."
+    return f"Stopped at step {t.step}, which was not saved because its weights are not finite. {last}"
 
 
 def _run_folder(config: Config, runs: Path, out: Path | None, resume: Resume | None) -> Run:

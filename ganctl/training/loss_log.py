@@ -68,7 +68,9 @@ class RunLog:
         self.write_status("running")
         t.trackers.scalars(line.step, {**means, "images_per_second": speed})
         shown = {title(name): f"{value:.3f}" for name, value in means.items()}
-        t.reporter.show({"epoch": f"{line.epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"})
+        t.reporter.show(
+            {"step": str(line.step), "epoch": f"{line.epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"}
+        )
         if bad is not None:
             self.diverged(f"a loss was not finite at step {line.step - line.rows.count + bad + 1}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,19 @@ def test_full_disk_for_tensorboard_does_not_stop_the_run(
     assert result.stderr.count("the tracker 'tensorboard' failed") == 1
     assert "No space left on device" in result.stderr
     assert_same_run(uninterrupted("gan"), Run(out))
+
+
+def test_full_temporary_folder_does_not_stop_the_run(
+    small_disk: Path, tmp_path: Path, uninterrupted: Callable[..., Run]
+) -> None:
+    """The images are decoded again, by workers."""
+    fill(small_disk, 0)
+    environment = {**os.environ, "TMPDIR": str(small_disk), "GANCTL_CACHE": str(tmp_path / "cache")}
+    words = [sys.executable, "-m", "ganctl", *map(str, train_args("gan")), "--out", str(tmp_path / "run")]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "warning" not in done.stderr
+    assert_same_run(uninterrupted("gan"), Run(tmp_path / "run"))
 
 
 def test_log_that_cannot_be_written_does_not_hide_the_error(
