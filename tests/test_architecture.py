@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "ganctl").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 #: Modules of ganctl that plugins may import, in addition to the package itself.
-PUBLIC_MODULES = {"penalties", "sizes"}
+PUBLIC_MODULES = {"image_files", "penalties", "sizes"}
 #: Slow imports, which ``--help`` and ``ganctl list`` avoid.
 HEAVY = {"torch", "torchvision", "numpy", "PIL", "rich", "matplotlib", "tensorboard"}
 
@@ -136,6 +136,7 @@ ORDER = (
     "kernels",
     "recipe sizes loss latent dataset penalties",
     "system",
+    "image_files",
     "rendering",
     "data",
     "plugin",

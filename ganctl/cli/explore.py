@@ -66,6 +66,8 @@ def explore(
     with Server(host, port) as server:
         with reporter.bar("ranking dimensions", len(dimensions(sampler.latent))) as advance:
             explorer = Explorer(sampler, output_name(checkpoint), advance)
+        if server.is_public:
+            print("Everyone on your network can open this page and use the generator.", file=sys.stderr)
         print(f"{server.url}  (press Ctrl-C to stop)", file=sys.stderr, flush=True)
         if not no_browser:
             show_in_browser(server.url)

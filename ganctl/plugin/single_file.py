@@ -18,6 +18,7 @@ from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.plugin import discovery
 from ganctl.plugin.names import FILE_SCHEME, identifier
 from ganctl.plugin.registry import Registry
+from ganctl.system.files import read_regular
 from ganctl.system.pasteable_commands import ganctl_pattern, quote
 from ganctl.system.progress import print_warnings
 
@@ -56,7 +57,7 @@ def load(path: Path) -> discovery.Plugin:
         GanctlError: The file cannot be read, or the file or a hook raises an exception. The message names the line.
     """
     try:
-        source = path.read_bytes()
+        source = read_regular(path)
     except OSError as error:
         raise GanctlError(
             f"Cannot read the plugin file {path}: {error.strerror}.",

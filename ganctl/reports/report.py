@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.image_files import open_image
 from ganctl.reports import samples_over_epochs, settings, training_problems
 from ganctl.reports.samples_over_epochs import SampleSeries
 from ganctl.reports.settings import Setting
@@ -82,8 +83,6 @@ class Report:
         """
         import io
 
-        from PIL import Image
-
         from ganctl.rendering.figure_style import encode
         from ganctl.reports.figure_of_samples import draw_samples
         from ganctl.reports.figures import WIDTHS
@@ -92,7 +91,7 @@ class Report:
             raise GanctlError(
                 "There are no samples yet.", "Train first: samples are saved before the first step."
             )
-        return Image.open(io.BytesIO(encode(draw_samples(self, WIDTHS[2]), "png", dpi)))
+        return open_image(io.BytesIO(encode(draw_samples(self, WIDTHS[2]), "png", dpi)))
 
     def write(self, path: Path | str, *, comment: str = "") -> list[Path]:
         """Write the report to ``path``: one ``.html`` file, or ``.md`` with a folder of images next to it.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganctl.image_files import read_image
 from ganctl.rendering import split_grid
 from ganctl.rendering.split_grid import Layout
 from ganctl.runs.read_run import Frame, History
@@ -132,9 +133,7 @@ def encode(image: Image) -> bytes:
 
 def decode(data: bytes) -> Image:
     """Decode an image that :func:`encode` made."""
-    from PIL import Image
-
-    return Image.open(io.BytesIO(data))
+    return read_image(io.BytesIO(data))
 
 
 def sample_layout(history: History, image: Image) -> Layout | None:

@@ -17,7 +17,7 @@ import torch
 from ganctl.errors import CHECKPOINT, GanctlError
 from ganctl.runs.checkpoint_schema import SAFE_TEXT, check
 from ganctl.runs.folder import CHECKPOINT_NAME, Run, files_by_step
-from ganctl.system.files import write_atomically
+from ganctl.system.files import read_regular, write_atomically
 
 FORMAT = 1
 SEAL = b"ganctl-sha256:"
@@ -44,7 +44,7 @@ def load(path: Path) -> dict[str, Any]:
             written by a later version of ganctl.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise GanctlError(
             f"Cannot read the checkpoint {path}: {error.strerror}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -96,6 +97,7 @@ class Run:
         Raises:
             InUseError: another process holds the lock.
         """
+        self._refuse_links()
         try:
             lock = FileLock(self.path / ".lock")
             lock.acquire(timeout=0)
@@ -110,6 +112,21 @@ class Run:
             yield
         finally:
             lock.release()
+
+    def _refuse_links(self) -> None:
+        """Raise a GanctlError if an entry of this folder is a link to a place outside of it.
+
+        Training and its trackers would write and delete files there.
+        """
+        here = os.path.realpath(self.path)
+        for entry in self.path.iterdir() if self.path.is_dir() else ():
+            target = os.path.realpath(entry)
+            if entry.is_symlink() and os.path.commonpath([here, target]) != here:
+                raise GanctlError(
+                    f"{entry} is a link to {target}, which is outside of the run folder.",
+                    "Remove the link, or replace it with a copy of the files. The run folder itself can be a link.",
+                    status=USAGE,
+                )
 
     @classmethod
     def open(cls, path: Path | str) -> Run:

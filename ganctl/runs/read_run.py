@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.image_files import read_image
 from ganctl.runs import status as run_status
 from ganctl.runs.folder import SAMPLES_NAME, Run
 from ganctl.runs.status import State, Status
@@ -34,13 +35,9 @@ class Frame:
         """Return the decoded image.
 
         Raises:
-            OSError: the file is damaged.
+            OSError: the file is damaged, has another format, or has too many pixels.
         """
-        from PIL import Image
-
-        image = Image.open(self.path if self.drawn is None else io.BytesIO(self.drawn))
-        image.load()
-        return image if image.mode in ("L", "RGB") else image.convert("RGB")
+        return read_image(self.path if self.drawn is None else io.BytesIO(self.drawn))
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,7 @@ def is_locked(lock: Path) -> bool:
             return True
         return False
     try:
-        file = os.open(lock, os.O_RDONLY)
+        file = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would block
     except OSError:
         return False
     try:

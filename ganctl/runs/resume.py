@@ -17,6 +17,7 @@ from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import CHECKPOINT_NAME, SAMPLES_NAME, Run
 from ganctl.runs.provenance import check_origin, config_of
+from ganctl.runs.read_run import number
 from ganctl.system.files import TEMPORARY_NAME
 from ganctl.system.jsonl import filter_lines
 from ganctl.system.pasteable_commands import ganctl_command
@@ -186,9 +187,9 @@ def truncate_logs(run: Run, step: int, log_every: int) -> None:
     logged again in a whole line.
     """
     for path in (run.losses_file, run.timing_file):
-        filter_lines(path, lambda record: record["step"] <= step and record["step"] % log_every == 0)
+        filter_lines(path, lambda record: _is_step(record, step) and record["step"] % log_every == 0)
     # Likewise, metrics within an epoch were computed at the end of a session.
-    filter_lines(run.metrics_file, lambda r: r["step"] <= step and float(r["epoch"]).is_integer())
+    filter_lines(run.metrics_file, lambda r: _is_step(r, step) and number(r.get("epoch")).is_integer())
     for samples in run.samples:
         if _step_of(samples) > step:
             samples.unlink()
@@ -196,6 +197,11 @@ def truncate_logs(run: Run, step: int, log_every: int) -> None:
         for path in folder.iterdir() if folder.is_dir() else ():
             if TEMPORARY_NAME.fullmatch(path.name):
                 path.unlink(missing_ok=True)
+
+
+def _is_step(record: dict[str, Any], last: int) -> bool:
+    step = record.get("step")
+    return isinstance(step, int) and step <= last
 
 
 def copy_history(source: Run, target: Run) -> None:

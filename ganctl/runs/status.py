@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.runs.resume_command import resume_command
-from ganctl.system.files import write_atomically
+from ganctl.system.files import read_regular, write_atomically
 from ganctl.system.pasteable_commands import ganctl_pattern
 
 #: ``waiting``: created, not started. ``stopped``: by a signal, after saving. ``killed`` is never written: it is
@@ -69,7 +69,7 @@ def read(path: Path) -> Status:
         GanctlError: the file is missing, as in a folder of an earlier version of ganctl, or is damaged.
     """
     try:
-        table = json.loads(path.read_text(encoding="utf-8"))
+        table = json.loads(read_regular(path))
     except FileNotFoundError:
         raise GanctlError(
             f"{path.parent} has no {path.name}: an earlier version of ganctl created it.",
@@ -77,7 +77,7 @@ def read(path: Path) -> Status:
             + ganctl_pattern("train", "--resume", "CKPT"),
             status=USAGE,
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path) from error
     try:
         return _from_table(table)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ganctl.errors import DATA, USAGE, GanctlError
-from ganctl.system.files import require_parent, write_atomically
+from ganctl.system.files import read_regular, require_parent, write_atomically
 from ganctl.system.pasteable_commands import ganctl_pattern, quote
 
 
@@ -38,7 +38,7 @@ def read(path: Path, *, dim: int, num_classes: int = 0) -> Latents:
     import numpy as np
 
     try:
-        loaded: Any = np.load(path, allow_pickle=False)
+        loaded: Any = np.load(io.BytesIO(read_regular(path)), allow_pickle=False)
         arrays = {name: loaded[name] for name in loaded.files} if hasattr(loaded, "files") else {"z": loaded}
     except OSError as error:
         if error.strerror is None:  # NumPy raises this for a file in another format

@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
+import stat
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from ganctl.errors import RESOURCES, USAGE, GanctlError, status_of
 
 #: Names of temporary files, which a killed process may leave. No other files have such names.
 TEMPORARY_NAME = re.compile(r"\.ganctl-[0-9a-f]{16}\.tmp")
+
+
+#: What is not a regular file. Opening or reading it could block forever or have no end.
+SPECIAL = (
+    (stat.S_ISFIFO, "it is a named pipe"),
+    (stat.S_ISSOCK, "it is a socket"),
+    (stat.S_ISCHR, "it is a device"),
+    (stat.S_ISBLK, "it is a device"),
+    (stat.S_ISDIR, "it is a folder"),
+)
+KERNEL_FOLDERS = ("/proc/", "/sys/")  # their files look regular, but have no size
+
+
+def open_regular(path: Path | str) -> BinaryIO:
+    """Open a regular file for reading in binary mode, or a link to one.
+
+    Raises:
+        OSError: there is no such file, or ``path`` is a pipe, a socket, a device or a file of the kernel. ``strerror``
+            says what it is.
+    """
+    mode = os.stat(path).st_mode
+    for is_special, what in SPECIAL:
+        if is_special(mode):
+            raise OSError(errno.EINVAL, f"{what}, not a file", str(path))
+    if os.path.realpath(path).startswith(KERNEL_FOLDERS):
+        raise OSError(errno.EINVAL, "it is a file of the kernel", str(path))
+    return open(path, "rb")
+
+
+def read_regular(path: Path | str) -> bytes:
+    """Return the content of a regular file. Raises what :func:`open_regular` raises."""
+    with open_regular(path) as file:
+        return file.read()
 
 
 def temporary_beside(path: Path) -> Path:
@@ -34,6 +70,8 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """
     temporary = temporary_beside(path)
     try:
+        if os.path.exists(path) and not os.path.isfile(path):  # os.replace would replace a pipe or a device
+            open_regular(path).close()
         with temporary.open("wb") as file:
             file.write(data)
             if durable:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ganctl.system.files import disk_error, write_atomically
+from ganctl.system.files import disk_error, open_regular, write_atomically
 
 
 def write_line(path: Path, record: dict[str, Any]) -> None:
@@ -36,14 +37,14 @@ def filter_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
 
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        file = path.open(encoding="utf-8", errors="replace", newline="")
+        file = io.TextIOWrapper(open_regular(path), encoding="utf-8", errors="replace", newline="")
     except FileNotFoundError:
         return
     with file:
         for line in file:
             try:
                 record = json.loads(line)
-            except json.JSONDecodeError:
+            except (json.JSONDecodeError, RecursionError):
                 continue
             if line.endswith("\n") and isinstance(record, dict):
                 yield line, record

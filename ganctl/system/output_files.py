@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.system.files import read_regular
 
 MARK = "ganctl inputs "
 SEARCHED = 1 << 16  # bytes at the beginning and at the end of a file
@@ -30,7 +31,7 @@ def record(command: str, options: Mapping[str, object], sources: Iterable[Path] 
     """
     digest = hashlib.sha256(json.dumps([command, options], sort_keys=True).encode())
     for source in sources:
-        content = source.read_bytes() if source.is_file() else os.fsencode(source.resolve())
+        content = read_regular(source) if source.is_file() else os.fsencode(source.resolve())
         digest.update(hashlib.sha256(content).digest())
     return MARK + digest.hexdigest()
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ganctl.errors import USAGE, GanctlError
+from ganctl.system.files import read_regular
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+DEEPEST = 20  # levels of tables and lists; settings have 3
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -23,17 +28,45 @@ def read(path: Path) -> dict[str, Any]:
         GanctlError: the file does not exist or is not TOML. The message names the line.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        # utf-8-sig skips the byte order mark that Windows editors write.
+        table = tomllib.loads(read_regular(path).decode("utf-8-sig"))
+        _check_depth(table)
+        return table
     except OSError as error:
         raise GanctlError(
             f"Cannot read {path}: {error.strerror}.",
             "Give a TOML file, such as a run's config.toml.",
             status=USAGE,
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise GanctlError(
+            f"{path} is not encoded as UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}.",
+            f"Save it as UTF-8, for example: iconv -f ISO-8859-1 -t UTF-8 {shlex.quote(str(path))}",
+            status=USAGE,
+        ) from error
+    except RecursionError as error:
+        raise GanctlError(
+            f"{path} is nested too deeply.", "Give a TOML file, such as a run's config.toml.", status=USAGE
+        ) from error
+    except tomllib.TOMLDecodeError as error:
         raise GanctlError(
             f"{path} is not TOML: {error}.", "Write a setting as in: batch_size = 64", status=USAGE
         ) from error
+
+
+def _check_depth(table: dict[str, Any]) -> None:
+    """Raise a RecursionError if ``table`` is nested deeper than settings are. Python cannot print deep tables."""
+    level: list[Any] = [table]
+    for _ in range(DEEPEST):
+        level = [
+            value
+            for container in level
+            for value in (container.values() if isinstance(container, dict) else container)
+            if isinstance(value, (dict, list))
+        ]
+        if not level:
+            return
+    raise RecursionError
 
 
 def parse(text: str) -> dict[str, Any]:

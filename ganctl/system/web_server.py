@@ -23,6 +23,7 @@ from ganctl.errors import GanctlError
 
 #: What a page may always do: nothing but what its own policy adds.
 POLICY = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+ALL_ADDRESSES = ("0.0.0.0", "::")
 HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
@@ -55,8 +56,15 @@ class WebServer(ThreadingHTTPServer):
         self.server_name, self.server_port = self.host, self.server_address[1]
 
     @property
+    def is_public(self) -> bool:
+        """Whether other machines can open the page."""
+        if self.host in ALL_ADDRESSES:
+            return True
+        return not ipaddress.ip_address(str(self.server_address[0]).partition("%")[0]).is_loopback
+
+    @property
     def url(self) -> str:
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = address_of_this_machine(self.address_family) if self.host in ALL_ADDRESSES else self.host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.server_port}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -129,6 +137,17 @@ class PageHandler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
+
+
+def address_of_this_machine(family: int) -> str:
+    """Return the address with which this machine reaches others, or the loopback address without a network."""
+    other, loopback = ("2001:db8::1", "::1") if family == socket.AF_INET6 else ("192.0.2.1", "127.0.0.1")
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((other, 9))  # of a datagram socket: chooses a route and sends nothing
+            return str(probe.getsockname()[0])
+    except OSError:
+        return loopback
 
 
 def is_this_machine(header: str, host: str) -> bool:

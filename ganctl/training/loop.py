@@ -88,12 +88,10 @@ def train(
         with checkpoint_errors(resume.file if resume else None):
             engine = make_engine(registry, config, images, device)
         # Before a checkpoint is restored, since schedules start from the values in the config.
-        schedules = Schedules(
-            config.schedules,
-            engine,
-            total_steps=total_steps(config, len(images.x)),
-            ema_rampup=config.ema_rampup,
-        )
+        total = total_steps(config, len(images.x))
+        # Without a length, a schedule may be refused because of what the user gave in addition to the checkpoint.
+        with checkpoint_errors(resume.file if resume and total is not None else None):
+            schedules = Schedules(config.schedules, engine, total_steps=total, ema_rampup=config.ema_rampup)
         if resume and resume.state:
             restore_engine(engine, resume, registry, images, fingerprint)
         stop.check()

@@ -15,18 +15,14 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from PIL import Image
-
 import ganctl
+from ganctl.image_files import extensions
 from ganctl_vision import sampled_content
 from ganctl_vision.open_image import from_folder, from_zip
 
-#: Formats that Pillow registers but cannot decode without a plugin or another program.
-NOT_DECODED = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}
-
 
 def folder(root: Path, path: str, channels: Literal[1, 3] | None = None) -> ganctl.Dataset:
-    """Your own images of any size and any format that Pillow can read.
+    """Your own images of any size, such as PNG, JPEG, WebP, GIF, BMP or TIFF files.
 
     The class of an image is the name of its subfolder. Unreadable files are reported and skipped.
 
@@ -42,7 +38,14 @@ def folder(root: Path, path: str, channels: Literal[1, 3] | None = None) -> ganc
         given = root / given
     if not given.exists():
         raise _error(f"There is no folder or zip file '{path}'.", _suggestion(given))
-    return Folder(given.resolve(), channels)
+    given = given.resolve()
+    if not (given.is_dir() or given.is_file()):
+        raise _error(f"{path} is a pipe, a socket or a device.", "Specify a folder or a zip file of images.")
+    if (given.is_relative_to("/dev") and not given.is_relative_to("/dev/shm")) or any(
+        given.is_relative_to(folder) for folder in ("/proc", "/sys")
+    ):
+        raise _error(f"{path} is a folder of the kernel.", "Specify a folder or a zip file of images.")
+    return Folder(given, channels)
 
 
 class Folder(ganctl.Dataset):
@@ -72,7 +75,7 @@ class Folder(ganctl.Dataset):
             files, opener = list(_walk(self.path, notes)), partial(from_folder, folder=str(self.path))
         else:
             files, opener = _zip_entries(self.path), partial(from_zip, archive=str(self.path))
-        known = _extensions()
+        known = extensions()
         names = sorted((n for n in files if os.path.splitext(n)[1].lower() in known), key=_natural)
         others = sorted(set(files) - set(names))
         if not names:
@@ -151,11 +154,6 @@ def _zip_entries(path: Path) -> list[str]:
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
-
-
-def _extensions() -> set[str]:
-    known = Image.registered_extensions()
-    return {end for end, kind in known.items() if kind in Image.OPEN and kind not in NOT_DECODED}
 
 
 def _classes(names: Sequence[str]) -> tuple[list[int] | None, tuple[str, ...]]:

@@ -9,17 +9,21 @@ import io
 import os
 import zipfile
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from PIL import Image
+from ganctl.image_files import open_image
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
-def from_folder(name: str, folder: str) -> Image.Image:
-    return Image.open(os.path.join(folder, name))
+def from_folder(name: str, folder: str) -> Image:
+    return open_image(os.path.join(folder, name))
 
 
-def from_zip(name: str, archive: str) -> Image.Image:
+def from_zip(name: str, archive: str) -> Image:
     # Reading the whole entry also verifies its checksum.
-    return Image.open(io.BytesIO(_archive(archive).read(name)))
+    return open_image(io.BytesIO(_archive(archive).read(name)))
 
 
 @lru_cache(maxsize=1)

@@ -16,10 +16,14 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
 import torch
+from helpers.in_process_cli import run
 from PIL import Image
 
 import ganctl
@@ -252,6 +256,47 @@ def test_error_of_the_network_is_reported(
     assert ask("POST", "/image", ZEROS) == (500, b"RuntimeError: no")
     monkeypatch.undo()
     assert ask("POST", "/image", ZEROS)[0] == 200
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+def test_all_addresses_give_a_url_that_works(host: str, sampler: ganctl.Sampler) -> None:
+    try:
+        server = Server(host, 0)
+    except ganctl.GanctlError:
+        pytest.skip(f"this machine cannot listen on {host}")
+    thread = threading.Thread(target=server.serve, args=(Explorer(sampler, "x"),))
+    thread.start()
+    try:
+        url = urlsplit(server.url)
+        assert url.hostname not in ("0.0.0.0", "::")
+        assert server.is_public
+        with urlopen(server.url + "model", timeout=30) as response:
+            assert json.loads(response.read())["model"] == "cgan"
+        with pytest.raises(HTTPError, match="403"):
+            urlopen(Request(server.url + "model", headers={"Host": f"evil.example:{url.port}"}), timeout=30)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_loopback_is_not_public() -> None:
+    for host in ("127.0.0.1", "localhost"):
+        with Server(host, 0) as server:
+            assert not server.is_public
+            assert server.url.startswith(f"http://{host}:")
+
+
+def test_public_page_is_announced(
+    tiny_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Server, "serve", lambda self, explorer: None)
+    lines = run(
+        capsys, "explore", "--ckpt", tiny_run.path, "--port", 0, "--no-browser", "-q", "--host", "0.0.0.0"
+    ).stderr
+    public, url = lines.splitlines()
+    assert public == "Everyone on your network can open this page and use the generator."
+    assert "0.0.0.0" not in url
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
