@@ -65,12 +65,24 @@ def encode(figure: Figure, file_format: str, dpi: float = 300) -> bytes:
 
 
 def _import_matplotlib() -> None:
-    """Import matplotlib even if ``MPLBACKEND`` names a backend that does not exist."""
+    """Import matplotlib even if ``MPLBACKEND`` names no backend, or if the user's matplotlibrc cannot be read."""
     if "matplotlib" in sys.modules:
         return
     backend = os.environ.pop("MPLBACKEND", None)
     try:
-        import matplotlib
+        try:
+            import matplotlib
+        except (OSError, ValueError):  # ValueError: not UTF-8
+            for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
+                del sys.modules[name]  # half of the package is imported
+            settings = os.environ.get("MATPLOTLIBRC")
+            os.environ["MATPLOTLIBRC"] = os.devnull
+            try:
+                import matplotlib
+            finally:
+                del os.environ["MATPLOTLIBRC"]
+                if settings is not None:
+                    os.environ["MATPLOTLIBRC"] = settings
     finally:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
