@@ -54,7 +54,7 @@ class LivePage:
         self._folder, self._seconds = folder, seconds
         self._lock = threading.Lock()
         self._count = 0
-        self._next = 0.0  # time of the next look at the runs
+        self._next = 0.0  # time at which the runs are checked again
         self._seen = _stamps(folder)
         self.last = self._render()
 

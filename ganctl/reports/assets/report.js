@@ -115,7 +115,7 @@ function startReport(kept) {
   const hidden = new Set(kept ? data.runs.flatMap((run, i) => (kept.hidden.includes(run.label) ? [i] : [])) : []);
   let smoothing = kept ? kept.smoothing : 0.6, axis = kept ? kept.axis : "epoch";
 
-  /** The exponential moving average, as in TensorBoard, without its bias towards zero. */
+  /** Return the exponential moving average, as in TensorBoard, without its bias towards zero. */
   function smooth(ys, weight) {
     let sum = 0, norm = 0;
     return ys.map((y) => {
@@ -163,7 +163,7 @@ function startReport(kept) {
       this.svg.addEventListener("pointerleave", () => { this.tip.hidden = true; if (this.hair) this.hair.setAttribute("visibility", "hidden"); });
     }
     shown() { return this.spec.curves.filter((curve) => !hidden.has(curve.run)); }
-    /** Whether the values of some runs are so large that a linear scale would hide those of others. */
+    /** Return whether the values of some runs are so large that a linear scale would hide those of other runs. */
     spansDiffer() {
       if (this.spec.probability) return false;
       const spans = this.spec.curves.map((curve) => {
