@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import click
 from ganctl.cli.shared_options import json_option
 from ganctl.cli.terminal_output import fold, print_json, terminal_width
 from ganctl.errors import FAILED
+from ganctl.system.terminal import can_redraw
+
+ERASE = "\r\x1b[K"  # moves to the beginning of the line and erases it
 
 
 @click.command()
@@ -30,13 +34,23 @@ def doctor(data_root: Path, as_json: bool) -> None:
     """
     from ganctl.diagnostics.doctor import examine
 
-    examination = examine(data_root)
+    def begin(title: str) -> None:
+        if can_redraw(sys.stderr):
+            print(f"{ERASE}Checking {title} …", end="", file=sys.stderr, flush=True)
+        elif sys.stderr.isatty():
+            print(f"Checking {title} …", file=sys.stderr)
+
+    def end(title: str, facts: dict[str, Any]) -> None:
+        if can_redraw(sys.stderr):
+            print(ERASE, end="", file=sys.stderr, flush=True)
+        if not as_json:
+            _print_section(title, facts)
+
+    examination = examine(data_root, begin=begin, end=end)
     if as_json:
         problems = [vars(problem) for problem in examination.problems]
         print_json({**examination.facts, "problems": problems, "can_train": examination.can_train})
     else:
-        for title, facts in examination.facts.items():
-            _print_section(title, facts)
         for problem in examination.problems:
             _print_lines("PROBLEM  " if problem.essential else "warning  ", problem.text)
             if problem.hint:
@@ -56,7 +70,7 @@ def _print_section(title: str, facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
         _print_lines(f"  {name:{width}}  ", text)
-    print()
+    print(flush=True)  # the next section may take seconds, such as the import of torch
 
 
 def _print_lines(start: str, text: str) -> None:

@@ -48,12 +48,20 @@ class Examination:
         return not any(problem.essential for problem in self.problems)
 
 
-def examine(data_root: Path) -> Examination:
+def examine(
+    data_root: Path,
+    *,
+    begin: Callable[[str], None] = lambda title: None,
+    end: Callable[[str, dict[str, Any]], None] = lambda title, facts: None,
+) -> Examination:
     """Examine this installation. An error during the examination becomes a problem in the result.
 
     Args:
         data_root: the folder that datasets are in.
+        begin: called with the title of each section before its examination, which may take seconds.
+        end: called with the title and the facts of each section after its examination.
     """
+    begin("plugins")
     examination = Examination()
     loaded: list[discovery.Plugin] = []
     try:
@@ -74,6 +82,7 @@ def examine(data_root: Path) -> Examination:
         "plugins": lambda examination: _plugins(examination, loaded),
     }
     for title, examine_section in sections.items():
+        begin(title)
         try:
             examination.facts[title] = examine_section(examination)
         except Exception as error:
@@ -81,6 +90,7 @@ def examine(data_root: Path) -> Examination:
             examination.problems.append(
                 Problem(f"The check of {title} failed: {type(error).__name__}: {error}", essential=False)
             )
+        end(title, examination.facts[title])
     return examination
 
 

@@ -15,6 +15,7 @@ from ganctl.reports.settings import flatten, format_value
 from ganctl.runs import read_run
 from ganctl.runs.read_run import History
 from ganctl.system.progress import clock
+from ganctl.system.terminal import can_show_images
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,7 +58,7 @@ def follow(
     console = console or Screen(highlight=False)
     h = read_run.read(run)
     try:
-        if console.is_terminal and not once:
+        if console.is_terminal and not console.is_dumb_terminal and not once:
             h = _show_live(run, h, console, seconds, samples, pause)
         else:
             h = _print_lines(run, h, console, seconds, once, pause)
@@ -135,8 +136,7 @@ def view(h: History, console: Console, samples: bool) -> RenderableType:
         if any(map(math.isfinite, h.column(name)))
     ]
     rows = height - len(parts) - 3  # caption and cursor
-    colors = console.color_system in ("truecolor", "256")
-    if samples and unicode and colors and h.frames and rows >= MIN_IMAGE // 2:
+    if samples and unicode and can_show_images(console) and h.frames and rows >= MIN_IMAGE // 2:
         from ganctl.reports.samples_over_epochs import sample_layout
 
         frame = h.frames[-1]

@@ -15,6 +15,7 @@ from ganctl.sweeps.folder import FAILURES, Sweep, has_pid_of_this_system
 from ganctl.sweeps.progress import Row, format_values, read_rows, summarize
 from ganctl.sweeps.status_table import draw_table
 from ganctl.system import progress
+from ganctl.system.terminal import can_redraw
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,10 +25,10 @@ SUMMARY_INTERVAL = 30.0  # seconds between two summaries of LineDisplay
 
 
 def make_display(*, quiet: bool = False) -> Display:
-    """Return the display for stderr: a table on a terminal and in a notebook, otherwise lines."""
+    """Return the display for stderr: a table if it can be redrawn, otherwise lines."""
     if quiet:
         return Display()
-    return TableDisplay() if sys.stderr.isatty() or "ipykernel" in sys.modules else LineDisplay()
+    return TableDisplay() if can_redraw(sys.stderr) else LineDisplay()
 
 
 class Display:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, cast
 
+from ganctl.system.terminal import can_redraw
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 SECONDS_BETWEEN_LINES = 10.0
+MIN_BAR_AND_TIME = 18  # columns next to the title and the numbers of a bar
 Advance = Callable[[int], None]
 
 
@@ -38,7 +41,7 @@ def make_reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
     """Return the reporter for stderr: a bar on a terminal and in a notebook, otherwise lines."""
     if quiet:
         return NullReporter()
-    if sys.stderr.isatty() or "ipykernel" in sys.modules:
+    if can_redraw(sys.stderr):
         return BarReporter()
     return LineReporter(verbose=verbose)
 
@@ -122,8 +125,10 @@ class BarReporter:
                 if self.values:
                     yield Text(self.values, no_wrap=True, overflow="ellipsis")
 
+        room = self.console.width - 2 * len(str(total)) - MIN_BAR_AND_TIME
+        shortened = title if len(title) <= room else f"{title[: max(room - 1, 0)]}…"
         columns = (
-            TextColumn(escape(title)),
+            TextColumn(escape(shortened)),
             BarColumn(bar_width=None),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

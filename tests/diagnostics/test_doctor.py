@@ -42,6 +42,42 @@ def test_command_prints_warnings_and_result(ganctl: Run, tmp_path: Path) -> None
     assert text.stdout.rstrip().endswith("Training can start.")
 
 
+def test_each_section_is_shown_immediately(tmp_path: Path) -> None:
+    """torch cannot be imported before this test has read what is shown until then."""
+    go = tmp_path / "go"
+    (tmp_path / "torch.py").write_text(
+        f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+        "raise ImportError('slow')\n"
+    )
+    ours, terminal = os.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "ganctl", "doctor"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]), "TERM": "xterm"},
+        stdout=subprocess.PIPE,
+        stderr=terminal,
+        text=True,
+    )
+    try:
+        assert child.stdout
+        lines = list(iter(child.stdout.readline, "\n"))
+        assert lines[0] == "ganctl\n"
+        assert any(line.split()[0] == "python" for line in lines)
+        progress = b""
+        while b"Checking torch" not in progress:
+            progress += os.read(ours, 1000)
+        assert child.poll() is None
+        go.touch()
+        rest = child.stdout.read()
+        assert child.wait(timeout=60) == 1
+        assert rest.startswith("torch\n")
+        assert "cannot be imported: ImportError: slow" in " ".join(rest.split())
+    finally:
+        go.touch()
+        child.wait(timeout=60)
+        os.close(ours)
+        os.close(terminal)
+
+
 def test_command_writes_json() -> None:
     result = CliRunner().invoke(command, ["--json"])
     assert result.exit_code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,24 @@ def test_follow_shows_a_run_until_it_ends(
     assert "step 70 of 100" in shown(console)
     if not live:
         assert len(shown(console).splitlines()) == 3 + (code > 0), "one line per change"
+
+
+def test_no_color_shows_neither_colors_nor_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    path, console = fake_runs.make(tmp_path / "a"), terminal()
+    assert watching.follow(path, console=console) == 0
+    assert "newest samples: " in shown(console)
+    assert "▀" not in shown(console)
+    assert not re.search(r"\x1b\[[\d;]*\b(3[0-7]|4[0-7]|[34]8;)", shown(console))
+
+
+def test_dumb_terminal_shows_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    path, console = fake_runs.make(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5)), terminal()
+    with Run(path).lock():
+        assert watching.follow(path, console=console, pause=ends(path, {"state": "finished"})) == 0
+    assert "\x1b" not in shown(console)
+    assert len(shown(console).splitlines()) > 1
 
 
 def test_ctrl_c_ends_the_display_and_not_the_run(tmp_path: Path) -> None:
