@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganctl.cli.help_sections import command_with_sections
+from ganctl.cli.number_types import SECONDS, Number, number_option
+from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import model_and_data, options, plugin_option
 from ganctl.cli.train import image_options, machine_options, part_options
 
@@ -24,11 +26,11 @@ Examples:
 
 input_options = options(
     model_and_data,
-    click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+    click.option("--config", "config_file", metavar="FILE", type=PathType(),
                  help="TOML file with settings, such as a run's config.toml."),
-    click.option("--seconds", metavar="S", type=click.FloatRange(min=0, min_open=True), default=10.0,
+    number_option("--seconds", metavar="S", type=Number(SECONDS), default=10.0,
                  show_default=True, help="Approximate duration of the measurement."),
-    click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path),
+    click.option("--json", "json_file", metavar="FILE", type=PathType(),
                  help="Also write the results to this file as JSON."),
     plugin_option,
 )  # fmt: skip

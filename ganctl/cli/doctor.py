@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import json_option
 from ganctl.cli.terminal_output import fold, print_json, terminal_width
 from ganctl.errors import FAILED
@@ -19,7 +20,7 @@ ERASE = "\r\x1b[K"  # moves to the beginning of the line and erases it
 @click.command()
 @click.option(
     "--data-root",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     default=Path("data"),
     envvar="GANCTL_DATA_ROOT",
     show_default=True,

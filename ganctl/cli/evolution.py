@@ -6,6 +6,10 @@ from pathlib import Path
 
 import click
 
+from ganctl.cli.number_types import FPS, SCALE, Number, number_option
+from ganctl.cli.path_type import PathType
+from ganctl.config.ranges import Range
+
 EXAMPLES = """
 \b
 Examples:
@@ -16,32 +20,32 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PathType())
 @click.option(
     "--out",
     metavar="FILE.gif|FILE.mp4",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Output file.  [default: evolution.gif in the run folder]",
 )
 @click.option("--force", is_flag=True, help="Replace --out even if it was not made from this run.")
-@click.option(
+@number_option(
     "--fps",
     default=4.0,
     show_default=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(FPS),
     help="Frames per second.",
 )
 @click.option("--captions", is_flag=True, help="Show epoch and step below each frame.")
-@click.option(
+@number_option(
     "--scale",
-    type=click.IntRange(min=1),
+    type=Number(SCALE),
     help="Enlarge frames by this factor.  [default: about 480 pixels wide]",
 )
-@click.option(
+@number_option(
     "--hold",
     default=2.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=Number(Range(0, 3600, whole=False)),
     help="Extra seconds to show the last frame.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ganctl.cli.number_types import PORTS, Number, number_option
 from ganctl.cli.sampling_options import ckpt_option, machine_options
 
 EXAMPLES = """
@@ -29,12 +30,12 @@ PORT = 8490
     metavar="ADDRESS",
     help="Address to listen on. With 0.0.0.0, every machine in the network can open the page.",
 )
-@click.option(
+@number_option(
     "--port",
     default=PORT,
     show_default=True,
     metavar="N",
-    type=click.IntRange(0, 65535),
+    type=Number(PORTS),
     help="Port to listen on; 0: any free port.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from ganctl.cli.number_types import Number, number_option
 from ganctl.cli.shared_options import component, json_option, plugin_option
 from ganctl.cli.terminal_output import fold, print_json, terminal_width
+from ganctl.config.ranges import RANGES, Range
 from ganctl.errors import FAILED, USAGE, GanctlError, did_you_mean
 from ganctl.plugin.registry import KINDS, Component, Registry
 from ganctl.recipe import ImageShape
@@ -18,14 +20,14 @@ from ganctl.system.pasteable_commands import ganctl_pattern
 @click.command()
 @click.argument("name", metavar="NAME", type=component())
 @click.option("--kind", type=click.Choice(list(KINDS)), help="Show only the component of this kind.")
-@click.option(
+@number_option(
     "--image-size",
-    type=click.IntRange(min=1),
+    type=Number(RANGES["image_size"]),
     help="Image size at which parameters are counted.  [default: the model's, or 28]",
 )
-@click.option(
+@number_option(
     "--channels",
-    type=click.IntRange(min=1),
+    type=Number(Range(1, 1024)),
     default=1,
     show_default=True,
     help="Number of image channels at which parameters are counted.",

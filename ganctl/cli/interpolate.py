@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from ganctl.cli.number_types import FPS, SAMPLES, SEED, Number, Numbers, number_option
+from ganctl.cli.path_type import PathType
 from ganctl.cli.sampling_options import (
-    Numbers,
     batch_size_option,
     ckpt_option,
     class_option,
@@ -21,7 +22,6 @@ from ganctl.cli.sampling_options import (
     recorded_inputs,
     refuse_both,
     scale_option,
-    seed_type,
     truncation_option,
 )
 
@@ -38,19 +38,19 @@ STEPS, ANIMATION_STEPS = 8, 30
 
 @click.command(epilog=EXAMPLES)
 @ckpt_option
-@click.option(
+@number_option(
     "--seeds",
     default="0,1",
     show_default=True,
     metavar="A,B,…",
-    type=Numbers(seed_type()),
+    type=Numbers(SEED),
     help="Seeds of the points on the path. Each point is the first latent of its seed.",
 )
 @latents_option
-@click.option(
+@number_option(
     "--steps",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Number(SAMPLES),
     help=f"Number of samples from one point to the next.  [default: {STEPS}, or {ANIMATION_STEPS} in an animation]",
 )
 @click.option(
@@ -59,11 +59,11 @@ STEPS, ANIMATION_STEPS = 8, 30
     help="Great circle (slerp) or straight line (lerp).  [default: slerp if z is normal, otherwise lerp]",
 )
 @click.option("--loop", is_flag=True, help="Continue from the last point to the first.")
-@click.option(
+@number_option(
     "--rows",
     default=1,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=Number(SAMPLES),
     help="Number of paths; the second path uses the second latents of the seeds, and so on.",
 )
 @class_option
@@ -71,17 +71,17 @@ STEPS, ANIMATION_STEPS = 8, 30
 @click.option(
     "--out",
     metavar="FILE.png|.gif|.mp4|DIR|FILE.npz",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="One image, an animation, a folder of PNG files, or arrays.  [default: an image named after run, "
     "checkpoint, seeds and number]",
 )
 @force_option
-@click.option(
+@number_option(
     "--fps",
     default=20.0,
     show_default=True,
     metavar="N",
-    type=float,
+    type=Number(FPS),
     help="Frames per second of an animation.",
 )
 @no_labels_option

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ganctl.cli.path_type import PathType
 from ganctl.plugin import discovery, scaffold
 from ganctl.plugin.names import component_name
 from ganctl.system.pasteable_commands import ganctl_command, quote
@@ -23,7 +24,7 @@ from ganctl.system.pasteable_commands import ganctl_command, quote
     "--into",
     default=".",
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathType(file_okay=False),
     help="Parent directory for the new plugin.",
 )
 def new(name: str, kind: str, into: Path) -> None:

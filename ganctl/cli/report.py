@@ -6,7 +6,10 @@ from pathlib import Path
 
 import click
 
+from ganctl.cli.number_types import Number, Numbers, number_option
+from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import plugin_option
+from ganctl.config.ranges import Range
 
 EXAMPLES = """
 \b
@@ -20,49 +23,33 @@ Examples:
 """
 
 
-class Epochs(click.ParamType):
-    """A list of epochs, such as ``5,10,20``."""
-
-    name = "epochs"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[float, ...]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            return tuple(sorted({float(part) for part in str(value).split(",")}))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of numbers such as 5,10,20.", param, ctx)
-
-
 @click.command(epilog=EXAMPLES)
 @click.argument(
     "runs",
     nargs=-1,
     required=True,
     metavar="RUN|SWEEP|CKPT…",
-    type=click.Path(path_type=Path),
+    type=PathType(),
 )
 @click.option(
     "--out",
     multiple=True,
     metavar="FILE.html|FILE.md",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Output file. Repeatable.  [default: report.html in RUN, or in the current folder for several]",
 )
 @click.option("--force", is_flag=True, help="Replace --out even if it was not made from these runs.")
 @click.option("--title", help="Heading of the report.  [default: the settings that differ]")
-@click.option(
+@number_option(
     "--epochs",
-    type=Epochs(),
+    type=Numbers(Range(0, 1_000_000_000, whole=False)),
     default=(),
     metavar="LIST",
     help="Show samples of these epochs, such as 5,10,20.",
 )
-@click.option(
+@number_option(
     "--max-mb",
-    type=click.FloatRange(min=0.1),
+    type=Number(Range(0.1, 10_000, whole=False)),
     default=8.0,
     show_default=True,
     help="Approximate size limit for all samples. If necessary, epochs are omitted first, then images of each grid.",
@@ -71,7 +58,7 @@ class Epochs(click.ParamType):
     "--figures",
     "figures_folder",
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Also write curves and samples for print into this folder.",
 )
 @click.option(

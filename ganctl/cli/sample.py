@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from ganctl.cli.number_types import SAMPLES, SEED, Number, number_option
+from ganctl.cli.path_type import PathType
 from ganctl.cli.sampling_options import (
     batch_size_option,
     ckpt_option,
@@ -17,7 +19,6 @@ from ganctl.cli.sampling_options import (
     machine_options,
     recorded_inputs,
     refuse_both,
-    seed_type,
     truncation_option,
 )
 
@@ -37,10 +38,10 @@ Examples:
 
 @click.command(epilog=EXAMPLES)
 @ckpt_option
-@click.option(
+@number_option(
     "--n",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=Number(SAMPLES),
     help="Number of samples; with --class or --code, per row.  [default: 25, or all of --latents]",
 )
 @class_option
@@ -49,24 +50,24 @@ Examples:
     metavar="NAME=VALUE",
     help="Code of an InfoGAN, such as c=3 or u0=0.5. c=all and u0=-1..1 generate one row per value.",
 )
-@click.option(
+@number_option(
     "--seed",
     default=0,
     show_default=True,
-    type=seed_type(),
+    type=Number(SEED),
     help="Seed of the latents. The same seed gives the same samples; a larger N adds samples.",
 )
 @click.option(
     "--out",
     metavar="FILE.png|DIR|FILE.npz",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Grid, folder of PNG files, or NumPy archive with an array 'images' (N×H×W×C, uint8).  "
     "[default: a grid named after run, checkpoint, seed and number]",
 )
 @force_option
-@click.option(
+@number_option(
     "--nrow",
-    type=click.IntRange(min=1),
+    type=Number(SAMPLES),
     help="Number of samples per row of the grid.  [default: a nearly square grid]",
 )
 @batch_size_option
@@ -75,7 +76,7 @@ Examples:
 @click.option(
     "--save-latents",
     metavar="FILE.npz",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Also write the latents, classes and seed to a file for --latents.",
 )
 @machine_options

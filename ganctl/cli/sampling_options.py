@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganctl.cli.number_types import SCALE, Number, number_option
+from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import plugin_option, quiet_option
+from ganctl.config.ranges import RANGES, Range
 
 if TYPE_CHECKING:
     from ganctl.sampling.latent_files import Latents
@@ -21,7 +24,7 @@ ckpt_option = click.option(
     "--ckpt",
     required=True,
     metavar="CKPT|RUN",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Checkpoint file, or a run folder for its newest checkpoint.",
 )
 class_option = click.option(
@@ -34,27 +37,27 @@ latents_option = click.option(
     "--latents",
     "latents_file",
     metavar="FILE.npz",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Use the latents in this file, as written by --save-latents, instead of random latents.",
 )
-truncation_option = click.option(
+truncation_option = number_option(
     "--truncation",
     metavar="X",
-    type=float,
+    type=Number(Range(0.001, 1000, whole=False)),
     help="Truncate the normal distribution of z at ±X, for fewer odd samples and less variety.",
 )
-batch_size_option = click.option(
+batch_size_option = number_option(
     "--batch-size",
     default=64,
     show_default=True,
-    type=click.IntRange(min=1),
+    type=Number(RANGES["batch_size"]),
     help="Number of samples generated at a time.",
 )
 no_labels_option = click.option("--no-labels", is_flag=True, help="Omit names and values from a PNG file.")
-scale_option = click.option(
+scale_option = number_option(
     "--scale",
     metavar="N",
-    type=click.IntRange(1, 64),
+    type=Number(SCALE),
     help="Width and height of each pixel.  [default: large enough for legible labels]",
 )
 
@@ -64,31 +67,12 @@ force_option = click.option(
 )
 
 
-def seed_type() -> click.IntRange:
-    """Return the type of an option that is a seed."""
-    return click.IntRange(0, 2**32 - 1)
-
-
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--plugin``, ``--device`` and ``--quiet`` to ``command``."""
     device = click.option(
         "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
     )
     return plugin_option(device(quiet_option(command)))
-
-
-class Numbers(click.ParamType):
-    """Comma-separated numbers. The value is a tuple."""
-
-    name = "numbers"
-
-    def __init__(self, item_type: click.ParamType) -> None:
-        self.item_type = item_type
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        return tuple(self.item_type.convert(part.strip(), param, ctx) for part in str(value).split(","))
 
 
 def classes_of(sampler: Sampler, name: str | None) -> list[int] | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganctl.cli.path_type import PathType
 from ganctl.plugin import discovery
 from ganctl.plugin.registry import KINDS
 
@@ -22,6 +22,11 @@ class ComponentName(click.ParamType):
 
     def __init__(self, kind: str | None) -> None:
         self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("The name is empty.", param, ctx)
+        return value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -52,7 +57,7 @@ plugin_option = click.option(
     "--plugin",
     "plugin_paths",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     multiple=True,
     help="Python file with hooks, loaded for this command only, such as ./my_loss.py. Repeatable.",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,12 @@ from typing import Any
 import click
 
 from ganctl.cli.help_sections import command_with_sections
+from ganctl.cli.number_types import SAMPLES, Number, number_option
+from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import model_and_data, options, plugin_option
 from ganctl.cli.terminal_output import print_table
 from ganctl.cli.train import image_options, length_options, machine_options, output_options, part_options
+from ganctl.config.ranges import Range
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.names import option_name
 from ganctl.system.pasteable_commands import ganctl_command
@@ -32,9 +34,9 @@ LOCAL_SETTINGS = ("device", "data_root")
 
 input_options = options(
     model_and_data,
-    click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+    click.option("--config", "config_file", metavar="FILE", type=PathType(),
                  help="TOML file with settings, and with variations in its tables [grid], [zip] and [range]."),
-    click.option("--resume", metavar="SWEEP", type=click.Path(path_type=Path),
+    click.option("--resume", metavar="SWEEP", type=PathType(),
                  help="Sweep to resume, or to work on together with other processes or machines."),
     plugin_option,
 )  # fmt: skip
@@ -48,17 +50,19 @@ variation_options = options(
                  help="Range that --random samples from: log-uniformly if LOW is above 0 (append :uniform for "
                       "uniform sampling), and integers between integers. NAME=A,B,… samples one of the values. "
                       "Repeatable."),
-    click.option("--random", "draws", metavar="N", help="Number of random draws from each --range."),
-    click.option("--seeds", metavar="N", help="Repeat every run with N seeds, starting at --seed."),
+    number_option("--random", "draws", metavar="N", type=Number(SAMPLES),
+                  help="Number of random draws from each --range."),
+    number_option("--seeds", metavar="N", type=Number(SAMPLES),
+                  help="Repeat every run with N seeds, starting at --seed."),
 )  # fmt: skip
 execution_options = options(
-    click.option("--jobs", metavar="N|auto", default="1", show_default=True,
+    number_option("--jobs", metavar="N|auto", type=Number(Range(1, 1024), "auto"), default=1, show_default=True,
                  help="Number of simultaneous runs; auto: as many as memory and CPUs allow."),
     click.option("--retry-failed", is_flag=True, help="With --resume: try failed runs again."),
     click.option("--dry-run", is_flag=True, help="Check and list all runs without training."),
-    click.option("--sweeps", metavar="DIR", type=click.Path(path_type=Path), default=Path("sweeps"), show_default=True,
+    click.option("--sweeps", metavar="DIR", type=PathType(), default=Path("sweeps"), show_default=True,
                  help="Parent directory for the numbered sweep folder."),
-    click.option("--out", metavar="DIR", type=click.Path(path_type=Path),
+    click.option("--out", metavar="DIR", type=PathType(),
                  help="Sweep folder, instead of a numbered folder. If it contains the same sweep, that sweep is "
                       "resumed."),
 )  # fmt: skip
@@ -84,9 +88,9 @@ def sweep(
     grid: tuple[str, ...],
     pairs: tuple[str, ...],
     ranges: tuple[str, ...],
-    draws: str | None,
-    seeds: str | None,
-    jobs: str,
+    draws: int | None,
+    seeds: int | None,
+    jobs: int | str,
     retry_failed: bool,
     dry_run: bool,
     sweeps: Path,
@@ -108,7 +112,7 @@ def sweep(
             from ganctl.sweeps.variation import parse_options
 
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
-        number_of_jobs = _number_of_jobs(jobs)
+        number_of_jobs = None if jobs == "auto" else int(jobs)
         vary = parse_options(grid, pairs, ranges, random=draws, seeds=seeds)
         local: dict[str, Any] = {}
         if resume is not None:
@@ -172,12 +176,3 @@ def _print_runs(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
     ]
     print_table(header, body, wrap=())
     print(f"\n{len(runs)} runs")
-
-
-def _number_of_jobs(text: str) -> int | None:
-    """Return the number of jobs, or None for ``auto``."""
-    if text == "auto":
-        return None
-    if re.fullmatch("0*[1-9][0-9]{0,8}", text):
-        return int(text)
-    raise GanctlError(f"--jobs is {text}.", "Give a number of at least 1, or auto.", status=USAGE)

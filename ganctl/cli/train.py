@@ -8,6 +8,8 @@ from typing import Any
 import click
 
 from ganctl.cli.help_sections import command_with_sections
+from ganctl.cli.number_types import setting_option
+from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import component, model_and_data, options, plugin_option, quiet_option
 from ganctl.errors import USAGE, GanctlError
 
@@ -23,19 +25,18 @@ Examples:
 """
 
 
-# Option values remain text: the settings convert them, so that the command line, TOML files and Python report the same
-# errors.
+# The options have no defaults: those of the settings apply.
 input_options = options(
     model_and_data,
-    click.option("--config", "config_file", metavar="FILE", type=click.Path(path_type=Path),
+    click.option("--config", "config_file", metavar="FILE", type=PathType(),
                  help="TOML file with settings. A run's config.toml repeats the run."),
-    click.option("--resume", metavar="RUN|CKPT", type=click.Path(path_type=Path),
+    click.option("--resume", metavar="RUN|CKPT", type=PathType(),
                  help="Run folder or checkpoint to resume. Add --epochs or --steps to train longer."),
     plugin_option,
 )  # fmt: skip
 length_options = options(
-    click.option("--epochs", metavar="N", help="Number of times D sees the dataset.  [default: 20]"),
-    click.option("--steps", metavar="N", help="Number of generator updates, instead of --epochs."),
+    setting_option("--epochs", help="Number of times D sees the dataset.  [default: 20]"),
+    setting_option("--steps", help="Number of generator updates, instead of --epochs."),
 )
 part_options = options(
     click.option("--generator", metavar="NAME", type=component("generator"),
@@ -47,11 +48,11 @@ part_options = options(
                  help="Optimizer for both networks. Keeps the learning rates. See: ganctl list optimizers"),
     click.option("--g-optimizer", metavar="NAME", type=component("optimizer"), help="Optimizer for G only."),
     click.option("--d-optimizer", metavar="NAME", type=component("optimizer"), help="Optimizer for D only."),
-    click.option("--lr", metavar="X", help="Learning rate for both networks."),
-    click.option("--g-lr", metavar="X", help="Learning rate for G only."),
-    click.option("--d-lr", metavar="X", help="Learning rate for D only."),
-    click.option("--batch-size", metavar="N", help="Number of images per update."),
-    click.option("--n-critic", metavar="N", help="Number of D updates per G update."),
+    setting_option("--lr", metavar="X", help="Learning rate for both networks."),
+    setting_option("--g-lr", metavar="X", help="Learning rate for G only."),
+    setting_option("--d-lr", metavar="X", help="Learning rate for D only."),
+    setting_option("--batch-size", help="Number of images per update."),
+    setting_option("--n-critic", help="Number of D updates per G update."),
     click.option("--latent", metavar="NAME", type=component("latent"),
                  help="Distribution of z. See: ganctl list latents"),
     click.option("--augment", metavar="NAME", type=component("augmentation"),
@@ -59,10 +60,10 @@ part_options = options(
     click.option("--lr-schedule", metavar="TEXT",
                  help="Schedule of both learning rates, such as 'linear 0' or 'warmup 500, cosine 0'. "
                       "For other values, such as loss.gamma or ema: -o schedules.ema=TEXT"),
-    click.option("--z-dim", metavar="N", help="Length of z."),
-    click.option("--ema", metavar="IMAGES",
+    setting_option("--z-dim", help="Length of z."),
+    setting_option("--ema", metavar="IMAGES",
                  help="Half-life, in images, of the averaged G that is sampled from, such as 10000."),
-    click.option("--ema-rampup", metavar="X",
+    setting_option("--ema-rampup", metavar="X",
                  help="Largest half-life of the averaged G, as a share of the images that G was trained with; none: no "
                       "warm-up.  [default: 0.05]"),
     click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", multiple=True,
@@ -71,8 +72,8 @@ part_options = options(
                       "options. Repeatable."),
 )  # fmt: skip
 image_options = options(
-    click.option("--image-size", metavar="N", help="Crop images to squares and resize them to N×N."),
-    click.option("--data-root", metavar="DIR",
+    setting_option("--image-size", help="Crop images to squares and resize them to N×N."),
+    click.option("--data-root", metavar="DIR", type=PathType(str),
                  help="Folder that datasets are read from and downloaded to.  [default: $GANCTL_DATA_ROOT, or data]"),
 )  # fmt: skip
 machine_options = options(
@@ -92,37 +93,36 @@ machine_options = options(
         default=None,
         help="Run every step from Python instead of as a graph, for example in a debugger.",
     ),
-    click.option(
+    setting_option(
         "--seed",
-        metavar="N",
         help="Seed of weights, latents and the order of images. The same seed repeats the run.  [default: 0]",
     ),
 )
 output_options = options(
-    click.option("--sample-every", metavar="N",
+    setting_option("--sample-every",
                  help="Save samples every N steps, in addition to after each epoch."),
-    click.option("--samples", metavar="N", help="Number of samples in each grid.  [default: 64]"),
+    setting_option("--samples", help="Number of samples in each grid.  [default: 64]"),
     click.option("--metric", "metrics", metavar="NAME", type=component("metric"), multiple=True,
                  help="Metric of the samples after each epoch. Repeatable. See: ganctl list metrics"),
-    click.option("--metric-samples", metavar="N",
+    setting_option("--metric-samples",
                  help="Number of samples that each metric is computed from.  [default: 2048]"),
     click.option("--tracker", "trackers", metavar="NAME|none", type=component("tracker"), multiple=True,
                  help="Tracker that receives losses, metrics and samples, see 'ganctl list trackers'. Repeatable.  "
                       "[default: tensorboard]"),
-    click.option("--log-every", metavar="N",
+    setting_option("--log-every",
                  help="Number of steps that each log line averages over.  [default: 50]"),
-    click.option("--checkpoint-every", metavar="N",
+    setting_option("--checkpoint-every",
                  help="Number of steps between checkpoints.  [default: one epoch]"),
-    click.option("--keep", metavar="K", help="Number of newest checkpoints to keep; 0 keeps all.  [default: 3]"),
+    setting_option("--keep", metavar="K", help="Number of newest checkpoints to keep; 0 keeps all.  [default: 3]"),
     click.option("--force", is_flag=True, default=None, help="Train combinations that ganctl advises against."),
     click.option("--on-nan", metavar="stop|ignore",
                  help="Action when a loss is not finite.  [default: stop]"),
     quiet_option,
 )  # fmt: skip
 folder_options = options(
-    click.option("--runs", metavar="DIR", type=click.Path(path_type=Path), default=Path("runs"), show_default=True,
+    click.option("--runs", metavar="DIR", type=PathType(), default=Path("runs"), show_default=True,
                  help="Parent directory for the numbered run folder."),
-    click.option("--out", metavar="DIR", type=click.Path(path_type=Path),
+    click.option("--out", metavar="DIR", type=PathType(),
                  help="Run folder, instead of a numbered folder. It must be new or empty."),
     output_options,
     click.option("-v", "--verbose", is_flag=True, help="Print every log line and all settings."),

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
+from ganctl.cli.number_types import SEED, Number, Numbers, number_option
+from ganctl.cli.path_type import PathType
 from ganctl.cli.sampling_options import (
-    Numbers,
     batch_size_option,
     ckpt_option,
     class_option,
@@ -21,9 +22,9 @@ from ganctl.cli.sampling_options import (
     recorded_inputs,
     refuse_both,
     scale_option,
-    seed_type,
     truncation_option,
 )
+from ganctl.config.ranges import Range
 
 EXAMPLES = """
 \b
@@ -45,17 +46,17 @@ Examples:
     help="Dimensions of z, one row each: numbers from 1, names of an InfoGAN's codes, or auto for the N (default 8) "
     "that change the samples most.",
 )
-@click.option(
+@number_option(
     "--values",
     metavar="-3,0,3",
-    type=Numbers(click.FLOAT),
+    type=Numbers(Range(-1000, 1000, whole=False)),
     help="Values of the dimension, one column each.  [default: 7 from -3 to 3, or from -1 to 1 if z is uniform]",
 )
-@click.option(
+@number_option(
     "--seed",
     default=0,
     show_default=True,
-    type=seed_type(),
+    type=Number(SEED),
     help="Seed whose first latent is used.",
 )
 @latents_option
@@ -65,7 +66,7 @@ Examples:
 @click.option(
     "--out",
     metavar="FILE.png|DIR|FILE.npz",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="One image, a folder of PNG files, or arrays.  [default: an image named after run, checkpoint, "
     "seed and number]",
 )

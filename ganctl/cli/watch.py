@@ -9,6 +9,9 @@ from pathlib import Path
 
 import click
 
+from ganctl.cli.number_types import PORTS, SECONDS, Number, number_option
+from ganctl.cli.path_type import PathType
+
 PORT = 8491
 EXAMPLES = """
 \b
@@ -21,32 +24,32 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("run", required=False, type=click.Path(path_type=Path))
+@click.argument("run", required=False, type=PathType())
 @click.option(
     "--runs",
     default=Path("runs"),
     show_default=True,
     metavar="DIR",
-    type=click.Path(path_type=Path),
+    type=PathType(),
     help="Folder of runs. Without RUN, the newest of these runs is shown.",
 )
-@click.option(
+@number_option(
     "--every",
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    type=click.FloatRange(min=0.1),
+    type=Number(SECONDS),
     help="Seconds between updates.",
 )
 @click.option("--no-samples", is_flag=True, help="Do not show samples in the terminal.")
 @click.option("--once", is_flag=True, help="Print the state of the run as one line and exit.")
 @click.option("--web", is_flag=True, help="Show the report of the run in the browser, and update it.")
-@click.option(
+@number_option(
     "--port",
     default=PORT,
     show_default=True,
     metavar="N",
-    type=click.IntRange(0, 65535),
+    type=Number(PORTS),
     help="With --web: port to listen on; 0: any free port.",
 )
 @click.option("--no-browser", is_flag=True, help="With --web: print the address without opening a browser.")

@@ -1,25 +1,75 @@
-"""The range of values that each setting accepts."""
+"""The range of values that each setting accepts, for the command line, TOML files and Python."""
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
+from typing import Any
 
 from ganctl.config.settings import HELP, Config
 from ganctl.errors import USAGE, GanctlError
 
-MINIMUM = {
-    "batch_size": 1,
-    "n_critic": 1,
-    "log_every": 1,
-    "samples": 1,
-    "image_size": 1,
-    "epochs": 0,
-    "steps": 0,
-    "sample_every": 1,
-    "metric_samples": 1,
-    "checkpoint_every": 1,
-    "keep": 0,
-    "seed": 0,
+
+@dataclass(frozen=True)
+class Range:
+    """The numbers from ``least`` to ``most``, both included. If ``whole`` is True, only integers."""
+
+    least: float
+    most: float
+    whole: bool = True
+
+    def __contains__(self, value: object) -> bool:
+        """Return whether ``value`` is a number in this range. NaN is in no range."""
+        kinds = (int,) if self.whole else (int, float)
+        return isinstance(value, kinds) and not isinstance(value, bool) and self.least <= value <= self.most
+
+    @property
+    def limits(self) -> str:
+        """The limits as text, for example ``"1 to 1,000"``."""
+        return f"{_text(self.least)} to {_text(self.most)}"
+
+    def __str__(self) -> str:
+        return f"a {'whole ' * self.whole}number from {self.limits}"
+
+    def parse(self, text: Any) -> int | float:
+        """Convert ``text`` to a number in this range.
+
+        Raises:
+            ValueError: it is not a number, or not in this range.
+        """
+        number = int(text) if self.whole else float(text)
+        if number not in self:
+            raise ValueError(text)
+        return number
+
+
+COUNT = Range(1, 1_000_000_000)
+COUNT_OR_ZERO = Range(0, 1_000_000_000)
+LEARNING_RATE = Range(1e-12, 1000, whole=False)
+HALF_LIFE = Range(0.001, 1e12, whole=False)
+
+#: Setting → its range.
+RANGES = {
+    "batch_size": Range(1, 1_000_000),
+    "n_critic": COUNT,
+    "log_every": COUNT,
+    "samples": Range(1, 10_000),
+    "image_size": Range(1, 16_384),
+    "epochs": COUNT_OR_ZERO,
+    "steps": COUNT_OR_ZERO,
+    "sample_every": COUNT,
+    "metric_samples": COUNT,
+    "checkpoint_every": COUNT,
+    "keep": COUNT_OR_ZERO,
+    "seed": Range(0, 2**31 - 1),
+    "ema": HALF_LIFE,
+    "ema_rampup": Range(1e-6, 1e6, whole=False),
+}
+#: Shorthand of settings that are options of components → its range.
+SHORTHAND_RANGES = {
+    "lr": LEARNING_RATE,
+    "g_lr": LEARNING_RATE,
+    "d_lr": LEARNING_RATE,
+    "z_dim": Range(1, 1_000_000),
 }
 
 
@@ -27,25 +77,26 @@ def check_ranges(config: Config) -> None:
     """Check that every number in ``config`` is in the range of its setting.
 
     Raises:
-        GanctlError: a number is out of range. The message names the setting.
+        GanctlError: a number is out of range. The message names the setting and its range.
     """
-    for name, minimum in MINIMUM.items():
+    for name, allowed in RANGES.items():
         value = getattr(config, name)
-        if value is not None and value < minimum:
-            raise _out_of_range(name, value, f"at least {minimum}", f"{HELP[name]}.")
-    if config.seed >= 2**31:
-        raise _out_of_range("seed", config.seed, "below 2³¹", f"{HELP['seed']}.")
-    if config.ema is not None and not config.ema > 0:
-        raise _out_of_range("ema", config.ema, "above 0", f"{HELP['ema']}.")
-    if config.ema_rampup is not None and not 0 < config.ema_rampup < math.inf:
-        raise _out_of_range("ema_rampup", config.ema_rampup, "above 0", f"{HELP['ema_rampup']}.")
+        if value is not None and value not in allowed:
+            raise _out_of_range(name, value, allowed, f"{HELP[name]}.")
     for name in ("g_optimizer", "d_optimizer"):
         lr = getattr(config, name).options.get("lr")
-        if isinstance(lr, float) and not (lr > 0 and math.isfinite(lr)):
+        if isinstance(lr, float) and lr not in LEARNING_RATE:
             raise _out_of_range(
-                f"The learning rate of {name}", lr, "above 0", "Usual values are 1e-5 to 1e-3."
+                f"The learning rate of {name}", lr, LEARNING_RATE, "Usual values are 1e-5 to 1e-3."
             )
+    z_dim = config.latent.options.get("z_dim")
+    if isinstance(z_dim, int) and z_dim not in SHORTHAND_RANGES["z_dim"]:
+        raise _out_of_range("z_dim", z_dim, SHORTHAND_RANGES["z_dim"], "Usual values are 64 to 512.")
 
 
-def _out_of_range(name: str, value: float, allowed: str, hint: str) -> GanctlError:
-    return GanctlError(f"{name} is {value}; it must be {allowed}.", hint, status=USAGE)
+def _out_of_range(name: str, value: float, allowed: Range, hint: str) -> GanctlError:
+    return GanctlError(f"{name} is {value}, which is not {allowed}.", hint, status=USAGE)
+
+
+def _text(number: float) -> str:
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}"

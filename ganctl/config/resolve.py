@@ -120,7 +120,7 @@ def _model_defaults(registry: Registry, name: str) -> dict[str, Any]:
         "n_critic": model.n_critic,
         "ema": None if model.ema is None else float(model.ema),  # equal to the value that TOML reads back
         "ema_rampup": model.ema_rampup,
-        "data_root": os.environ.get("GANCTL_DATA_ROOT", DEFAULTS["data_root"]),
+        "data_root": os.environ.get("GANCTL_DATA_ROOT") or DEFAULTS["data_root"],
         "schedules": expand_schedules(model.schedules),
         "plugins": dict(registry.files),
         **{

@@ -53,7 +53,15 @@ def expand_schedules(table: Any) -> dict[str, str]:
 
 
 def data_table(registry: Registry, text: str) -> dict[str, Any]:
-    """Return the table of the dataset ``text``: a dataset's name, or the path of a folder or zip of images."""
+    """Return the table of the dataset ``text``: a dataset's name, or the path of a folder or zip of images.
+
+    Raises:
+        GanctlError: ``text`` is empty.
+    """
+    if not text:
+        raise GanctlError(
+            "The name of the dataset is empty.", "Try --data mnist or --data ./my-images.", status=USAGE
+        )
     if not registry.find("dataset", text) and (
         os.sep in text or "/" in text or text == "." or Path(text).exists()
     ):

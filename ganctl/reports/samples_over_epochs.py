@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ganctl.errors import USAGE, GanctlError
 from ganctl.image_files import read_image
 from ganctl.rendering import split_grid
 from ganctl.rendering.split_grid import Layout
@@ -63,11 +64,15 @@ def collect(
 
     Args:
         epochs: epochs to show. By default, all epochs with samples, or as many as fit.
+
+    Raises:
+        GanctlError: no run has samples of one of ``epochs``.
     """
     available = sorted({frame.epoch for h in histories for frame in h.frames})
+    given = _with_samples(epochs, available)
     size: dict[int | None, int] = {}  # bytes per epoch, by number of columns
     for columns, count in PLANS:
-        chosen = sorted(epochs) if epochs else subsample(available, count)
+        chosen = given or subsample(available, count)
         if columns not in size:
             size[columns] = sum(_bytes_per_epoch(h, columns) for h in histories)
         if size[columns] * len(chosen) <= megabytes * 1e6:
@@ -81,6 +86,24 @@ def collect(
     if shown < total:
         left_out.append(f"{shown} of {total} images of each sample grid are shown")
     return Timeline(chosen, series, left_out)
+
+
+def _with_samples(epochs: Sequence[float], available: Sequence[float]) -> list[float]:
+    """Return the epochs in ``available`` that equal those in ``epochs``, which may be rounded to two decimals."""
+    found = set()
+    for epoch in epochs:
+        near = [each for each in available if abs(each - epoch) < 0.00501]
+        if not near:
+            known = ", ".join(f"{round(each, 2):g}" for each in subsample(available, 30))
+            raise GanctlError(
+                f"There are no samples of epoch {epoch:g}.",
+                f"Choose from the epochs with samples: {known}."
+                if known
+                else "The runs have no samples yet.",
+                status=USAGE,
+            )
+        found.update(near)
+    return sorted(found)
 
 
 def subsample(values: Sequence[float], count: int) -> list[float]:

@@ -98,7 +98,7 @@ def test_invalid_options_are_refused_before_runs_are_read(tmp_path: Path) -> Non
     runner = CliRunner()
     done = runner.invoke(report, [str(tmp_path), "--epochs", "five"])
     assert done.exit_code == 2
-    assert "'five' is not a list of numbers such as 5,10,20." in done.output
+    assert "'five' is not a number from 0 to 1,000,000,000." in done.output
     for out, error in (("x.pdf", "a report must end in .html or .md"), ("no/x.html", "There is no folder")):
         done = runner.invoke(report, [str(tmp_path / "nowhere"), "--out", str(tmp_path / out)])
         assert isinstance(done.exception, GanctlError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from helpers import fake_runs
 from PIL import Image
 
+from ganctl import GanctlError
 from ganctl.rendering import split_grid
 from ganctl.reports import samples_over_epochs
 from ganctl.runs import read_run
@@ -31,6 +33,23 @@ def test_chosen_epochs(tmp_path: Path) -> None:
     timeline = samples_over_epochs.collect([read(tmp_path / "a")], epochs=(2, 4))
     assert [f.epoch for f in timeline.series[0].frames] == [2, 4]
     assert timeline.left_out == [], "nothing was left out that was asked for"
+
+
+def test_epoch_without_samples_is_refused_with_a_list_of_epochs(tmp_path: Path) -> None:
+    histories = [read(tmp_path / "a"), read(tmp_path / "b", epochs=6)]
+    with pytest.raises(GanctlError, match="There are no samples of epoch 77") as caught:
+        samples_over_epochs.collect(histories, epochs=(2, 77))
+    assert caught.value.hint == "Choose from the epochs with samples: 0, 1, 2, 3, 4, 5, 6."
+    assert caught.value.status == 2
+    assert samples_over_epochs.collect(histories, epochs=(6, 2, 2)).epochs == [2, 6]
+
+
+def test_epoch_may_be_rounded_to_two_decimals(tmp_path: Path) -> None:
+    history = read(tmp_path / "a")
+    history.frames[2] = replace(history.frames[2], epoch=4 / 3)
+    timeline = samples_over_epochs.collect([history], epochs=(1.33,))
+    assert timeline.epochs == [4 / 3]
+    assert timeline.series[0].frames == [history.frames[2]]
 
 
 def test_epochs_are_left_out_to_limit_the_size_and_noted(tmp_path: Path) -> None:
