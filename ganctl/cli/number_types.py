@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from ganctl.config.ranges import COUNT, RANGES, SHORTHAND_RANGES, Range
-from ganctl.config.settings import DEFAULTS
+from ganctl.config.ranges import COUNT, OR_NONE, RANGES, SHORTHAND_RANGES, Range
 
 
 class Number(click.ParamType):
@@ -69,6 +68,6 @@ def number_option(*names: str, type: Number | Numbers, help: str, **attributes: 
 def setting_option(*names: str, metavar: str = "N", help: str, **attributes: Any) -> Callable[[Any], Any]:
     """Return a click option for a setting of ``ganctl train``, with the range of the setting and no default."""
     setting = names[0].removeprefix("--").replace("-", "_")
-    words = ("none",) if setting in DEFAULTS and DEFAULTS[setting] is None else ()
+    words = ("none",) if setting in OR_NONE else ()
     allowed = {**RANGES, **SHORTHAND_RANGES}[setting]
     return number_option(*names, metavar=metavar, type=Number(allowed, *words), help=help, **attributes)

@@ -123,7 +123,7 @@ def sweep(
             _refuse_with_resume([*given, *vary, *(name for name, value in other.items() if value)])
             found = read(resume)
             if dry_run:
-                _print_runs([(entry.values, entry.steps, entry.state) for entry in found])
+                _print_runs([(entry.texts, entry.steps, entry.state) for entry in found])
                 return
         else:
             if retry_failed:
@@ -133,7 +133,7 @@ def sweep(
             request = make_request(config_file, vary, given, component_options, plugins=plugin_paths)
             if dry_run:
                 steps = check_runs(request, quiet=quiet)
-                _print_runs([(run.values, n, "") for run, n in zip(request.planned, steps, strict=True)])
+                _print_runs([(run.texts, n, "") for run, n in zip(request.planned, steps, strict=True)])
                 return
             found = create_sweep(
                 request,
@@ -166,7 +166,7 @@ def _refuse_with_resume(names: Iterable[str]) -> None:
 
 
 def _print_runs(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
-    """Print a table of ``(values, steps, state)`` for every run."""
+    """Print a table of ``(texts, steps, state)`` for every run."""
     settings = list(runs[0][0])
     states = any(state for _, _, state in runs)
     header = [*(option_name(name) for name in settings), "steps", *(["state"] if states else [])]

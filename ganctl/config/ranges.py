@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ganctl.config.settings import HELP, Config
 from ganctl.errors import USAGE, GanctlError
+
+if TYPE_CHECKING:
+    from ganctl.config.settings import Config
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Range:
 
 COUNT = Range(1, 1_000_000_000)
 COUNT_OR_ZERO = Range(0, 1_000_000_000)
-LEARNING_RATE = Range(1e-12, 1000, whole=False)
+LEARNING_RATE = Range(1e-12, 1e9, whole=False)
 HALF_LIFE = Range(0.001, 1e12, whole=False)
 
 #: Setting → its range.
@@ -64,6 +66,8 @@ RANGES = {
     "ema": HALF_LIFE,
     "ema_rampup": Range(1e-6, 1e6, whole=False),
 }
+#: Settings that may be none instead of a number.
+OR_NONE = {"image_size", "epochs", "steps", "sample_every", "checkpoint_every", "ema", "ema_rampup"}
 #: Shorthand of settings that are options of components → its range.
 SHORTHAND_RANGES = {
     "lr": LEARNING_RATE,
@@ -79,6 +83,8 @@ def check_ranges(config: Config) -> None:
     Raises:
         GanctlError: a number is out of range. The message names the setting and its range.
     """
+    from ganctl.config.settings import HELP  # imports modules that --help does not need
+
     for name, allowed in RANGES.items():
         value = getattr(config, name)
         if value is not None and value not in allowed:
@@ -95,8 +101,8 @@ def check_ranges(config: Config) -> None:
 
 
 def _out_of_range(name: str, value: float, allowed: Range, hint: str) -> GanctlError:
-    return GanctlError(f"{name} is {value}, which is not {allowed}.", hint, status=USAGE)
+    return GanctlError(f"{name} is {value}; expected {allowed}.", hint, status=USAGE)
 
 
 def _text(number: float) -> str:
-    return f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{number:,}" if isinstance(number, int) else f"{number:g}".replace("e+0", "e").replace("e+", "e")

@@ -51,15 +51,16 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Resolved:
         _check_names(layer)
     model = _model_name(expanded)
     settings = _model_defaults(registry, model)
+    defaults = {**DEFAULTS, **settings}
     for layer in expanded:
-        _apply_layer(settings, layer)
+        _apply_layer(settings, layer, defaults)
     if "data" not in settings:
         raise GanctlError(
             "No dataset was given.",
             "Try --data mnist, --data ./my-images, or --data glyphs (no download).",
             status=USAGE,
         )
-    settings.update(_components(registry, settings), **_lists(registry, settings))
+    settings.update(_components(registry, settings, defaults), **_lists(registry, settings))
     config = Config(**settings)
     if config.epochs is None and config.steps is None:
         config = replace(config, epochs=DEFAULT_EPOCHS)
@@ -131,7 +132,7 @@ def _model_defaults(registry: Registry, name: str) -> dict[str, Any]:
     }
 
 
-def _apply_layer(settings: dict[str, Any], layer: Mapping[str, Any]) -> None:
+def _apply_layer(settings: dict[str, Any], layer: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
     for name, value in layer.items():
         if name in COMPONENTS:
             settings[name] = _component(name, settings.get(name), value)
@@ -140,7 +141,8 @@ def _apply_layer(settings: dict[str, Any], layer: Mapping[str, Any]) -> None:
         elif name == "schedules":
             settings[name] = {**settings[name], **expand_schedules(value)}
         elif name != "plugins":  # only --plugin loads plugin files
-            settings[name] = options.convert(name, value, TYPES[name], DEFAULTS.get(name, options.MISSING))
+            shown = defaults.get(name, options.MISSING)
+            settings[name] = options.convert(name, value, TYPES[name], shown_default=shown)
     _apply_length(settings, layer)
 
 
@@ -205,9 +207,15 @@ def _list_item(name: str, item: Any) -> Spec:
     return to_spec(item)
 
 
-def _components(registry: Registry, settings: Mapping[str, Any]) -> dict[str, Spec | None]:
+def _components(
+    registry: Registry, settings: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> dict[str, Spec | None]:
+    def complete(name: str, kind: str, spec: Spec) -> Spec:
+        inherited = _component(name, defaults.get(name), {"name": spec.name})
+        return _with_defaults(registry, kind, spec, inherited.options if inherited else {})
+
     return {
-        name: None if settings[name] is None else _with_defaults(registry, kind, settings[name])
+        name: None if settings[name] is None else complete(name, kind, settings[name])
         for name, kind in COMPONENTS.items()
     }
 
@@ -220,10 +228,12 @@ def _lists(registry: Registry, settings: Mapping[str, Any]) -> dict[str, tuple[S
     return lists
 
 
-def _with_defaults(registry: Registry, kind: str, spec: Spec) -> Spec:
+def _with_defaults(
+    registry: Registry, kind: str, spec: Spec, shown_defaults: Mapping[str, Any] | None = None
+) -> Spec:
     """Return ``spec`` with a value for every option that can be written to TOML."""
     factory = registry.get(kind, spec.name).load()
-    resolved = options.resolve(f"{kind} '{spec.name}'", factory, spec.options)
+    resolved = options.resolve(f"{kind} '{spec.name}'", factory, spec.options, shown_defaults)
     return Spec(spec.name, **{key: value for key, value in resolved.items() if _is_plain(value)})
 
 

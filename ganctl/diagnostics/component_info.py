@@ -11,6 +11,7 @@ from ganctl.config.settings import COMPONENTS
 from ganctl.errors import GanctlError
 from ganctl.plugin import options
 from ganctl.plugin.names import option_name
+from ganctl.plugin.options import as_text
 from ganctl.plugin.registry import Component, Registry
 from ganctl.recipe import ImageShape, Model, Spec
 from ganctl.system.pasteable_commands import quote
@@ -171,12 +172,3 @@ def _option_text(part: str, spec: Spec, shorthands: dict[str, str] | None = None
         else:
             words.append(f"-o {part}.{name}={as_text(value)}")
     return " ".join(words)
-
-
-def as_text(value: Any) -> str:
-    """Return ``value`` as it is written on the command line."""
-    if isinstance(value, (tuple, list)):
-        return ",".join(map(as_text, value))
-    if value is None or isinstance(value, bool):
-        return str(value).lower()
-    return str(value)

@@ -58,8 +58,16 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
         return hints
 
 
-def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+def resolve(
+    what: str,
+    factory: Callable[..., Any],
+    given: Mapping[str, Any],
+    shown_defaults: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Return all options of ``factory``: the ``given`` values converted to their types, and defaults for the rest.
+
+    Args:
+        shown_defaults: defaults, such as those of a model, that error messages show instead of those of ``factory``.
 
     Raises:
         GanctlError: An option is unknown, has the wrong type, or is required and missing. The message names ``what``.
@@ -76,7 +84,10 @@ def resolve(what: str, factory: Callable[..., Any], given: Mapping[str, Any]) ->
     resolved = {}
     for name, option in known.items():
         if name in given:
-            resolved[name] = convert(f"{what}: {name}", given[name], option.type, option.default)
+            shown = (shown_defaults or {}).get(name, option.default)
+            resolved[name] = convert(
+                f"{what}: {name}", given[name], option.type, option.default, shown_default=shown
+            )
         elif option.default is MISSING:
             raise GanctlError(
                 f"{what} needs the option '{name}' ({option.type_name}).",
@@ -98,8 +109,14 @@ def call(factory: Callable[..., Any], options: Mapping[str, Any], **filled_in: A
     return factory(**{name: value for name, value in filled_in.items() if name in parameters}, **options)
 
 
-def convert(what: str, value: Any, annotation: Any, default: Any = MISSING) -> Any:
+def convert(
+    what: str, value: Any, annotation: Any, default: Any = MISSING, *, shown_default: Any = MISSING
+) -> Any:
     """Convert ``value`` to the type ``annotation``. Text, as from a command line, is parsed as this type.
+
+    Args:
+        default: its type is used if there is no annotation.
+        shown_default: the default that the error message shows.
 
     Raises:
         GanctlError: The value has another type. The message names the expected type.
@@ -111,9 +128,18 @@ def convert(what: str, value: Any, annotation: Any, default: Any = MISSING) -> A
     except (ValueError, TypeError, OverflowError):
         raise GanctlError(
             f"{what} is {value!r}; expected {_describe(annotation)}.",
-            f"The default is {default!r}." if default is not MISSING else "",
+            f"The default is {as_text(shown_default)}." if shown_default is not MISSING else "",
             status=USAGE,
         ) from None
+
+
+def as_text(value: Any) -> str:
+    """Return ``value`` as it is written on the command line."""
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(as_text, value))
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value)
 
 
 def _convert(value: Any, annotation: Any) -> Any:

@@ -84,10 +84,18 @@ def _write_files(
         run.config_file.write_text(each.config.to_toml(), encoding="utf-8")
         run_status.write(run.status_file, Status("waiting", total=count))
         per_step = each.config.batch_size * each.config.n_critic
-        runs.append({"name": each.name, "values": each.values, "steps": count, "images_per_step": per_step})
+        runs.append(
+            {
+                "name": each.name,
+                "values": each.values,
+                "texts": each.texts,
+                "steps": count,
+                "images_per_step": per_step,
+            }
+        )
     text = f"# {command}\n\n{toml.write(settings, {})}"
     (folder / "sweep.toml").write_text(text, encoding="utf-8")
-    index = {"varying": distinct_values([each.values for each in planned]), "threads": threads, "runs": runs}
+    index = {"varying": distinct_values([each.texts for each in planned]), "threads": threads, "runs": runs}
     (folder / "runs.json").write_text(
         json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )

@@ -37,9 +37,10 @@ class Entry:
 
     Attributes:
         name: name of the run folder, made of the settings that vary, for example ``lr=1e-4,batch-size=128``.
-        values: values of the settings that vary, as text, by name. The names and their order are those of
-            :attr:`Sweep.varying`. Names are written as in ``config.toml``: ``lr``, ``batch_size``,
-            ``generator.width``, ``seed``.
+        values: values of the settings that vary, by name: numbers, truth values, lists and text as in
+            ``config.toml``, and None for none. The names and their order are those of :attr:`Sweep.varying`. Names are
+            written as in ``config.toml``: ``lr``, ``batch_size``, ``generator.width``, ``seed``.
+        texts: the same values as text, as they were given: ``1e-4``.
         run: the run folder.
         steps: total number of steps of the run.
         images_per_step: number of real images that D sees in each step.
@@ -47,7 +48,8 @@ class Entry:
     """
 
     name: str
-    values: dict[str, str]
+    values: dict[str, Any]
+    texts: dict[str, str]
     run: Run
     steps: int
     images_per_step: int
@@ -179,6 +181,7 @@ def read(path: Path | str) -> Sweep:
             Entry(
                 name=each["name"],
                 values=each["values"],
+                texts=each["texts"],
                 run=Run(path / each["name"]),
                 steps=each["steps"],
                 images_per_step=each["images_per_step"],

@@ -8,7 +8,7 @@ from typing import Any
 
 from ganctl.config.command_line import with_options
 from ganctl.config.resolve import resolve
-from ganctl.config.settings import LISTS, Config
+from ganctl.config.settings import LISTS, SHORTHANDS, Config
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.names import option_name, setting_name
 from ganctl.plugin.registry import Registry
@@ -19,10 +19,16 @@ from ganctl.sweeps.variation import LISTS_BY_KIND, Variation, parse_count
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run before it is created: its name, the values that vary, its settings, and warnings about them."""
+    """A run before it is created: its name, the values that vary, its settings, and warnings about them.
+
+    Attributes:
+        values: values of the settings that vary, by name, with the types that they have in ``config``.
+        texts: the same values as they were given.
+    """
 
     name: str
-    values: Values
+    values: dict[str, Any]
+    texts: Values
     config: Config
     warnings: Sequence[str] = ()
 
@@ -66,8 +72,27 @@ def plan(
                 status=USAGE,
             )
         seen[text] = name
-        planned.append(PlannedRun(name, values, config, warnings))
+        table = config.to_dict()
+        typed = {key: typed_value(table, key, text) for key, text in values.items()}
+        planned.append(PlannedRun(name, typed, values, config, warnings))
     return planned
+
+
+def typed_value(table: Mapping[str, Any], name: str, text: str) -> Any:
+    """Return the value in the settings ``table`` that ``text`` set. Names of components and schedules stay text.
+
+    Args:
+        name: name of a setting, such as ``batch_size``, or of an option, such as ``lr`` or ``generator.width``.
+    """
+    part, option = (
+        SHORTHANDS[name][0] if name in SHORTHANDS else name.split(".", 1) if "." in name else ("", name)
+    )
+    part = "g_optimizer" if part == "optimizer" else part
+    values = table.get(part) if part else table
+    if part == "schedules" or not isinstance(values, Mapping) or isinstance(values.get(option, {}), Mapping):
+        return text
+    value = values[option]
+    return list(value) if isinstance(value, tuple) else value
 
 
 def in_run(name: str, error: GanctlError) -> GanctlError:

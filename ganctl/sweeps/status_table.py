@@ -59,7 +59,7 @@ def draw_table(sweep: Sweep, rows: Sequence[Row], width: int, height: int) -> Ta
     for row in shown:
         values = format_values(row)
         table.add_row(
-            *([row.entry.name] if by_name else [row.entry.values.get(name, "") for name in settings]),
+            *([row.entry.name] if by_name else [row.entry.texts.get(name, "") for name in settings]),
             _progress_cell(row),
             *(values[column] for column in columns),
             style="dim" if row.state == "waiting" else "",

@@ -16,8 +16,9 @@ from ganctl.cli.train import train
 from ganctl.config.command_line import with_options
 from ganctl.config.resolve import resolve
 from ganctl.config.settings import HELP, SHORTHANDS
-from ganctl.diagnostics.component_info import as_text, description, model_defaults
+from ganctl.diagnostics.component_info import description, model_defaults
 from ganctl.plugin import discovery
+from ganctl.plugin.options import as_text
 from ganctl.plugin.registry import component
 from ganctl.recipe import Model, Spec
 

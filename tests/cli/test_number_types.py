@@ -11,7 +11,7 @@ import pytest
 from ganctl.cli import COMMANDS
 from ganctl.cli.number_types import Number, Numbers
 from ganctl.cli.path_type import PathType
-from ganctl.config.ranges import RANGES
+from ganctl.config.ranges import OR_NONE, RANGES
 from ganctl.config.settings import DEFAULTS, TYPES
 from ganctl.errors import USAGE
 
@@ -82,6 +82,7 @@ def test_no_option_uses_the_number_types_of_click() -> None:
 def test_every_numeric_setting_has_a_range() -> None:
     numbers = {name for name, kind in TYPES.items() if kind in (int, float, int | None, float | None)}
     assert numbers == set(RANGES)
+    assert {name for name in numbers if TYPES[name] in (int | None, float | None)} == OR_NONE
     for name, allowed in RANGES.items():
         default = DEFAULTS.get(name)
         assert default is None or default in allowed

@@ -102,14 +102,18 @@ def test_later_length_replaces_earlier_length() -> None:
         ({"loss": "bec"}, ["'bec'", "'bce'"]),
         ({"batch_sise": 3}, ["batch_sise", "batch_size"]),
         ({"batch_size": "many"}, ["batch_size", "many", "int"]),
-        ({"batch_size": 0}, ["batch_size", "at least 1"]),
-        ({"lr": -1}, ["learning rate", "above 0"]),
+        ({"batch_size": 0}, ["batch_size is 0; expected a whole number from 1 to 1,000,000"]),
+        ({"lr": -1}, ["learning rate", "expected a number from 1e-12 to 1e9"]),
         ({"lr": "nan"}, ["learning rate"]),
         ({"precision": "fp8"}, ["precision", "'bf16'"]),
         ({"epochs": 1, "steps": 1}, ["Both"]),
         ({"generator": {"widht": 3}}, ["widht", "Did you mean 'width'?", "depth"]),
         ({"generator": {"width": "wide"}}, ["generator 'dcgan': width", "'wide'", "int"]),
         ({"ema": -5}, ["ema"]),
+        ({"ema": float("inf")}, ["ema is inf; expected a number from 0.001 to 1e12"]),
+        ({"image_size": 10**30}, ["image_size"]),
+        ({"z_dim": 10**30}, ["z_dim", "1,000,000"]),
+        ({"data": ""}, ["name of the dataset is empty"]),
         ({"seed": -1}, ["seed"]),
         ({"latent": "gauss"}, ["latent 'gauss'", "normal"]),
         ({"generator": 3}, ["generator is 3"]),
@@ -157,3 +161,12 @@ def test_toml_errors_name_the_file(tmp_path: Path) -> None:
         toml.read(file)
     with pytest.raises(GanctlError, match=r"Cannot read .*none\.toml"):
         toml.read(tmp_path / "none.toml")
+
+
+def test_type_errors_name_the_default_of_the_model() -> None:
+    """The model's recipe takes precedence over the defaults of the setting and of the component."""
+    assert error({"model": "wgan", "n_critic": "many"}).hint == "The default is 5."
+    assert error({"g_optimizer": {"betas": "many"}}).hint == "The default is 0.5,0.999."
+    assert error({"g_optimizer": {"name": "adamw", "betas": "many"}}).hint == "The default is 0.9,0.999."
+    assert error({"optimizer": {"name": "rmsprop", "lr": "fast"}}).hint == "The default is 0.0002."
+    assert error({"image_size": "big"}).hint == "The default is none."

@@ -18,7 +18,9 @@ def fake_sweep(path: Path, n: int = 6) -> Sweep:
     entries = []
     for i in range(n):
         name = f"lr={i + 1}e-4"
-        entry = Entry(name, {"lr": f"{i + 1}e-4"}, Run(path / name), 100, 20, path / "queue")
+        entry = Entry(
+            name, {"lr": (i + 1) * 1e-4}, {"lr": f"{i + 1}e-4"}, Run(path / name), 100, 20, path / "queue"
+        )
         entry.run.samples_dir.mkdir(parents=True)
         run_status.write(entry.run.status_file, Status("waiting"))
         entries.append(entry)
@@ -32,7 +34,7 @@ def fake_sweep(path: Path, n: int = 6) -> Sweep:
     here = {"machine": this_machine(), "pid_namespace": this_pid_namespace()}
     running.worker_file.write_text(json.dumps({**here, "pid": os.getpid(), "host": "here"}))
     stopped.worker_file.write_text(json.dumps({**here, "pid": 2**22 + 1, "host": "here"}))
-    return Sweep(path, {}, {"lr": [entry.values["lr"] for entry in entries]}, entries, 1)
+    return Sweep(path, {}, {"lr": [entry.texts["lr"] for entry in entries]}, entries, 1)
 
 
 def record(entry: Entry, state: State, step: int, seconds: float) -> None:

@@ -188,7 +188,7 @@ def test_convert(value: object, annotation: Any, expected: object) -> None:
 )
 def test_convert_rejects(value: object, annotation: Any, expected: str) -> None:
     with pytest.raises(GanctlError) as caught:
-        options.convert("loss 'x': a", value, annotation, default="d")
+        options.convert("loss 'x': a", value, annotation, shown_default=(0.5, None))
     assert caught.value.message == f"loss 'x': a is {value!r}; expected {expected}."
-    assert caught.value.hint == "The default is 'd'."
+    assert caught.value.hint == "The default is 0.5,none."
     assert caught.value.status == USAGE

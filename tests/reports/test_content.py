@@ -68,7 +68,7 @@ def runs(tiny_run: Run, tmp_path: Path) -> dict[str, Path]:
         train(
             "gan", {"name": "glyphs", "n": 40}, out=paths["diverged"], batch_size=10, steps=20, log_every=1, quiet=True,
             generator={"hidden": "16"}, discriminator={"hidden": "16"}, device="cpu",
-            g_optimizer={"name": "sgd", "lr": 1e30}, d_optimizer={"name": "sgd", "lr": 1e30},
+            g_optimizer={"name": "sgd", "lr": 1e9}, d_optimizer={"name": "sgd", "lr": 1e9},
         )  # fmt: skip
     for path in paths.values():
         replace_log(path)
@@ -101,7 +101,10 @@ def test_running_run_is_shown_as_running_with_any_log(runs: dict[str, Path]) -> 
 
 def test_sweep_shows_the_states_with_any_log(runs: dict[str, Path]) -> None:
     path = runs["finished"].parent
-    planned = [{"name": n, "values": {"seed": n}, "steps": 14, "images_per_step": 16} for n in runs]
+    planned = [
+        {"name": n, "values": {"seed": n}, "texts": {"seed": n}, "steps": 14, "images_per_step": 16}
+        for n in runs
+    ]
     plan = {"runs": planned, "varying": {"seed": list(runs)}, "threads": 1}
     (path / "runs.json").write_text(json.dumps(plan), encoding="utf-8")
     (path / "sweep.toml").write_text("model = 'gan'\n", encoding="utf-8")

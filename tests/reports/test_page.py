@@ -238,7 +238,7 @@ def test_sweep_has_its_varied_settings_as_axes_and_shows_failures(tmp_path: Path
             **({"status": {"state": "waiting"}, "epochs": 0, "steps": ()} if len(names) > 2 else {}),
         )
     runs = [
-        {"name": n, "values": v, "steps": 100, "images_per_step": 64}
+        {"name": n, "values": v, "texts": v, "steps": 100, "images_per_step": 64}
         for n, v in zip(names, varied, strict=True)
     ]
     varying = {"batch_size": ["64", "128"], "lr": ["1e-4", "2e-4"]}

@@ -347,7 +347,11 @@ def test_traverse_and_interpolate_as_commands(
         ("traverse --dims 0", 2, "There is no dimension '0'."),
         ("traverse --seed 1 --latents x.npz", 2, "Both --seed and --latents were given."),
         ("traverse --latents x.npz", 3, "Cannot read x.npz: No such file or directory."),
-        ("traverse --values 1,a", 2, "Invalid value for '--values': 'a' is not a valid float."),
+        (
+            "traverse --values 1,a",
+            2,
+            "Invalid value for '--values': 'a' is not a number from -1,000 to 1,000.",
+        ),
         (
             "traverse --out x.gif",
             2,
@@ -359,9 +363,13 @@ def test_traverse_and_interpolate_as_commands(
         (
             "interpolate --seeds -1,2",
             2,
-            "Invalid value for '--seeds': -1 is not in the range 0<=x<=4294967295.",
+            "Invalid value for '--seeds': '-1' is not a whole number from 0 to 4,294,967,295.",
         ),
-        ("interpolate --out x.gif --fps 0", 2, "The frame rate is 0.0; it must be above 0 and at most 1000."),
+        (
+            "interpolate --out x.gif --fps 0",
+            2,
+            "Invalid value for '--fps': '0' is not a number from 0.01 to 1,000.",
+        ),
         ("interpolate --out nowhere/x.gif", 2, "There is no folder nowhere."),
     ],
 )

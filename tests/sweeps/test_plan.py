@@ -34,6 +34,17 @@ def test_values_are_parsed_as_on_the_command_line() -> None:
     assert (only.config.g_optimizer.options["lr"], only.config.d_optimizer.options["lr"]) == (1e-3, 5e-4)
 
 
+def test_values_have_the_types_of_the_settings() -> None:
+    (run,) = planned(
+        zip=["deterministic=yes", "ema=none", "batch-size=8", "lr=1", "optimizer.betas=0,0.9", "loss=hinge"],
+    )
+    assert run.values == {
+        "deterministic": True, "ema": None, "batch_size": 8, "lr": 1.0, "optimizer.betas": [0.0, 0.9], "loss": "hinge",
+    }  # fmt: skip
+    assert isinstance(run.values["lr"], float)
+    assert run.texts["ema"] == "none"
+
+
 def test_models_can_vary() -> None:
     runs = plan(
         discovery.registry(),

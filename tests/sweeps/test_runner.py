@@ -20,12 +20,13 @@ def test_command_line_takes_precedence_over_the_file(tmp_path: Path) -> None:
     )
     request = make_request(file, {}, {})
     assert len(request.planned) == 8
-    assert request.planned[0].values == {"lr": "1e-4", "discriminator.hidden": "8,4", "seed": "0"}
+    assert request.planned[0].values == {"lr": 1e-4, "discriminator.hidden": [8, 4], "seed": 0}
+    assert request.planned[0].texts == {"lr": "1e-4", "discriminator.hidden": "8,4", "seed": "0"}
     assert request.planned[0].config.discriminator.options["hidden"] == (8, 4)
     over = make_request(
         file, parse_options(zip=["lr=1e-3"], seeds=1), {"epochs": "5"}, ["generator.hidden=4"]
     )
-    assert [each.values for each in over.planned] == [
+    assert [each.texts for each in over.planned] == [
         {"discriminator.hidden": "8,4", "lr": "1e-3"},
         {"discriminator.hidden": "4", "lr": "1e-3"},
     ]
