@@ -247,7 +247,7 @@ def test_examples_of_the_docs_page(
     page = (Path(ganctl.__file__).parents[1] / "docs" / "sweeps.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     exec(compile(code, "docs/sweeps.md", "exec"), {})
-    assert capsys.readouterr().out.startswith("{'lr': '1e-4'} finished 0.")
+    assert capsys.readouterr().out.startswith("{'lr': 0.0001} finished 0.")
     described = set(re.findall(r"^\| `([\w.]+)/?`", page, re.MULTILINE))
     assert described == {"sweep.toml", "runs.json", "queue"}
     assert described <= {path.name for path in Path("sweeps/00001-gan-glyphs").iterdir()}
