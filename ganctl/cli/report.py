@@ -75,9 +75,9 @@ Examples:
     show_default=True,
     help="Width of --figures in columns of a two-column paper: 3.25 or 6.75 inches.",
 )
-@click.option(
+@number_option(
     "--smoothing",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Number(Range(0, 0.999, whole=False)),
     default=0.6,
     show_default=True,
     help="Weight of the moving average of the curves in --figures. 0: no smoothing.",
