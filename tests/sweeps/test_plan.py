@@ -35,7 +35,14 @@ def test_values_are_parsed_as_on_the_command_line() -> None:
 
 
 def test_values_have_the_types_of_the_settings() -> None:
-    grid = ["deterministic=yes", "ema=none", "batch-size=8", "lr=1", "optimizer.betas=0,0.9;0,0", "loss=hinge"]
+    grid = [
+        "deterministic=yes",
+        "ema=none",
+        "batch-size=8",
+        "lr=1",
+        "optimizer.betas=0,0.9;0,0",
+        "loss=hinge",
+    ]
     run, _ = planned(grid=grid)
     assert run.values == {
         "deterministic": True, "ema": None, "batch_size": 8, "lr": 1.0, "optimizer.betas": [0.0, 0.9], "loss": "hinge",
