@@ -74,6 +74,7 @@ function startReport(kept) {
     $("play").setAttribute("aria-label", on ? "Pause" : "Play");
     $("play").querySelector("path").setAttribute("d", on ? icons.pause : icons.play);
   }
+  const place = $("player") && $("player").nextElementSibling;  // the player is in front of the samples
   function zoom(i) {
     zoomed = i;
     $("zoom-title").textContent = data.runs[i].label;
@@ -82,13 +83,13 @@ function startReport(kept) {
     if (real) $("zoom-real").src = real;
     draw();
     const player = $("player");  // outside of a modal dialog, nothing can be used
-    if (player) $("zoom").append(player);
+    if (player) $("zoom").querySelector("form").after(player);
     if (!$("zoom").open) $("zoom").showModal();
   }
   for (const button of all(".zoom")) button.addEventListener("click", () => zoom(+button.dataset.run));
   $("zoom").addEventListener("close", () => {
     zoomed = -1;
-    if ($("player")) document.body.append($("player"));
+    if ($("player")) place.before($("player"));
   }, { signal });
   $("zoom").addEventListener("click", (event) => { if (event.target === $("zoom")) $("zoom").close(); }, { signal });
 
