@@ -241,6 +241,7 @@ NOT_MIRRORED = {
     "plugins/test_every_model.py": "all models of all plugins",
     "plugins/test_ganctl_losses_equations.py": "every loss against its equation",
     "plugins/test_ganctl_trackers_services.py": "W&B and MLflow, with their packages",
+    "reports/test_page_layout.py": "ganctl/reports/assets/ in a browser",
     "runs/test_earlier_checkpoints.py": "a checkpoint of an earlier ganctl, sampled and resumed",
     "testing/test_checks.py": "all checks of ganctl/testing/",
     "test_architecture.py": "this file",

@@ -21,6 +21,7 @@ from ganctl.cli.sampling_options import (
     no_labels_option,
     recorded_inputs,
     refuse_both,
+    refuse_scale_of_arrays,
     scale_option,
     truncation_option,
 )
@@ -113,6 +114,7 @@ def interpolate(
     """  # fmt: skip
     refuse_both(context, "seeds", "latents_file")
     refuse_both(context, "truncation", "latents_file")
+    refuse_scale_of_arrays(scale, out)
     from ganctl.rendering import animation
     from ganctl.runs.checkpoint import find_checkpoint, output_name
     from ganctl.sampling import walk_writers

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ganctl.cli.number_types import SAMPLES, SEED, Number, number_option
+from ganctl.cli.number_types import SAMPLES, SCALE, SEED, Number, number_option
 from ganctl.cli.path_type import PathType
 from ganctl.cli.sampling_options import (
     batch_size_option,
@@ -19,6 +19,7 @@ from ganctl.cli.sampling_options import (
     machine_options,
     recorded_inputs,
     refuse_both,
+    refuse_scale_of_arrays,
     truncation_option,
 )
 
@@ -26,7 +27,7 @@ EXAMPLES = """
 \b
 Examples:
   ganctl sample --ckpt x.pt --n 25
-  ganctl sample --ckpt runs/00001-dcgan-mnist --n 64 --seed 7 --out seven.png
+  ganctl sample --ckpt runs/00001-dcgan-mnist --n 64 --seed 7 --scale 4 --out seven.png
   ganctl sample --ckpt cgan.pt --class all --n 8
   ganctl sample --ckpt infogan.pt --code c=all --n 8
   ganctl sample --ckpt x.pt --n 50000 --out samples/
@@ -70,6 +71,12 @@ Examples:
     type=Number(SAMPLES),
     help="Number of samples per row of the grid.  [default: a nearly square grid]",
 )
+@number_option(
+    "--scale",
+    metavar="N",
+    type=Number(SCALE),
+    help="Enlarge each pixel to N×N pixels, without interpolation.  [default: 1]",
+)
 @batch_size_option
 @truncation_option
 @latents_option
@@ -91,6 +98,7 @@ def sample(
     out: Path | None,
     force: bool,
     nrow: int | None,
+    scale: int | None,
     batch_size: int,
     truncation: float | None,
     latents_file: Path | None,
@@ -124,6 +132,7 @@ def sample(
             "Give --out FILE.png.",
             status=USAGE,
         )
+    refuse_scale_of_arrays(scale, out)
     if save_latents is not None:
         latent_files.check_path(save_latents)
         output_files.check_distinct([("--save-latents", save_latents), *([("--out", out)] if out else [])])
@@ -150,6 +159,7 @@ def sample(
         classes=classes,
         code=code,
         nrow=nrow,
+        scale=scale or 1,
         batch_size=batch_size,
         truncation=truncation,
         latents=given,

@@ -67,6 +67,14 @@ force_option = click.option(
 )
 
 
+def refuse_scale_of_arrays(scale: int | None, out: Path | None) -> None:
+    """Raise a GanctlError if ``--scale`` is given for a NumPy archive, which has the samples in their own size."""
+    from ganctl.errors import USAGE, GanctlError
+
+    if scale is not None and out is not None and out.suffix == ".npz":
+        raise GanctlError("--scale needs images.", "Give --out FILE.png, or omit --scale.", status=USAGE)
+
+
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--plugin``, ``--device`` and ``--quiet`` to ``command``."""
     device = click.option(

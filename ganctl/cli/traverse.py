@@ -21,6 +21,7 @@ from ganctl.cli.sampling_options import (
     no_labels_option,
     recorded_inputs,
     refuse_both,
+    refuse_scale_of_arrays,
     scale_option,
     truncation_option,
 )
@@ -97,6 +98,7 @@ def traverse(
     """  # fmt: skip
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
+    refuse_scale_of_arrays(scale, out)
     from ganctl.runs.checkpoint import find_checkpoint, output_name
     from ganctl.sampling import latent_dimensions, walk_writers
     from ganctl.sampling.sampler import load

@@ -32,6 +32,11 @@ def to_pil(x: Tensor) -> Image:
     return Image.fromarray(x[0].contiguous().numpy())
 
 
+def enlarge(x: Tensor, scale: int) -> Tensor:
+    """Enlarge N×C×H×W images by whole pixels, without interpolation: each pixel becomes ``scale``×``scale`` pixels."""
+    return x if scale == 1 else x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
+
+
 def grid(x: Tensor, nrow: int | None = None) -> Image:
     """Arrange uint8 N×C×H×W images in a grid with ``nrow`` images per row (by default, about as many as rows)."""
     n, channels, height, width = x.shape

@@ -46,7 +46,7 @@ def write_walk(
 
     Args:
         labels: add names and values to a ``.png`` file.
-        scale: factor by which samples are enlarged, in a ``.png`` file or an animation.
+        scale: factor by which samples are enlarged, except in a ``.npz`` file.
         fps: frames per second of an animation.
         comment: text in the file, except in those of a folder.
     """
@@ -66,7 +66,7 @@ def write_walk(
             comment=comment,
         )
     else:
-        batches = (grid.to_uint8(row.x) for row in walk.rows)
+        batches = (grid.enlarge(grid.to_uint8(row.x), scale or 1) for row in walk.rows)
         writers.write_folder(batches, out, lambda n: None, _name_suffixes(walk))
 
 

@@ -29,6 +29,7 @@ def write_samples(
     classes: list[int] | None = None,
     code: str | None = None,
     nrow: int | None = None,
+    scale: int = 1,
     batch_size: int = 64,
     truncation: float | None = None,
     latents: Latents | None = None,
@@ -44,6 +45,7 @@ def write_samples(
         code: generate ``n`` samples of each value of this code, as in :meth:`ganctl.Codes.with_code`. In a grid, each
             value is a row.
         nrow: number of samples per row of a grid. Default: as square as possible.
+        scale: width and height of each pixel of a sample in PNG files.
         batch_size: number of samples that are generated at a time.
         truncation: truncation of the latents of ``seed``.
         latents: use the first ``n`` of these latents, and their classes, instead of those of ``seed``.
@@ -75,10 +77,11 @@ def write_samples(
         if out.suffix == ".npz":
             write_npz(torch.cat(list(_advancing(batches, advance))), out, seed=seed, comment=comment)
         elif out.suffix == ".png":
-            image = grid.grid(torch.cat(list(_advancing(batches, advance))), nrow)
+            x = torch.cat(list(_advancing(batches, advance)))
+            image = grid.grid(grid.enlarge(x, scale), nrow)
             grid.save_png(image, out, comment=comment)
         else:
-            write_folder(batches, out, advance)
+            write_folder((grid.enlarge(x, scale) for x in batches), out, advance)
     reporter.say(f"Wrote {len(z)} sample{'s' if len(z) > 1 else ''} to {out}")
     if save_latents is not None:
         if y is None and sampler.conditional:

@@ -100,6 +100,27 @@ def test_nrow_is_the_number_of_columns(ckpt: Path) -> None:
     assert Image.open("x.png").size == (182, 32)
 
 
+def test_scale_enlarges_by_whole_pixels(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for options in (("--out", "small"), ("--out", "large", "--scale", 3)):
+        assert sample("--ckpt", ckpt, "--n", 4, *options) == 0
+    for small, large in zip(sorted(Path("small").iterdir()), sorted(Path("large").iterdir()), strict=True):
+        pixels = np.asarray(Image.open(small))
+        assert np.array_equal(np.asarray(Image.open(large)), pixels.repeat(3, 0).repeat(3, 1))
+
+    assert sample("--ckpt", ckpt, "--n", 4, "--scale", 3, "--out", "grid.png") == 0
+    found = np.asarray(Image.open("grid.png"))
+    assert found.shape == (2 * (84 + 2) + 2, 2 * (84 + 2) + 2), "gaps keep their width"
+    assert np.array_equal(found[2:86, 2:86], np.asarray(Image.open("large/00000.png")))
+
+    capsys.readouterr()
+    assert sample("--ckpt", ckpt, "--scale", 3, "--out", "x.npz") == 2
+    assert (
+        capsys.readouterr().err
+        == "error: --scale needs images.\nhint: Give --out FILE.png, or omit --scale.\n"
+    )
+    assert not Path("x.npz").exists()
+
+
 def test_truncation_changes_the_samples(ckpt: Path) -> None:
     assert sample("--ckpt", ckpt, "--out", "a.png") == 0
     assert sample("--ckpt", ckpt, "--out", "b.png", "--truncation", 0.5) == 0

@@ -303,6 +303,12 @@ BAD: dict[str, Bad] = {
         ("--nrow needs a grid",),
         finished,
     ),
+    "--scale of arrays": Bad(
+        ("traverse", "--ckpt", "@run", "--scale", 3, "--out", "x.npz"),
+        USAGE,
+        ("--scale needs images",),
+        finished,
+    ),
     "truncation of 0": Bad(
         ("sample", "--ckpt", "@run", "--truncation", 0),
         USAGE,
