@@ -279,7 +279,7 @@ def test_update_keeps_the_view_in_a_browser(browser: Page, tmp_path: Path) -> No
         assert browser.run("document.getElementById('zoom').open")
         assert browser.run("document.getElementById('zoom-caption').textContent") == "epoch 1 · step 25"
         browser.run("document.querySelector('#zoom button').click()")
-        assert browser.run("document.getElementById('player').parentElement === document.body")
+        browser.wait("document.querySelectorAll('.samples > #player').length === 1", seconds=5)
         # Every listener exists once: one key press moves by one epoch.
         browser.run(
             "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}))"

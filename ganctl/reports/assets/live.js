@@ -14,10 +14,9 @@
     const scrolled = [...document.querySelectorAll(".wide")].map((wide) => wide.scrollLeft);
     const place = [scrollX, scrollY], focused = document.activeElement && document.activeElement.id;
     shownReport.stop();
+    if ($("zoom").contains($("player"))) $("player").remove();  // the new player is in the new main
     for (const name of ["header", "main", "footer"]) document.querySelector(name).replaceWith(next[name]);
     $("data").textContent = next.data;
-    if (next.player && $("player")) $("player").replaceWith(next.player);
-    else if (next.player) $("zoom").before(next.player);
     for (const details of document.querySelectorAll("details")) {
       if (opened.has(titleOf(details))) details.open = opened.get(titleOf(details));
     }
@@ -39,7 +38,7 @@
     if (!response.ok) return text;
     const page = new DOMParser().parseFromString(text, "text/html");
     const take = (selector) => { const node = page.querySelector(selector); return node && document.adoptNode(node); };
-    const next = { header: take("header"), main: take("main"), footer: take("footer"), player: take("#player"), data: page.getElementById("data").textContent };
+    const next = { header: take("header"), main: take("main"), footer: take("footer"), data: page.getElementById("data").textContent };
     // Decoded images have their size at once, so that the page does not jump.
     await Promise.allSettled([...next.main.querySelectorAll("img")].map((image) => image.decode()));
     await released();
