@@ -22,6 +22,7 @@ from textbook import endless_batches
 from ganctl.kernels import linear
 from ganctl.loss import Batch
 from ganctl.training.engine import Engine
+from ganctl.training.objectives import Due
 
 
 def baseline(setting: Setting) -> Ganctl:
@@ -53,8 +54,8 @@ def adam_foreach(setting: Setting) -> Ganctl:
 
 
 class _TwoPasses(Engine):
-    def update_generator(self, real: Batch, fake: Batch) -> dict[str, torch.Tensor]:
-        return super().update_generator(real, self.generate(real.y, keep_graph=True))
+    def update_generator(self, real: Batch, fake: Batch, due: Due = ()) -> dict[str, torch.Tensor]:
+        return super().update_generator(real, self.generate(real, keep_graph=True), due)
 
 
 def two_passes(setting: Setting) -> Ganctl:

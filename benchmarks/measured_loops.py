@@ -24,7 +24,7 @@ from ganctl.recipe import Spec
 from ganctl.system.progress import NullReporter
 from ganctl.training import components, setup
 from ganctl.training.devices import choose_device
-from ganctl.training.graph.warmup_and_replay import Steps, graph_factory
+from ganctl.training.graph.warmup_and_replay import WarmUpAndReplay, graph_factory
 
 MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
 
@@ -77,7 +77,7 @@ class Ganctl(Loop):
     def update_discriminator(self) -> tuple[Batch, Batch]:
         """Update D with a new real batch and new fakes; return both for the G step."""
         real = self.batches.next()
-        fake = self.engine.generate(real.y, keep_graph=True)
+        fake = self.engine.generate(real, keep_graph=True)
         self.engine.update_discriminator(real, fake)
         return real, fake
 
@@ -94,16 +94,18 @@ class Ganctl(Loop):
 
         def update_d() -> None:
             real = self.draw()
-            self.engine.update_discriminator(real, self.engine.generate(real.y, keep_graph=False))
+            self.engine.update_discriminator(real, self.engine.generate(real, keep_graph=False))
 
         def update_g() -> None:
             real = self.draw()
-            self.update_generator(real, self.engine.generate(real.y, keep_graph=True))
+            self.update_generator(real, self.engine.generate(real, keep_graph=True))
 
         if name == "step":
             return self.step
         make_graph = graph_factory(self.device) if graph else None
-        steps = Steps({"D update": update_d, "G update": update_g}[name], self.engine, make_graph, print)
+        steps = WarmUpAndReplay(
+            {"D update": update_d, "G update": update_g}[name], self.engine, make_graph, print
+        )
 
         def run() -> None:
             self.batches.prepare(self.taken * self.config.batch_size, self.config.batch_size)

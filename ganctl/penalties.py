@@ -13,7 +13,9 @@ from ganctl.kernels.relu import SkipZeroSecondDerivatives
 from ganctl.loss import Batch, Critic, logits
 
 
-def with_gradient(D: Critic, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def with_gradient(
+    D: Critic, x: Tensor, y: Tensor | None = None, c: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the N logits of D at ``x``, and the gradient of each logit with respect to its image.
 
     Both are differentiable with respect to the weights of D, so that a loss and its penalty need only one forward
@@ -23,13 +25,14 @@ def with_gradient(D: Critic, x: Tensor, y: Tensor | None = None) -> tuple[Tensor
     Args:
         x: float N×C×H×W.
         y: int64 N, or None.
+        c: conditions N×…, or None.
 
     Returns:
         Logits, N, and gradients, N×C×H×W, both float32, or float64 for a float64 D.
     """
     x = x.detach().requires_grad_()
     with SkipZeroSecondDerivatives():
-        on_x = logits(D, Batch(x, y))
+        on_x = logits(D, Batch(x, y, c=c))
     with torch.autocast(x.device.type, enabled=False):
         (gradient,) = torch.autograd.grad(on_x.sum(), x, create_graph=True)
     return on_x, gradient.to(on_x.dtype)
@@ -45,24 +48,27 @@ def norm(gradient: Tensor) -> Tensor:
     return torch.linalg.vector_norm(gradient.flatten(1), dim=1)
 
 
-def zero_centered(D: Critic, x: Tensor, y: Tensor | None = None) -> Tensor:
+def zero_centered(D: Critic, x: Tensor, y: Tensor | None = None, c: Tensor | None = None) -> Tensor:
     """Return E‖∇D(x)‖², a scalar (Mescheder et al. 2018, arXiv:1801.04406, section 4.1).
 
     At real images this is R₁, at generated images R₂. The caller multiplies by the paper's γ/2. For the arguments,
     see :func:`with_gradient`.
     """
-    return squared_norm(with_gradient(D, x, y)[1]).mean()
+    return squared_norm(with_gradient(D, x, y, c)[1]).mean()
 
 
-def one_centered(D: Critic, x: Tensor, y: Tensor | None = None, *, one_sided: bool = False) -> Tensor:
+def one_centered(
+    D: Critic, x: Tensor, y: Tensor | None = None, c: Tensor | None = None, *, one_sided: bool = False
+) -> Tensor:
     """Return E(‖∇D(x)‖ − 1)², a scalar (Gulrajani et al. 2017, arXiv:1704.00028, equation 3, without λ).
 
     Args:
         x: float N×C×H×W, in most cases from :func:`between` or :func:`around`.
         y: int64 N, or None.
+        c: conditions N×…, or None.
         one_sided: penalize only norms above 1: E max(0, ‖∇D(x)‖ − 1)².
     """
-    excess = norm(with_gradient(D, x, y)[1]) - 1
+    excess = norm(with_gradient(D, x, y, c)[1]) - 1
     return (excess.relu() if one_sided else excess).square().mean()
 
 

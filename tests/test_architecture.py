@@ -134,7 +134,7 @@ def test_each_plugin_package_has_an_entry_point() -> None:
 ORDER = (
     "errors version",
     "kernels",
-    "recipe sizes loss latent dataset penalties",
+    "recipe sizes loss regularizer latent dataset penalties",
     "system",
     "image_files",
     "rendering",

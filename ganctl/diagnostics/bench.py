@@ -23,6 +23,7 @@ from ganctl.training.devices import arithmetic, choose_device
 from ganctl.training.engine import Engine
 from ganctl.training.graph.cuda_graph import own_stream
 from ganctl.training.graph.warmup_and_replay import Graph, Steps, graph_factory
+from ganctl.training.objectives import Due
 from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
 from ganctl.training.setup import compile_networks, load_data, make_engine
@@ -68,17 +69,18 @@ class Loop:
         self.steps = Steps(self.device_step, self.engine, make_graph, say, watch=not config.compile)
         self.taken = 0
 
-    def device_step(self) -> None:
+    def device_step(self, due: Due) -> None:
         """Run the part of a step that can be a graph."""
-        self.recorder.write(self.engine.step(self.draw))
+        self.recorder.write(self.engine.step(self.draw, due), due)
 
     def step(self) -> None:
         """Take one step."""
         self.schedules.apply(self.taken)
         self.batches.prepare(self.taken * self.per_step, self.per_step)
-        self.steps()
+        due = self.engine.due(self.taken)
+        self.steps(due)
         self.taken += 1
-        self.recorder.count += 1
+        self.recorder.advance(due)
         if self.recorder.count == self.recorder.capacity:
             self.recorder.take()
 
@@ -147,7 +149,7 @@ def bench(
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
         "precision": config.precision,
-        "graph": loop.steps.graph is not None,
+        "graph": bool(loop.steps.graphs),
         "torch": str(torch.__version__),
     }
     return about, measurement
@@ -220,7 +222,7 @@ def count_flops(loop: Loop) -> int:
     """Take one step and return the floating-point operations of its matrix products and convolutions."""
     with _Flops() as flops:
         loop.batches.prepare(loop.taken * loop.per_step, loop.per_step)
-        loop.device_step()
+        loop.device_step(loop.engine.due(loop.taken))
     loop.taken += 1
     loop.recorder.take()
     return flops.total

@@ -78,7 +78,7 @@ def _check(
         batches = Batches(images, BATCH, seed=0, device=CPU)
         for step in range(STEPS):
             schedules.apply(step)
-            report = engine.step(batches.next)
+            report = engine.step(batches.next, engine.due(step))
             for part, value in report.items():
                 if not bool(value.isfinite()):
                     raise Broken(

@@ -7,26 +7,29 @@ is captured as one graph (:mod:`ganctl.training.graph.warmup_and_replay`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
+from ganctl.regularizer import Regularizer
 from ganctl.training import optimizers
-
-Report = dict[str, Tensor]
+from ganctl.training.network_calls import DiscriminatorCall, GeneratorCall
+from ganctl.training.objectives import Due, Objectives, Report
 
 
 class Engine:
     """G, D and everything else that a step changes.
 
     Args:
+        regularizers: terms that are added to the losses, by name.
         augment: augmentation of every x that D sees, real or fake, in the D step and the G step; None for none.
+        n_critic: updates of D per step; ``n_generator``: updates of G per step.
         ema: half-life of the averaged generator in images; None for no average.
         precision: ``"fp32"``, ``"tf32"`` (a global flag of torch that the training loop sets) or ``"bf16"`` (autocast).
     """
@@ -41,67 +44,80 @@ class Engine:
         g_optimizer: torch.optim.Optimizer,
         d_optimizer: torch.optim.Optimizer,
         batch_size: int,
+        regularizers: Mapping[str, Regularizer] = MappingProxyType({}),
         augment: nn.Module | None = None,
         n_critic: int = 1,
+        n_generator: int = 1,
         ema: float | None = None,
         precision: str = "fp32",
         device: torch.device,
     ) -> None:
         self.G, self.D, self.loss, self.latent = G.train(), D.train(), loss, latent
         self.g_optimizer, self.d_optimizer = g_optimizer, d_optimizer
-        self.batch_size, self.n_critic, self.precision, self.device = batch_size, n_critic, precision, device
+        self.regularizers = dict(regularizers)
+        self.batch_size, self.precision, self.device = batch_size, precision, device
+        self.n_critic, self.n_generator = n_critic, n_generator
         self.augment = augment
-        self.critic = D if augment is None else _Augmented(D, augment)
         self.G_ema = None if ema is None else copy.deepcopy(G).eval().requires_grad_(False)
         self._ema_weight = torch.zeros((), device=device)  # a tensor, so that it can change between replays
         self.ema = ema
         self._d_weights = [weight for weight in D.parameters() if weight.requires_grad]
+        self._generator, self._discriminator = GeneratorCall(G), DiscriminatorCall(D, augment)
+        self._objectives = Objectives(loss, self.regularizers, self._generator, self._discriminator)
 
-    def step(self, next_batch: Callable[[], Batch]) -> Report:
-        """Update D ``n_critic`` times, then G once, and return reported values as scalars on the device.
+    def due(self, step: int) -> Due:
+        """Return the names of the regularizers whose terms are evaluated in the step after ``step`` steps."""
+        return tuple(name for name, r in self.regularizers.items() if step % r.every == 0)
 
-        Each D update uses a fresh real batch and fresh z. The G update reuses the last fakes and their graph: G has not
-        changed since, so it runs forward only once for both updates.
+    def step(self, next_batch: Callable[[], Batch], due: Due = ()) -> Report:
+        """Update D ``n_critic`` times, then G ``n_generator`` times, and return reported values, on the device.
+
+        Each D update uses a fresh real batch and fresh z. The first G update reuses the last fakes and their graph: G
+        has not changed since, so it runs forward only once for both updates. Every further G update uses fresh z.
+
+        Args:
+            next_batch: function that returns a batch of reals.
+            due: names of the regularizers whose terms are added to the losses.
         """
         for i in range(self.n_critic):
             real = next_batch()
-            fake = self.generate(real.y, keep_graph=i == self.n_critic - 1)
-            d_report = self.update_discriminator(real, fake)
-        g_report = self.update_generator(real, fake)
+            fake = self.generate(real, keep_graph=i == self.n_critic - 1)
+            d_report = self.update_discriminator(real, fake, due)
+        for i in range(self.n_generator):
+            if i:
+                fake = self.generate(real, keep_graph=True)
+            g_report = self.update_generator(real, fake, due)
         self.update_average()
         return {
             **g_report,
             **d_report,
         }  # D's value takes precedence: its D(G(z)) is from before the update of D
 
-    def generate(self, y: Tensor | None, *, keep_graph: bool) -> Batch:
-        """Return one batch of fakes with labels ``y``, with or without the graph for a backward pass to G."""
+    def generate(self, real: Batch, *, keep_graph: bool) -> Batch:
+        """Return fakes with the labels and conditions of ``real``, with or without the graph to G's weights."""
         z = self.latent.sample(self.batch_size, self.device)
         with torch.set_grad_enabled(keep_graph), self._autocast():
-            x = self.G(z, y)
-        return Batch(x.float(), y, z)
+            x = self._generator(z, real.y, real.c)
+        return Batch(x, real.y, z, real.c)
 
-    def update_discriminator(self, real: Batch, fake: Batch) -> Report:
-        if isinstance(self.critic, _Augmented):
-            self.critic.observe_on(real.x)
+    def update_discriminator(self, real: Batch, fake: Batch, due: Due = ()) -> Report:
         with self._autocast():
-            result = self.loss.discriminator_loss(self.critic, real, fake._replace(x=fake.x.detach()))
-            loss, report = _checked(self.loss, result)
+            loss, report = self._objectives.of_discriminator(real, fake._replace(x=fake.x.detach()), due)
         self.d_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.d_optimizer.step()
         with torch.no_grad():
-            self.loss.constrain(self.D)
-        return {"d_loss": loss.detach(), **_detached(report)}
+            self._objectives.constrain(self.D)
+        return report
 
-    def update_generator(self, real: Batch, fake: Batch) -> Report:
+    def update_generator(self, real: Batch, fake: Batch, due: Due = ()) -> Report:
         with _frozen(self._d_weights):  # saves the half of D's backward pass that computes their gradients
             with self._autocast():
-                loss, report = _checked(self.loss, self.loss.generator_loss(self.critic, real, fake))
+                loss, report = self._objectives.of_generator(real, fake, due)
             self.g_optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.g_optimizer.step()
-        return {"g_loss": loss.detach(), **_detached(report)}
+        return report
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -134,7 +150,8 @@ class Engine:
 
     def is_finite(self) -> bool:
         """Return whether all weights, buffers and optimizer states are finite. Reads values: not for use in a step."""
-        tensors = [t for module in (self.G, self.D, self.loss) for t in module.state_dict().values()]
+        modules = (self.G, self.D, self.loss, *self.regularizers.values())
+        tensors = [tensor for module in modules for tensor in module.state_dict().values()]
         for optimizer in (self.g_optimizer, self.d_optimizer):
             tensors += [
                 t for state in optimizer.state.values() for t in state.values() if isinstance(t, Tensor)
@@ -147,6 +164,7 @@ class Engine:
             "D": self.D.state_dict(),
             "G_ema": None if self.G_ema is None else self.G_ema.state_dict(),
             "loss": self.loss.state_dict(),
+            "regularizers": {name: r.state_dict() for name, r in self.regularizers.items()},
             "augment": None if self.augment is None else self.augment.state_dict(),
             "g_optimizer": optimizers.state_dict(self.g_optimizer),
             "d_optimizer": optimizers.state_dict(self.d_optimizer),
@@ -158,6 +176,8 @@ class Engine:
         if self.G_ema is not None:
             self.G_ema.load_state_dict(state["G_ema"])
         self.loss.load_state_dict(state["loss"])
+        for name, regularizer in self.regularizers.items():
+            regularizer.load_state_dict(state["regularizers"][name])
         if self.augment is not None:
             self.augment.load_state_dict(state["augment"])
         optimizers.load_state_dict(self.g_optimizer, state["g_optimizer"])
@@ -165,44 +185,6 @@ class Engine:
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16")
-
-
-class _Augmented(nn.Module):
-    """D behind an augmentation whose ``observe`` method, if any, gets the logits of each real batch once."""
-
-    def __init__(self, D: nn.Module, augment: nn.Module) -> None:
-        super().__init__()
-        self.D, self.augment = D, augment
-        self._observe: Callable[[Tensor], None] = getattr(augment, "observe", lambda logits: None)
-        self._address = 0
-
-    def observe_on(self, real: Tensor) -> None:
-        """Observe the next logits of ``real``. Its address also identifies detached versions of it."""
-        self._address = real.data_ptr()
-
-    def forward(self, x: Tensor, y: Tensor | None = None) -> Any:
-        output = self.D(self.augment(x), y)
-        if x.data_ptr() == self._address:
-            self._address = 0  # some losses call D on the real batch again, in the D step or in the G step
-            with torch.no_grad():
-                self._observe((output[0] if isinstance(output, tuple) else output).detach())
-        return output
-
-
-def _checked(loss: Loss, result: Any) -> tuple[Tensor, Report]:
-    """Return ``result`` of a method of ``loss`` if it is a scalar and a dict."""
-    scalar, report = result if isinstance(result, tuple) and len(result) == 2 else (None, None)
-    if not (isinstance(scalar, Tensor) and scalar.ndim == 0 and isinstance(report, dict)):
-        what = (
-            f"a tensor of shape {tuple(scalar.shape)}"
-            if isinstance(scalar, Tensor)
-            else type(result).__name__
-        )
-        raise GanctlError(
-            f"The loss {type(loss).__name__} returned {what}, not a scalar to minimize and a dict of reported values.",
-            "Return both, for example: return loss.mean(), {}",
-        )
-    return scalar, report
 
 
 @contextmanager
@@ -214,7 +196,3 @@ def _frozen(weights: list[nn.Parameter]) -> Iterator[None]:
     finally:
         for weight in weights:
             weight.requires_grad_(True)
-
-
-def _detached(report: Report) -> Report:
-    return {name: value.detach() for name, value in report.items()}

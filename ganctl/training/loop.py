@@ -38,6 +38,7 @@ from ganctl.training.graph.warmup_and_replay import Steps, graph_factory
 from ganctl.training.log_txt import log_file
 from ganctl.training.long_steps import MOST_UPDATES, StoppedWithinStep, draw_until_stopped, is_long
 from ganctl.training.loss_log import RunLog
+from ganctl.training.objectives import Due
 from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
 from ganctl.training.setup import compile_networks, load_data, make_engine
@@ -182,8 +183,9 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
         while not t.finished and not stop.requested:
             # -- One step: n_critic D steps and a G step. Schedules and data are the host's part of it.
             t.schedules.apply(t.step)
-            take_step()
-            t.recorder.count += 1
+            due = t.engine.due(t.step)
+            take_step(due)
+            t.recorder.advance(due)
             t.step += 1
             # -- Log. The rows of a line are copied from the device while the next steps run there.
             if t.recorder.count == config.log_every:
@@ -222,14 +224,17 @@ def _finish_again(t: Training, log: RunLog, artifacts: Artifacts) -> None:
     )
 
 
-def _step_function(t: Training, stop: StopSignals) -> Callable[[], None]:
-    """Return the function that takes a step: from Python first, then by replaying a graph if the device has graphs."""
+def _step_function(t: Training, stop: StopSignals) -> Callable[[Due], None]:
+    """Return the function that takes a step: from Python first, then by replaying a graph if the device has graphs.
+
+    Each combination of regularizers that are due in a step has its own graph.
+    """
     config, say = t.config, t.reporter.say
     long = is_long(config.n_critic)
     draw = draw_until_stopped(t.batches, stop) if long else t.batches.draw
 
-    def device_step() -> None:
-        t.recorder.write(t.engine.step(draw))
+    def device_step(due: Due) -> None:
+        t.recorder.write(t.engine.step(draw, due), due)
 
     on_the_host = t.schedules.on_the_host()
     reason = f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python" if on_the_host else None
@@ -247,19 +252,19 @@ def _step_function(t: Training, stop: StopSignals) -> Callable[[], None]:
 
     first = not config.compile  # torch.compile does not work under a watch
 
-    def take_step() -> None:
+    def take_step(due: Due) -> None:
         nonlocal first
         if long:
             t.batches.position = t.step * t.images_per_step
         else:
             t.batches.prepare(t.step * t.images_per_step, t.images_per_step)
         if not first:
-            steps()
+            steps(due)
             return
         first = False
         syncs: list[HostSync] = []
         with watch_host_syncs(syncs.append):
-            device_step()
+            device_step(due)
         for place in user_reads(syncs):
             say(f"warning: {place} reads a value from the device in every step, which stalls a GPU.")
 

@@ -95,7 +95,7 @@ class R1(Loss):
         self.register_buffer("gamma", torch.tensor(gamma, dtype=torch.float32))
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        on_real, gradient = penalties.with_gradient(D, real.x, real.y)
+        on_real, gradient = penalties.with_gradient(D, real.x, real.y, real.c)
         on_fake = logits(D, fake)
         r1 = penalties.squared_norm(gradient).mean()
         loss = softplus(-on_real).mean() + softplus(on_fake).mean() + self.gamma / 2 * r1
@@ -128,7 +128,7 @@ class DRAGAN(Loss):
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = logits(D, real), logits(D, fake)
-        penalty = penalties.one_centered(D, penalties.around(real.x, self.noise), real.y)
+        penalty = penalties.one_centered(D, penalties.around(real.x, self.noise), real.y, real.c)
         loss = softplus(-on_real).mean() + softplus(on_fake).mean() + self.gp_weight * penalty
         return loss, {**probabilities(on_real, on_fake), "penalty": penalty}
 

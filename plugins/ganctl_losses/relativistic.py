@@ -65,8 +65,8 @@ class R3GAN(Relativistic):
         self.register_buffer("gamma", torch.tensor(gamma, dtype=torch.float32))
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        on_real, at_real = penalties.with_gradient(D, real.x, real.y)
-        on_fake, at_fake = penalties.with_gradient(D, fake.x, fake.y)
+        on_real, at_real = penalties.with_gradient(D, real.x, real.y, real.c)
+        on_fake, at_fake = penalties.with_gradient(D, fake.x, fake.y, fake.c)
         r1, r2 = penalties.squared_norm(at_real).mean(), penalties.squared_norm(at_fake).mean()
         margin = on_real - on_fake
         loss = softplus(-margin).mean() + self.gamma / 2 * (r1 + r2)

@@ -69,7 +69,7 @@ class WGANGP(Wasserstein):
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         distance, report = super().discriminator_loss(D, real, fake)
         points = penalties.between(real.x, fake.x)
-        penalty = penalties.one_centered(D, points, real.y, one_sided=self.one_sided)
+        penalty = penalties.one_centered(D, points, real.y, real.c, one_sided=self.one_sided)
         return distance + self.gp_weight * penalty, {**report, "penalty": penalty}
 
 
@@ -102,10 +102,12 @@ class WGANDiv(Wasserstein):
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         if self.points == "between":
             distance, report = super().discriminator_loss(D, real, fake)
-            penalty = self.power(penalties.with_gradient(D, penalties.between(real.x, fake.x), real.y)[1])
+            penalty = self.power(
+                penalties.with_gradient(D, penalties.between(real.x, fake.x), real.y, real.c)[1]
+            )
         else:
-            on_real, at_real = penalties.with_gradient(D, real.x, real.y)
-            on_fake, at_fake = penalties.with_gradient(D, fake.x, fake.y)
+            on_real, at_real = penalties.with_gradient(D, real.x, real.y, real.c)
+            on_fake, at_fake = penalties.with_gradient(D, fake.x, fake.y, fake.c)
             distance = on_fake.mean() - on_real.mean()
             report = {"D(x)": on_real.mean(), "D(G(z))": on_fake.mean()}
             penalty = (self.power(at_real) + self.power(at_fake)) / 2

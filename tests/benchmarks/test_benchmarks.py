@@ -59,10 +59,8 @@ def test_both_loops_compute_the_same_gradients(model: str) -> None:
     textbook_loop.batches = iter([(x, torch.zeros(8))])
 
     torch.manual_seed(1)
-    real, fake = (
-        ganctl_loop.batches.next()._replace(x=x, y=None),
-        ganctl_loop.engine.generate(None, keep_graph=True),
-    )
+    real = ganctl_loop.batches.next()._replace(x=x, y=None)
+    fake = ganctl_loop.engine.generate(real, keep_graph=True)
     ganctl_loop.engine.update_discriminator(real, fake)
     torch.manual_seed(1)
     textbook_loop.update_discriminator()

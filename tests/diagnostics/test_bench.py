@@ -69,7 +69,7 @@ def test_loop_replays_a_graph() -> None:
     loop = make()
     for _ in range(8):
         loop.step()
-    assert loop.steps.graph is not None
+    assert loop.steps.graphs
     assert (loop.taken, loop.recorder.count) == (8, 2)
 
 

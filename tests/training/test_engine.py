@@ -14,6 +14,7 @@ from ganctl.latent import Normal
 from ganctl.testing.device import on_device
 from ganctl.testing.failures import Broken
 from ganctl.training.engine import Engine
+from ganctl.training.network_calls import DiscriminatorCall
 
 CPU = torch.device("cpu")
 
@@ -63,13 +64,12 @@ def make(**options: Any) -> Engine:
     return Engine(
         G=g,
         D=d,
-        loss=BCE(),
         latent=Normal(4),
         g_optimizer=torch.optim.Adam(g.parameters(), lr=0.01),
         d_optimizer=torch.optim.Adam(d.parameters(), lr=0.02),
         batch_size=6,
         device=CPU,
-        **options,
+        **{"loss": BCE(), **options},
     )
 
 
@@ -124,8 +124,8 @@ def test_g_update_leaves_gradients_of_d_unchanged_and_unfreezes_d() -> None:
     engine, next_batch = make(), NextBatch()
     engine.step(next_batch)
     after_d_update = [p.grad.clone() for p in engine.D.parameters()]
-    fake = engine.generate(None, keep_graph=True)
-    engine.update_generator(next_batch(), fake)
+    real = next_batch()
+    engine.update_generator(real, engine.generate(real, keep_graph=True))
     assert all(torch.equal(p.grad, g) for p, g in zip(engine.D.parameters(), after_d_update, strict=True))
     assert all(p.requires_grad for p in engine.D.parameters())
 
@@ -187,7 +187,7 @@ def test_bf16_keeps_weights_in_float32() -> None:
         report = engine.step(next_batch)
     assert all(value.isfinite() for value in report.values())
     assert all(p.dtype == torch.float32 for p in engine.G.parameters())
-    assert engine.generate(None, keep_graph=False).x.dtype == torch.float32
+    assert engine.generate(next_batch(), keep_graph=False).x.dtype == torch.float32
 
 
 def test_report_has_losses_and_outputs_of_d() -> None:
@@ -244,15 +244,14 @@ class CallsDAgain(BCE):
 
 def test_augmentation_applies_to_all_inputs_of_d_and_observes_each_real_batch_once() -> None:
     augment, next_batch = RecordingAugmentation(), NextBatch()
-    engine = make(n_critic=3, augment=augment)
-    engine.loss = CallsDAgain()
+    engine = make(n_critic=3, augment=augment, loss=CallsDAgain())
     engine.step(next_batch)
     assert augment.calls == 3 * 3 + 2
     assert len(augment.observed) == 3
     assert not any(logits.requires_grad for logits in augment.observed)
     real = next_batch()
     expected = engine.D(real.x.flip(3))
-    assert torch.equal(engine.critic(real.x), expected)
+    assert torch.equal(DiscriminatorCall(engine.D, augment).for_component(0)(real.x), expected)
 
 
 def test_optimizer_state_moves_between_devices() -> None:

@@ -20,8 +20,8 @@ def host_state(engine: Engine) -> dict[str, Any]:
         state["numpy's random numbers"] = str(numpy.random.get_state(legacy=False))
     if engine.device.type != "cpu":
         state["torch's random numbers on the CPU"] = bytes(torch.get_rng_state().numpy())
-    for name in ("G", "D", "G_ema", "loss", "augment", "latent"):
-        part = getattr(engine, name)
+    parts = {name: getattr(engine, name) for name in ("G", "D", "G_ema", "loss", "augment", "latent")}
+    for name, part in {**parts, **engine.regularizers}.items():
         modules = part.named_modules() if isinstance(part, nn.Module) else [("", part)]
         for path, module in modules:
             for key, value in _attributes(module):

@@ -27,6 +27,7 @@ from ganctl.training.graph.changing_python_state import describe_change, host_st
 from ganctl.training.graph.cpu_trace import Trace
 from ganctl.training.graph.cuda_graph import CudaGraph
 from ganctl.training.graph.host_syncs import HostSync, watch_host_syncs
+from ganctl.training.objectives import Due
 
 #: Eager steps before the capture, as torch recommends. Lazy state is created in the first, kernels are chosen in the
 #: first two, and the last is watched.
@@ -53,6 +54,60 @@ class Graph(Protocol):
 
 
 class Steps:
+    """A callable that takes one step of a run per call, with a graph for each combination of regularizers that occurs.
+
+    Args:
+        step: function that takes one step of ``engine`` with the regularizers that are due. It does nothing that has
+            to happen on the host.
+        make_graph: factory of the graphs; None: every step is eager.
+        log: function that receives one line, when there is a graph or when the run falls back to eager steps.
+        fallback_reason: reason to fall back to eager steps immediately.
+        watch: watch torch's operations for host synchronizations; torch.compile does not work under such a watch.
+    """
+
+    def __init__(
+        self,
+        step: Callable[[Due], None],
+        engine: Engine,
+        make_graph: Callable[[], Graph] | None,
+        log: Callable[[str], None],
+        *,
+        fallback_reason: str | None = None,
+        watch: bool = True,
+    ) -> None:
+        self._by_due: dict[Due, WarmUpAndReplay] = {}
+        self._said: set[str] = set()
+        self._log = log
+
+        def make(due: Due) -> WarmUpAndReplay:
+            return WarmUpAndReplay(
+                partial(step, due),
+                engine,
+                make_graph,
+                self._say,
+                fallback_reason=fallback_reason,
+                watch=watch,
+            )
+
+        self._make = make
+
+    def __call__(self, due: Due = ()) -> None:
+        if due not in self._by_due:
+            self._by_due[due] = self._make(due)
+        self._by_due[due]()
+
+    @property
+    def graphs(self) -> list[Graph]:
+        """The graphs that are replayed."""
+        return [steps.graph for steps in self._by_due.values() if steps.graph is not None]
+
+    def _say(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._log(line)
+
+
+class WarmUpAndReplay:
     """A callable that takes one step per call, eagerly at first and then by replaying a graph.
 
     Each phase is a method that takes one step and returns the phase of the next step::
@@ -61,12 +116,7 @@ class Steps:
                      ↓          ↓          ↓
                      └──────→ eager ←──────┘
 
-    Args:
-        step: function that takes one step of ``engine`` and does nothing that has to happen on the host.
-        make_graph: factory of the graph; None: every step is eager.
-        log: function that receives one line, when there is a graph or when the run falls back to eager steps.
-        fallback_reason: reason to fall back to eager steps immediately.
-        watch: watch torch's operations for host synchronizations; torch.compile does not work under such a watch.
+    For the arguments, see :class:`Steps`.
 
     Attributes:
         graph: the graph that is replayed, or None.

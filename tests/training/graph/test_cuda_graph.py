@@ -65,8 +65,9 @@ def train_steps(
         torch.manual_seed(1)
         for _ in range(steps - 1):
             loop.step()
-        loop.steps()  # without loop.step, which would take the last row from the recorder
-        loop.recorder.count += 1
+        due = loop.engine.due(loop.taken)
+        loop.steps(due)  # without loop.step, which would take the last row from the recorder
+        loop.recorder.advance(due)
         state = {
             "engine": loop.engine.state_dict(),
             "rows": loop.recorder.state_dict(),

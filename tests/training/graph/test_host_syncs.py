@@ -61,7 +61,7 @@ def test_kinds_of_synchronization() -> None:
 def test_code_of_ganctl_is_no_user_code() -> None:
     from ganctl.training import reported_values
 
-    rows, syncs = reported_values.Rows(["d_loss"], torch.ones(2, 1)), []
+    rows, syncs = reported_values.Rows(["d_loss"], torch.ones(2, 1), [[True], [True]]), []
     with watch_host_syncs(syncs.append):
         assert rows.first_bad() is None
     assert len(syncs) == 1

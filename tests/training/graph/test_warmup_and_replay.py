@@ -28,6 +28,7 @@ from ganctl.training import setup
 from ganctl.training.engine import Engine
 from ganctl.training.graph.cpu_trace import Trace, Tracer
 from ganctl.training.graph.warmup_and_replay import WARM_UP, Steps
+from ganctl.training.objectives import Due
 from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
 
@@ -58,16 +59,17 @@ class Training:
         self.log: list[str] = []
         self.steps = Steps(self.step, self.engine, Trace if graph else None, self.log.append)
 
-    def step(self) -> None:
-        self.recorder.write(self.engine.step(self.batches.draw))
+    def step(self, due: Due) -> None:
+        self.recorder.write(self.engine.step(self.batches.draw, due), due)
 
     def run(self, steps: int = STEPS) -> dict[str, Any]:
         torch.manual_seed(1)
         for step in range(steps):
             self.schedules.apply(step)
             self.batches.prepare(step * self.engine.images_per_step, self.engine.images_per_step)
-            self.steps()
-            self.recorder.count += 1
+            due = self.engine.due(step)
+            self.steps(due)
+            self.recorder.advance(due)
         return {
             "engine": self.engine.state_dict(),
             "rows": self.recorder.state_dict(),
@@ -88,7 +90,7 @@ def run_both(**settings: Any) -> tuple[Training, Training]:
 def test_replayed_steps_equal_eager_steps(model: str) -> None:
     _, captured = run_both(model=model, **TINY[model])
     assert captured.log == []
-    assert captured.steps.graph is not None
+    assert captured.steps.graphs
 
 
 MLP = {"model": "gan", "generator": {"hidden": "8"}, "discriminator": {"hidden": "8"}}
@@ -112,7 +114,7 @@ CONV = {"model": "dcgan", "generator": {"width": 2}, "discriminator": {"width": 
     ],
 )
 def test_replayed_steps_equal_eager_steps_with_settings(settings: dict[str, Any]) -> None:
-    assert run_both(**settings)[1].steps.graph is not None
+    assert run_both(**settings)[1].steps.graphs
 
 
 def test_replays_use_scheduled_values(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +142,7 @@ def test_comparison_finds_a_learning_rate_on_the_host(monkeypatch: pytest.Monkey
     _, captured = run_both(**MLP, schedules={"lr": "linear 0"})
     (line,) = captured.log
     assert "a replay computes other values" in line
-    assert captured.steps.graph is None
+    assert not captured.steps.graphs
 
 
 def test_runs_with_and_without_graph_are_equal_also_after_resuming(
@@ -180,7 +182,7 @@ def fallback_line(change: Callable[[Engine], None]) -> str:
     eager, captured = Training(False, change, **MLP), Training(True, change, **MLP)
     assert_same_state(eager.run(), captured.run())
     (line,) = captured.log
-    assert captured.steps.graph is None
+    assert not captured.steps.graphs
     assert line.startswith("Falls back to eager steps, which are slower: ")
     return line
 

@@ -1,0 +1,21 @@
+"""Arguments that a component requests by naming them in its signature."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+
+def requests(function: Callable[..., Any], name: str) -> bool:
+    """Return whether the signature of ``function`` names a parameter ``name`` that can be passed by name."""
+    parameter = inspect.signature(function).parameters.get(name)
+    return parameter is not None and parameter.kind in (
+        parameter.POSITIONAL_OR_KEYWORD,
+        parameter.KEYWORD_ONLY,
+    )
+
+
+def requested(function: Callable[..., Any], **available: Any) -> dict[str, Any]:
+    """Return those values of ``available`` that the signature of ``function`` names."""
+    return {name: value for name, value in available.items() if requests(function, name)}
