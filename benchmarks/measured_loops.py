@@ -123,15 +123,16 @@ def make_textbook(setting: Setting) -> Textbook:
     resized = setup.load_data(registry, config, NullReporter()).images
     classes = setup.count_classes(resized)
     torch.manual_seed(0)
-    G = components.make_generator(registry, config, resized.shape, classes)
-    D = components.make_discriminator(registry, config, resized.shape, classes)
+    shape_and_classes = components.Data(resized.shape, classes)
+    G = components.make_generator(registry, config, shape_and_classes)
+    D = components.make_discriminator(registry, config, shape_and_classes)
     original = original_images(config)
     return Textbook(
         G,
         D,
         endless_batches(original.x, original.y, resized.shape.height, setting.batch_size),
-        loss=components.make_loss(registry, config, classes),
-        latent=components.make_latent(registry, config.latent),
+        loss=components.make_loss(registry, config, shape_and_classes),
+        latent=components.make_latent(registry, config.latent, resized.shape),
         g_optimizer=plain_optimizer(config.g_optimizer),
         d_optimizer=plain_optimizer(config.d_optimizer),
         n_critic=config.n_critic,

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from ganctl.dataset import Dataset, ImageFiles, Images
     from ganctl.evaluation.metrics import Metric
     from ganctl.latent import Codes, Latent
-    from ganctl.loss import Batch, Critic, Loss, logits
+    from ganctl.loss import Batch, Critic, Generator, Loss, logits
+    from ganctl.regularizer import Regularizer
     from ganctl.reports.report import Report, report
     from ganctl.runs.folder import Run
     from ganctl.sampling.sampler import Sampler
@@ -32,11 +33,13 @@ _LAZY = {
     "Codes": "ganctl.latent",
     "Critic": "ganctl.loss",
     "Dataset": "ganctl.dataset",
+    "Generator": "ganctl.loss",
     "Images": "ganctl.dataset",
     "Latent": "ganctl.latent",
     "Loss": "ganctl.loss",
     "Metric": "ganctl.evaluation.metrics",
     "ImageFiles": "ganctl.dataset",
+    "Regularizer": "ganctl.regularizer",
     "Report": "ganctl.reports.report",
     "Run": "ganctl.runs.folder",
     "Sampler": "ganctl.sampling.sampler",
@@ -58,6 +61,7 @@ __all__ = [
     "Critic",
     "Dataset",
     "GanctlError",
+    "Generator",
     "ImageFiles",
     "ImageShape",
     "Images",
@@ -66,6 +70,7 @@ __all__ = [
     "Metric",
     "Model",
     "Register",
+    "Regularizer",
     "Report",
     "Run",
     "Sampler",

@@ -19,15 +19,17 @@ class Images(NamedTuple):
 
     Attributes:
         x: images, uint8 N×C×H×W.
-        y: labels, int64 N; None without labels.
+        y: labels, int64 N, −1 for an image without a label; None without labels.
         classes: names of the classes, in the order of their labels.
         flip: mirror half of the images left to right during training.
+        c: conditions, N×…, of any dtype; None without conditions. ``flip`` does not mirror them.
     """
 
     x: Tensor
     y: Tensor | None = None
     classes: tuple[str, ...] = ()
     flip: bool = False
+    c: Tensor | None = None
 
     @property
     def shape(self) -> ImageShape:

@@ -47,10 +47,12 @@ class Model:
         generator: network G.
         discriminator: network D.
         loss: loss that G and D minimize.
+        regularizers: terms added to the loss.
         g_optimizer: optimizer of G.
         d_optimizer: optimizer of D.
         latent: distribution of z.
-        n_critic: updates of D per update of G.
+        n_critic: updates of D per step.
+        n_generator: updates of G per step.
         ema: half-life in images of the average of G's weights; None: no average.
         ema_rampup: largest half-life of the average, as a share of the images that G has been trained with, so that
             the average does not contain untrained weights; None: no warm-up.
@@ -70,7 +72,9 @@ class Model:
     g_optimizer: Spec
     d_optimizer: Spec
     latent: Spec = field(default_factory=lambda: Spec("normal", z_dim=100))
+    regularizers: tuple[Spec, ...] = ()
     n_critic: int = 1
+    n_generator: int = 1
     ema: float | None = None
     ema_rampup: float | None = 0.05
     batch_size: int = 128

@@ -72,7 +72,7 @@ def test_default_codes_are_those_of_infogan_for_digits() -> None:
 def test_categorical_can_come_from_a_command_line_or_a_file(
     given: dict[str, Any], sizes: tuple[int, ...]
 ) -> None:
-    assert options.call(Codes, options.resolve("latent 'codes'", Codes, given)).categorical == sizes
+    assert options.call(Codes, options.resolve("latent", "codes", Codes, given)).categorical == sizes
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ input_options = options(
 )  # fmt: skip
 length_options = options(
     setting_option("--epochs", help="Number of times D sees the dataset.  [default: 20]"),
-    setting_option("--steps", help="Number of generator updates, instead of --epochs."),
+    setting_option("--steps", help="Number of steps, instead of --epochs."),
 )
 part_options = options(
     click.option("--generator", metavar="NAME", type=component("generator"),
@@ -44,6 +44,8 @@ part_options = options(
     click.option("--discriminator", metavar="NAME", type=component("discriminator"),
                  help="Discriminator. See: ganctl list discriminators"),
     click.option("--loss", metavar="NAME", type=component("loss"), help="Loss. See: ganctl list losses"),
+    click.option("--regularizer", "regularizers", metavar="NAME|none", type=component("regularizer"), multiple=True,
+                 help="Term added to the loss, such as r1. Repeatable. See: ganctl list regularizers"),
     click.option("--optimizer", metavar="NAME", type=component("optimizer"),
                  help="Optimizer for both networks. Keeps the learning rates. See: ganctl list optimizers"),
     click.option("--g-optimizer", metavar="NAME", type=component("optimizer"), help="Optimizer for G only."),
@@ -52,7 +54,8 @@ part_options = options(
     setting_option("--g-lr", metavar="X", help="Learning rate for G only."),
     setting_option("--d-lr", metavar="X", help="Learning rate for D only."),
     setting_option("--batch-size", help="Number of images per update."),
-    setting_option("--n-critic", help="Number of D updates per G update."),
+    setting_option("--n-critic", help="Number of D updates per step."),
+    setting_option("--n-generator", help="Number of G updates per step."),
     click.option("--latent", metavar="NAME", type=component("latent"),
                  help="Distribution of z. See: ganctl list latents"),
     click.option("--augment", metavar="NAME", type=component("augmentation"),
@@ -68,8 +71,8 @@ part_options = options(
                       "warm-up.  [default: 0.05]"),
     click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", multiple=True,
                  help="Option of a part, such as generator.width=32. The parts are generator, discriminator, loss, "
-                      "data, latent, augment, optimizer, g_optimizer and d_optimizer. 'ganctl info NAME' lists the "
-                      "options. Repeatable."),
+                      "data, latent, augment, optimizer, g_optimizer, d_optimizer, and each regularizer, as in "
+                      "r1.gamma=10. 'ganctl info NAME' lists the options. Repeatable."),
 )  # fmt: skip
 image_options = options(
     setting_option("--image-size", help="Crop images to squares and resize them to N×N."),

@@ -3,13 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ganctl.config.settings import COMPONENTS, LISTS
 from ganctl.config.shorthands import data_table
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.plugin.names import setting_name
+from ganctl.plugin.names import same_name, setting_name
 from ganctl.plugin.registry import Registry
+
+LISTS_BY_KIND = {kind: name for name, kind in LISTS.items()}
+#: Parts of a run whose options are set by PART.OPTION. For a metric or tracker, it is KIND.NAME.OPTION.
+PARTS = (*COMPONENTS, "optimizer", "schedules", *LISTS_BY_KIND)
+
+
+class Address(NamedTuple):
+    """Where an option is set: in the table ``part``, or in that of the component ``name`` of a list."""
+
+    part: str
+    name: str | None
+    option: str
+
+
+def parse_address(text: str, registry: Registry) -> Address:
+    """Return the address that ``PART.OPTION``, ``KIND.NAME.OPTION`` or ``REGULARIZER.OPTION`` means.
+
+    Raises:
+        GanctlError: there is no such part, or no option is given.
+    """
+    key = text.strip()
+    part, dot, rest = key.partition(".")
+    if setting_name(part) in PARTS:
+        part = setting_name(part)
+        if part not in LISTS_BY_KIND:
+            name, option = None, setting_name(rest) if part != "schedules" else rest
+        else:
+            name, _, option = rest.rpartition(".")
+    else:
+        name, dot, option = key.rpartition(".")  # the name of a regularizer may contain dots
+        part = "regularizer"
+        if dot and not any(same_name(name, known) for known in registry.names("regularizer")):
+            raise GanctlError(
+                f"-o {text}: there is no part '{name}'.",
+                did_you_mean(name, [*PARTS, *registry.names("regularizer")]),
+                status=USAGE,
+            )
+    if not (dot and option) or name == "":
+        raise GanctlError(
+            f"-o {text} is not of the form PART.OPTION=VALUE.",
+            f"Example: -o {part}.NAME.OPTION=VALUE" if name == "" else "Example: -o generator.width=32",
+            status=USAGE,
+        )
+    return Address(part, name, option if part == "schedules" else setting_name(option))
 
 
 def with_options(
@@ -20,35 +64,32 @@ def with_options(
     Args:
         given: settings by name.
         component_options: the texts of the options ``-o``.
-        registry: components by name, to distinguish the name of a dataset from a path in ``data``.
+        registry: components by name, to distinguish the name of a dataset from a path in ``data``, and the name of a
+            regularizer from another part.
 
     Raises:
         GanctlError: an option is not of the form ``part.option=value``, or there is no such part.
     """
-    lists = {kind: name for name, kind in LISTS.items()}
-    parts = [*COMPONENTS, "optimizer", "schedules", *lists]
     tables: dict[str, dict[str, Any]] = {}
+    listed: dict[str, dict[str, dict[str, Any]]] = {}
     for text in component_options:
         key, equals, value = text.partition("=")
-        part, dot, option = setting_name(key.strip()).partition(".")
-        if not (equals and dot and option):
+        if not equals:
             raise GanctlError(
                 f"-o {text} is not of the form PART.OPTION=VALUE.",
                 "Example: -o generator.width=32",
                 status=USAGE,
             )
-        if part not in parts:
-            raise GanctlError(
-                f"-o {text}: there is no part '{part}'.",
-                did_you_mean(part, parts),
-                status=USAGE,
-            )
-        tables.setdefault(part, {})[option] = value
+        part, name, option = parse_address(key, registry)
+        if name is None:
+            tables.setdefault(part, {})[option] = value
+        else:
+            listed.setdefault(LISTS_BY_KIND[part], {}).setdefault(name, {})[option] = value
+    for setting, by_name in listed.items():
+        given[setting] = _with_list_options(setting, given.get(setting), by_name)
     for part, table in tables.items():
         name = given.get(part)
-        if part in lists:
-            given[lists[part]] = _with_list_options(part, given.get(lists[part], ()), table)
-        elif part == "schedules":
+        if part == "schedules":
             given[part] = table
         elif part == "data" and name is not None:
             given[part] = {**data_table(registry, name), **table}
@@ -57,16 +98,24 @@ def with_options(
     return given
 
 
-def _with_list_options(kind: str, names: tuple[str, ...], table: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the components ``names`` as tables, with the options in ``table``, whose keys are ``name.option``."""
-    tables: dict[str, dict[str, Any]] = {name: {"name": name} for name in names}
-    for key, value in table.items():
-        name, _, option = key.rpartition(".")
-        if name not in tables:
+def _with_list_options(
+    setting: str, names: tuple[str, ...] | None, tables: dict[str, dict[str, Any]]
+) -> list[dict[str, Any]] | dict[str, dict[str, Any]]:
+    """Return the components ``names`` as tables with their options; only the options if no names are given."""
+    if not names:
+        return tables
+    for name in tables:
+        if not any(same_name(name, chosen) for chosen in names):
+            kind = LISTS[setting]
             raise GanctlError(
-                f"-o {kind}.{key}={value}: no --{kind} {name or 'NAME'} was given.",
-                f"Example: --{kind} NAME -o {kind}.NAME.OPTION=VALUE",
+                f"There are options for the {kind} '{name}', but no --{kind} {name}.",
+                f"Add: --{kind} {name}",
                 status=USAGE,
             )
-        tables[name][option] = value
-    return list(tables.values())
+    return [
+        {
+            "name": chosen,
+            **{k: v for name in tables if same_name(name, chosen) for k, v in tables[name].items()},
+        }
+        for chosen in names
+    ]

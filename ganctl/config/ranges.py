@@ -53,6 +53,7 @@ HALF_LIFE = Range(0.001, 1e12, whole=False)
 RANGES = {
     "batch_size": Range(1, 1_000_000),
     "n_critic": COUNT,
+    "n_generator": Range(1, 1_000),
     "log_every": COUNT,
     "samples": Range(1, 10_000),
     "image_size": Range(1, 16_384),

@@ -19,10 +19,10 @@ from ganctl.config.settings import (
     Config,
     to_spec,
 )
-from ganctl.config.shorthands import expand_schedules, expand_shorthands
+from ganctl.config.shorthands import expand_schedules, expand_shorthands, without_removed
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin import options, single_file
-from ganctl.plugin.names import setting_name
+from ganctl.plugin.names import same_name, setting_name
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import Model, Spec
 
@@ -119,6 +119,11 @@ def _model_defaults(registry: Registry, name: str) -> dict[str, Any]:
         "image_size": model.image_size,
         "batch_size": model.batch_size,
         "n_critic": model.n_critic,
+        "n_generator": model.n_generator,
+        "regularizers": tuple(
+            own_component(registry, component.distribution, "regularizer", spec)
+            for spec in model.regularizers
+        ),
         "ema": None if model.ema is None else float(model.ema),  # equal to the value that TOML reads back
         "ema_rampup": model.ema_rampup,
         "data_root": os.environ.get("GANCTL_DATA_ROOT") or DEFAULTS["data_root"],
@@ -136,10 +141,12 @@ def _apply_layer(settings: dict[str, Any], layer: Mapping[str, Any], defaults: M
     for name, value in layer.items():
         if name in COMPONENTS:
             settings[name] = _component(name, settings.get(name), value)
+        elif name in LISTS and isinstance(value, Mapping):
+            settings[name] = _with_list_options(name, settings.get(name, DEFAULTS[name]), value)
         elif name in LISTS:
             settings[name] = _list(name, value)
         elif name == "schedules":
-            settings[name] = {**settings[name], **expand_schedules(value)}
+            settings[name] = without_removed({**settings[name], **expand_schedules(value)})
         elif name != "plugins":  # only --plugin loads plugin files
             shown = defaults.get(name, options.MISSING)
             settings[name] = options.convert(name, value, TYPES[name], shown_default=shown)
@@ -193,6 +200,32 @@ def _list(name: str, value: Any) -> tuple[Spec, ...]:
     return tuple(specs)
 
 
+def _with_list_options(name: str, specs: tuple[Spec, ...], tables: Mapping[str, Any]) -> tuple[Spec, ...]:
+    """Return ``specs`` with the options in ``tables``, by the names of the components."""
+    chosen = [spec.name for spec in specs]
+    for component, table in tables.items():
+        if not any(same_name(component, name_of_spec) for name_of_spec in chosen):
+            kind = LISTS[name]
+            raise GanctlError(
+                f"There are options for the {kind} '{component}', but the run has "
+                f"{'only ' + ', '.join(chosen) if chosen else f'no {kind}'}.",
+                f"Add: --{kind} {component}",
+                status=USAGE,
+            )
+        if not isinstance(table, Mapping):
+            raise GanctlError(f"{name}.{component} is {table!r}.", "Give a table of options.", status=USAGE)
+    changed = []
+    for spec in specs:
+        given = {
+            setting_name(option): value
+            for component, table in tables.items()
+            if same_name(component, spec.name)
+            for option, value in table.items()
+        }
+        changed.append(Spec(spec.name, **{**spec.options, **given}))
+    return tuple(changed)
+
+
 def _list_item(name: str, item: Any) -> Spec:
     if isinstance(item, Spec):
         return item
@@ -233,7 +266,7 @@ def _with_defaults(
 ) -> Spec:
     """Return ``spec`` with a value for every option that can be written to TOML."""
     factory = registry.get(kind, spec.name).load()
-    resolved = options.resolve(f"{kind} '{spec.name}'", factory, spec.options, shown_defaults)
+    resolved = options.resolve(kind, spec.name, factory, spec.options, shown_defaults)
     return Spec(spec.name, **{key: value for key, value in resolved.items() if _is_plain(value)})
 
 

@@ -22,7 +22,7 @@ COMPONENTS = {
 }
 
 #: Setting → kind of component, for settings that list any number of components.
-LISTS = {"trackers": "tracker", "metrics": "metric"}
+LISTS = {"regularizers": "regularizer", "trackers": "tracker", "metrics": "metric"}
 
 #: Shorthand → the (component, option) pairs that it sets.
 SHORTHANDS = {
@@ -50,14 +50,15 @@ class Config:
     model: str = _setting("Model, which provides the defaults of the other settings")
     image_size: int | None = _setting("Height and width to resize images to; none: original size", default=None)
     batch_size: int = _setting("Images per update", default=128)
-    n_critic: int = _setting("Updates of D per update of G", default=1)
+    n_critic: int = _setting("Updates of D per step", default=1)
+    n_generator: int = _setting("Updates of G per step", default=1)
     ema: float | None = _setting("Half-life in images of the average of G's weights; none: no average", default=None)
     ema_rampup: float | None = _setting(
         "Largest half-life of the average, as a share of the images that G was trained with; none: no warm-up",
         default=None,  # as in checkpoints of versions without this setting; recipes have 0.05
     )
     epochs: int | None = _setting("Length of the run: number of times that D sees the dataset", default=None)
-    steps: int | None = _setting("Length of the run in updates of G, instead of epochs", default=None)
+    steps: int | None = _setting("Length of the run in steps, instead of epochs", default=None)
     seed: int = _setting("Seed for weights, latents and the order of the data", default=0)
     device: str = _setting("Device: auto, cpu, cuda, cuda:N or mps", default="auto")
     precision: Literal["fp32", "tf32", "bf16"] = _setting("Precision: fp32, tf32 or bf16", default="fp32")
@@ -79,6 +80,7 @@ class Config:
     generator: Spec = _setting("Generator G")
     discriminator: Spec = _setting("Discriminator D")
     loss: Spec = _setting("Loss that G and D minimize")
+    regularizers: tuple[Spec, ...] = _setting("Terms added to the loss of D or G", default=())
     latent: Spec = _setting("Distribution of z")
     g_optimizer: Spec = _setting("Optimizer of G")
     d_optimizer: Spec = _setting("Optimizer of D")

@@ -52,6 +52,11 @@ def expand_schedules(table: Any) -> dict[str, str]:
     return {**expanded, **{name: text for name, text in table.items() if name != "lr"}}
 
 
+def without_removed(schedules: Mapping[str, str]) -> dict[str, str]:
+    """Return ``schedules`` without those that a later layer removed by the text ``none``."""
+    return {name: text for name, text in schedules.items() if text.strip() != "none"}
+
+
 def data_table(registry: Registry, text: str) -> dict[str, Any]:
     """Return the table of the dataset ``text``: a dataset's name, or the path of a folder or zip of images.
 

@@ -50,13 +50,14 @@ class Batches:
         if self.placement.location == "device":
             self.x = images.x.to(device)
             self.y = None if images.y is None else images.y.to(device)
+            self.c = None if images.c is None else images.c.to(device)
         else:
             count = per_step or batch_size
             threads = 2 if self.placement.location == "host" else disk_reading_threads()
             self.prefetcher = Prefetcher(
-                images.x, images.y, count, partial(self._indices, count), device, threads=threads
+                images, count, partial(self._indices, count), device, threads=threads
             )
-            self.x, self.y = self.prefetcher.x, self.prefetcher.y
+            self.x, self.y, self.c = self.prefetcher.x, self.prefetcher.y, self.prefetcher.c
         self.position = 0  # of the first prepared image
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64, device=device)
@@ -80,16 +81,17 @@ class Batches:
         self.position = position
 
     def draw(self) -> Batch:
-        """Return the next ``batch_size`` prepared images: ``x`` float32 in [−1, 1] and ``y``, on the device."""
+        """Return the next ``batch_size`` prepared images: ``x`` float32 in [−1, 1], ``y`` and ``c``, on the device."""
         chosen = self._order.index_select(0, self._cursor + self._offsets)
         self._cursor += self.batch_size
         x = self.x.index_select(0, chosen)
         y = None if self.y is None else self.y.index_select(0, chosen)
+        c = None if self.c is None else self.c.index_select(0, chosen)
         x = x.float().div_(127.5).sub_(1)
         if self.flip:
             mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)
-        return Batch(x, y)
+        return Batch(x, y, c=c)
 
     def next(self) -> Batch:
         """Prepare and draw one batch."""

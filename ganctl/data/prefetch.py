@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from ganctl.dataset import Images
 from ganctl.system.memory import free_memory, gib
 from ganctl.system.processors import usable_processors
 
@@ -63,13 +64,11 @@ class Prefetcher:
     """The images of one step at a fixed address, while the images of the next steps are being read.
 
     Attributes:
-        x: the staged images, uint8 count×C×H×W on ``device``.
-        y: the staged labels, int64 count, or None.
+        x: the staged images, count×C×H×W on ``device``; ``y``: their labels; ``c``: their conditions.
         seconds_waited: time that the host waited for images.
 
     Args:
-        x: uint8 N×C×H×W, in memory or memory-mapped.
-        y: int64 N, or None.
+        images: the dataset, in memory or memory-mapped.
         count: number of images per step.
         indices: function of a position that returns the indices of the ``count`` images from there, int64.
         device: device that trains.
@@ -78,26 +77,30 @@ class Prefetcher:
 
     def __init__(
         self,
-        x: Tensor,
-        y: Tensor | None,
+        images: Images,
         count: int,
         indices: Callable[[int], Tensor],
         device: torch.device,
         *,
         threads: int,
     ) -> None:
-        self._images, self._labels, self._count, self._indices = x, y, count, indices
-        self.x = torch.empty((count, *x.shape[1:]), dtype=torch.uint8, device=device)
-        self.y = None if y is None else torch.empty(count, dtype=torch.int64, device=device)
+        sources = {"x": images.x, "y": images.y, "c": images.c}
+        self._sources = {name: source for name, source in sources.items() if source is not None}
+        self._count, self._indices = count, indices
+        self._staged = {
+            name: torch.empty((count, *source.shape[1:]), dtype=source.dtype, device=device)
+            for name, source in self._sources.items()
+        }
+        self.x, self.y, self.c = self._staged["x"], self._staged.get("y"), self._staged.get("c")
         self.seconds_waited = 0.0
         self._copy_stream = torch.cuda.Stream(device) if device.type == "cuda" else None
-        self._buffers = [_Buffer.like(self.x, self.y) for _ in range(STEPS_AHEAD)]
+        self._buffers = [_Buffer.like(self._staged) for _ in range(STEPS_AHEAD)]
         self._pool = ThreadPoolExecutor(threads, "ganctl-prefetch")
         self._pending: collections.deque[tuple[_Buffer, Future[None]]] = collections.deque()
         self._next_position = -1  # position of the first pending image
 
     def stage(self, position: int) -> None:
-        """Copy the images from ``position`` to :attr:`x` and :attr:`y`, for the next work of the device."""
+        """Copy the images from ``position`` to :attr:`x`, :attr:`y` and :attr:`c`, for the next work of the device."""
         if position != self._next_position:
             self._restart(position)
         buffer, pending = self._pending.popleft()
@@ -106,9 +109,8 @@ class Prefetcher:
         self.seconds_waited += time.perf_counter() - began
         if buffer.copied is not None:
             buffer.copied.wait()  # the device's current stream waits, not the host
-        self.x.copy_(buffer.x, non_blocking=True)
-        if self.y is not None and buffer.y is not None:
-            self.y.copy_(buffer.y, non_blocking=True)
+        for name, staged in self._staged.items():
+            staged.copy_(buffer.on_device[name], non_blocking=True)
         if buffer.used is not None:
             buffer.used.record()
         self._next_position = position + self._count
@@ -133,15 +135,13 @@ class Prefetcher:
         """Gather images in a thread. torch releases the interpreter lock in the meantime."""
         if buffer.copied is not None:
             buffer.copied.synchronize()  # the pinned memory is free again
-        torch.index_select(self._images, 0, indices, out=buffer.pinned_x)
-        if self._labels is not None and buffer.pinned_y is not None:
-            torch.index_select(self._labels, 0, indices, out=buffer.pinned_y)
+        for name, source in self._sources.items():
+            torch.index_select(source, 0, indices, out=buffer.pinned[name])
         if self._copy_stream is not None and buffer.copied is not None and buffer.used is not None:
             with torch.cuda.stream(self._copy_stream):
                 self._copy_stream.wait_event(buffer.used)
-                buffer.x.copy_(buffer.pinned_x, non_blocking=True)
-                if buffer.y is not None and buffer.pinned_y is not None:
-                    buffer.y.copy_(buffer.pinned_y, non_blocking=True)
+                for name, pinned in buffer.pinned.items():
+                    buffer.on_device[name].copy_(pinned, non_blocking=True)
                 buffer.copied.record()
 
 
@@ -149,24 +149,21 @@ class Prefetcher:
 class _Buffer:
     """The images of one step: in pinned memory, then on the device. On a CPU, both are the same memory."""
 
-    x: Tensor
-    y: Tensor | None
-    pinned_x: Tensor
-    pinned_y: Tensor | None
+    on_device: dict[str, Tensor]
+    pinned: dict[str, Tensor]
     copied: torch.cuda.Event | None = None  # the device has the images
     used: torch.cuda.Event | None = None  # the device no longer needs the images
 
     @classmethod
-    def like(cls, x: Tensor, y: Tensor | None) -> _Buffer:
-        if x.device.type == "cpu":
-            x, y = torch.empty_like(x), None if y is None else torch.empty_like(y)
-            return cls(x, y, x, y)
-        cuda = x.is_cuda
+    def like(cls, tensors: dict[str, Tensor]) -> _Buffer:
+        on_device = {name: torch.empty_like(tensor) for name, tensor in tensors.items()}
+        device = tensors["x"].device.type
+        if device == "cpu":
+            return cls(on_device, on_device)
+        cuda = device == "cuda"
         return cls(
-            torch.empty_like(x),
-            None if y is None else torch.empty_like(y),
-            torch.empty(x.shape, dtype=x.dtype, pin_memory=cuda),
-            None if y is None else torch.empty(y.shape, dtype=y.dtype, pin_memory=cuda),
+            on_device,
+            {name: torch.empty(t.shape, dtype=t.dtype, pin_memory=cuda) for name, t in tensors.items()},
             torch.cuda.Event() if cuda else None,
             torch.cuda.Event() if cuda else None,
         )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ganctl.config.settings import COMPONENTS
+from ganctl.config.settings import COMPONENTS, LISTS
 from ganctl.errors import GanctlError
 from ganctl.plugin import options
 from ganctl.plugin.names import option_name
@@ -20,7 +20,7 @@ from ganctl.system.pasteable_commands import quote
 IMAGE_SIZE = 28
 #: Kind of component → the corresponding part of a run, as in ``-o PART.OPTION=VALUE``.
 PARTS = {kind: part for part, kind in COMPONENTS.items()} | {
-    kind: kind for kind in ("optimizer", "tracker", "metric")
+    kind: kind for kind in ("optimizer", *LISTS.values())
 }
 
 
@@ -79,13 +79,21 @@ def describe(
 def _describe_options(component: Component) -> list[dict[str, str | None]]:
     return [
         {
-            "option": f"{PARTS[component.kind]}.{option.name}",
+            "option": f"{_address(component)}.{option.name}",
             "type": option.type_name,
             "default": None if option.default is options.MISSING else as_text(option.default),
             "help": option.help,
         }
-        for option in options.of(component.load())
+        for option in options.of(component.kind, component.load())
     ]
+
+
+def _address(component: Component) -> str:
+    """Return what precedes an option of ``component`` in ``-o``."""
+    if component.kind == "regularizer":
+        return component.name
+    part = PARTS[component.kind]
+    return f"{part}.{component.name}" if component.kind in LISTS.values() else part
 
 
 def description(factory: Callable[..., Any]) -> str:
@@ -132,10 +140,12 @@ def _count_parameters(
         spec = components.resolve_options(registry, kind, spec)
         z: Latent = Normal()
         if latent is not None:
-            z = components.make_latent(registry, components.resolve_options(registry, "latent", latent))
+            z = components.make_latent(
+                registry, components.resolve_options(registry, "latent", latent), image
+            )
     except GanctlError as raised:
         return raised
-    reserved = {"image": image, "latent": z, "num_classes": 0}
+    reserved = {"image": image, "latent": z, "num_classes": 0, "condition": None}
     # The meta device needs neither memory nor time. A network that computes in its constructor needs the CPU.
     for device in ("meta", "cpu"):
         try:
@@ -156,10 +166,15 @@ def model_defaults(model: Model) -> list[str]:
         lines.append(_option_text("g_optimizer", model.g_optimizer, {"lr": "g-lr"}))
         lines.append(_option_text("d_optimizer", model.d_optimizer, {"lr": "d-lr"}))
     lines.append(_option_text("latent", model.latent, {"z_dim": "z-dim"}))
+    for spec in model.regularizers:
+        options_of = [f"-o {spec.name}.{name}={as_text(value)}" for name, value in spec.options.items()]
+        lines.append(" ".join([f"--regularizer {spec.name}", *options_of]))
     if model.augment is not None:
         lines.append(_option_text("augment", model.augment))
     lines += [f"-o {quote(f'schedules.{name}={text}')}" for name, text in model.schedules.items()]
-    for setting in ("batch_size", "n_critic", "ema", "ema_rampup", "image_size"):
+    for setting in ("batch_size", "n_critic", "n_generator", "ema", "ema_rampup", "image_size"):
+        if setting == "n_generator" and model.n_generator == 1:
+            continue
         lines.append(f"--{option_name(setting)} {as_text(getattr(model, setting))}")
     return lines
 

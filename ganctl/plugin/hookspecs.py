@@ -46,8 +46,10 @@ def register_generators(register: Register) -> None:
     """Generators: ``factory(image, latent, num_classes, **options) -> nn.Module`` with ``G(z, y) -> x``.
 
     The factory's parameters of these names are filled in: ``image`` (:class:`ganctl.ImageShape`), ``latent``
-    (:class:`ganctl.Latent`; ``latent.dim`` is the length of z), ``num_classes`` (int, 0 without labels). ``z`` is
-    float N×dim, ``y`` int64 N or None, ``x`` float N×C×H×W in [−1, 1].
+    (:class:`ganctl.Latent`; ``latent.dim`` is the length of z), ``num_classes`` (int, 0 without labels), ``condition``
+    (the shape of one condition c of the dataset, a tuple, or None without conditions). ``z`` is float N×dim, ``y``
+    int64 N or None, ``x`` float N×C×H×W in [−1, 1]. A ``forward`` that names ``c`` receives the conditions of the
+    batch, N×…: ``G(z, y, c)``.
     """
 
 
@@ -55,14 +57,26 @@ def register_generators(register: Register) -> None:
 def register_discriminators(register: Register) -> None:
     """Discriminators: ``factory(image, num_classes, **options) -> nn.Module`` with ``D(x, y) -> N logits``.
 
-    ``latent`` is also filled in, for a discriminator that predicts a part of z. The output of a
-    discriminator need not be logits if its loss expects a different output.
+    ``latent`` is also filled in, for a discriminator that predicts a part of z, and ``condition``, as for generators.
+    A ``forward`` that names ``c`` receives the conditions: ``D(x, y, c)``. The output of a discriminator need not be
+    logits if its loss expects a different output.
     """
 
 
 @hookspec
 def register_losses(register: Register) -> None:
-    """Losses: a :class:`ganctl.Loss` subclass, or a factory of one. ``num_classes`` and ``latent`` are filled in."""
+    """Losses: a :class:`ganctl.Loss` subclass, or a factory of one.
+
+    These parameters are filled in: ``num_classes``, ``latent``, ``image``, ``condition``, ``batch_size``.
+    """
+
+
+@hookspec
+def register_regularizers(register: Register) -> None:
+    """Regularizers: a :class:`ganctl.Regularizer` subclass, or a factory of one; a term added to any loss.
+
+    The same parameters are filled in as for losses. ganctl adds the option ``every``.
+    """
 
 
 @hookspec
@@ -93,7 +107,7 @@ def register_augmentations(register: Register) -> None:
 def register_latents(register: Register) -> None:
     """Latents: a :class:`ganctl.Latent` subclass, or a factory of one; ``sample(n, device, generator)`` draws z.
 
-    The option for the length of z must be called ``z_dim``.
+    The option for the length of z must be called ``z_dim``. ``image`` and ``root`` (the ``--data-root``) are filled in.
     """
 
 

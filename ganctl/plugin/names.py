@@ -26,6 +26,11 @@ def setting_name(name: object) -> str:
     return str(name).replace("-", "_")
 
 
+def same_name(one: str, other: str) -> bool:
+    """Return whether two names of components are equal, with hyphens or underscores."""
+    return setting_name(one) == setting_name(other)
+
+
 def option_name(name: str) -> str:
     """Return the name of a setting as the command line spells it: ``"batch_size"`` becomes ``"batch-size"``.
 

@@ -12,9 +12,22 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 
-#: Parameters that ganctl fills in by name. Every other parameter of a factory is an option.
-FILLED_IN = frozenset({"image", "latent", "num_classes", "root", "params", "folder", "first_step", "config"})
+#: Kind of component → parameters that ganctl fills in by name. Every other parameter of a factory is an option.
+FILLED_IN = {
+    "generator": ("image", "latent", "num_classes", "condition"),
+    "discriminator": ("image", "latent", "num_classes", "condition"),
+    "loss": ("image", "latent", "num_classes", "condition", "batch_size"),
+    "regularizer": ("image", "latent", "num_classes", "condition", "batch_size"),
+    "dataset": ("root",),
+    "optimizer": ("params",),
+    "augmentation": ("image",),
+    "latent": ("image", "root"),
+    "tracker": ("folder", "first_step", "config"),
+    "metric": (),
+}
 MISSING = inspect.Parameter.empty
+#: Help text of the option that every regularizer has.
+EVERY = "evaluate the term in every k-th step only, and multiply it by k"
 
 
 @dataclass(frozen=True)
@@ -31,15 +44,22 @@ class Option:
         return _describe(self.type)
 
 
-def of(factory: Callable[..., Any]) -> list[Option]:
-    """Return the options of ``factory`` in the order of its signature, with the help texts of its ``Args:`` section."""
+def of(kind: str, factory: Callable[..., Any]) -> list[Option]:
+    """Return the options of a component in the order of its signature, with the help texts of its ``Args:`` section.
+
+    Args:
+        kind: kind of the component, on which the parameters depend that ganctl fills in.
+        factory: callable that makes the component.
+    """
     hints = _type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     help_texts = _argument_help(factory)
     options = []
     for name, parameter in inspect.signature(factory).parameters.items():
-        if name in FILLED_IN or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+        if name in FILLED_IN[kind] or parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         options.append(Option(name, hints.get(name, Any), parameter.default, help_texts.get(name, "")))
+    if kind == "regularizer":
+        options.append(Option("every", int, getattr(factory, "every", 1), EVERY))
     return options
 
 
@@ -59,20 +79,23 @@ def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
 
 
 def resolve(
-    what: str,
+    kind: str,
+    component: str,
     factory: Callable[..., Any],
     given: Mapping[str, Any],
     shown_defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return all options of ``factory``: the ``given`` values converted to their types, and defaults for the rest.
+    """Return all options of a component: the ``given`` values converted to their types, and defaults for the rest.
 
     Args:
         shown_defaults: defaults, such as those of a model, that error messages show instead of those of ``factory``.
 
     Raises:
-        GanctlError: An option is unknown, has the wrong type, or is required and missing. The message names ``what``.
+        GanctlError: An option is unknown, has the wrong type, or is required and missing. The message names the
+            component.
     """
-    known = {option.name: option for option in of(factory)}
+    known = {option.name: option for option in of(kind, factory)}
+    what = f"{kind} '{component}'"
     for name in given:
         if name not in known:
             available = ", ".join(f"{o.name} ({o.type_name})" for o in known.values()) or "none"
@@ -92,7 +115,7 @@ def resolve(
             raise GanctlError(
                 f"{what} needs the option '{name}' ({option.type_name}).",
                 option.help
-                or f"Set it with -o PART.{name}=VALUE. ganctl fills in only {', '.join(sorted(FILLED_IN))}.",
+                or f"Set it with -o PART.{name}=VALUE. ganctl fills in {', '.join(FILLED_IN[kind]) or 'nothing'}.",
                 status=USAGE,
             )
         else:

@@ -20,6 +20,7 @@ KINDS = {
     "generator": "generators",
     "discriminator": "discriminators",
     "loss": "losses",
+    "regularizer": "regularizers",
     "dataset": "datasets",
     "optimizer": "optimizers",
     "augmentation": "augmentations",

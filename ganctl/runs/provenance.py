@@ -26,7 +26,17 @@ def config_of(registry: Registry, state: dict[str, Any]) -> Config:
             parts[name] = own_component(
                 registry, state["components"][name]["distribution"], kind, getattr(config, name)
             )
+    parts["regularizers"] = tuple(
+        own_component(registry, origin["distribution"], "regularizer", spec) if origin else spec
+        for spec in config.regularizers
+        for origin in [state["components"].get(f"regularizer.{spec.name.rpartition(':')[2]}")]
+    )
     return replace(config, **parts)
+
+
+def recorded_components(state: dict[str, Any]) -> list[str]:
+    """Return the names by which :func:`check_origin` checks all components that a run needs to be resumed."""
+    return ["model", *COMPONENTS, *(name for name in state["components"] if name.startswith("regularizer."))]
 
 
 def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> list[str]:
@@ -38,8 +48,11 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
     component = state["components"].get(setting)
     if component is None:  # an old checkpoint, whose latent is one of ganctl's own
         return []
-    kind = COMPONENTS.get(setting, setting)  # "model" is its own kind
-    named = state["config"][setting]
+    if setting.startswith("regularizer."):
+        kind, named = "regularizer", component["name"]
+    else:
+        kind = COMPONENTS.get(setting, setting)  # "model" is its own kind
+        named = state["config"][setting]
     recorded = state["config"].get("plugins", {})
     used = {
         p: digest
@@ -64,15 +77,19 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
 
 
 def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:
-    """Return name, distribution and version of each component of ``config``, by setting."""
-    found = {}
-    for name, kind in {"model": "model", **COMPONENTS}.items():
-        value = getattr(config, name)
+    """Return name, distribution and version of each component of ``config``, by setting.
+
+    Those of regularizers are under ``regularizer.NAME``.
+    """
+    components = {}
+    for setting, kind in {"model": "model", **COMPONENTS}.items():
+        value = getattr(config, setting)
         if value is not None:
-            component = registry.get(kind, value.name if isinstance(value, Spec) else value)
-            found[name] = {
-                "name": component.name,
-                "distribution": component.distribution,
-                "version": component.version,
-            }
-    return found
+            components[setting] = registry.get(kind, value.name if isinstance(value, Spec) else value)
+    for spec in config.regularizers:
+        component = registry.get("regularizer", spec.name)
+        components[f"regularizer.{component.name}"] = component
+    return {
+        setting: {"name": c.name, "distribution": c.distribution, "version": c.version}
+        for setting, c in components.items()
+    }

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ganctl.config.resolve import resolve
-from ganctl.config.settings import COMPONENTS, Config
+from ganctl.config.settings import Config
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError
 from ganctl.plugin import single_file
 from ganctl.plugin.registry import Registry
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import CHECKPOINT_NAME, SAMPLES_NAME, Run
-from ganctl.runs.provenance import check_origin, config_of
+from ganctl.runs.provenance import check_origin, config_of, recorded_components
 from ganctl.runs.read_run import number
 from ganctl.system.files import TEMPORARY_NAME
 from ganctl.system.jsonl import filter_lines
@@ -97,7 +97,7 @@ def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
     """Return the settings in ``state``, after checking that all components are installed and all values are valid."""
     saved = config_of(registry, state)
     single_file.check_recorded(registry, saved.plugins, exact=True)
-    for setting in ("model", *COMPONENTS):
+    for setting in recorded_components(state):
         check_origin(registry, state, setting)
     with checkpoint_errors(file):
         resolve(registry, saved.to_dict())

@@ -63,13 +63,15 @@ class Sampler:
             generator=components.resolve_options(registry, "generator", self.config.generator),
             latent=components.resolve_options(registry, "latent", self.config.latent),
         )
-        self.latent = components.make_latent(registry, self.config.latent)
+        self.latent = components.make_latent(registry, self.config.latent, self.image, self.config.data_root)
         self.conditional = components.is_conditional(registry, self.config)
         part = "G" if state["engine"].get("G_ema") is None else "G_ema"
         weights = state["engine"][part]
 
+        data = components.Data(self.image, self.num_classes, state.get("condition"))
+
         def make() -> nn.Module:
-            return components.make_generator(registry, self.config, self.image, self.num_classes)
+            return components.make_generator(registry, self.config, data)
 
         try:
             _check_sizes(make, weights)

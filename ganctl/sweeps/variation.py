@@ -6,17 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ganctl.config.settings import COMPONENTS, HELP, LISTS, SHORTHANDS
+from ganctl.config.command_line import LISTS_BY_KIND, PARTS
+from ganctl.config.settings import HELP, SHORTHANDS
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.names import option_name, setting_name
 
 #: Settings that may vary. Options of components vary as PART.OPTION.
 NAMES = [*(set(HELP) - {"plugins", "schedules", "force"}), *SHORTHANDS, "optimizer", "lr_schedule"]
-PARTS = [*COMPONENTS, "optimizer", "schedules", *LISTS.values()]
 TABLES = ("grid", "zip", "range")
 #: Keys that a sweep's TOML file may contain in addition to settings.
 KEYS = (*TABLES, "random", "seeds")
-LISTS_BY_KIND = {kind: name for name, kind in LISTS.items()}
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ class Subject:
 
     def make(self, **filled_in: Any) -> Any:
         """Build the component as ganctl builds it."""
-        resolved = options.resolve(str(self), self.factory, self.options)
+        resolved = options.resolve(self.kind, self.name, self.factory, self.options)
         return options.call(self.factory, resolved, **filled_in)
 
 

@@ -90,7 +90,7 @@ def _check(subject: Subject, findings: Findings, root: Path) -> None:
 
 
 def _check_available(subject: Subject, root: Path) -> None:
-    for option in options.of(subject.factory):
+    for option in options.of("dataset", subject.factory):
         if option.default is options.MISSING and option.name not in subject.options:
             raise Unavailable(f"The option '{option.name}' ({option.type_name}) is required.")
     try:
@@ -189,7 +189,7 @@ def _check_files(findings: Findings, files: ImageFiles) -> None:
 
 def _check_options(subject: Subject, dataset: Dataset, root: Path) -> None:
     """Check that options that change the data change the fingerprint, which the cache relies on."""
-    for option in options.of(subject.factory):
+    for option in options.of("dataset", subject.factory):
         value = subject.options.get(option.name, option.default)
         if option.name == "flip" or not isinstance(value, (bool, int)):
             continue

@@ -57,7 +57,7 @@ def _check(
     for model in networks.find_models(registry, lambda model: model.discriminator.name == subject.name)[:1]:
         loss, latent_spec = loss or model.loss, model.latent
     loss = Spec(loss) if isinstance(loss, str) else loss
-    latent = components.make_latent(registry, components.resolve_options(registry, "latent", latent_spec))
+    latent = networks.make_latent(registry, latent_spec)
 
     def inputs(image: ImageShape) -> tuple[Tensor, Tensor | None]:
         return torch.rand(N, *image) * 2 - 1, torch.arange(N) % CLASSES
@@ -82,7 +82,16 @@ def _check(
             D = networks.build(subject, image, latent)
             x, y = inputs(image)
             spec = components.resolve_options(registry, "loss", loss)
-            module = components.build(registry, "loss", spec, num_classes=CLASSES, latent=latent)
+            module = components.build(
+                registry,
+                "loss",
+                spec,
+                image=image,
+                num_classes=CLASSES,
+                latent=latent,
+                condition=None,
+                batch_size=N,
+            )
             value, _ = module.discriminator_loss(D, Batch(x, y), Batch(x.flip(0), y, latent.sample(N, "cpu")))
             if not bool(value.isfinite()):
                 raise Broken(

@@ -14,7 +14,6 @@ from ganctl.testing import networks
 from ganctl.testing.component_under_test import Subject, Target, run_check
 from ganctl.testing.failures import Broken, Failure, Findings
 from ganctl.testing.networks import CLASSES, SIZES, N
-from ganctl.training import components
 
 
 def check_generator(
@@ -50,7 +49,7 @@ def _check(
     if latent_spec is None:
         models = networks.find_models(registry, lambda model: model.generator.name == subject.name)
         latent_spec = models[0].latent if models else Spec("normal", z_dim=8)
-    latent = components.make_latent(registry, components.resolve_options(registry, "latent", latent_spec))
+    latent = networks.make_latent(registry, latent_spec)
 
     def inputs(image: ImageShape) -> tuple[Tensor, Tensor | None]:
         return latent.sample(N, "cpu"), torch.arange(N) % CLASSES

@@ -12,6 +12,7 @@ from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Model, Spec
+from ganctl.testing import networks
 from ganctl.testing.component_under_test import Subject
 from ganctl.training import components
 
@@ -53,9 +54,9 @@ def maker(subject: Subject, registry: Registry, discriminator: Any, latent_spec:
     def make(channels: int, *, labels: bool = True) -> Inputs:
         torch.manual_seed(0)
         classes = CLASSES if labels else 0
-        latent = components.make_latent(registry, components.resolve_options(registry, "latent", spec))
-        loss = subject.make(num_classes=classes, latent=latent)
+        latent = networks.make_latent(registry, spec)
         D, image = _discriminator(registry, discriminator, channels, classes, latent)
+        loss = subject.make(image=image, num_classes=classes, condition=None, latent=latent, batch_size=BATCH)
         y = torch.arange(BATCH) % CLASSES if labels else None
         real = Batch(torch.rand(BATCH, *image) * 2 - 1, y)
         fake = Batch(torch.rand(BATCH, *image) * 2 - 1, y, latent.sample(BATCH, "cpu"))

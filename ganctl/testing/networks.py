@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.plugin.registry import Registry
-from ganctl.recipe import ImageShape, Model
+from ganctl.recipe import ImageShape, Model, Spec
 from ganctl.testing.component_under_test import Subject
 from ganctl.testing.device import on_device
 from ganctl.testing.failures import Broken, Findings
+from ganctl.training import components
 
 N = 3
 CLASSES = 3
@@ -30,6 +31,12 @@ def find_models(registry: Registry, condition: Callable[[Model], bool]) -> list[
     return [model for model in models if isinstance(model, Model) and condition(model)]
 
 
+def make_latent(registry: Registry, spec: Spec) -> Latent:
+    """Build the latent that networks and losses are checked with."""
+    spec = components.resolve_options(registry, "latent", spec)
+    return components.make_latent(registry, spec, ImageShape(1, SIZES[0], SIZES[0]))
+
+
 def build(subject: Subject, image: ImageShape, latent: Latent, classes: int = CLASSES) -> nn.Module:
     """Build the network with a fixed seed.
 
@@ -37,7 +44,7 @@ def build(subject: Subject, image: ImageShape, latent: Latent, classes: int = CL
         Broken: The factory does not return a torch.nn.Module.
     """
     torch.manual_seed(0)
-    network = subject.make(image=image, latent=latent, num_classes=classes)
+    network = subject.make(image=image, latent=latent, num_classes=classes, condition=None)
     if not isinstance(network, nn.Module):
         raise Broken(
             f"is a {type(network).__name__}, not a torch.nn.Module.",

@@ -30,7 +30,7 @@ def check_optimizer(
 
 
 def _check(subject: Subject, findings: Findings) -> None:
-    if "lr" not in {option.name for option in options.of(subject.factory)}:
+    if "lr" not in {option.name for option in options.of("optimizer", subject.factory)}:
         findings.add(
             "has no option 'lr', which --lr, models and schedules set.",
             "Give it a parameter: lr: float = 1e-3.",

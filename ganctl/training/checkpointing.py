@@ -17,7 +17,7 @@ from ganctl.training.check_checkpoint import check_data, check_reported_names, c
 from ganctl.training.devices import rng_state, set_rng_state
 from ganctl.training.engine import Engine
 from ganctl.training.loss_log import RunLog
-from ganctl.training.setup import count_classes
+from ganctl.training.setup import condition_shape, count_classes
 from ganctl.training.state import Training
 from ganctl.version import __version__
 
@@ -100,6 +100,7 @@ def _state(t: Training) -> dict[str, Any]:
         "image": list(t.images.shape),
         "classes": list(t.images.classes),
         "num_classes": count_classes(t.images),
+        "condition": condition_shape(t.images),
         "data": t.fingerprint,
         "engine": t.engine.state_dict(),
         "recorder": t.recorder.state_dict(),

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
 from ganctl.config.settings import Config
-from ganctl.errors import GanctlError
+from ganctl.errors import USAGE, GanctlError
 from ganctl.kernels import linear
 from ganctl.latent import Latent
 from ganctl.loss import Loss
 from ganctl.plugin import options
 from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Spec
+from ganctl.regularizer import Regularizer
 from ganctl.system.environment_errors import environment_error
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.training import optimizers
@@ -31,7 +33,7 @@ def resolve_options(registry: Registry, kind: str, spec: Spec) -> Spec:
         GanctlError: The component does not exist, or an option is unknown, missing or of the wrong type.
     """
     factory = registry.get(kind, spec.name).load()
-    return Spec(spec.name, **options.resolve(f"{kind} '{spec.name}'", factory, spec.options))
+    return Spec(spec.name, **options.resolve(kind, spec.name, factory, spec.options))
 
 
 def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
@@ -60,29 +62,73 @@ def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
         ) from error
 
 
-def make_latent(registry: Registry, spec: Spec) -> Latent:
-    return _build_instance(registry, "latent", spec, Latent, "ganctl.Latent")
+class Data(NamedTuple):
+    """What components are told about the data.
+
+    Attributes:
+        image: shape of the images.
+        num_classes: number of classes; 0 without labels.
+        condition: shape of the condition of one image; None without conditions.
+    """
+
+    image: ImageShape
+    num_classes: int = 0
+    condition: Sequence[int] | None = None
 
 
-def make_generator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
-    return _network(registry, "generator", config.generator, config.latent, image, num_classes)
+def make_latent(registry: Registry, spec: Spec, image: ImageShape, root: str | Path = "data") -> Latent:
+    filled_in = {"image": image, "root": Path(root)}
+    return _build_instance(registry, "latent", spec, Latent, "ganctl.Latent", **filled_in)
 
 
-def make_discriminator(registry: Registry, config: Config, image: ImageShape, num_classes: int) -> nn.Module:
-    return _network(registry, "discriminator", config.discriminator, config.latent, image, num_classes)
+def make_generator(registry: Registry, config: Config, data: Data) -> nn.Module:
+    return _network(registry, "generator", config.generator, config, data)
 
 
-def make_loss(registry: Registry, config: Config, num_classes: int) -> Loss:
-    latent = make_latent(registry, config.latent)
+def make_discriminator(registry: Registry, config: Config, data: Data) -> nn.Module:
+    return _network(registry, "discriminator", config.discriminator, config, data)
+
+
+def make_loss(registry: Registry, config: Config, data: Data) -> Loss:
     return _build_instance(
-        registry, "loss", config.loss, Loss, "ganctl.Loss", num_classes=num_classes, latent=latent
+        registry, "loss", config.loss, Loss, "ganctl.Loss", **_for_losses(registry, config, data)
     )
 
 
+def make_regularizers(registry: Registry, config: Config, data: Data) -> dict[str, Regularizer]:
+    """Build the regularizers of ``config``, by name, in order.
+
+    Raises:
+        GanctlError: one of them is not a regularizer, has no term, or its ``every`` is below 1.
+    """
+    regularizers = {}
+    filled_in = _for_losses(registry, config, data)
+    for spec in config.regularizers:
+        chosen = dict(resolve_options(registry, "regularizer", spec).options)
+        every = chosen.pop("every")
+        if every < 1:
+            raise GanctlError(f"{spec.name}.every is {every}; it must be at least 1.", "Use 1.", status=USAGE)
+        built: Regularizer = _build_instance(
+            registry, "regularizer", Spec(spec.name, **chosen), Regularizer, "ganctl.Regularizer", **filled_in
+        )
+        if not (hasattr(built, "discriminator_term") or hasattr(built, "generator_term")):
+            raise GanctlError(
+                f"The regularizer '{spec.name}' of {registry.get('regularizer', spec.name).origin} has no term.",
+                "Its class must define discriminator_term or generator_term. Report this to its authors.",
+            )
+        built.every = every
+        regularizers[spec.name] = built
+    return regularizers
+
+
 def make_optimizer(
-    registry: Registry, spec: Spec, parameters: Iterable[nn.Parameter], device: torch.device
+    registry: Registry, spec: Spec, network: nn.Module, device: torch.device
 ) -> torch.optim.Optimizer:
-    """Build the optimizer with the fastest kernels on ``device``, unless its options choose others."""
+    """Build the optimizer of ``network`` with the fastest kernels on ``device``, unless its options choose others.
+
+    A network may define ``parameter_groups()``, which returns a list of dicts with ``"params"``, options of the
+    optimizer for these weights, and ``"lr_scale"``, a factor of the learning rate.
+    """
     chosen = optimizers.settings_for(device, dict(spec.options))
     optimizer: torch.optim.Optimizer = _build_instance(
         registry,
@@ -90,9 +136,24 @@ def make_optimizer(
         Spec(spec.name, **chosen),
         torch.optim.Optimizer,
         "torch.optim.Optimizer",
-        params=list(parameters),
+        params=_parameter_groups(network, spec),
     )
     return optimizer
+
+
+def _parameter_groups(network: nn.Module, spec: Spec) -> list[Any]:
+    make_groups = getattr(network, "parameter_groups", None)
+    if make_groups is None:
+        return list(network.parameters())
+    groups = [{"lr_scale": 1.0, **group, "params": list(group["params"])} for group in make_groups()]
+    ids = [id(weight) for group in groups for weight in group["params"]]
+    if len(ids) != len(set(ids)) or set(ids) != {id(weight) for weight in network.parameters()}:
+        raise GanctlError(
+            f"parameter_groups() of {type(network).__name__} does not contain each weight exactly once.",
+            "Put every weight of the network into exactly one group. Report this to its authors.",
+        )
+    lr = spec.options.get("lr")
+    return [{**group, **({"lr": lr * group["lr_scale"]} if lr is not None else {})} for group in groups]
 
 
 def is_conditional(registry: Registry, config: Config) -> bool:
@@ -101,18 +162,15 @@ def is_conditional(registry: Registry, config: Config) -> bool:
     return "num_classes" in inspect.signature(factory).parameters
 
 
-def _network(
-    registry: Registry, kind: str, spec: Spec, latent: Spec, image: ImageShape, num_classes: int
-) -> nn.Module:
+def _for_losses(registry: Registry, config: Config, data: Data) -> dict[str, Any]:
+    latent = make_latent(registry, config.latent, data.image, config.data_root)
+    return {**data._asdict(), "latent": latent, "batch_size": config.batch_size}
+
+
+def _network(registry: Registry, kind: str, spec: Spec, config: Config, data: Data) -> nn.Module:
+    latent = make_latent(registry, config.latent, data.image, config.data_root)
     network: nn.Module = _build_instance(
-        registry,
-        kind,
-        spec,
-        nn.Module,
-        "torch.nn.Module",
-        image=image,
-        latent=make_latent(registry, latent),
-        num_classes=num_classes,
+        registry, kind, spec, nn.Module, "torch.nn.Module", **data._asdict(), latent=latent
     )
     linear.use_fastest_kernels(network)
     return network

@@ -5,6 +5,8 @@ For example, a gradient penalty is incompatible with a discriminator that has ba
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -14,8 +16,10 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Loss
 from ganctl.plugin.registry import Registry
+from ganctl.regularizer import Regularizer
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.training.devices import preserve_rng
+from ganctl.training.network_calls import GeneratorCall
 
 
 def check_batch_size(config: Config, images: Images) -> None:
@@ -28,15 +32,17 @@ def check_batch_size(config: Config, images: Images) -> None:
         )
 
 
-def check_loss(config: Config, loss: Loss, D: nn.Module) -> None:
+def check_loss(config: Config, loss: Loss, regularizers: Mapping[str, Regularizer], D: nn.Module) -> None:
     """Refuse a gradient penalty with batch normalization in D, and an autoencoder's loss with augmentation.
 
     Raises:
         GanctlError: ``loss`` does not fit ``D`` or the augmentation of ``config``.
     """
-    if loss.penalizes_gradient and not config.force and (layer := _batch_norm(D)):
+    penalizing = [f"loss '{config.loss.name}'"] if loss.penalizes_gradient else []
+    penalizing += [f"regularizer '{name}'" for name, r in regularizers.items() if r.penalizes_gradient]
+    if penalizing and not config.force and (layer := _batch_norm(D)):
         raise GanctlError(
-            f"The loss '{config.loss.name}' needs D's gradient separately for each image, but the discriminator "
+            f"The {penalizing[0]} needs D's gradient separately for each image, but the discriminator "
             f"'{config.discriminator.name}' mixes the images of a batch ({layer}).",
             "Choose a discriminator without batch normalization (for dcgan: -o discriminator.norm=none), "
             "or add --force to train anyway.",
@@ -57,12 +63,13 @@ def check_generator(registry: Registry, config: Config, G: nn.Module, latent: La
         GanctlError: G raised an exception, or its output does not have the shape of the data.
     """
     z = latent.sample(2, "cpu", torch.Generator().manual_seed(0))
+    c = None if images.c is None else images.c[:2]
     y = None if images.y is None else torch.zeros(2, dtype=torch.int64)
     origin = registry.get("generator", config.generator.name).origin
     generator = f"The generator '{config.generator.name}' of {origin}"
     try:
         with preserve_rng(torch.device("cpu")), torch.no_grad():
-            x = G.eval()(z, y)
+            x = GeneratorCall(G.eval())(z, y, c)
     except (GanctlError, MemoryError):
         raise
     except Exception as error:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -33,6 +33,10 @@ PHASE = re.compile(
     rf"(?:\s+(?:over\s+)?(?P<length>{NUMBER})\s*(?P<unit>kimg)?)?"
 )
 LEARNING_RATES = ("g_optimizer.lr", "d_optimizer.lr")
+OF_OPTIMIZERS = (
+    *LEARNING_RATES,
+    *(f"{part}.beta{n}" for part in ("g_optimizer", "d_optimizer") for n in (1, 2)),
+)
 KEEPS_LR_ON_DEVICE = ("cpu", "cuda")  # replays only see changes of a tensor
 
 
@@ -99,8 +103,9 @@ class Schedules:
     """All schedules of a run, applied to its engine before each step.
 
     Args:
-        texts: schedules by target. Targets are ``g_optimizer.lr``, ``d_optimizer.lr``, ``ema``, and ``loss.NAME`` for
-            a coefficient that the loss registers as a buffer NAME.
+        texts: schedules by target. Targets are ``ema``; ``lr``, ``beta1`` and ``beta2`` of ``g_optimizer`` and
+            ``d_optimizer``; and ``PART.NAME`` for a scalar buffer NAME of the loss, of a regularizer (by its name), of
+            the generator, the discriminator or the augmentation.
         total_steps: length of the run; None if only its time is limited.
         ema_rampup: largest half-life of the average, as a share of the images that G has been trained with; None:
             no warm-up.
@@ -125,6 +130,7 @@ class Schedules:
             for target, text in texts.items():
                 _check_has_length(target, text, self._phases[target])
         self._ema, self._ema_rampup = engine.ema, ema_rampup
+        self._buffers = _scalar_buffers(engine)
         self._base = {target: self._read(target) for target in texts}
         if engine.device.type in KEEPS_LR_ON_DEVICE:
             for target in texts:
@@ -145,8 +151,11 @@ class Schedules:
         return [
             target
             for target in self._phases
-            if target in LEARNING_RATES
-            and not all(isinstance(g["lr"], torch.Tensor) for g in self._optimizer(target).param_groups)
+            if target in OF_OPTIMIZERS
+            and not all(
+                isinstance(_read_group(group, target), torch.Tensor)
+                for group in self._optimizer(target).param_groups
+            )
         ]
 
     def _optimizer(self, target: str) -> torch.optim.Optimizer:
@@ -154,37 +163,32 @@ class Schedules:
         return optimizer
 
     def _read(self, target: str) -> float:
-        part, _, name = target.partition(".")
-        if target in LEARNING_RATES:
-            return float(self._optimizer(target).param_groups[0]["lr"])
         if target == "ema":
             if self._engine.ema is None:
                 raise GanctlError(
                     "ema has a schedule, but G is not averaged.", "Add --ema IMAGES.", status=USAGE
                 )
             return self._engine.ema
-        buffers = dict(self._engine.loss.named_buffers())
-        if part == "loss" and name in buffers and buffers[name].ndim == 0:
-            return float(buffers[name])
-        coefficients = [f"loss.{name}" for name, buffer in buffers.items() if buffer.ndim == 0]
+        if target in OF_OPTIMIZERS:
+            group = self._optimizer(target).param_groups[0]
+            if (value := _read_group(group, target)) is not None:
+                return float(value) / (group.get("lr_scale", 1.0) if target in LEARNING_RATES else 1.0)
+        elif target in self._buffers:
+            return float(self._buffers[target])
         raise GanctlError(
             f"There is no value '{target}' to schedule.",
-            did_you_mean(target, ["lr", "g_optimizer.lr", "d_optimizer.lr", "ema", *coefficients]),
+            did_you_mean(target, ["lr", "ema", *OF_OPTIMIZERS, *self._buffers]),
             status=USAGE,
         )
 
     def _write(self, target: str, value: float) -> None:
-        part, _, name = target.partition(".")
         if target == "ema":
             self._engine.ema = value
-        elif part == "loss":
-            self._engine.loss.get_buffer(name).fill_(value)
-        else:
+        elif target in OF_OPTIMIZERS:
             for group in self._optimizer(target).param_groups:
-                if isinstance(group["lr"], torch.Tensor):
-                    group["lr"].fill_(value)
-                else:
-                    group["lr"] = value
+                _write_group(group, target, value)
+        else:
+            self._buffers[target].fill_(value)
 
 
 def _check_has_length(target: str, text: str, phases: list[Phase]) -> None:
@@ -196,3 +200,42 @@ def _check_has_length(target: str, text: str, phases: list[Phase]) -> None:
             f"-o 'schedules.{target}={text} over 10000'",
             status=USAGE,
         )
+
+
+def _scalar_buffers(engine: Engine) -> dict[str, torch.Tensor]:
+    """Return the scalar buffers that can be scheduled, by target."""
+    parts: dict[str, torch.nn.Module | None] = {
+        "loss": engine.loss,
+        **engine.regularizers,
+        "generator": engine.G,
+        "discriminator": engine.D,
+        "augment": engine.augment,
+    }
+    return {
+        f"{part}.{name}": buffer
+        for part, module in parts.items()
+        if module is not None
+        for name, buffer in module.named_buffers()
+        if buffer.ndim == 0 and buffer.is_floating_point()
+    }
+
+
+def _read_group(group: dict[str, Any], target: str) -> Any:
+    """Return the scheduled value of a parameter group, or None if the optimizer has no such value."""
+    name = target.partition(".")[2]
+    if name == "lr":
+        return group.get("lr")
+    betas, index = group.get("betas", ()), int(name.removeprefix("beta")) - 1
+    return betas[index] if index < len(betas) else None
+
+
+def _write_group(group: dict[str, Any], target: str, value: float) -> None:
+    name = target.partition(".")[2]
+    if name != "lr":
+        betas = list(group["betas"])
+        betas[int(name.removeprefix("beta")) - 1] = value
+        group["betas"] = tuple(betas)
+    elif isinstance(group["lr"], torch.Tensor):
+        group["lr"].fill_(value * group.get("lr_scale", 1.0))
+    else:
+        group["lr"] = value * group.get("lr_scale", 1.0)

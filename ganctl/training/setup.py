@@ -49,12 +49,13 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         GanctlError: parts of ``config`` are incompatible with each other or with ``images``.
     """
     check_batch_size(config, images)
-    classes = count_classes(images)
-    G = components.make_generator(registry, config, images.shape, classes)
-    D = components.make_discriminator(registry, config, images.shape, classes)
-    loss = components.make_loss(registry, config, classes)
-    check_loss(config, loss, D)
-    latent = components.make_latent(registry, config.latent)
+    data = components.Data(images.shape, count_classes(images), condition_shape(images))
+    G = components.make_generator(registry, config, data)
+    D = components.make_discriminator(registry, config, data)
+    loss = components.make_loss(registry, config, data)
+    regularizers = components.make_regularizers(registry, config, data)
+    check_loss(config, loss, regularizers, D)
+    latent = components.make_latent(registry, config.latent, images.shape, config.data_root)
     check_generator(registry, config, G, latent, images)
     augment = None
     if config.augment is not None:
@@ -67,12 +68,14 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
         G=G,
         D=D,
         loss=loss.to(device),
+        regularizers={name: regularizer.to(device) for name, regularizer in regularizers.items()},
         latent=latent,
         augment=augment,
-        g_optimizer=components.make_optimizer(registry, config.g_optimizer, G.parameters(), device),
-        d_optimizer=components.make_optimizer(registry, config.d_optimizer, D.parameters(), device),
+        g_optimizer=components.make_optimizer(registry, config.g_optimizer, G, device),
+        d_optimizer=components.make_optimizer(registry, config.d_optimizer, D, device),
         batch_size=config.batch_size,
         n_critic=config.n_critic,
+        n_generator=config.n_generator,
         ema=config.ema,
         precision=config.precision,
         device=device,
@@ -86,13 +89,23 @@ def compile_networks(engine: Engine, log: Callable[[str], None]) -> None:
     torch._dynamo.config.suppress_errors = (
         True  # without a compiler or Triton, fall back to torch's own kernels
     )
-    engine.G.compile()
-    if engine.loss.penalizes_gradient:
-        log(
-            "D is not compiled: the loss takes the gradient of a gradient, which torch.compile does not support."
-        )
-    else:
-        engine.D.compile()
+    components = (engine.loss, *engine.regularizers.values())
+    for name, network, penalized in (
+        ("G", engine.G, any(c.penalizes_generator for c in components)),
+        ("D", engine.D, any(c.penalizes_gradient for c in components)),
+    ):
+        if penalized:
+            log(
+                f"{name} is not compiled: torch.compile does not support the gradient of a gradient, which the loss "
+                "or a regularizer takes."
+            )
+        else:
+            network.compile()
+
+
+def condition_shape(images: Images) -> list[int] | None:
+    """Return the shape of the condition of one image; None without conditions."""
+    return None if images.c is None else list(images.c.shape[1:])
 
 
 def count_classes(images: Images) -> int:

@@ -37,7 +37,7 @@ def test_models_and_defaults_are_correct(name: str) -> None:
     models = set(re.findall(r"`([^`]+)`", names.partition(":")[2]))
     assert models == {recipe.name for recipe in recipes if recipe.loss.name == name}
     documented = dict(re.findall(r"`(\w+)` ([\w.-]+)", defaults.replace("as `bce`", "")))
-    actual = {option.name: option.default for option in options.of(registry.get("loss", name).load())}
+    actual = {option.name: option.default for option in options.of("loss", registry.get("loss", name).load())}
     for option, value in documented.items():
         assert option in actual
         default = actual[option]

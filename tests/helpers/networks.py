@@ -23,7 +23,7 @@ def make(
 ) -> nn.Module:
     """Build a registered network as ``ganctl train`` does."""
     factory = discovery.registry().get(kind, name).load()
-    resolved = options.resolve(f"{kind} '{name}'", factory, given or {})
+    resolved = options.resolve(kind, name, factory, given or {})
     return options.call(factory, resolved, image=image, latent=latent or Normal(12), num_classes=num_classes)
 
 

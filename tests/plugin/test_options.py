@@ -47,7 +47,7 @@ def network(
 
 
 def test_of_reads_names_types_defaults_and_help() -> None:
-    found = {option.name: option for option in options.of(network)}
+    found = {option.name: option for option in options.of("generator", network)}
     assert list(found) == ["width", "depth", "hidden", "mode", "slope", "untyped"]
     assert {name: option.type_name for name, option in found.items()} == {
         "width": "int",
@@ -81,7 +81,7 @@ def test_help_of_a_class_comes_from_its_docstring_or_that_of_init() -> None:
                 b: from init.
             """
 
-    assert [(o.name, o.help) for o in options.of(Documented)] == [
+    assert [(o.name, o.help) for o in options.of("generator", Documented)] == [
         ("a", "from the class."),
         ("b", "from init."),
     ]
@@ -90,11 +90,11 @@ def test_help_of_a_class_comes_from_its_docstring_or_that_of_init() -> None:
 def test_unresolvable_annotation_does_not_affect_the_others() -> None:
     def factory(latent: Unknown, other: Unknown | None = None, depth: int | None = None) -> None: ...
 
-    assert options.resolve("it", factory, {"depth": "3", "other": "x"}) == {"depth": 3, "other": "x"}
+    assert options.resolve("loss", "it", factory, {"depth": "3", "other": "x"}) == {"depth": 3, "other": "x"}
 
 
 def test_resolve_adds_defaults_and_call_fills_in_the_parameters() -> None:
-    resolved = options.resolve("generator 'x'", network, {"width": "32", "hidden": "16,8", "untyped": "4"})
+    resolved = options.resolve("generator", "x", network, {"width": "32", "hidden": "16,8", "untyped": "4"})
     assert resolved == {
         "width": 32, "depth": None, "hidden": (16, 8), "mode": "same", "slope": 0.2, "untyped": 4,
     }  # fmt: skip
@@ -105,7 +105,7 @@ def test_resolve_adds_defaults_and_call_fills_in_the_parameters() -> None:
 
 def test_unknown_option_is_an_error_with_the_nearest_name_and_all_types() -> None:
     with pytest.raises(GanctlError) as caught:
-        options.resolve("generator 'x'", network, {"widht": 3})
+        options.resolve("generator", "x", network, {"widht": 3})
     assert caught.value.message == "generator 'x' has no option 'widht'."
     assert "Did you mean 'width'?" in caught.value.hint
     assert "hidden (int,int,…)" in caught.value.hint
@@ -115,7 +115,7 @@ def test_unknown_option_is_an_error_with_the_nearest_name_and_all_types() -> Non
 @pytest.mark.parametrize("name", ["image", "latent", "others", "rest", "self"])
 def test_filled_in_parameters_are_not_options(name: str) -> None:
     with pytest.raises(GanctlError, match=f"has no option '{name}'"):
-        options.resolve("x", network, {name: 1})
+        options.resolve("generator", "x", network, {name: 1})
 
 
 def test_missing_option_is_an_error() -> None:
@@ -125,7 +125,7 @@ def test_missing_option_is_an_error() -> None:
         """
 
     with pytest.raises(GanctlError, match=r"needs the option 'path' \(text\)"):
-        options.resolve("dataset 'x'", factory, {})
+        options.resolve("dataset", "x", factory, {})
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def _seeded() -> None:
 
 def make(name: str, **given: Any) -> nn.Module:
     factory = discovery.registry().get("augmentation", name).load()
-    resolved = options.resolve(name, factory, given)
+    resolved = options.resolve("augmentation", name, factory, given)
     return options.call(factory, resolved, image=ImageShape(3, 8, 8))
 
 

@@ -214,7 +214,7 @@ def test_models_use_published_settings(name: str, loss: str) -> None:
     assert dict(model.g_optimizer.options) == {"lr": 2e-4, "betas": (0.5, 0.999)}
     assert model.latent.name == ("codes" if name == "infogan" else "normal")
     for kind, spec in (("generator", model.generator), ("discriminator", model.discriminator)):
-        resolved = options.resolve(name, registry.get(kind, spec.name).load(), spec.options)
+        resolved = options.resolve(kind, name, registry.get(kind, spec.name).load(), spec.options)
         assert {key: resolved[key] for key in spec.options} == dict(spec.options)
 
 

@@ -295,7 +295,7 @@ def test_models_use_published_settings() -> None:
             "loss": model.loss,
             "optimizer": model.g_optimizer,
         }.items():
-            resolved = options.resolve(model.name, registry.get(kind, spec.name).load(), spec.options)
+            resolved = options.resolve(kind, model.name, registry.get(kind, spec.name).load(), spec.options)
             assert {key: resolved[key] for key in spec.options} == dict(spec.options)
 
 

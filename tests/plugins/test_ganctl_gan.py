@@ -122,6 +122,6 @@ def test_components_of_models_accept_their_options(name: str) -> None:
         "loss": model.loss,
         "optimizer": model.g_optimizer,
     }.items():
-        resolved = options.resolve(name, registry.get(kind, spec.name).load(), spec.options)
+        resolved = options.resolve(kind, name, registry.get(kind, spec.name).load(), spec.options)
         assert {key: resolved[key] for key in spec.options} == dict(spec.options)
     assert model.d_optimizer == model.g_optimizer

@@ -17,7 +17,7 @@ LOGITS_FAKE = [-0.6, 1.9, -3.1, 0.8]
 
 def make(name: str, **given: float) -> Loss:
     factory = discovery.registry().get("loss", name).load()
-    return options.call(factory, options.resolve(name, factory, given))
+    return options.call(factory, options.resolve("loss", name, factory, given))
 
 
 def identity(x: Tensor, y: Tensor | None) -> Tensor:

@@ -30,7 +30,7 @@ Formula = Callable[["Case"], float]
 
 def make(name: str, **given: Any) -> Loss:
     factory = discovery.registry().get("loss", name).load()
-    return options.call(factory, options.resolve(name, factory, given), num_classes=K, latent=CODES)
+    return options.call(factory, options.resolve("loss", name, factory, given), num_classes=K, latent=CODES)
 
 
 # --- the networks, in NumPy ---------------------------------------------------------------------------------------
@@ -433,9 +433,9 @@ def test_coefficients_are_buffers_named_like_options(name: str) -> None:
     loss = make(name)
     factory = discovery.registry().get("loss", name).load()
     plain = {"one_sided", "points", "p", "label_smoothing"}
-    expected = {option.name for option in options.of(factory)} - plain
+    expected = {option.name for option in options.of("loss", factory)} - plain
     assert set(loss.state_dict()) == expected | ({"k"} if name == "began" else set())
-    for option in options.of(factory):
+    for option in options.of("loss", factory):
         if option.name in expected:
             buffer = loss.state_dict()[option.name]
             assert (buffer.dtype, buffer.shape) == (torch.float32, ())

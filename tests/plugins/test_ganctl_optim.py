@@ -23,7 +23,7 @@ CLASSES = {
 def test_all_options_of_torch_are_available_with_help(name: str, cls: type) -> None:
     factory = discovery.registry().get("optimizer", name).load()
     assert factory is cls
-    found = options.of(factory)
+    found = options.of("optimizer", factory)
     assert {o.name for o in found} == set(inspect.signature(cls).parameters) - {"params"}
     for option in found:
         # Some releases of torch do not document all options of SGD.
@@ -35,7 +35,10 @@ def test_all_options_of_torch_are_available_with_help(name: str, cls: type) -> N
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_option_types(name: str) -> None:
-    found = {o.name: o.type_name for o in options.of(discovery.registry().get("optimizer", name).load())}
+    found = {
+        o.name: o.type_name
+        for o in options.of("optimizer", discovery.registry().get("optimizer", name).load())
+    }
     assert found["lr"] == "float"
     assert found["weight_decay"] == "float"
     assert found["foreach"] == "true/false or none"
@@ -70,7 +73,9 @@ def test_optimizer_from_text_options_updates_weights(
 ) -> None:
     factory = discovery.registry().get("optimizer", name).load()
     network = nn.Linear(3, 1)
-    optimizer = options.call(factory, options.resolve(name, factory, text), params=network.parameters())
+    optimizer = options.call(
+        factory, options.resolve("optimizer", name, factory, text), params=network.parameters()
+    )
     assert {key: optimizer.defaults[key] for key in expected} == expected
     before = network.weight.detach().clone()
     network(torch.ones(2, 3)).sum().backward()
@@ -91,5 +96,5 @@ def test_optimizer_from_text_options_updates_weights(
 def test_invalid_options_are_rejected(name: str, text: dict[str, str], message: str) -> None:
     factory = discovery.registry().get("optimizer", name).load()
     with pytest.raises(GanctlError) as caught:
-        options.resolve(f"optimizer '{name}'", factory, text)
+        options.resolve("optimizer", name, factory, text)
     assert message in caught.value.message

@@ -144,7 +144,7 @@ def test_only_conditional_networks_need_labels() -> None:
     for kind, names in (("generator", GENERATORS), ("discriminator", DISCRIMINATORS)):
         for name in names:
             names_of_options = {
-                option.name for option in options.of(discovery.registry().get(kind, name).load())
+                option.name for option in options.of(kind, discovery.registry().get(kind, name).load())
             }
             assert "num_classes" not in names_of_options  # set by ganctl
             conditional = (kind, name) in CONDITIONAL

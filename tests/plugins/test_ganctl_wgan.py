@@ -39,7 +39,7 @@ def test_only_g_has_batch_normalization(name: str) -> None:
     networks = []
     for kind, spec in (("generator", recipe.generator), ("discriminator", recipe.discriminator)):
         factory = registry.get(kind, spec.name).load()
-        resolved = options.resolve(spec.name, factory, spec.options)
+        resolved = options.resolve(kind, spec.name, factory, spec.options)
         networks.append(
             options.call(factory, resolved, image=ImageShape(1, 28, 28), latent=Normal(100), num_classes=0)
         )

@@ -27,7 +27,7 @@ SMALL: dict[str, Any] = {
 
 
 def small(kind: str, name: str) -> dict[str, Any]:
-    known = {option.name for option in options.of(REGISTRY.get(kind, name).load())}
+    known = {option.name for option in options.of(kind, REGISTRY.get(kind, name).load())}
     return {option: value for option, value in SMALL.items() if option in known}
 
 
