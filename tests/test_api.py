@@ -152,7 +152,10 @@ def test_signatures_are_formatted_as_in_the_source() -> None:
 
     assert signature(f) == "(a: int, /, b: str = 'x', *, c: tuple[int, ...] = (1,), **d: Any) -> float"
     names = describe(ganctl).splitlines()
-    assert "class Batch(x: Tensor, y: Tensor | None = None, z: Tensor | None = None)" in names
+    assert (
+        "class Batch(x: Tensor, y: Tensor | None = None, z: Tensor | None = None, c: Tensor | None = None)"
+        in names
+    )
     assert "class Loss" in names  # the constructor of torch.nn.Module is not part of the API
     assert any(line.startswith("def train(model: str | None = None, ") for line in names)
     assert (

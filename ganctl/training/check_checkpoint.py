@@ -21,7 +21,7 @@ from ganctl.plugin.registry import Registry
 from ganctl.runs.folder import Run
 from ganctl.training import components, optimizers
 from ganctl.training.engine import Engine
-from ganctl.training.setup import count_classes
+from ganctl.training.setup import condition_shape, count_classes
 
 #: States of torch's optimizers that are means of squares or of absolute values.
 NEVER_NEGATIVE = {"exp_avg_sq", "max_exp_avg_sq", "square_avg", "exp_inf", "acc_delta"}
@@ -45,29 +45,39 @@ def check_state(state: Mapping[str, Any], engine: Engine, config: Config, regist
             continue
         # Only these are checked for finite values when a checkpoint is saved.
         check_weights(part, saved.get(part), expected[part], finite=part != "augment")
+    regularizers = saved.get("regularizers", {})
+    if not isinstance(regularizers, dict) or regularizers.keys() != expected["regularizers"].keys():
+        raise _wrong("its 'regularizers' are not those of its settings")
+    for name, own_state in expected["regularizers"].items():
+        check_weights(f"regularizers.{name}", regularizers[name], own_state)
     for part, network, updates in (
-        ("g_optimizer", engine.G, state["step"]),
+        ("g_optimizer", engine.G, state["step"] * config.n_generator),
         ("d_optimizer", engine.D, state["step"] * config.n_critic),
     ):
         own = getattr(engine, part)
         spec = getattr(config, part)
         with torch.random.fork_rng(devices=[engine.device] if engine.device.type == "cuda" else []):
-            parameters = copy.deepcopy(list(network.parameters()))
-            stepped = components.make_optimizer(registry, spec, parameters, engine.device)
+            stepped = components.make_optimizer(registry, spec, copy.deepcopy(network), engine.device)
             optimizers.take_a_step(stepped)
         check_optimizer(
             part,
             saved.get(part),
             fresh=optimizers.state_dict(own),
             stepped=optimizers.state_dict(stepped),
-            shapes=[weight.shape for weight in network.parameters()],
-            settings=set(spec.options) - ({"lr"} if f"{part}.lr" in config.schedules else set()),
+            shapes=[weight.shape for group in own.param_groups for weight in group["params"]],
+            settings=set(spec.options) - _scheduled(part, config),
             updates=updates,
         )
     _check_recorder(
         state["recorder"], config, state["step"], finite=state["config"].get("on_nan") != "ignore"
     )
     _check_random_state(state["rng"], engine.device)
+
+
+def _scheduled(part: str, config: Config) -> set[str]:
+    """Return the options of the optimizer ``part`` that a schedule changes."""
+    names = {target.partition(".")[2] for target in config.schedules if target.startswith(f"{part}.")}
+    return {"betas" if name.startswith("beta") else name for name in names}
 
 
 def check_data(state: Mapping[str, Any], images: Images) -> None:
@@ -80,8 +90,9 @@ def check_data(state: Mapping[str, Any], images: Images) -> None:
         ("image", list(images.shape)),
         ("classes", list(images.classes)),
         ("num_classes", count_classes(images)),
+        ("condition", condition_shape(images)),
     ):
-        if state[part] != expected:
+        if state.get(part) != expected:  # "condition" is absent in older checkpoints
             raise _wrong(f"its '{part}' is not that of the dataset")
 
 
@@ -92,7 +103,8 @@ def check_reported_names(state: Mapping[str, Any], run: Run | None) -> None:
         GanctlError: a part differs. The message names it.
     """
     lines, names = run.losses if run else [], state["recorder"]["names"]
-    if lines and names and lines[-1].keys() != {"step", "epoch", *names}:
+    # A line lacks the values of regularizers that were not due in its steps.
+    if lines and names and not {"g_loss", "d_loss"} <= lines[-1].keys() <= {"step", "epoch", *names}:
         raise _wrong("its 'recorder' has other names than losses.jsonl")
 
 
@@ -188,7 +200,13 @@ def _check_recorder(saved: Mapping[str, Any], config: Config, step: int, *, fini
         raise _wrong("its 'recorder' has more rows than the settings allow, or of the wrong type")
     if finite and not bool(rows.isfinite().all()):
         raise _wrong("its 'recorder' has values that are not finite")
-    names = set(saved["names"])
+    names, present = set(saved["names"]), saved.get("present")  # "present" is absent in older checkpoints
+    if present is not None and not (
+        isinstance(present, Tensor)
+        and present.dtype == torch.bool
+        and present.shape == (len(rows), len(names))
+    ):
+        raise _wrong("its 'recorder' does not say which values are present")
     if len(names) != len(saved["names"]) or (names and not {"g_loss", "d_loss"} <= names):
         raise _wrong("its 'recorder' does not have the names of reported values")
 

@@ -86,7 +86,7 @@ class Recorder:
             self.rows = torch.zeros(self.capacity, len(self.names), device=self.device)
         self.rows[: len(rows)] = rows
         self._cursor.fill_(len(rows))
-        present = state.get("present")  # absent before 0.2, when every row had all values
+        present = state.get("present")  # absent in older checkpoints, when every row had all values
         self._present = [[True] * len(self.names) for _ in rows] if present is None else present.tolist()
 
     def _rows(self) -> Rows:

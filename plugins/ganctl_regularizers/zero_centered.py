@@ -1,11 +1,11 @@
-"""Zero-centered gradient penalties at real and generated images."""
+"""Zero-centered gradient penalties at real and at generated images."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
-from ganctl import USAGE, Batch, Critic, GanctlError, Regularizer, penalties
+from ganctl import Batch, Critic, Regularizer, penalties
+from ganctl_regularizers.weights import register_weights
 
 
 class R1(Regularizer):
@@ -22,9 +22,7 @@ class R1(Regularizer):
 
     def __init__(self, gamma: float = 10.0) -> None:
         super().__init__()
-        if not gamma >= 0:
-            raise GanctlError(f"gamma is {gamma}; it must be at least 0.", "Use 10.", status=USAGE)
-        self.register_buffer("gamma", torch.tensor(gamma, dtype=torch.float32))
+        register_weights(self, gamma=gamma)
 
     def discriminator_term(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         r1 = penalties.zero_centered(D, real.x, real.y, real.c)

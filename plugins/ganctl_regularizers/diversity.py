@@ -1,0 +1,34 @@
+"""Diversity of G's samples."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ganctl import Batch, Critic, Generator, Regularizer
+from ganctl_regularizers.weights import register_weights
+
+
+class Diversity(Regularizer):
+    """Mao et al. 2019 (arXiv:1903.05628), mode seeking: λ·1/(E|G(z₁) − G(z₂)| / E|z₁ − z₂| + ε), added to G's loss.
+
+    z₂ is z₁ in another order, so that both have the distribution of z, and the labels stay. The means are over all
+    values of the batch. Reported value: ``diversity``, the ratio, which should not fall.
+
+    Args:
+        weight: λ, weight of the term.
+    """
+
+    weight: Tensor
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        register_weights(self, weight=weight)
+
+    def generator_term(
+        self, D: Critic, real: Batch, fake: Batch, G: Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        assert fake.z is not None
+        other = fake.z.roll(1, 0)
+        distance = (G(other, fake.y, fake.c) - fake.x).abs().mean()
+        ratio = distance / (other - fake.z).abs().mean().clamp_min(1e-8)
+        return self.weight / (ratio + 1e-5), {"diversity": ratio.detach()}
