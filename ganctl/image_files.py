@@ -6,6 +6,8 @@ small file can contain more pixels than the memory. Decode workers import this m
 
 from __future__ import annotations
 
+import importlib
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -20,6 +22,14 @@ FORMATS = (
     "PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "ICO", "PCX", "SGI",
     "DDS", "QOI",
 )  # fmt: skip
+#: Formats that Pillow reads only with another package, by extension: the usual name and the package.
+PACKAGES = {
+    ".heic": ("HEIC", "pillow-heif"),
+    ".heif": ("HEIC", "pillow-heif"),
+    ".hif": ("HEIC", "pillow-heif"),
+    ".avif": ("AVIF", "pillow-avif-plugin"),
+    ".jxl": ("JPEG XL", "pillow-jxl-plugin"),
+}
 MAX_PIXELS = 2**28  # enough for the largest cameras; 800 MB as RGB
 
 
@@ -32,12 +42,19 @@ def open_image(source: Path | str | IO[bytes]) -> Image:
     Raises:
         OSError: the file cannot be read, has another format, or has more than ``MAX_PIXELS`` pixels.
     """
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     if isinstance(source, (str, Path)):
         open_regular(source).close()  # a pipe would block forever
     try:
         image = Image.open(source, formats=_available())
+    except UnidentifiedImageError as error:
+        if (extension := _extension_of_content(source)) is None:
+            raise
+        name, package = PACKAGES[extension]
+        if extension in extensions():
+            raise OSError(f"a damaged {name} image") from error
+        raise OSError(f"{name} needs the package {package}: pip install {package}") from error
     except Image.DecompressionBombError as error:
         raise OSError(f"more than {MAX_PIXELS:,} pixels") from error
     if image.width * image.height > MAX_PIXELS:
@@ -77,4 +94,27 @@ def _available() -> tuple[str, ...]:
     from PIL import Image
 
     Image.init()
-    return tuple(name for name in FORMATS if name in Image.OPEN)
+    with suppress(ImportError):
+        importlib.import_module("pillow_heif").register_heif_opener()
+    for module in ("pillow_avif", "pillow_jxl"):  # register themselves
+        with suppress(ImportError):
+            importlib.import_module(module)
+    return tuple(name for name in (*FORMATS, "HEIF", "JXL") if name in Image.OPEN)
+
+
+def _extension_of_content(source: Path | str | IO[bytes]) -> str | None:
+    """Return the extension in PACKAGES that belongs to the first bytes of a file, or None."""
+    if isinstance(source, (str, Path)):
+        with open_regular(source) as file:
+            start = file.read(12)
+    else:
+        source.seek(0)
+        start = source.read(12)
+    if start.startswith(b"\xff\x0a") or start == b"\0\0\0\x0cJXL \r\n\x87\n":
+        return ".jxl"
+    if start[4:8] == b"ftyp":
+        if start[8:12] in (b"avif", b"avis"):
+            return ".avif"
+        if start[8:12] in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"):
+            return ".heic"
+    return None

@@ -117,3 +117,59 @@ def test_no_other_code_opens_images() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Attribute) and node.attr in ("open", "imread"):
                 assert ast.unparse(node.value) not in ("Image", "Images", "PIL.Image", "plt", "pyplot"), path
+
+
+HEADERS = {
+    "HEIC": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",
+    "JPEG XL": b"\xff\x0a" + bytes(30),
+    "AVIF": b"\0\0\0\x18ftypavif\0\0\0\0mif1avif",
+}
+
+
+@pytest.fixture
+def plain_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow without further packages and without its own AVIF codec."""
+    Image.init()
+    names = tuple(name for name in FORMATS if name != "AVIF" and name in Image.OPEN)
+    known = {end for end, name in Image.registered_extensions().items() if name in names}
+    monkeypatch.setattr(image_files, "_available", lambda: names)
+    monkeypatch.setattr(image_files, "extensions", lambda: known)
+    monkeypatch.setattr("ganctl_vision.folder.extensions", lambda: known)
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"), [(kind, package) for kind, package in image_files.PACKAGES.values()]
+)
+def test_error_names_the_package_of_a_format(
+    kind: str, package: str, plain_pillow: None, tmp_path: Path
+) -> None:
+    """Phones name HEIC files .jpg."""
+    (tmp_path / "x.jpg").write_bytes(HEADERS[kind])
+    for source in (tmp_path / "x.jpg", io.BytesIO(HEADERS[kind])):
+        with pytest.raises(OSError, match=f"^{kind} needs the package {package}: pip install {package}$"):
+            open_image(source)
+
+
+def test_folder_of_other_formats_names_their_packages(
+    plain_pillow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name, kind in (("IMG_1.HEIC", "HEIC"), ("IMG_2.heic", "HEIC"), ("a.jxl", "JPEG XL")):
+        (folder / name).write_bytes(HEADERS[kind])
+    (folder / "notes.txt").write_text("")
+    train = ("train", "--model", "gan", "--data", "./photos", "--steps", 1, "--batch-size", 2)
+    result = run(capsys, *train)
+    assert_error(
+        result,
+        3,
+        f"No image in {folder} can be opened: 2 HEIC files, such as IMG_1.HEIC; 1 JPEG XL file, such as a.jxl.",
+        "pip install pillow-heif pillow-jxl-plugin",
+    )
+    for i in range(4):
+        Image.new("L", (28, 28), i).save(folder / f"{i}.png")
+    result = run(capsys, *train)
+    assert result.status == 0
+    assert "Skipped 2 HEIC files, such as IMG_1.HEIC. To open them: pip install pillow-heif" in result.stderr
+    assert "not images: 1 .txt." in result.stderr

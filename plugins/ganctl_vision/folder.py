@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 import ganctl
-from ganctl.image_files import extensions
+from ganctl.image_files import PACKAGES, extensions
 from ganctl_vision import sampled_content
 from ganctl_vision.open_image import from_folder, from_zip
 
@@ -66,6 +66,10 @@ class Folder(ganctl.Dataset):
             found = files[name]
             line = f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
+        # Installing the package of a format adds images, so that a cached dataset is outdated.
+        digest.update(
+            ",".join(sorted({_extension(n) for n in names} & PACKAGES.keys() & extensions())).encode()
+        )
         digest.update(sampled_content.digest([self.path / name for name in names]).encode())
         return digest.hexdigest()
 
@@ -78,6 +82,11 @@ class Folder(ganctl.Dataset):
         known = extensions()
         names = sorted((n for n in files if os.path.splitext(n)[1].lower() in known), key=_natural)
         others = sorted(set(files) - set(names))
+        if not names and (needed := _needed_packages(others)):
+            raise _error(
+                f"No image in {self.path} can be opened: {'; '.join(needed)}.",
+                f"Install the package: pip install {' '.join(needed.values())}",
+            )
         if not names:
             raise _error(
                 f"There are no images in {self.path}: it is empty."
@@ -85,6 +94,9 @@ class Folder(ganctl.Dataset):
                 else f"There are no images in {self.path}, only: {_count_extensions(others)}.",
                 "Use image files with a known extension, such as .png, .jpg, .webp, .bmp, .gif or .tif.",
             )
+        for files_of_format, package in _needed_packages(others).items():
+            notes.append(f"Skipped {files_of_format}. To open them: pip install {package}")
+        others = [name for name in others if _extension(name) not in PACKAGES]
         if others:
             notes.append(f"Skipped files in {self.path} that are not images: {_count_extensions(others)}.")
         labels, classes = _classes(names)
@@ -154,6 +166,22 @@ def _zip_entries(path: Path) -> list[str]:
 
 def _hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
+
+
+def _needed_packages(files: Iterable[str]) -> dict[str, str]:
+    """Return the packages that open some of ``files``, by a description such as "2 HEIC files, such as a.heic"."""
+    names: dict[tuple[str, str], list[str]] = {}
+    for name in files:
+        if found := PACKAGES.get(_extension(name)):
+            names.setdefault(found, []).append(name)
+    return {
+        f"{len(found):,} {kind} file{'s' * (len(found) > 1)}, such as {found[0]}": package
+        for (kind, package), found in names.items()
+    }
+
+
+def _extension(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 def _classes(names: Sequence[str]) -> tuple[list[int] | None, tuple[str, ...]]:
