@@ -29,6 +29,8 @@ def no_curves() -> None:
 
 def pause_in_save(stage: str, nth: int, mark: str) -> None:
     """Pause at ``stage`` of the ``nth`` save of a checkpoint; see :func:`_pause`."""
+    from ganctl.system.files import TEMPORARY_NAME
+
     count, saving, paused = 0, False, False
     fsync, replace, open_, unlink = os.fsync, os.replace, Path.open, Path.unlink
 
@@ -41,7 +43,7 @@ def pause_in_save(stage: str, nth: int, mark: str) -> None:
     def opened(self: Path, mode: str = "r", *args: Any, **options: Any) -> Any:
         nonlocal count, saving
         file = open_(self, mode, *args, **options)
-        saving = self.name.startswith(".step-")
+        saving = self.parent.name == "checkpoints" and TEMPORARY_NAME.fullmatch(self.name) is not None
         if saving and mode == "wb":
             count += 1
             at("opened")

@@ -164,25 +164,23 @@ def test_lines_are_means_over_their_steps(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_logs_are_synced_before_each_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synced: list[tuple[str, int]] = []
+    synced: list[tuple[Path, int]] = []
     fsync = os.fsync
 
     def watched(descriptor: int) -> None:
         fsync(descriptor)
-        synced.append(
-            (os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")), os.fstat(descriptor).st_size)
-        )
+        synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")), os.fstat(descriptor).st_size))
 
     monkeypatch.setattr(os, "fsync", watched)
     run = train("gan", tmp_path / "run")
-    names = [name for name, _ in synced]
-    saves = [i for i, name in enumerate(names) if name.startswith(".step-")]
+    names = [path.name for path, _ in synced]
+    saves = [i for i, (path, _) in enumerate(synced) if path.parent == run.checkpoints_dir]
     assert len(saves) == len(run.checkpoints) > 1
     for before, save in zip([0, *saves], saves, strict=False):
         assert "losses.jsonl" in names[before:save]
     lines = run.losses_file.read_bytes().splitlines(keepends=True)
     whole = [sum(map(len, lines[:n])) for n in range(len(lines) + 1)]
-    assert all(size in whole for name, size in synced if name == "losses.jsonl")
+    assert all(size in whole for path, size in synced if path.name == "losses.jsonl")
 
 
 def test_sampling_does_not_change_training(tmp_path: Path) -> None:
