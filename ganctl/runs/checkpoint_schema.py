@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ganctl.config.ranges import check_ranges
 from ganctl.config.settings import COMPONENTS, LISTS, Config
-from ganctl.errors import CHECKPOINT, GanctlError
+from ganctl.errors import CHECKPOINT, DATA, RESOURCES, GanctlError
 from ganctl.plugin import options
 
 PLAIN = (bool, int, float, str, type(None))
@@ -49,11 +49,14 @@ def check(state: dict[str, Any], path: Path) -> None:
 
 @contextmanager
 def checkpoint_errors(path: Path | None) -> Iterator[None]:
-    """Report errors raised in the block as errors of the checkpoint ``path``. Without a path, do nothing."""
+    """Report errors raised in the block as errors of the checkpoint ``path``. Without a path, do nothing.
+
+    Errors of the data, and of memory or disk, are not those of a checkpoint.
+    """
     try:
         yield
     except GanctlError as error:
-        if path is None or error.status == CHECKPOINT:
+        if path is None or error.status in (CHECKPOINT, DATA, RESOURCES):
             raise
         raise GanctlError(
             f"The checkpoint {path} cannot be used. {error.message}", error.hint, status=CHECKPOINT

@@ -55,6 +55,10 @@ class Resume:
     history: Run | None = None
     damaged: tuple[Path, ...] = ()  # checkpoints newer than ``file`` that cannot be read
 
+    def has_data_of(self, config: Config) -> bool:
+        """Return whether the checkpoint has the dataset of ``config``, which means that the user gave no other one."""
+        return self.state is not None and self.state["config"].get("data") == config.to_dict()["data"]
+
 
 def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable[[str], None]) -> Resume:
     """Find the run and the checkpoint of ``--resume path``, and apply the settings in ``given``.

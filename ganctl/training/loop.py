@@ -79,7 +79,8 @@ def train(
     device = choose_device(config.device)
     if device.type == "cpu":
         linear.keep_freed_memory()
-    images, fingerprint, *_ = load_data(registry, config, reporter)
+    with checkpoint_errors(resume.file if resume and resume.has_data_of(config) else None):
+        images, fingerprint, *_ = load_data(registry, config, reporter)
     with (
         own_stream(device),
         preserve_rng(device),
