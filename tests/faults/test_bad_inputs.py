@@ -293,8 +293,8 @@ BAD: dict[str, Bad] = {
     ),
     "output folder that is a file": Bad(
         ("sample", "--ckpt", "@run", "--out", "@run/log"),
-        USAGE,
-        ("log exists", "--force"),
+        1,
+        ("Cannot write", "log"),
         lambda f, r: (finished(f, r), (f / "run/log").touch()),
     ),
     "--nrow without a grid": Bad(
