@@ -116,7 +116,9 @@ def _change_state(state: dict[str, Any], rng: random.Random) -> str:
 def _near(value: Any, rng: random.Random) -> Any:
     """Return a value that resembles ``value``."""
     if isinstance(value, torch.Tensor):
-        return rng.choice(TENSOR_CHANGES)(value.clone())
+        change = rng.choice(TENSOR_CHANGES)
+        is_changed_already = value.layout is not torch.strided or value.numel() > 10**6 or value.requires_grad
+        return [value] if is_changed_already else change(value.clone())
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):
@@ -144,7 +146,7 @@ TENSOR_CHANGES: list[Any] = [
     lambda t: t.T if t.ndim == 2 else t.sum(),
     lambda t: t.T.contiguous().T if t.ndim == 2 else t,  # only the layout differs
     lambda t: torch.cat([t.flatten(), t.flatten()]),
-    lambda t: torch.zeros(1, dtype=t.dtype).expand(t.shape),
+    lambda t: torch.zeros((), dtype=t.dtype).expand(t.shape),
     lambda t: torch.zeros(1, dtype=t.dtype).expand(10**6, 10**6),
     lambda t: t.double() if t.dtype == torch.float32 else t.float(),
     lambda t: t.half(),
