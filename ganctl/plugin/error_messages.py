@@ -14,6 +14,7 @@ import click
 from ganctl.errors import FAILED, INTERRUPTED, RESOURCES, USAGE, GanctlError
 from ganctl.plugin import discovery, single_file
 from ganctl.system.environment_errors import environment_error
+from ganctl.system.memory import is_out_of_memory
 from ganctl.system.pasteable_commands import ganctl_command
 
 
@@ -66,14 +67,6 @@ def explain(error: BaseException, args: Sequence[str] = ()) -> tuple[str, str, i
         + _see_traceback(args),
         FAILED,
     )
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return True if Python, the CPU or an accelerator ran out of memory. Does not import torch."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 def _explain_usage(error: click.ClickException, args: Sequence[str]) -> tuple[str, str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from ganctl.sampling import latent_files
 from ganctl.sampling.latent_files import Latents
 from ganctl.sampling.sampler import Sampler
 from ganctl.system.files import disk_error, require_parent, write_atomically
+from ganctl.system.memory import Demand, allocating
 from ganctl.system.processors import usable_processors
 from ganctl.system.progress import Reporter
 from ganctl.training.generate_samples import rows_of_classes
@@ -59,7 +61,9 @@ def write_samples(
         require_parent(out)
     if save_latents is not None:
         latent_files.check_path(save_latents)
-    z, y = latents or Latents(sampler.latents(n, seed=seed, truncation=truncation))
+    drawn = Demand(f"{n:,} latents of length {sampler.latent.dim}", n * sampler.latent.dim * 8, "Reduce --n.")
+    with allocating(drawn):
+        z, y = latents or Latents(sampler.latents(n, seed=seed, truncation=truncation))
     if n > len(z):
         raise GanctlError(
             f"{n} samples need {n} latents, but there are only {len(z)}.", "Omit --n.", status=USAGE
@@ -72,7 +76,20 @@ def write_samples(
         varied = sampler.with_code(z, code)
         z, y = varied.flatten(0, 1), None if y is None else y.repeat(len(varied))
         nrow = nrow or (n if len(varied) > 1 else None)
-    with reporter.bar("Generating samples", len(z)) as advance:
+    pixels = math.prod(sampler.image)
+    in_memory = (
+        len(z) * pixels * 3 if out.suffix in (".png", ".npz") else 0
+    )  # the batches, one array, and the file
+    fewer = "Reduce --n, or write a folder of images: --out DIR"
+    demands = [
+        Demand(f"{len(z):,} samples of {sampler.image}", in_memory, fewer),
+        Demand(
+            f"batches of {min(batch_size, len(z)):,} samples of {sampler.image}",
+            min(batch_size, len(z)) * pixels * 4,
+            "Reduce --batch-size.",
+        ),
+    ]
+    with allocating(*demands), reporter.bar("Generating samples", len(z)) as advance:
         batches = (grid.to_uint8(x) for x in sampler.generate(z, y, batch_size=batch_size))
         if out.suffix == ".npz":
             write_npz(torch.cat(list(_advancing(batches, advance))), out, seed=seed, comment=comment)

@@ -1,9 +1,66 @@
-"""Free memory of the system, and sizes as text."""
+"""Free memory of the system, errors that name what did not fit into memory, and sizes as text."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
+
+from ganctl.errors import RESOURCES, GanctlError
+
+
+class Demand(NamedTuple):
+    """Something that needs memory.
+
+    Attributes:
+        what: text in the plural, such as ``"64 samples of 3×32×32"``.
+        size: estimated bytes.
+        hint: how to reduce it.
+    """
+
+    what: str
+    size: float
+    hint: str
+
+
+@contextmanager
+def allocating(*demands: Demand, check: bool = True) -> Iterator[None]:
+    """Raise a GanctlError that names the largest of ``demands`` if an operation in the block runs out of memory.
+
+    Args:
+        check: raise the error before the block if the largest demand exceeds the free memory of the system.
+    """
+    largest = max(demands, key=lambda demand: demand.size)
+    free = free_memory()
+    if check and free is not None and largest.size > free:
+        raise out_of_memory(largest, free)
+    try:
+        yield
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        raise out_of_memory(largest, free, str(error)) from error
+
+
+def out_of_memory(demand: Demand, free: int | None, reason: str = "") -> GanctlError:
+    """Return the error for ``demand``. ``reason`` is the message of torch."""
+    available = f"; {gib(free)} of main memory are free" if free is not None else ""
+    details = f" ({' '.join(reason.split())})" if reason else ""
+    return GanctlError(
+        f"Out of memory: {demand.what} need about {gib(demand.size)}{available}.{details}",
+        demand.hint,
+        status=RESOURCES,
+    )
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return True if Python, the CPU or an accelerator ran out of memory. Does not import torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 def free_memory() -> int | None:

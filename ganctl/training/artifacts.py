@@ -19,6 +19,7 @@ from ganctl.errors import RESOURCES, GanctlError, status_of
 from ganctl.evaluation.metrics import Metrics
 from ganctl.rendering import curves, grid
 from ganctl.system.jsonl import write_line
+from ganctl.system.memory import Demand, allocating, is_out_of_memory
 from ganctl.training.components import is_conditional
 from ganctl.training.devices import preserve_rng
 from ganctl.training.generate_samples import draw_latents, generate, rows_of_classes
@@ -74,9 +75,21 @@ class Artifacts:
 
     def _draw_samples(self) -> None:
         t = self._t
-        with _sampling(t) as G:
+        n, pixels = len(self._z), math.prod(t.images.shape)
+        batch = min(n, t.config.batch_size)
+        with (
+            allocating(
+                Demand(f"{n:,} samples of {t.images.shape} in one grid", n * pixels * 9, "Reduce --samples."),
+                Demand(
+                    f"batches of {batch:,} samples of {t.images.shape}",
+                    batch * pixels * 8,
+                    "Reduce --batch-size.",
+                ),
+            ),
+            _sampling(t) as G,
+        ):
             x = torch.cat(list(generate(G, self._z, self._y, t.config.batch_size)))
-        image = grid.grid(grid.to_uint8(x), self._columns)
+            image = grid.grid(grid.to_uint8(x), self._columns)
         _ensure_folder(t, t.run.samples_dir)
         grid.save_png(image, self._samples_file())
         t.trackers.image(t.step, "samples", image)
@@ -114,7 +127,8 @@ class Artifacts:
         try:
             draw()
         except Exception as error:
-            first_samples = self._t.step == 0 and isinstance(error, (MemoryError, torch.OutOfMemoryError))
+            too_large = is_out_of_memory(error) or getattr(error, "status", None) == RESOURCES
+            first_samples = self._t.step == 0 and too_large
             if first_samples or _is_full_disk(error):
                 raise
             if name not in self._failed:

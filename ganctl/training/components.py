@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ganctl.config.settings import Config
-from ganctl.errors import USAGE, GanctlError
+from ganctl.errors import RESOURCES, USAGE, GanctlError
 from ganctl.kernels import linear
 from ganctl.latent import Latent
 from ganctl.loss import Loss
@@ -20,6 +20,7 @@ from ganctl.plugin.registry import Registry
 from ganctl.recipe import ImageShape, Spec
 from ganctl.regularizer import Regularizer
 from ganctl.system.environment_errors import environment_error
+from ganctl.system.memory import free_memory, gib, is_out_of_memory
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.training import optimizers
 
@@ -51,15 +52,34 @@ def build(registry: Registry, kind: str, spec: Spec, **filled_in: Any) -> Any:
     factory = component.load()
     try:
         return options.call(factory, spec.options, **filled_in)
-    except (GanctlError, MemoryError, torch.OutOfMemoryError):
+    except GanctlError:
         raise
     except Exception as error:
+        if is_out_of_memory(error):
+            raise _too_large(kind, spec, filled_in, error) from error
         if (known := environment_error(error)) is not None:
             raise known from error
         raise GanctlError(
             f"The {kind} '{spec.name}' of {component.origin} could not be built: {error}",
             f"See its options: {ganctl_command('info', spec.name, plugins=registry.files)}",
         ) from error
+
+
+def _too_large(kind: str, spec: Spec, filled_in: Mapping[str, Any], error: Exception) -> GanctlError:
+    """Return the error for a component that does not fit into memory, with the numbers that its size depends on."""
+    numbers = {name: value for name, value in spec.options.items() if type(value) in (int, tuple, list)}
+    reduce = [f"-o {kind}.{name}={options.as_text(value)}" for name, value in numbers.items()]
+    if isinstance(latent := filled_in.get("latent"), Latent):
+        reduce.append(f"--z-dim {latent.dim}")
+    if isinstance(image := filled_in.get("image"), ImageShape):
+        reduce.append(f"--image-size {image.height}")
+    free = free_memory()
+    available = f" {gib(free)} of main memory are free." if free is not None else ""
+    return GanctlError(
+        f"Out of memory: the {kind} '{spec.name}' is too large.{available} ({' '.join(str(error).split())})",
+        f"Reduce one of these: {', '.join(reduce)}" if reduce else "Free some memory.",
+        status=RESOURCES,
+    )
 
 
 class Data(NamedTuple):

@@ -25,6 +25,7 @@ from ganctl.runs.folder import Run
 from ganctl.runs.resume import Resume
 from ganctl.runs.resume_command import resume_command
 from ganctl.system.files import write_atomically
+from ganctl.system.memory import Demand, allocating
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.system.progress import NullReporter, Reporter, clock
 from ganctl.system.signals import StopSignals
@@ -110,9 +111,27 @@ def train(
             with (
                 closing(t.trackers),
                 log.record_end(),
+                allocating(*_demands(config, engine, images), check=False),
             ):  # trackers are closed when status.json has the final state
                 _take_steps(t, log, artifacts, stop)
     return run
+
+
+def _demands(config: Config, engine: Engine, images: Images) -> tuple[Demand, Demand]:
+    """Return the parts of a step that need the most memory: its batches, and the weights with their optimizers."""
+    parameters = sum(p.numel() for network in (engine.G, engine.D) for p in network.parameters())
+    return (
+        Demand(
+            f"batches of {config.batch_size:,} images of {images.shape}",
+            config.batch_size * math.prod(images.shape) * 4,
+            "Reduce --batch-size or --image-size.",
+        ),
+        Demand(
+            f"{parameters:,} parameters of G and D, their gradients and their optimizers",
+            parameters * 16,
+            "Reduce the options of the networks, such as -o generator.width=32, or --z-dim.",
+        ),
+    )
 
 
 def total_steps(config: Config, n: int) -> int:

@@ -15,7 +15,7 @@ from PIL import Image
 from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run
 
-USAGE, DATA, CHECKPOINT = 2, 3, 4
+USAGE, DATA, CHECKPOINT, RESOURCES = 2, 3, 4, 6
 GLYPHS = ("--data", "glyphs", "-o", "data.n=100", "--batch-size", 16)
 TRAIN = ("train", "--model", "gan-basic", *GLYPHS, "--steps", 2)
 
@@ -307,6 +307,12 @@ BAD: dict[str, Bad] = {
         ("traverse", "--ckpt", "@run", "--scale", 3, "--out", "x.npz"),
         USAGE,
         ("--scale needs images",),
+        finished,
+    ),
+    "more samples than fit into memory": Bad(
+        ("sample", "--ckpt", "@run", "--n", 10**9),
+        RESOURCES,
+        ("1,000,000,000 latents of length 100 need about 745.1 GiB", "hint: Reduce --n."),
         finished,
     ),
     "truncation of 0": Bad(
