@@ -8,6 +8,7 @@ import click
 
 from ganctl.cli.number_types import FPS, SCALE, Number, number_option
 from ganctl.cli.path_type import PathType
+from ganctl.cli.value_completion import RunPath
 from ganctl.config.ranges import Range
 
 EXAMPLES = """
@@ -20,7 +21,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("run", type=PathType())
+@click.argument("run", type=RunPath())
 @click.option(
     "--out",
     metavar="FILE.gif|FILE.mp4",

@@ -9,6 +9,7 @@ import click
 from ganctl.cli.number_types import Number, Numbers, number_option
 from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import plugin_option
+from ganctl.cli.value_completion import RunPath
 from ganctl.config.ranges import Range
 
 EXAMPLES = """
@@ -29,7 +30,7 @@ Examples:
     nargs=-1,
     required=True,
     metavar="RUN|SWEEP|CKPT…",
-    type=PathType(),
+    type=RunPath(),
 )
 @click.option(
     "--out",

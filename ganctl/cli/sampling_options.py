@@ -11,6 +11,7 @@ import click
 from ganctl.cli.number_types import SCALE, Number, number_option
 from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import plugin_option, quiet_option
+from ganctl.cli.value_completion import RunPath
 from ganctl.config.ranges import RANGES, Range
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ ckpt_option = click.option(
     "--ckpt",
     required=True,
     metavar="CKPT|RUN",
-    type=PathType(),
+    type=RunPath(),
     help="Checkpoint file, or a run folder for its newest checkpoint.",
 )
 class_option = click.option(

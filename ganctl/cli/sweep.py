@@ -14,6 +14,7 @@ from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import model_and_data, options, plugin_option
 from ganctl.cli.terminal_output import print_table
 from ganctl.cli.train import image_options, length_options, machine_options, output_options, part_options
+from ganctl.cli.value_completion import PartOption
 from ganctl.config.ranges import Range
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin.names import option_name
@@ -41,7 +42,7 @@ input_options = options(
     plugin_option,
 )  # fmt: skip
 variation_options = options(
-    click.option("--grid", metavar="NAME=A,B,…", multiple=True,
+    click.option("--grid", metavar="NAME=A,B,…", type=PartOption(), multiple=True,
                  help="Train every combination of these values. NAME is an option below, or PART.OPTION as for -o. "
                       "Repeatable."),
     click.option("--zip", "pairs", metavar="NAME=A,B,…", multiple=True,

@@ -11,6 +11,7 @@ from ganctl.cli.help_sections import command_with_sections
 from ganctl.cli.number_types import setting_option
 from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import component, model_and_data, options, plugin_option, quiet_option
+from ganctl.cli.value_completion import PartOption, RunPath
 from ganctl.errors import USAGE, GanctlError
 
 EXAMPLES = """
@@ -30,7 +31,7 @@ input_options = options(
     model_and_data,
     click.option("--config", "config_file", metavar="FILE", type=PathType(),
                  help="TOML file with settings. A run's config.toml repeats the run."),
-    click.option("--resume", metavar="RUN|CKPT", type=PathType(),
+    click.option("--resume", metavar="RUN|CKPT", type=RunPath(),
                  help="Run folder or checkpoint to resume. Add --epochs or --steps to train longer."),
     plugin_option,
 )  # fmt: skip
@@ -69,7 +70,7 @@ part_options = options(
     setting_option("--ema-rampup", metavar="X",
                  help="Largest half-life of the averaged G, as a share of the images that G was trained with; none: no "
                       "warm-up.  [default: 0.05]"),
-    click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", multiple=True,
+    click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", type=PartOption(), multiple=True,
                  help="Option of a part, such as generator.width=32. The parts are generator, discriminator, loss, "
                       "data, latent, augment, optimizer, g_optimizer, d_optimizer, and each regularizer, as in "
                       "r1.gamma=10. 'ganctl info NAME' lists the options. Repeatable."),

@@ -11,6 +11,7 @@ import click
 
 from ganctl.cli.number_types import PORTS, SECONDS, Number, number_option
 from ganctl.cli.path_type import PathType
+from ganctl.cli.value_completion import RunPath
 
 PORT = 8491
 EXAMPLES = """
@@ -24,7 +25,7 @@ Examples:
 
 
 @click.command(epilog=EXAMPLES)
-@click.argument("run", required=False, type=PathType())
+@click.argument("run", required=False, type=RunPath())
 @click.option(
     "--runs",
     default=Path("runs"),
