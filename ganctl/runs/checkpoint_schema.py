@@ -21,6 +21,7 @@ PLAIN = (bool, int, float, str, type(None))
 #: Allowed in names of components, distributions and versions, since they appear in commands that users paste.
 MOST_VALUES = 10**6  # a list that contains another one many times can be small in the file
 DEEPEST = 20  # levels of tables in a checkpoint; ganctl's own have 7
+DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]+)?")
 SAFE_TEXT = re.compile(r"[\w.:+!-]+", re.ASCII)
 
 
@@ -85,6 +86,8 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
         if not right:
             raise _unusable(path, f"its setting '{item.name}' is of the wrong type")
 
+    if not DEVICE.fullmatch(config.get("device", "auto")):
+        raise _unusable(path, "its setting 'device' is not a device")
     with checkpoint_errors(path):
         check_ranges(Config.from_dict(config))
 
