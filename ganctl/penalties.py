@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ganctl import batchwise
 from ganctl.kernels.relu import SkipZeroSecondDerivatives
 from ganctl.loss import Batch, Critic, logits
 
@@ -79,7 +80,7 @@ def between(real: Tensor, fake: Tensor) -> Tensor:
     algorithm 1). All tensors are float N×C×H×W.
     """
     shape = (len(real), *[1] * (real.ndim - 1))
-    epsilon = torch.rand(shape, dtype=real.dtype, device=real.device)
+    epsilon = batchwise.rand_like(real.new_empty(shape))
     return epsilon * real.detach() + (1 - epsilon) * fake.detach()
 
 
@@ -90,4 +91,4 @@ def around(x: Tensor, scale: float | Tensor = 0.5) -> Tensor:
     a constant for their data; relative to σ it is suitable for any data.
     """
     x = x.detach()
-    return x + scale * x.std() * torch.randn_like(x)
+    return x + scale * batchwise.std(x) * batchwise.randn_like(x)

@@ -18,7 +18,14 @@ import ganctl
 from ganctl.plugin import hookspecs
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
-MODULES = ("ganctl", "ganctl.image_files", "ganctl.penalties", "ganctl.sizes", "ganctl.testing")
+MODULES = (
+    "ganctl",
+    "ganctl.batchwise",
+    "ganctl.image_files",
+    "ganctl.penalties",
+    "ganctl.sizes",
+    "ganctl.testing",
+)
 REMEDY = (
     "The public API has changed. If this is intended, run python tests/test_api.py and update CHANGELOG.md."
 )

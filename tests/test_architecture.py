@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 CORE = sorted((ROOT / "ganctl").rglob("*.py"))
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 #: Modules of ganctl that plugins may import, in addition to the package itself.
-PUBLIC_MODULES = {"image_files", "penalties", "sizes"}
+PUBLIC_MODULES = {"batchwise", "image_files", "penalties", "sizes"}
 #: Slow imports, which ``--help`` and ``ganctl list`` avoid.
 HEAVY = {"torch", "torchvision", "numpy", "PIL", "rich", "matplotlib", "tensorboard"}
 
@@ -134,7 +134,7 @@ def test_each_plugin_package_has_an_entry_point() -> None:
 ORDER = (
     "errors version",
     "kernels",
-    "recipe sizes loss regularizer latent dataset penalties",
+    "batchwise recipe sizes loss regularizer latent dataset penalties",
     "system",
     "image_files",
     "rendering",

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganctl.errors import GanctlError
 from ganctl.loss import Batch, Loss
@@ -20,6 +20,7 @@ from ganctl.testing.component_under_test import Subject, Target, run_check
 from ganctl.testing.device import on_device
 from ganctl.testing.failures import Broken, Failure, Findings
 from ganctl.testing.loss_inputs import Inputs
+from ganctl.testing.split_batch import half, run_in_halves
 
 D_STEP, G_STEP = "in the D step", "in the G step"
 
@@ -84,6 +85,8 @@ def _check(
         _check_bf16(make_inputs(1))
     with findings.collect("when its state is saved and loaded"):
         _check_state(make_inputs(1), make_inputs(1))
+    with findings.collect("when several devices share a batch"):
+        _check_split(make_inputs)
     with findings.collect("for data without labels"):
         try:
             inputs = make_inputs(1, labels=False)
@@ -91,6 +94,44 @@ def _check(
             inputs.loss.generator_loss(inputs.D, inputs.real, _with_graph(inputs.fake))
         except GanctlError:
             pass  # a loss that needs labels may reject data without labels
+
+
+def _check_split(make_inputs: loss_inputs.MakeInputs) -> None:
+    """Check that the mean over two halves of a batch equals the value of the whole batch.
+
+    A loss that draws random numbers is not checked, because they differ between the two computations.
+    """
+    inputs = make_inputs(1)
+    if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in inputs.D.modules()):
+        return  # mixes the images itself, and is synchronized by the engine
+    for step, name in ((D_STEP, "discriminator_loss"), (G_STEP, "generator_loss")):
+        values = []
+        for seed in (1, 2):
+            torch.manual_seed(seed)
+            values.append(_value(inputs, name, inputs.real, inputs.fake))
+        if values[0] != values[1]:
+            continue
+
+        def value_of_half(rank: int, name: str = name) -> Tensor:
+            return _value(inputs, name, _rows(inputs.real, rank), _rows(inputs.fake, rank))
+
+        parts = run_in_halves(value_of_half)
+        if not torch.allclose(torch.stack(parts).mean(0), values[0], rtol=1e-3, atol=1e-5):
+            raise Broken(
+                f"depends {step} on how many devices share a batch: it combines values of different images.",
+                "Combine them with ganctl.batchwise: batchwise.mean(x) instead of x.mean() inside another function, "
+                "or batchwise.whole(x) for all rows.",
+            )
+
+
+def _value(inputs: Inputs, name: str, real: Batch, fake: Batch) -> Tensor:
+    loss, D = copy.deepcopy(inputs.loss), copy.deepcopy(inputs.D)
+    value: Tensor = getattr(loss, name)(D, real, fake)[0]
+    return value.detach()
+
+
+def _rows(batch: Batch, rank: int) -> Batch:
+    return Batch(*(half(part, rank) for part in batch))  # type: ignore[arg-type]
 
 
 def _check_d_step(inputs: Inputs, findings: Findings) -> None:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ganctl import USAGE, GanctlError
+from ganctl import USAGE, GanctlError, batchwise
 from ganctl_augment.resample import at_least_float32, bilinear
 
 
@@ -79,8 +79,8 @@ class ADA(nn.Module):
         """Update p from D's N logits for a batch of reals, without reading a value from the device."""
         if not self.adaptive:
             return
-        self.signs.add_(logits.float().sign().nan_to_num().sum())
-        self.images.add_(logits.numel())
+        self.signs.add_(batchwise.total(logits.float().sign().nan_to_num().flatten()))
+        self.images.add_(batchwise.size() * logits.numel())
         self.batches.add_(1)
         due = self.batches >= self.adjust_every
         change = (self.signs / self.images - self.target).sign() * self.images / (1000 * self.kimg)

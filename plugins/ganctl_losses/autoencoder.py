@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize, relu
 
-from ganctl import USAGE, Batch, Critic, GanctlError, Loss
+from ganctl import USAGE, Batch, Critic, GanctlError, Loss, batchwise
 from ganctl_losses.minimum_precision import at_least_float32
 from ganctl_losses.option_ranges import at_least
 
@@ -49,7 +49,7 @@ class BEGAN(Loss):
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = self._error(D, real), self._error(D, fake)
         k = self.k.clone()  # a copy, because k changes before backward uses it
-        balance = (self.gamma * on_real - on_fake).detach()
+        balance = batchwise.mean((self.gamma * on_real - on_fake).detach().reshape(1))
         self.k.add_(self.k_rate * balance).clamp_(0, 1)
         report = {"D(x)": on_real, "D(G(z))": on_fake, "k": k, "convergence": on_real + balance.abs()}
         return on_real - k * on_fake, report
@@ -95,7 +95,7 @@ class EBGAN(Loss):
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         energy, code = self._energy(D, fake)
-        similarity = squared_cosine(code)
+        similarity = squared_cosine(batchwise.whole(code))
         return energy.mean() + self.pull_away * similarity, {"pull_away": similarity}
 
     def _energy(self, D: Critic, batch: Batch) -> tuple[Tensor, Tensor]:

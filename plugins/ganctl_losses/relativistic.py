@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ganctl import Batch, Critic, Loss, logits, penalties
+from ganctl import Batch, Critic, Loss, batchwise, logits, penalties
 from ganctl_losses.option_ranges import at_least
 
 
@@ -80,4 +80,4 @@ def _probabilities(margin: Tensor) -> dict[str, Tensor]:
 
 def _relative_to_mean(D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, Tensor]:
     on_real, on_fake = logits(D, real), logits(D, fake)
-    return on_real - on_fake.mean(), on_fake - on_real.mean()
+    return on_real - batchwise.mean(on_fake), on_fake - batchwise.mean(on_real)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganctl import Batch, Critic, Loss, logits
+from ganctl import Batch, Critic, Loss, batchwise, logits
 
 
 class SoftmaxGAN(Loss):
@@ -19,10 +19,11 @@ class SoftmaxGAN(Loss):
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = logits(D, real), logits(D, fake)
-        log_z = torch.cat([on_real, on_fake]).logsumexp(0)
-        probability = (on_real.logsumexp(0) - log_z).exp()
+        all_real = batchwise.whole(on_real)
+        log_z = torch.cat([all_real, batchwise.whole(on_fake)]).logsumexp(0)
+        probability = (all_real.logsumexp(0) - log_z).exp()
         return log_z - on_real.mean(), {"D(x)": probability, "D(G(z))": 1 - probability}
 
     def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_all = torch.cat([logits(D, real), logits(D, fake)])
-        return on_all.logsumexp(0) - on_all.mean(), {}
+        return batchwise.whole(on_all).logsumexp(0) - on_all.mean(), {}
