@@ -18,10 +18,10 @@ from ganctl.errors import CHECKPOINT, DATA, RESOURCES, GanctlError
 from ganctl.plugin import options
 
 PLAIN = (bool, int, float, str, type(None))
-#: Allowed in names of components, distributions and versions, since they appear in commands that users paste.
 MOST_VALUES = 10**6  # a list that contains another one many times can be small in the file
 DEEPEST = 20  # levels of tables in a checkpoint; ganctl's own have 7
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]+)?")
+#: Allowed in names of components, distributions and versions, since they appear in commands that users paste.
 SAFE_TEXT = re.compile(r"[\w.:+!-]+", re.ASCII)
 
 
