@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -56,7 +55,7 @@ def temporary_beside(path: Path) -> Path:
     The name is short, because the name of ``path`` may already have the maximum length, and random, because processes
     in different containers may have the same PID.
     """
-    return path.with_name(f".ganctl-{secrets.token_hex(8)}.tmp")
+    return path.with_name(f".ganctl-{os.urandom(8).hex()}.tmp")
 
 
 def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
