@@ -10,7 +10,7 @@ from ganctl.config.resolve import resolve
 from ganctl.errors import USAGE, GanctlError
 from ganctl.plugin import single_file
 from ganctl.runs import resume
-from ganctl.runs.folder import Run
+from ganctl.runs.folder import Run, check_run_name
 from ganctl.sampling.sampler import load as load
 from ganctl.sweeps import runner
 from ganctl.sweeps.folder import Sweep, read
@@ -27,6 +27,7 @@ def train(
     config: Path | str | None = None,
     runs: Path | str = "runs",
     out: Path | str | None = None,
+    name: str | None = None,
     resume_from: Path | str | None = None,
     quiet: bool = False,
     plugins: Sequence[Path | str] = (),
@@ -45,6 +46,7 @@ def train(
         config: TOML file with settings. Arguments take precedence over the file.
         runs: parent directory for the new numbered run folder.
         out: the run folder, used instead of a numbered folder.
+        name: what to write after the number of the run folder. Default: the model and the data.
         resume_from: run folder or checkpoint to resume. Only settings such as ``epochs`` may be given in addition.
         quiet: do not show progress.
         plugins: Python files with hooks that are loaded in addition to the installed plugins, as ``--plugin``.
@@ -55,6 +57,7 @@ def train(
         GanctlError: the settings or the data are invalid, or training failed.
         KeyboardInterrupt: stopped by Ctrl-C. The run is saved; ``resume_from`` resumes it.
     """
+    check_run_name(name)
     given = _with_names(settings, model, data)
     reporter = make_reporter(quiet=quiet)
     registry = single_file.registry_with(plugins)
@@ -77,6 +80,7 @@ def train(
             registry=registry,
             runs=Path(runs),
             out=Path(out) if out else None,
+            name=name,
             reporter=reporter,
             stop=stop,
         )

@@ -61,6 +61,8 @@ class Model:
         augment: augmentation of every image that D sees; None: no augmentation.
         schedules: values that change during training, for example
             ``{"lr": "linear 0", "loss.gamma": "cosine 0.2 over 10000"}``; see :mod:`ganctl.training.schedules`.
+        light: settings with which a step takes about a second on two processor cores, by the names of options, for
+            example ``{"batch_size": 32, "generator.width": 16}``; suggested if a step takes long.
         paper: reference.
     """
 
@@ -81,4 +83,5 @@ class Model:
     image_size: int | None = None
     augment: Spec | None = None
     schedules: Mapping[str, str] = field(default_factory=dict)
+    light: Mapping[str, Any] = field(default_factory=dict)
     paper: str = ""

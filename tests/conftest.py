@@ -72,7 +72,8 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.getbasetemp() / "tiny-run"
     if not out.exists():
         train(
-            "gan", {"name": "glyphs", "n": 100}, out=out, batch_size=16, epochs=2, log_every=7, samples=9, quiet=True,
+            "gan", {"name": "glyphs", "n": 100}, out=out, batch_size=16, epochs=2, log_every=7, sample_every=7,
+            checkpoint_every=7, samples=9, quiet=True,
             generator={"hidden": "16,32"}, discriminator={"hidden": "32,16"}, device="cpu", keep=0,
         )  # fmt: skip
     return Run(out)

@@ -244,6 +244,7 @@ NOT_MIRRORED = {
     "reports/test_page_layout.py": "ganctl/reports/assets/ in a browser",
     "runs/test_earlier_checkpoints.py": "a checkpoint of an earlier ganctl, sampled and resumed",
     "testing/test_checks.py": "all checks of ganctl/testing/",
+    "training/test_minutes.py": "runs whose length is a time: the loop, the log, resume and watch",
     "test_architecture.py": "this file",
     "test_startup.py": "imports of --help, listings and shell completion",
 }

@@ -124,7 +124,9 @@ def sweep(
             _refuse_with_resume([*given, *vary, *(name for name, value in other.items() if value)])
             found = read(resume)
             if dry_run:
-                _print_runs([(entry.texts, entry.steps, entry.state) for entry in found])
+                _print_runs(
+                    [(entry.texts, _length(entry.steps, entry.minutes), entry.state) for entry in found]
+                )
                 return
         else:
             if retry_failed:
@@ -134,7 +136,12 @@ def sweep(
             request = make_request(config_file, vary, given, component_options, plugins=plugin_paths)
             if dry_run:
                 steps = check_runs(request, quiet=quiet)
-                _print_runs([(run.texts, n, "") for run, n in zip(request.planned, steps, strict=True)])
+                _print_runs(
+                    [
+                        (run.texts, _length(n, run.config.minutes), "")
+                        for run, n in zip(request.planned, steps, strict=True)
+                    ]
+                )
                 return
             found = create_sweep(
                 request,
@@ -166,14 +173,20 @@ def _refuse_with_resume(names: Iterable[str]) -> None:
         )
 
 
-def _print_runs(runs: Sequence[tuple[Mapping[str, str], int, str]]) -> None:
-    """Print a table of ``(texts, steps, state)`` for every run."""
+def _length(steps: int | None, minutes: float | None) -> str:
+    """Return the length of a run as text: steps, minutes or both."""
+    parts = [*([f"{steps:,}"] if steps is not None else []), *([f"{minutes:g} min"] if minutes else [])]
+    return " or ".join(parts)
+
+
+def _print_runs(runs: Sequence[tuple[Mapping[str, str], str, str]]) -> None:
+    """Print a table of ``(texts, length, state)`` for every run."""
     settings = list(runs[0][0])
     states = any(state for _, _, state in runs)
     header = [*(option_name(name) for name in settings), "steps", *(["state"] if states else [])]
     body = [
-        [*(values[name] for name in settings), f"{steps:,}", *([state] if states else [])]
-        for values, steps, state in runs
+        [*(values[name] for name in settings), length, *([state] if states else [])]
+        for values, length, state in runs
     ]
     print_table(header, body, wrap=())
     print(f"\n{len(runs)} runs")

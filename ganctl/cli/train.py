@@ -32,12 +32,17 @@ input_options = options(
     click.option("--config", "config_file", metavar="FILE", type=PathType(),
                  help="TOML file with settings. A run's config.toml repeats the run."),
     click.option("--resume", metavar="RUN|CKPT", type=RunPath(),
-                 help="Run folder or checkpoint to resume. Add --epochs or --steps to train longer."),
+                 help="Run folder or checkpoint to resume. Add --epochs, --steps or --minutes to train longer."),
     plugin_option,
 )  # fmt: skip
 length_options = options(
     setting_option("--epochs", help="Number of times D sees the dataset.  [default: 20]"),
     setting_option("--steps", help="Number of steps, instead of --epochs."),
+    setting_option(
+        "--minutes",
+        help="Largest time of training, instead of --epochs and --steps or in addition to them. Time before a "
+        "--resume counts; loading data, sampling and saving do not.",
+    ),
 )
 part_options = options(
     click.option("--generator", metavar="NAME", type=component("generator"),
@@ -104,19 +109,20 @@ machine_options = options(
 )
 output_options = options(
     setting_option("--sample-every",
-                 help="Save samples every N steps, in addition to after each epoch."),
+                 help="Number of steps between sample grids.  [default: about 50 grids per run]"),
     setting_option("--samples", help="Number of samples in each grid.  [default: 64]"),
     click.option("--metric", "metrics", metavar="NAME", type=component("metric"), multiple=True,
-                 help="Metric of the samples after each epoch. Repeatable. See: ganctl list metrics"),
+                 help="Metric of the samples, computed with each checkpoint. Repeatable. See: ganctl list metrics"),
     setting_option("--metric-samples",
                  help="Number of samples that each metric is computed from.  [default: 2048]"),
     click.option("--tracker", "trackers", metavar="NAME|none", type=component("tracker"), multiple=True,
                  help="Tracker that receives losses, metrics and samples, see 'ganctl list trackers'. Repeatable.  "
                       "[default: tensorboard]"),
     setting_option("--log-every",
-                 help="Number of steps that each log line averages over.  [default: 50]"),
+                 help="Number of steps that each log line averages over.  [default: 50 to 100 lines per run]"),
     setting_option("--checkpoint-every",
-                 help="Number of steps between checkpoints.  [default: one epoch]"),
+                 help="Number of steps between checkpoints, in addition to one every ten minutes.  "
+                      "[default: about 10 checkpoints per run]"),
     setting_option("--keep", metavar="K", help="Number of newest checkpoints to keep; 0 keeps all.  [default: 3]"),
     click.option("--force", is_flag=True, default=None, help="Train combinations that ganctl advises against."),
     click.option("--on-nan", metavar="stop|ignore",
@@ -126,6 +132,8 @@ output_options = options(
 folder_options = options(
     click.option("--runs", metavar="DIR", type=PathType(), default=Path("runs"), show_default=True,
                  help="Parent directory for the numbered run folder."),
+    click.option("--name", metavar="TEXT",
+                 help="Name after the number of the run folder.  [default: the model and the data]"),
     click.option("--out", metavar="DIR", type=PathType(),
                  help="Run folder, instead of a numbered folder. It must be new or empty."),
     output_options,
@@ -150,6 +158,7 @@ def train(
     plugin_paths: tuple[Path, ...],
     component_options: tuple[str, ...],
     runs: Path,
+    name: str | None,
     out: Path | None,
     quiet: bool,
     verbose: bool,
@@ -167,19 +176,24 @@ def train(
             from ganctl.config.resolve import resolve
             from ganctl.plugin import single_file
             from ganctl.runs import resume as resuming
+            from ganctl.runs.folder import check_run_name
             from ganctl.system import toml
             from ganctl.system.progress import make_reporter, print_warnings
             from ganctl.training.loop import train as run_training
         reporter = make_reporter(quiet=quiet, verbose=verbose)
         registry = single_file.registry_with(plugin_paths)
         given: dict[str, Any] = {name: value for name, value in settings.items() if value not in (None, ())}
+        check_run_name(name)
+        for option, value, excluded in (
+            ("--resume", resume, {"--config": config_file, "--out": out, "--name": name}),
+            ("--out", out, {"--name": name}),
+        ):
+            for other in (other for other, given_too in excluded.items() if given_too is not None):
+                if value is not None:
+                    raise GanctlError(
+                        f"{other} cannot be combined with {option}.", "Give one of them.", status=USAGE
+                    )
         if resume is not None:
-            if config_file or out:
-                raise GanctlError(
-                    f"{'--config' if config_file else '--out'} cannot be combined with --resume.",
-                    "Give one of them.",
-                    status=USAGE,
-                )
             resume_from = resuming.find(
                 resume, registry, with_options(given, component_options, registry), reporter.say
             )
@@ -192,5 +206,12 @@ def train(
         if verbose:
             reporter.say(config.to_toml())
         run_training(
-            config, registry=registry, runs=runs, out=out, resume=resume_from, reporter=reporter, stop=stop
+            config,
+            registry=registry,
+            runs=runs,
+            out=out,
+            name=name,
+            resume=resume_from,
+            reporter=reporter,
+            stop=stop,
         )

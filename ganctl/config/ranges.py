@@ -59,6 +59,7 @@ RANGES = {
     "image_size": Range(1, 16_384),
     "epochs": COUNT_OR_ZERO,
     "steps": COUNT_OR_ZERO,
+    "minutes": Range(1e-3, 1e7, whole=False),
     "sample_every": COUNT,
     "metric_samples": COUNT,
     "checkpoint_every": COUNT,
@@ -68,7 +69,17 @@ RANGES = {
     "ema_rampup": Range(1e-6, 1e6, whole=False),
 }
 #: Settings that may be none instead of a number.
-OR_NONE = {"image_size", "epochs", "steps", "sample_every", "checkpoint_every", "ema", "ema_rampup"}
+OR_NONE = {
+    "image_size",
+    "epochs",
+    "steps",
+    "minutes",
+    "log_every",
+    "sample_every",
+    "checkpoint_every",
+    "ema",
+    "ema_rampup",
+}
 #: Shorthand of settings that are options of components → its range.
 SHORTHAND_RANGES = {
     "lr": LEARNING_RATE,

@@ -62,7 +62,7 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Resolved:
         )
     settings.update(_components(registry, settings, defaults), **_lists(registry, settings))
     config = Config(**settings)
-    if config.epochs is None and config.steps is None:
+    if config.epochs is None and config.steps is None and config.minutes is None:
         config = replace(config, epochs=DEFAULT_EPOCHS)
     check_ranges(config)
     return Resolved(config, warnings)
@@ -154,14 +154,13 @@ def _apply_layer(settings: dict[str, Any], layer: Mapping[str, Any], defaults: M
 
 
 def _apply_length(settings: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    """Let the length in ``layer``, ``epochs`` or ``steps``, replace both from earlier layers."""
-    given = {
-        name: settings[name] for name in ("epochs", "steps") if name in layer and settings[name] is not None
-    }
-    if len(given) > 1:
+    """Let the length in ``layer`` (``epochs`` or ``steps``, ``minutes``, or both) replace that of earlier layers."""
+    lengths = ("epochs", "steps", "minutes")
+    given = {name: settings[name] for name in lengths if name in layer and settings[name] is not None}
+    if "epochs" in given and "steps" in given:
         raise GanctlError("Both epochs and steps were given.", "Give one of them.", status=USAGE)
     if given:
-        settings.update({"epochs": None, "steps": None, **given})
+        settings.update({**dict.fromkeys(lengths), **given})
 
 
 def _component(name: str, base: Spec | None, table: Mapping[str, Any] | None) -> Spec | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from ganctl.recipe import Spec
@@ -59,6 +61,9 @@ class Config:
     )
     epochs: int | None = _setting("Length of the run: number of times that D sees the dataset", default=None)
     steps: int | None = _setting("Length of the run in steps, instead of epochs", default=None)
+    minutes: float | None = _setting(
+        "Largest time of training in minutes, instead of epochs and steps or in addition to them", default=None
+    )
     seed: int = _setting("Seed for weights, latents and the order of the data", default=0)
     device: str = _setting("Device: auto, cpu, cuda, cuda:N or mps", default="auto")
     precision: Literal["fp32", "tf32", "bf16"] = _setting("Precision: fp32, tf32 or bf16", default="fp32")
@@ -66,16 +71,18 @@ class Config:
     compile: bool = _setting("Compile G and D with torch.compile", default=False)
     graph: bool = _setting("Replay the step as a graph, without Python, where possible", default=True)
     data_root: str = _setting("Folder that datasets are read from and downloaded to", default="data")
-    log_every: int = _setting("Steps per line of losses.jsonl; each line is their mean", default=50)
-    sample_every: int | None = _setting("Steps between sample grids, in addition to one per epoch", default=None)
+    log_every: int | None = _setting(
+        "Steps per line of losses.jsonl; each line is their mean; none: 50 to 100 lines per run", default=None
+    )
+    sample_every: int | None = _setting("Steps between sample grids; none: about 50 per run", default=None)
     samples: int = _setting("Samples in each sample grid", default=64)
-    checkpoint_every: int | None = _setting("Steps between checkpoints; none: one per epoch", default=None)
+    checkpoint_every: int | None = _setting("Steps between checkpoints; none: about 10 per run", default=None)
     keep: int = _setting("Number of newest checkpoints to keep; 0: all", default=3)
     on_nan: Literal["stop", "ignore"] = _setting("Action if a loss is not finite: stop or ignore", default="stop")
     force: bool = _setting("Train combinations that ganctl advises against", default=False)
     metric_samples: int = _setting("Samples that each metric is computed from", default=2048)
     trackers: tuple[Spec, ...] = _setting("Trackers that show losses and samples", default=(Spec("tensorboard"),))
-    metrics: tuple[Spec, ...] = _setting("Metrics of G's samples, computed after each epoch", default=())
+    metrics: tuple[Spec, ...] = _setting("Metrics of G's samples, computed with each checkpoint", default=())
     data: Spec = _setting("Dataset")
     generator: Spec = _setting("Generator G")
     discriminator: Spec = _setting("Discriminator D")
@@ -106,6 +113,14 @@ class Config:
     def to_toml(self) -> str:
         """Return a commented TOML file with which ``ganctl train --config`` repeats the run."""
         return toml.write(self.to_dict(), HELP)
+
+    @property
+    def data_label(self) -> str:
+        """Short name of the dataset; for images of the user the name of their folder or file."""
+        path = self.data.options.get("path")
+        if self.data.name != "folder" or not isinstance(path, str):
+            return self.data.name.rpartition(":")[2]
+        return Path(os.path.abspath(path)).stem or self.data.name
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Config:

@@ -29,6 +29,7 @@ from ganctl.training.schedules import Schedules
 from ganctl.training.setup import compile_networks, load_data, make_engine
 
 ROUNDS = 5
+LOG_EVERY = 50  # steps
 PROFILED_STEPS = 20
 
 
@@ -62,7 +63,7 @@ class Loop:
         self.batches = Batches(
             images, config.batch_size, seed=config.seed, device=device, per_step=self.per_step
         )
-        self.recorder = Recorder(config.log_every, device)
+        self.recorder = Recorder(config.log_every or LOG_EVERY, device)
         self.draw = self.batches.draw
         if config.compile:
             compile_networks(self.engine, say)

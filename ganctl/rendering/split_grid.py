@@ -97,12 +97,27 @@ def are_blank(images: Array) -> bool:
     return bool(images.reshape(len(images), -1).std(axis=1).max() < 2.0)
 
 
+def contrast(images: Array) -> float:
+    """Return the median over ``images`` (N×H×W×C) of the standard deviation of their pixels, from 0 to 127.5.
+
+    Pixels are averaged 2×2 first, so that speckle does not count.
+    """
+    x = _halved(images)
+    return float(np.median(x.reshape(len(x), -1).std(axis=1)))
+
+
+def _halved(images: Array) -> Array:
+    """Return at most MAX_COMPARED images as float32, at half their size if they have at least 16 pixels."""
+    x = images[:MAX_COMPARED].astype(np.float32)
+    if min(x.shape[1:3]) < 16:
+        return x
+    h, w = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
+    return np.asarray(x[:, :h, :w].reshape(len(x), h // 2, 2, w // 2, 2, -1).mean(axis=(2, 4)))
+
+
 def _distances(images: Array) -> Array:
     """RMS differences N×N of at most MAX_COMPARED images, at half their size, which suppresses pixel noise."""
-    x = images[:MAX_COMPARED].astype(np.float32)
-    if min(x.shape[1:3]) >= 16:
-        h, w = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
-        x = x[:, :h, :w].reshape(len(x), h // 2, 2, w // 2, 2, -1).mean(axis=(2, 4))
+    x = _halved(images)
     x = x.reshape(len(x), -1)
     squares = (x * x).mean(axis=1)
     return np.sqrt(np.maximum(squares[:, None] + squares[None, :] - 2 * (x @ x.T) / x.shape[1], 0))

@@ -249,17 +249,19 @@ def _run(label: str, history: History, series: SampleSeries, worst: Finding) -> 
 
 
 def _remarks(report: Report) -> list[Remark]:
-    """All findings, the worst first. Runs with the same good finding share one remark."""
-    remarks: list[Remark] = []
-    good: dict[str, list[int]] = {}
+    """All findings, the worst first. Runs with findings of the same kind share one remark."""
+    kinds: dict[tuple[Level, str], dict[int, Finding]] = {}
     for i, entry in enumerate(report.entries):
         for finding in entry.findings:
-            if finding.level == "good":
-                good.setdefault(finding.text, []).append(i)
-            else:
-                remarks.append(Remark(finding.level, finding.text, (i,)))
-    remarks += [Remark("good", text, tuple(runs)) for text, runs in good.items()]
+            kinds.setdefault((finding.level, finding.kind or finding.text), {})[i] = finding
+    remarks = [_remark(level, kind, found) for (level, kind), found in kinds.items()]
     return sorted(remarks, key=lambda remark: LEVELS.index(remark.level))
+
+
+def _remark(level: Level, kind: str, found: dict[int, Finding]) -> Remark:
+    texts, advice = {f.text for f in found.values()}, {f.advice for f in found.values()}
+    sentence = texts.pop() if len(texts) == 1 else f"{kind}."
+    return Remark(level, " ".join([sentence, *(advice if len(advice) == 1 else ())]).strip(), tuple(found))
 
 
 def _reals(report: Report) -> list[Reals]:

@@ -72,7 +72,7 @@ def metric_charts(histories: Sequence[History]) -> list[Chart]:
             if rows:
                 y = [_finite(e[name]) for e in rows]
                 curves.append(Curve(run, name, False, _positions(h, [e["step"] for e in rows]), y))
-        found.append(Chart(title(name), "of samples of the same latents, after each epoch", curves))
+        found.append(Chart(title(name), "of samples of the same latents", curves))
     return found
 
 

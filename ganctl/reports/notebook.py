@@ -34,7 +34,7 @@ def card(h: History) -> str:
     columns.append(f"<div>{curves}</div>")
     parts.append(f"<div style='display:flex;flex-wrap:wrap;gap:16px;margin:8px 0'>{''.join(columns)}</div>")
     problems = [f for f in training_problems.detect(h, series) if f.level in ("bad", "warn")]
-    parts += [f"<div>{escape(problem.text)}</div>" for problem in problems]
+    parts += [f"<div>{escape(f'{problem.text} {problem.advice}'.strip())}</div>" for problem in problems]
     return (
         f"<div style='font-family:system-ui,sans-serif;font-size:13px;line-height:1.5'>{''.join(parts)}</div>"
     )

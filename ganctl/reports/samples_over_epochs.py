@@ -37,6 +37,7 @@ class SampleSeries:
         frames: for each image the frame that it shows.
         distinct: for each image the number of distinct images and of all images in it, or None if unknown.
         blank: for each image whether each of its images has nearly one color.
+        contrast: for each image the contrast of its images as a share of that of real images, or None if unknown.
         real: the encoded grid of real images, if there is one.
     """
 
@@ -45,6 +46,7 @@ class SampleSeries:
     frames: list[Frame]
     distinct: list[tuple[int, int] | None]
     blank: list[bool]
+    contrast: list[float | None]
     real: bytes | None
 
 
@@ -172,7 +174,7 @@ def _series(history: History, epochs: Sequence[float], columns: int | None) -> S
         small = encode(crop(real, layout, columns))
         if layout is not None:
             reals = _split(real, layout)
-    series = SampleSeries([], [], [], [], [], small)
+    series = SampleSeries([], [], [], [], [], [], small)
     index: dict[int, int] = {-1: -1}
     for i in (latest_frame(history.frames, epoch) for epoch in epochs):
         if i not in index:
@@ -181,27 +183,29 @@ def _series(history: History, epochs: Sequence[float], columns: int | None) -> S
             image = _open(frame)
             if image is not None:
                 layout = sample_layout(history, image)
-                distinct, blank = _examine(image, layout, reals)
+                distinct, blank, contrast = _examine(image, layout, reals)
                 index[i] = len(series.images)
                 series.images.append(encode(crop(image, layout, columns)))
                 series.frames.append(frame)
                 series.distinct.append(distinct)
                 series.blank.append(blank)
+                series.contrast.append(contrast)
         series.positions.append(index[i])
     return series
 
 
 def _examine(
     grid: Image, layout: Layout | None, reals: split_grid.Array | None
-) -> tuple[tuple[int, int] | None, bool]:
-    """Number of distinct images and of all images in ``grid``, if known, and whether they are blank."""
+) -> tuple[tuple[int, int] | None, bool, float | None]:
+    """Number of distinct images and of all images in ``grid``, whether they are blank, and their contrast, if known."""
     if layout is None or layout.rows * layout.columns < 4:
-        return None, False
+        return None, False, None
     images = _split(grid, layout)[: split_grid.MAX_COMPARED]
-    distinct = None
+    distinct, contrast = None, None
     if reals is not None and reals.shape[1:] == images.shape[1:]:
         distinct = split_grid.count_distinct(images, reals), len(images)
-    return distinct, split_grid.are_blank(images)
+        contrast = split_grid.contrast(images) / max(split_grid.contrast(reals), 1e-6)
+    return distinct, split_grid.are_blank(images), contrast
 
 
 def _split(grid: Image, layout: Layout) -> split_grid.Array:

@@ -109,10 +109,12 @@ def status_line(h: History) -> str:
     """Return the state of a run as one line, for a pipe."""
     last = h.losses[-1] if h.losses else {}
     left = seconds_left(h)
+    minutes = h.status.minutes
     return "  ".join(
         [
             f"{h.name}: {STATES[h.state]}",
             f"step {h.step:,}" + (f" of {h.total:,}" if h.total else ""),
+            *([f"{clock(h.seconds)} of {clock(60 * minutes)}"] if minutes else []),
             f"epoch {h.epoch:.2f}",
             *(f"{title(name)} {h.column(name)[-1]:.3f}" for name in COLUMNS if name in last),
             *([f"{clock(left)} left"] if left is not None else []),
@@ -212,13 +214,17 @@ def half_blocks(grid: Image, layout: Layout | None, columns: int, rows: int) -> 
 def seconds_left(h: History) -> float | None:
     """Estimate the time to the last step from the last lines, or return None if unknown or not running."""
     recent = h.timing[-RECENT:]
-    if h.state != "running" or not h.total or not recent:
+    if h.state != "running" or not recent:
         return None
+    minutes = h.status.minutes
+    limits = [max(0.0, 60 * minutes - h.seconds)] if minutes else []
+    if not h.total:
+        return min(limits, default=None)
     first = h.timing[-RECENT - 1] if len(h.timing) > RECENT else {"step": 0, "seconds": 0.0}
     steps, seconds = recent[-1]["step"] - first["step"], recent[-1]["seconds"] - first["seconds"]
-    if steps <= 0 or seconds <= 0:
-        return None
-    return float(max(h.total - h.step, 0) * seconds / steps)
+    if steps > 0 and seconds > 0:
+        limits.append(float(max(h.total - h.step, 0) * seconds / steps))
+    return min(limits, default=None)
 
 
 def _heading(h: History) -> Text:
@@ -255,17 +261,19 @@ def _progress(h: History, width: int, unicode: bool) -> Text:
     text = Text(no_wrap=True, overflow="crop")
     left = seconds_left(h)
     rate = h.timing[-1]["images_per_second"] if h.timing else None
+    minutes = h.status.minutes
     words = [
         f"step {h.step:,}" + (f" of {h.total:,}" if h.total else ""),
+        *([f"{clock(h.seconds)} of {clock(60 * minutes)}"] if minutes else []),
         f"epoch {h.epoch:.2f}",
         *([f"{rate:,.0f} images/s"] if rate else []),
         *([f"{clock(left)} left"] if left is not None else [clock(h.seconds)] if h.seconds else []),
     ]
     numbers = "  ".join(words)
     room = width - len(numbers) - 2
-    if h.total and room >= 10:
+    if h.share is not None and room >= 10:
         length = min(room, 40)
-        done = round(length * min(h.step / h.total, 1.0))
+        done = round(length * h.share)
         text.append(("━" if unicode else "#") * done, style="green")
         text.append(("━" if unicode else ".") * (length - done), style="dim").append("  ")
     return text.append(numbers)

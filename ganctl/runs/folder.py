@@ -23,6 +23,8 @@ from ganctl.system.numbered_folder import create_numbered_folder
 #: File names that training writes. Other files in the same folders belong to the user and are never touched.
 CHECKPOINT_NAME = re.compile(r"step-([0-9]{8,})\.pt")
 SAMPLES_NAME = re.compile(r"epoch-([0-9]{4,})-step-([0-9]{8,})\.png")
+#: Names that create_numbered_folder does not change.
+RUN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_])?")
 
 
 class Run:
@@ -181,6 +183,20 @@ class Run:
             shutil.rmtree(self.path, ignore_errors=True)
             raise
         return self
+
+
+def check_run_name(name: str | None) -> None:
+    """Check that ``name``, if it is given, can be written unchanged after the number of a run folder.
+
+    Raises:
+        GanctlError: it is empty, too long, or contains other characters than letters, digits, ``.``, ``_`` and ``-``.
+    """
+    if name is not None and not RUN_NAME.fullmatch(name):
+        raise GanctlError(
+            f"--name '{name}' cannot be part of a folder's name.",
+            "Give 1 to 100 letters, digits, '.', '_' or '-', starting with a letter or digit: --name first-try",
+            status=USAGE,
+        )
 
 
 def files_by_step(folder: Path, name: re.Pattern[str]) -> list[Path]:

@@ -77,6 +77,14 @@ class History:
         return float(self.timing[-1]["seconds"]) if self.timing else 0.0
 
     @property
+    def share(self) -> float | None:
+        """Share of the run that is done, from 0 to 1: of its steps or of its time, whichever is larger."""
+        minutes = self.status.minutes
+        shares = [self.step / self.total] if self.total else []
+        shares += [self.seconds / (60 * minutes)] if minutes else []
+        return min(max(shares), 1.0) if shares else None
+
+    @property
     def images_per_second(self) -> float | None:
         """Median speed over the run, which short pauses do not affect."""
         speeds = sorted(t["images_per_second"] for t in self.timing)
@@ -108,7 +116,9 @@ def read(path: Path) -> History:
     if state == "running" and not in_use(run):
         state = "killed"
     records = [r for r in run.losses if isinstance(r.get("step"), int)]
-    total = status.total if status.total is not None else _total(config, records)
+    total = status.total
+    if total is None and status.minutes is None:
+        total = _total(config, records)
     frames = sorted((f for p in run.samples if (f := _frame(p, records))), key=lambda f: f.step)
     return History(
         name=run.name,

@@ -17,7 +17,6 @@ from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import CHECKPOINT_NAME, SAMPLES_NAME, Run
 from ganctl.runs.provenance import check_origin, config_of, recorded_components
-from ganctl.runs.read_run import number
 from ganctl.system.files import TEMPORARY_NAME
 from ganctl.system.jsonl import filter_lines
 from ganctl.system.pasteable_commands import ganctl_command
@@ -27,6 +26,7 @@ from ganctl.system.pasteable_commands import ganctl_command
 CHANGEABLE = {
     "epochs",
     "steps",
+    "minutes",
     "device",
     "graph",
     "keep",
@@ -184,16 +184,18 @@ def _show(value: Any, other: Any) -> str:
     return str(value)
 
 
-def truncate_logs(run: Run, step: int, log_every: int) -> None:
+def truncate_logs(run: Run, step: int, *, last_line: int, with_metrics: bool) -> None:
     """Cut the logs and samples of ``run`` back to their state after ``step``.
 
-    A line over fewer than ``log_every`` steps is also removed: it was the last line of a session, and its steps are
-    logged again in a whole line.
+    Args:
+        last_line: step of the last whole line. A later line covers the last steps of a session; its steps are logged
+            again in a whole line.
+        with_metrics: whether metrics are due after ``step``. Otherwise, metrics of ``step`` were computed because the
+            run ended there.
     """
     for path in (run.losses_file, run.timing_file):
-        filter_lines(path, lambda record: _is_step(record, step) and record["step"] % log_every == 0)
-    # Likewise, metrics within an epoch were computed at the end of a session.
-    filter_lines(run.metrics_file, lambda r: _is_step(r, step) and number(r.get("epoch")).is_integer())
+        filter_lines(path, lambda record: _is_step(record, last_line))
+    filter_lines(run.metrics_file, lambda record: _is_step(record, step if with_metrics else step - 1))
     for samples in run.samples:
         if _step_of(samples) > step:
             samples.unlink()

@@ -17,6 +17,9 @@ from ganctl.system.pasteable_commands import ganctl_pattern
 #: ``running`` in a folder that no process holds.
 State = Literal["waiting", "running", "stopped", "finished", "diverged", "failed", "killed"]
 
+#: Setting that limited the length of a finished run.
+Limit = Literal["steps", "minutes"]
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -32,7 +35,10 @@ class Status:
     """The state of a run.
 
     Attributes:
-        step: last step whose losses were read; ``total``: steps of the whole run, None before training starts.
+        step: last step whose losses were read; ``total``: steps of the whole run, None before training starts and if
+            only the time is limited.
+        minutes: largest time of training, if it is limited.
+        ended_by: the limit that a finished run reached first.
         images: number of images in the dataset; ``image``: their shape, C, H, W.
         parameters: number of parameters of ``G`` and ``D``.
         grid: columns and rows of the sample grids.
@@ -43,6 +49,8 @@ class Status:
     state: State
     step: int = 0
     total: int | None = None
+    minutes: float | None = None
+    ended_by: Limit | None = None
     images: int | None = None
     image: tuple[int, int, int] | None = None
     parameters: dict[str, int] = field(default_factory=dict)

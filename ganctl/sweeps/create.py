@@ -24,7 +24,7 @@ from ganctl.system.pasteable_commands import ganctl_command
 
 def create_folder(
     planned: Sequence[PlannedRun],
-    steps: Sequence[int],
+    steps: Sequence[int | None],
     settings: Mapping[str, Any],
     *,
     command: str,
@@ -38,7 +38,7 @@ def create_folder(
     another machine, therefore resumes the sweep.
 
     Args:
-        steps: total number of steps of each run.
+        steps: total number of steps of each run; None if only its time is limited.
         settings: contents of ``sweep.toml``.
         command: command line that requested the sweep, for a comment in ``sweep.toml``.
         threads: number of CPU threads of each run.
@@ -72,7 +72,7 @@ def create_folder(
 def _write_files(
     folder: Path,
     planned: Sequence[PlannedRun],
-    steps: Sequence[int],
+    steps: Sequence[int | None],
     settings: Mapping[str, Any],
     command: str,
     threads: int,
@@ -82,7 +82,7 @@ def _write_files(
     for each, count in zip(planned, steps, strict=True):
         run = Run.create(folder / each.name)
         run.config_file.write_text(each.config.to_toml(), encoding="utf-8")
-        run_status.write(run.status_file, Status("waiting", total=count))
+        run_status.write(run.status_file, Status("waiting", total=count, minutes=each.config.minutes))
         per_step = each.config.batch_size * each.config.n_critic
         runs.append(
             {
@@ -90,6 +90,7 @@ def _write_files(
                 "values": each.values,
                 "texts": each.texts,
                 "steps": count,
+                "minutes": each.config.minutes,
                 "images_per_step": per_step,
             }
         )

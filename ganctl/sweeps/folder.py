@@ -42,7 +42,8 @@ class Entry:
             written as in ``config.toml``: ``lr``, ``batch_size``, ``generator.width``, ``seed``.
         texts: the same values as text, as they were given: ``1e-4``.
         run: the run folder.
-        steps: total number of steps of the run.
+        steps: total number of steps of the run; None if only its time is limited.
+        minutes: largest time of training, if it is limited.
         images_per_step: number of real images that D sees in each step.
         queue: the folder ``queue`` of the sweep.
     """
@@ -51,9 +52,10 @@ class Entry:
     values: dict[str, Any]
     texts: dict[str, str]
     run: Run
-    steps: int
+    steps: int | None
     images_per_step: int
     queue: Path
+    minutes: float | None = None
 
     @property
     def lock_file(self) -> Path:
@@ -186,6 +188,7 @@ def read(path: Path | str) -> Sweep:
                 steps=each["steps"],
                 images_per_step=each["images_per_step"],
                 queue=path / "queue",
+                minutes=each.get("minutes"),
             )
             for each in index["runs"]
         ]

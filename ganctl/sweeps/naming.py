@@ -34,7 +34,7 @@ def run_name(values: Mapping[str, str], taken: set[str]) -> str:
 def sweep_name(planned: Sequence[PlannedRun]) -> str:
     """Return a name for a sweep of these runs, made of their models and datasets."""
     models = list(dict.fromkeys(each.config.model for each in planned))
-    datasets = list(dict.fromkeys(each.config.data.name for each in planned))
+    datasets = list(dict.fromkeys(each.config.data_label for each in planned))
     return "-".join(
         [*(models if len(models) < 4 else ["models"]), *(datasets if len(datasets) < 4 else ["datasets"])]
     )

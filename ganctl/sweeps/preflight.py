@@ -15,6 +15,7 @@ from ganctl.sweeps.plan import PlannedRun, in_run
 from ganctl.system.progress import Reporter
 from ganctl.training.devices import rng_state, set_rng_state
 from ganctl.training.loop import total_steps
+from ganctl.training.schedules import check_lengths
 from ganctl.training.setup import load_data, make_engine
 
 #: Settings that affect neither the data nor the networks.
@@ -22,6 +23,7 @@ _IRRELEVANT = (
     "seed",
     "epochs",
     "steps",
+    "minutes",
     "log_every",
     "sample_every",
     "checkpoint_every",
@@ -30,18 +32,18 @@ _IRRELEVANT = (
 )
 
 
-def check_runs(registry: Registry, planned: Sequence[PlannedRun], reporter: Reporter) -> list[int]:
+def check_runs(registry: Registry, planned: Sequence[PlannedRun], reporter: Reporter) -> list[int | None]:
     """Decode the data and build the networks of all runs on the CPU, each combination once.
 
     Returns:
-        The total number of steps of each run.
+        The total number of steps of each run; None if only its time is limited.
 
     Raises:
         GanctlError: a run cannot be trained; the message contains its name.
     """
     data: dict[str, Images] = {}
     built: set[str] = set()
-    steps = []
+    steps: list[int | None] = []
     before = rng_state(torch.device("cpu"))
     try:
         with reporter.bar("Checking the runs", len(planned)) as advance:
@@ -51,13 +53,15 @@ def check_runs(registry: Registry, planned: Sequence[PlannedRun], reporter: Repo
                 if key not in data:
                     data[key] = load_data(registry, config, reporter).images
                 images = data[key]
+                total = total_steps(config, len(images.x))
                 try:
+                    check_lengths(config.schedules, total)
                     if (relevant := _relevant_settings(config)) not in built:
                         make_engine(registry, config, images, torch.device("cpu"))
                         built.add(relevant)
                 except GanctlError as error:
                     raise in_run(each.name, error) from error
-                steps.append(total_steps(config, len(images.x)))
+                steps.append(total)
                 advance(1)
     finally:
         set_rng_state(before, torch.device("cpu"))

@@ -22,11 +22,31 @@ class Row:
     last: Mapping[str, Any] = field(default_factory=dict)  # last records of losses.jsonl and timing.jsonl
 
     @property
-    def images_left(self) -> int:
-        """Number of real images that D has yet to see; 0 if the run ended."""
+    def seconds(self) -> float:
+        """Seconds of training so far."""
+        seconds = self.last.get("seconds")
+        return float(seconds) if isinstance(seconds, (int, float)) else 0.0
+
+    @property
+    def share(self) -> float:
+        """Share of the run that is done, from 0 to 1: of its steps or of its time, whichever is larger."""
+        entry, shares = self.entry, [0.0]
+        if entry.steps is not None:
+            shares.append(self.step / entry.steps if entry.steps else 1.0)
+        if entry.minutes:
+            shares.append(self.seconds / (60 * entry.minutes))
+        return min(max(shares), 1.0)
+
+    def seconds_left(self, speed: float | None) -> float | None:
+        """Return the remaining time at ``speed`` images per second; None if it is unknown."""
         if self.state in ENDED:
-            return 0
-        return max(0, self.entry.steps - self.step) * self.entry.images_per_step
+            return 0.0
+        entry, limits = self.entry, []
+        if entry.steps is not None and speed:
+            limits.append(max(0, entry.steps - self.step) * entry.images_per_step / speed)
+        if entry.minutes:
+            limits.append(max(0.0, 60 * entry.minutes - self.seconds))
+        return min(limits, default=None)
 
     @property
     def speed(self) -> float | None:
@@ -54,7 +74,10 @@ def _read_row(entry: Entry) -> Row:
     if state == "waiting":
         return Row(entry, state)
     last = entry.last
-    return Row(entry, state, entry.steps if state == "finished" else last.get("step", 0), last)
+    step = last.get("step", 0)
+    if state == "finished" and entry.steps is not None and not entry.minutes:
+        step = entry.steps
+    return Row(entry, state, step, last)
 
 
 def seconds_left(rows: Sequence[Row]) -> float | None:
@@ -64,10 +87,11 @@ def seconds_left(rows: Sequence[Row]) -> float | None:
     others.
     """
     speeds = [row.speed for row in rows if row.speed]
-    if not speeds:
+    mean = len(speeds) / sum(1 / speed for speed in speeds) if speeds else None
+    known = [row.seconds_left(row.speed or mean) for row in rows]
+    if not any(row.last for row in rows) or None in known:
         return None
-    mean = len(speeds) / sum(1 / speed for speed in speeds)
-    seconds = [row.images_left / (row.speed or mean) for row in rows]
+    seconds = [left for left in known if left is not None]
     active = sum(row.state == "running" for row in rows)
     return max(sum(seconds) / max(active, 1), max(seconds, default=0.0))
 

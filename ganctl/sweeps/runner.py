@@ -69,8 +69,8 @@ def make_request(
     return SweepRequest(registry, planned, {**numbers, **variation.to_dict()})
 
 
-def check_runs(request: SweepRequest, *, quiet: bool) -> list[int]:
-    """Check that every run can be trained, and return the number of steps of each run.
+def check_runs(request: SweepRequest, *, quiet: bool) -> list[int | None]:
+    """Check that every run can be trained, and return the number of steps of each run, None if it is unknown.
 
     Raises:
         GanctlError: a run cannot be trained; the message contains its name.

@@ -15,6 +15,7 @@ from ganctl.sweeps.folder import FAILURES, Sweep, has_pid_of_this_system
 from ganctl.sweeps.progress import Row, format_values, read_rows, summarize
 from ganctl.sweeps.status_table import draw_table
 from ganctl.system import progress
+from ganctl.system.progress import clock
 from ganctl.system.terminal import can_redraw
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class LineDisplay(_ReadingDisplay):
             rows = [row for _, row in pairs]
             for row in rows:
                 if row.state == "running" and row.last:
-                    self.say(f"{row.entry.name}  {row.step}/{row.entry.steps}  {_join_values(row)}")
+                    self.say(f"{row.entry.name}  {_progress(row)}  {_join_values(row)}")
             self.say(summarize(rows))
 
 
@@ -152,6 +153,13 @@ def describe_state(row: Row) -> str:
     if row.state == "finished":
         return f"finished  {_join_values(row)}"
     return f"{row.state} at step {row.step}"
+
+
+def _progress(row: Row) -> str:
+    entry = row.entry
+    if entry.steps is None and entry.minutes:
+        return f"step {row.step}, {clock(row.seconds)} of {clock(60 * entry.minutes)}"
+    return f"{row.step}/{entry.steps}"
 
 
 def _join_values(row: Row) -> str:

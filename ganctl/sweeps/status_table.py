@@ -87,7 +87,7 @@ def _progress_cell(row: Row) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    share = min(row.step / row.entry.steps, 1.0) if row.entry.steps else 1.0
+    share = row.share
     if row.state == "running":
         cells = Table.grid(padding=(0, 1, 0, 0))
         cells.add_column(width=BAR_WIDTH)

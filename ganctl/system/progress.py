@@ -30,8 +30,14 @@ class Reporter(Protocol):
     def say(self, text: str) -> None:
         """Print one line."""
 
-    def bar(self, title: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
-        """Count to ``total``, starting at ``done``; call the result with the number of items just finished."""
+    def bar(
+        self, title: str, total: int, done: int = 0, *, seconds: bool = False
+    ) -> AbstractContextManager[Advance]:
+        """Count to ``total``, starting at ``done``; call the result with the number of items just finished.
+
+        Args:
+            seconds: whether the items are seconds.
+        """
 
     def show(self, values: Mapping[str, str]) -> None:
         """Set the values shown next to the bar."""
@@ -53,7 +59,7 @@ class NullReporter:
         pass
 
     @contextmanager
-    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+    def bar(self, title: str, total: int, done: int = 0, *, seconds: bool = False) -> Iterator[Advance]:
         yield lambda n: None
 
     def show(self, values: Mapping[str, str]) -> None:
@@ -72,7 +78,7 @@ class LineReporter:
         print(text, file=_Stderr(sys.stderr), flush=True)
 
     @contextmanager
-    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+    def bar(self, title: str, total: int, done: int = 0, *, seconds: bool = False) -> Iterator[Advance]:
         started = printed = time.monotonic()
         first, count = done, done
 
@@ -86,7 +92,8 @@ class LineReporter:
                 values = (
                     f"{self._values}  " if self._fresh else ""
                 )  # do not repeat values that have not changed
-                self.say(f"{title} {count}/{total}  {values}{clock(left)} left")
+                of = f"{clock(count)} of {clock(total)}" if seconds else f"{count}/{total}"
+                self.say(f"{title} {of}  {values}{clock(left)} left")
                 printed, self._fresh = now, False
 
         yield advance
@@ -110,9 +117,17 @@ class BarReporter:
         self.console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
-    def bar(self, title: str, total: int, done: int = 0) -> Iterator[Advance]:
+    def bar(self, title: str, total: int, done: int = 0, *, seconds: bool = False) -> Iterator[Advance]:
         from rich.markup import escape
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            ProgressColumn,
+            Task,
+            TextColumn,
+            TimeRemainingColumn,
+        )
         from rich.text import Text
 
         class TwoLines(Progress):
@@ -125,13 +140,16 @@ class BarReporter:
                 if self.values:
                     yield Text(self.values, no_wrap=True, overflow="ellipsis")
 
+        class Clock(ProgressColumn):
+            def render(self, task: Task) -> Text:
+                return Text(f"{clock(task.completed)} of {clock(task.total or 0)}")
+
         room = self.console.width - 2 * len(str(total)) - MIN_BAR_AND_TIME
         shortened = title if len(title) <= room else f"{title[: max(room - 1, 0)]}…"
         columns = (
             TextColumn(escape(shortened)),
             BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
+            *((Clock(),) if seconds else (MofNCompleteColumn(), TimeRemainingColumn())),
         )
         with TwoLines(*columns, console=self.console, expand=True) as progress:
             task = progress.add_task(title, total=total, completed=done)

@@ -196,7 +196,7 @@ def _check_groups(part: str, saved: Any, fresh: list[Any], stepped: list[Any], s
 
 def _check_recorder(saved: Mapping[str, Any], config: Config, step: int, *, finite: bool) -> None:
     rows = saved["rows"]
-    if len(rows) > min(config.log_every, step) or (len(rows) and rows.dtype != torch.float32):
+    if len(rows) > min(config.log_every or step, step) or (len(rows) and rows.dtype != torch.float32):
         raise _wrong("its 'recorder' has more rows than the settings allow, or of the wrong type")
     if finite and not bool(rows.isfinite().all()):
         raise _wrong("its 'recorder' has values that are not finite")

@@ -22,8 +22,12 @@ from ganctl.training.state import Training
 from ganctl.version import __version__
 
 
-def save(t: Training, log: RunLog) -> None:
+def save(t: Training, log: RunLog, *, extra: bool = False) -> None:
     """Save a checkpoint of the last step if all of its values are finite, then remove the oldest beyond ``keep``.
+
+    Args:
+        extra: the checkpoint is saved only because time has passed. The next checkpoint replaces it, so that a slow
+            machine has the same files in the end as a fast machine.
 
     Raises:
         GanctlError: training diverged, or the disk is full.
@@ -39,10 +43,12 @@ def save(t: Training, log: RunLog) -> None:
         t.run.checkpoints_dir.mkdir(parents=True)
         t.reporter.say(f"warning: {t.run.checkpoints_dir} was removed during training; it was recreated.")
     path = t.run.checkpoint_file(t.step)
-    checkpoint.save(path, _state(t))
-    t.last_checkpoint = path
+    checkpoint.save(path, _state(t, log.seconds))
+    if t.extra_checkpoint is not None and t.extra_checkpoint != path:
+        t.extra_checkpoint.unlink(missing_ok=True)
+    t.last_checkpoint, t.extra_checkpoint = path, path if extra else None
     t.trackers.checkpoint(t.step, path)
-    if t.config.keep:
+    if t.config.keep and not extra:
         for old in t.run.checkpoints[: -t.config.keep]:
             old.unlink(missing_ok=True)
 
@@ -51,7 +57,9 @@ def restore(t: Training, state: dict[str, Any]) -> None:
     """Restore everything but the engine, and cut the run's logs back to the step of ``state``."""
     t.recorder.load_state_dict(state["recorder"])
     t.step, t.seconds = state["step"], state["seconds"]
-    truncate_logs(t.run, t.step, t.config.log_every)
+    limit = t.config.minutes
+    t.time_is_up = limit is not None and t.seconds >= 60 * limit
+    truncate_logs(t.run, t.step, last_line=t.step - t.recorder.count, with_metrics=t.metrics_due)
     set_rng_state(state["rng"], t.engine.device)  # last: nothing may draw random numbers afterwards
 
 
@@ -89,12 +97,12 @@ def restore_engine(
             ) from error
 
 
-def _state(t: Training) -> dict[str, Any]:
+def _state(t: Training, seconds: float) -> dict[str, Any]:
     return {
         "ganctl": __version__,
         "torch": str(torch.__version__),
         "step": t.step,
-        "seconds": t.seconds,
+        "seconds": seconds,
         "config": t.config.to_dict(),
         "components": t.origins,
         "image": list(t.images.shape),

@@ -27,8 +27,10 @@ class LoggingReporter:
         self._reporter.say(text)
         self.write(text)
 
-    def bar(self, title: str, total: int, done: int = 0) -> AbstractContextManager[Advance]:
-        return self._reporter.bar(title, total, done)
+    def bar(
+        self, title: str, total: int, done: int = 0, *, seconds: bool = False
+    ) -> AbstractContextManager[Advance]:
+        return self._reporter.bar(title, total, done, seconds=seconds)
 
     def show(self, values: Mapping[str, str]) -> None:
         """Show ``values`` next to the bar, which counts the steps, and append them to the file with their step."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -29,7 +29,9 @@ from ganctl.system.memory import Demand, allocating
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.system.progress import NullReporter, Reporter, clock
 from ganctl.system.signals import StopSignals
+from ganctl.training import cadence, what_to_expect
 from ganctl.training.artifacts import Artifacts
+from ganctl.training.cadence import log_lines
 from ganctl.training.checkpointing import restore, restore_engine, save
 from ganctl.training.devices import arithmetic, choose_device, preserve_rng
 from ganctl.training.engine import Engine
@@ -46,7 +48,7 @@ from ganctl.training.setup import compile_networks, load_data, make_engine
 from ganctl.training.state import Training
 from ganctl.training.trackers import Trackers
 
-SECONDS_BETWEEN_CHECKPOINTS = 600.0  # limits how much of a long epoch a power cut can lose
+SECONDS_BETWEEN_CHECKPOINTS = 600.0  # limits what a power cut loses
 
 
 def train(
@@ -55,6 +57,7 @@ def train(
     registry: Registry | None = None,
     runs: Path = Path("runs"),
     out: Path | None = None,
+    name: str | None = None,
     resume: Resume | None = None,
     reporter: Reporter | None = None,
     stop: StopSignals | None = None,
@@ -65,6 +68,7 @@ def train(
         registry: components by name. Default: those of the installed plugins.
         runs: parent directory for a numbered run folder.
         out: run folder, instead of a numbered one.
+        name: what to write after the number of a numbered run folder. Default: the model and the dataset.
         resume: checkpoint and run to resume.
         stop: source of a request to stop. The state is then saved, and Interrupted is raised.
 
@@ -100,7 +104,7 @@ def train(
         stop.check()
         stop.deferring = True  # from here on, a signal finds a folder that can be resumed
         settings = config.to_toml().encode()
-        run = _run_folder(config, runs, out, resume)
+        run = _run_folder(config, runs, out, name or f"{config.model}-{config.data_label}", resume)
         with run.lock(), log_file(run.log_file, reporter) as reporter:
             if resume:
                 resuming.set_aside_damaged(resume)
@@ -134,11 +138,16 @@ def _demands(config: Config, engine: Engine, images: Images) -> tuple[Demand, De
     )
 
 
-def total_steps(config: Config, n: int) -> int:
-    """Return the number of steps of ``config``, or that in which D sees ``n`` images ``epochs`` times."""
+def total_steps(config: Config, n: int) -> int | None:
+    """Return the number of steps of ``config``, or that in which D sees ``n`` images ``epochs`` times.
+
+    None if only the time of the run is limited.
+    """
     if config.steps is not None:
         return config.steps
-    return math.ceil((config.epochs or 0) * n / (config.batch_size * config.n_critic))
+    if config.epochs is None:
+        return None
+    return math.ceil(config.epochs * n / (config.batch_size * config.n_critic))
 
 
 def _training(
@@ -153,6 +162,8 @@ def _training(
     reporter: Reporter,
 ) -> Training:
     """Return the run in memory: new, or as it was when the checkpoint of ``resume`` was saved."""
+    total = total_steps(config, len(images.x))
+    rows = len(resume.state["recorder"]["rows"]) if resume and resume.state else 0
     t = Training(
         config=config,
         registry=registry,
@@ -169,15 +180,15 @@ def _training(
             device=engine.device,
             per_step=None if is_long(config.n_critic) else engine.images_per_step,
         ),
-        recorder=Recorder(config.log_every, engine.device),
+        recorder=Recorder(log_lines(config, total).longest + rows, engine.device),
         trackers=Trackers(reporter.say),
         reporter=reporter,
-        total=total_steps(config, len(images.x)),
+        total=total,
     )
     if resume and resume.state:
         restore(t, resume.state)
     elif resume and resume.run:
-        resuming.truncate_logs(run, 0, config.log_every)
+        resuming.truncate_logs(run, 0, last_line=0, with_metrics=False)
     return t
 
 
@@ -191,6 +202,9 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
         _finish_again(t, log, artifacts)
         return
     say(_description(t))
+    say(f"{cadence.describe(config, t.total)}, and every {SECONDS_BETWEEN_CHECKPOINTS / 60:.0f} minutes.")
+    for line in what_to_expect.at_start(t):
+        say(line)
     if t.batches.prefetcher is not None or t.engine.device.type == "cuda":
         say(t.batches.placement.reason)
     if config.compile:
@@ -198,8 +212,7 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
     artifacts.draw_due()
     take_step = _step_function(t, stop)
     saved_at = time.monotonic()
-    bar = t.reporter.bar(f"{config.model} on {config.data.name}", t.total, t.step)
-    with suppress(StoppedWithinStep), bar as advance:
+    with suppress(StoppedWithinStep), _bar(t) as show_progress:
         while not t.finished and not stop.requested:
             # -- One step: n_critic D steps and a G step. Schedules and data are the host's part of it.
             t.schedules.apply(t.step)
@@ -207,17 +220,18 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
             take_step(due)
             t.recorder.advance(due)
             t.step += 1
+            t.time_is_up = config.minutes is not None and log.seconds >= 60 * config.minutes
             # -- Log. The rows of a line are copied from the device while the next steps run there.
-            if t.recorder.count == config.log_every:
+            if t.log_due:
                 log.begin_line()
             log.finish_line(wait=False)
-            advance(1)  # after the line, so that values are shown with their step
+            show_progress(t.step, log.seconds)  # after the line, so that values are shown with their step
             # -- Save, then draw: nothing that people look at may delay or prevent a checkpoint.
             overdue = time.monotonic() - saved_at > SECONDS_BETWEEN_CHECKPOINTS
             if t.checkpoint_due or overdue or stop.requested:
                 log.finish_line()
                 with log.paused():
-                    save(t, log)
+                    save(t, log, extra=not (t.checkpoint_due or stop.requested))
                 saved_at = time.monotonic()
             if t.samples_due:
                 log.finish_line()
@@ -240,8 +254,36 @@ def _finish_again(t: Training, log: RunLog, artifacts: Artifacts) -> None:
     artifacts.draw_due()
     artifacts.draw_curves()
     t.reporter.say(
-        f"{t.run.path} is finished at step {t.step}. To train longer, give a larger --epochs or --steps."
+        f"{t.run.path} is finished at step {t.step}. To train longer, give a larger --epochs, --steps or --minutes."
     )
+
+
+@contextmanager
+def _bar(t: Training) -> Iterator[Callable[[int, float], None]]:
+    """Show a bar that counts steps, or seconds if only the time is limited. Yields a function of both."""
+    title = f"{t.config.model} on {t.config.data_label}"
+    if t.total is not None:
+        shown = t.step
+        with t.reporter.bar(title, t.total, shown) as advance:
+
+            def show_step(step: int, seconds: float) -> None:
+                nonlocal shown
+                advance(step - shown)
+                shown = step
+
+            yield show_step
+        return
+    limit = round(60 * (t.config.minutes or 0))
+    shown = min(int(t.seconds), limit)
+    with t.reporter.bar(title, limit, shown, seconds=True) as advance:
+
+        def show_seconds(step: int, seconds: float) -> None:
+            nonlocal shown
+            now = min(int(seconds), limit)
+            advance(now - shown)
+            shown = now
+
+        yield show_seconds
 
 
 def _step_function(t: Training, stop: StopSignals) -> Callable[[Due], None]:
@@ -296,10 +338,17 @@ def _description(t: Training) -> str:
     parameters = [f"{sum(p.numel() for p in network.parameters()):,}" for network in (t.engine.G, t.engine.D)]
     start = f"from step {t.step} " if t.step else ""
     return (
-        f"{config.model} on {len(images.x):,} images {images.shape} of {config.data.name}; "
+        f"{config.model} on {len(images.x):,} images {images.shape} of {config.data_label}; "
         f"G has {parameters[0]} parameters, D {parameters[1]}; {t.engine.device}, {config.precision}; "
-        f"{start}to step {t.total}; {t.run.path}"
+        f"{start}{_length(t)}; {t.run.path}"
     )
+
+
+def _length(t: Training) -> str:
+    minutes = f"{t.config.minutes:g} minutes" if t.config.minutes is not None else ""
+    if t.total is None:
+        return f"for {minutes}"
+    return f"to step {t.total}" + (f", for at most {minutes}" if minutes else "")
 
 
 def _say_how_it_ended(t: Training, stop: StopSignals) -> None:
@@ -311,7 +360,8 @@ def _say_how_it_ended(t: Training, stop: StopSignals) -> None:
     if stop.requested and not t.finished:
         say(f"{_what_was_saved(t)} Resume: {resume_command(t.run.path)}")
         stop.check(reported=True)
-    say(f"Finished: {t.total} steps in {clock(t.seconds)}. Samples: {t.run.samples_dir}")
+    why = "" if t.all_steps_taken else f" (--minutes {t.config.minutes:g})"
+    say(f"Finished: {t.step} steps in {clock(t.seconds)}{why}. Samples: {t.run.samples_dir}")
     sample_command = ganctl_command("sample", "--ckpt", t.run.path, "--n", "25", plugins=t.registry.files)
     say(f"More samples: {sample_command}")
 
@@ -326,11 +376,11 @@ def _what_was_saved(t: Training) -> str:
     return f"Stopped at step {t.step}, which was not saved because its weights are not finite. {last}"
 
 
-def _run_folder(config: Config, runs: Path, out: Path | None, resume: Resume | None) -> Run:
+def _run_folder(config: Config, runs: Path, out: Path | None, name: str, resume: Resume | None) -> Run:
     """Return the run folder: that of ``resume``, or a new one."""
     if resume and resume.run:
         return resume.run
-    run = Run.create(out) if out else Run.create_numbered(runs, f"{config.model}-{config.data.name}")
+    run = Run.create(out) if out else Run.create_numbered(runs, name)
     # Written immediately, because a run that is stopped before its first checkpoint starts again from this file.
     try:
         write_atomically(run.config_file, config.to_toml().encode())

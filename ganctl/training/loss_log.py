@@ -13,8 +13,12 @@ from ganctl.plugin.error_messages import explain
 from ganctl.rendering.column_titles import title
 from ganctl.runs import status
 from ganctl.system.jsonl import write_line
+from ganctl.training import what_to_expect
 from ganctl.training.reported_values import Rows
 from ganctl.training.state import Training
+
+MEASURED_SECONDS = 3.0  # that the estimate of the run's time is based on
+SLOW_STEP = 10.0  # seconds: one such step is enough
 
 
 class _Line(NamedTuple):
@@ -26,7 +30,7 @@ class _Line(NamedTuple):
 
 
 class RunLog:
-    """Writes the values that the recorder collected, one line per ``log_every`` steps.
+    """Writes the values that the recorder collected, one line at each step of the log cadence.
 
     A line is begun as soon as its steps are queued on the device, and written once its rows have arrived, so that
     the device never waits.
@@ -39,6 +43,8 @@ class RunLog:
         self._line_started = time.monotonic()
         self._timed_step = t.step  # last step whose time is known
         self._warned = False
+        self._first_line: tuple[int, float] | None = None  # step and seconds
+        self._expected = False
 
     def begin_line(self) -> None:
         """Start copying the rows of the steps since the last line to the host."""
@@ -67,12 +73,30 @@ class RunLog:
         write_line(t.run.timing_file, timing)
         self.write_status("running")
         t.trackers.scalars(line.step, {**means, "images_per_second": speed})
+        self._say_expected_time(line.step, seconds)
         shown = {title(name): f"{value:.3f}" for name, value in means.items()}
         t.reporter.show(
             {"step": str(line.step), "epoch": f"{line.epoch:.2f}", **shown, "images/s": f"{speed:,.0f}"}
         )
         if bad is not None:
             self.diverged(f"a loss was not finite at step {line.step - line.rows.count + bad + 1}")
+
+    def _say_expected_time(self, step: int, seconds: float) -> None:
+        """Say once how long the run will take, when a few seconds or one slow step have been measured."""
+        t = self._t
+        if self._expected or t.finished:
+            return
+        if self._first_line is None:
+            self._first_line = step, t.seconds
+            rate = seconds if seconds >= SLOW_STEP and step == 1 else None
+        else:
+            first_step, first_seconds = self._first_line
+            measured = t.seconds - first_seconds
+            rate = measured / (step - first_step) if measured >= MEASURED_SECONDS else None
+        if rate is not None:
+            self._expected = True
+            for message in what_to_expect.once_measured(t, rate):
+                t.reporter.say(message)
 
     def finish_all(self) -> None:
         """Write all lines. The last line averages the remaining steps."""
@@ -102,6 +126,11 @@ class RunLog:
             t.reporter.say(
                 f"warning: {reason}. Training continues (--on-nan ignore). Weights that are not finite are not saved."
             )
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training until now, over all sessions."""
+        return self._t.seconds + time.monotonic() - self._line_started
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -135,6 +164,8 @@ class RunLog:
             state,
             step=t.step,
             total=t.total,
+            minutes=t.config.minutes,
+            ended_by=_limit_reached(t) if state == "finished" else None,
             images=len(t.images.x),
             image=t.images.shape,
             parameters={
@@ -153,3 +184,7 @@ class RunLog:
         now = time.monotonic()
         seconds, self._line_started = now - self._line_started, now
         return seconds
+
+
+def _limit_reached(t: Training) -> status.Limit:
+    return "minutes" if t.time_is_up and not t.all_steps_taken else "steps"

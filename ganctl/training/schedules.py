@@ -78,6 +78,23 @@ def parse(text: str, *, per_step: int) -> list[Phase]:
     return phases
 
 
+def check_lengths(texts: Mapping[str, str], total_steps: int | None) -> None:
+    """Check that every schedule can be evaluated in a run of ``total_steps`` steps; None: unknown.
+
+    Raises:
+        GanctlError: a text is not a schedule, or its last phase ends with a run of unknown length.
+    """
+    for target, text in texts.items():
+        last = parse(text, per_step=1)[-1]
+        if total_steps is None and last.shape in ("linear", "cosine") and last.length is None:
+            raise GanctlError(
+                f"The schedule of {target}, '{text}', ends with the run, so it needs a length in steps.",
+                "Add --steps N or --epochs N to --minutes, or give the schedule a length: "
+                f"-o 'schedules.{target}={text} over 10000'",
+                status=USAGE,
+            )
+
+
 def value_at(phases: list[Phase], base: float, images: float, total: float) -> float:
     """Return the value when D has seen ``images`` of ``total`` images.
 
@@ -126,9 +143,7 @@ class Schedules:
         self._engine, self._per_step = engine, engine.images_per_step
         self._total = math.inf if total_steps is None else total_steps * self._per_step
         self._phases = {target: parse(text, per_step=self._per_step) for target, text in texts.items()}
-        if total_steps is None:
-            for target, text in texts.items():
-                _check_has_length(target, text, self._phases[target])
+        check_lengths(texts, total_steps)
         self._ema, self._ema_rampup = engine.ema, ema_rampup
         self._buffers = _scalar_buffers(engine)
         self._base = {target: self._read(target) for target in texts}
@@ -189,17 +204,6 @@ class Schedules:
                 _write_group(group, target, value)
         else:
             self._buffers[target].fill_(value)
-
-
-def _check_has_length(target: str, text: str, phases: list[Phase]) -> None:
-    last = phases[-1]
-    if last.shape in ("linear", "cosine") and last.length is None:
-        raise GanctlError(
-            f"The schedule of {target}, '{text}', covers the whole run, so it needs a length in steps.",
-            "Add --steps N or --epochs N to --minutes, or give the schedule a length, such as "
-            f"-o 'schedules.{target}={text} over 10000'",
-            status=USAGE,
-        )
 
 
 def _scalar_buffers(engine: Engine) -> dict[str, torch.Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from ganctl.config.settings import Config
@@ -12,6 +13,8 @@ from ganctl.dataset import Images
 from ganctl.plugin.registry import Registry
 from ganctl.runs.folder import Run
 from ganctl.system.progress import Reporter
+from ganctl.training import cadence
+from ganctl.training.cadence import Cadence
 from ganctl.training.engine import Engine
 from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
@@ -25,9 +28,11 @@ class Training:
     Attributes:
         images: the whole dataset; ``fingerprint``: the text that identifies it.
         origins: name, distribution and version of each component.
-        total: number of steps of the whole run.
-        step: number of steps taken; ``seconds``: time spent in them, over all sessions.
+        total: number of steps of the whole run; None if only its time is limited.
+        step: number of steps taken; ``seconds``: time spent in them, over all sessions, as of the last log line.
+        time_is_up: whether the run has been trained for ``config.minutes``.
         last_checkpoint: file of the newest checkpoint that this session saved.
+        extra_checkpoint: the same if it was saved only because time had passed; the next checkpoint replaces it.
     """
 
     config: Config
@@ -42,10 +47,12 @@ class Training:
     recorder: Recorder
     trackers: Trackers
     reporter: Reporter
-    total: int
+    total: int | None
     step: int = 0
     seconds: float = 0.0
+    time_is_up: bool = False
     last_checkpoint: Path | None = None
+    extra_checkpoint: Path | None = None
 
     @property
     def images_per_step(self) -> int:
@@ -71,25 +78,41 @@ class Training:
         return self.step > 0 and self.epochs_completed(self.step) > self.epochs_completed(self.step - 1)
 
     @property
+    def all_steps_taken(self) -> bool:
+        return self.total is not None and self.step >= self.total
+
+    @property
     def finished(self) -> bool:
-        return self.step >= self.total
+        return self.all_steps_taken or self.time_is_up
+
+    @cached_property
+    def log_cadence(self) -> Cadence:
+        return cadence.log_lines(self.config, self.total)
+
+    @cached_property
+    def sample_cadence(self) -> Cadence:
+        return cadence.sample_grids(self.config, self.total)
+
+    @cached_property
+    def checkpoint_cadence(self) -> Cadence:
+        return cadence.checkpoints(self.config, self.total)
+
+    @property
+    def log_due(self) -> bool:
+        """True if a log line ends with the last step."""
+        return self.log_cadence.due(self.step)
 
     @property
     def samples_due(self) -> bool:
-        """True if samples are drawn after the last step, or before the first step."""
-        return self.step == 0 or self.metrics_due or _every(self.config.sample_every, self.step)
+        """True if samples are drawn after the last step, or before the first."""
+        return self.step == 0 or self.finished or self.sample_cadence.due(self.step)
 
     @property
     def metrics_due(self) -> bool:
         """True if metrics are computed after the last step."""
-        return self.epoch_ended or self.finished
+        return self.checkpoint_due
 
     @property
     def checkpoint_due(self) -> bool:
         """True if a checkpoint is saved after the last step."""
-        every = self.config.checkpoint_every
-        return self.finished or (self.epoch_ended if every is None else _every(every, self.step))
-
-
-def _every(interval: int | None, step: int) -> bool:
-    return interval is not None and step % interval == 0
+        return self.step > 0 and (self.finished or self.checkpoint_cadence.due(self.step))

@@ -61,6 +61,7 @@ def run_with(*args: object) -> dict[str, Any]:
         (("--keep", "0"), "keep", 0),
         (("--on-nan", "ignore"), "on_nan", "ignore"),
         (("--log-every", "3"), "log_every", 3),
+        (("--minutes", "2.5"), "minutes", 2.5),
         (("--sample-every", "3"), "sample_every", 3),
         (("--samples", "3"), "samples", 3),
         (("--checkpoint-every", "3"), "checkpoint_every", 3),
@@ -111,9 +112,20 @@ def test_data_can_be_a_path(tmp_path: Path) -> None:
     for i in range(4):
         Image.new("L", (12, 12), 40 * i).save(f"my faces/{i}.png")
     assert train("--model", "gan-basic", "--data", "my faces", "--batch-size", 2, "--steps", 1) == 0
-    run = Run("runs/00001-gan-basic-folder")
+    run = Run("runs/00001-gan-basic-my-faces")
     assert run.config["data"]["path"] == "my faces"
     assert checkpoint.load(run.checkpoints[-1])["image"] == [1, 12, 12]
+
+
+def test_name_replaces_the_name_of_the_run_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert train("--model", "gan", *DATA, "--steps", 0, "--name", "first-try") == 0
+    assert Run("runs/00001-first-try").config["model"] == "gan"
+    for other in (("--out", "run"), ("--resume", "runs/00001-first-try")):
+        assert train("--model", "gan", *DATA, "--name", "x", *other) == 2
+        assert f"--name cannot be combined with {other[0]}." in capsys.readouterr().err
+    assert train("--model", "gan", *DATA, "--name", "a/b") == 2
+    assert "--name 'a/b' cannot be part of a folder's name." in capsys.readouterr().err
+    assert [path.name for path in Path("runs").glob("0*")] == ["00001-first-try"]
 
 
 def test_resume_with_more_steps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +134,7 @@ def test_resume_with_more_steps(capsys: pytest.CaptureFixture[str]) -> None:
     assert "is finished at step 2" in capsys.readouterr().err
     assert train("--resume", "run", "--steps", 4) == 0
     assert "from step 2 to step 4" in capsys.readouterr().err
-    assert [path.name for path in Run("run").checkpoints] == [f"step-0000000{step}.pt" for step in (2, 3, 4)]
+    assert [path.name for path in Run("run").checkpoints] == [f"step-0000000{step}.pt" for step in (2, 4)]
     assert Run("run").config["steps"] == 4
 
 

@@ -68,7 +68,7 @@ def assert_stopped(run_: Run, result: Any, at: int) -> None:
     assert not list(run_.path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each epoch", "each step"])
+@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each sixth step", "each step"])
 @pytest.mark.parametrize("network", ["G", "D"])
 # The first step, the first and the last of a log line, a step between, and the last of the run.
 @pytest.mark.parametrize("at", [1, 8, 14, 16, 25])
@@ -87,7 +87,7 @@ def test_nan_in_a_weight_stops_the_run(
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
 @pytest.mark.parametrize("reported_only", ["false", "true"])
-@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each epoch", "each step"])
+@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each sixth step", "each step"])
 def test_penalty_that_is_not_finite_stops_the_run(
     every: tuple[object, ...],
     reported_only: str,
@@ -111,8 +111,8 @@ def test_optimizer_state_that_is_not_finite_stops_the_run(
 
     before_step(monkeypatch, 16, overflow)
     result = run(capsys, *train_args("gan"), "--out", tmp_path / "run")
-    assert_error(result, 5, "diverged", "step 19", "step-00000013.pt")
+    assert_error(result, 5, "diverged", "step 18", "step-00000012.pt")
     assert [path.name for path in Run(tmp_path / "run").checkpoints] == [
-        "step-00000007.pt",
-        "step-00000013.pt",
+        "step-00000006.pt",
+        "step-00000012.pt",
     ]

@@ -110,12 +110,12 @@ def test_signal_during_save_finishes_that_save(
     interrupt_paused(child, signum, mark, f"the second save to be {stage}")
     assert child.wait() == STATUS[signum], child.output
     assert "Stopping: saving" in child.output
-    assert [path.name for path in Run(out).checkpoints] == ["step-00000007.pt", "step-00000013.pt"]
+    assert [path.name for path in Run(out).checkpoints] == ["step-00000006.pt", "step-00000012.pt"]
     assert_intact(out, uninterrupted("gan"), fork_server)
 
 
 @pytest.mark.parametrize("signum", STATUS)
-@pytest.mark.parametrize(("nth", "newest"), [(1, "step-00000000.pt"), (3, "step-00000013.pt")])
+@pytest.mark.parametrize(("nth", "newest"), [(1, "step-00000000.pt"), (3, "step-00000012.pt")])
 def test_signal_during_sampling_saves(
     nth: int,
     newest: str,
@@ -172,8 +172,8 @@ def test_closed_terminal_saves(
     os.close(ours)
     mark.unlink()
     assert child.wait() == 129
-    assert Run(out).checkpoints[-1].name == "step-00000013.pt"
-    assert (status_of(Run(out)).state, status_of(Run(out)).step) == ("stopped", 13)
+    assert Run(out).checkpoints[-1].name == "step-00000012.pt"
+    assert (status_of(Run(out)).state, status_of(Run(out)).step) == ("stopped", 12)
     assert_intact(out, uninterrupted("gan"), fork_server)
 
 
@@ -202,7 +202,7 @@ def test_second_signal_exits_immediately(
     assert mark.exists()  # the pause had not ended
     assert "Traceback" not in child.output
     # A checkpoint is saved before its samples are drawn.
-    saved = {"save": ["step-00000007.pt"], "sampling": ["step-00000007.pt", "step-00000013.pt"]}
+    saved = {"save": ["step-00000006.pt"], "sampling": ["step-00000006.pt", "step-00000012.pt"]}
     assert [path.name for path in Run(out).checkpoints] == saved[place]
     assert_intact(out, uninterrupted("gan"), fork_server)
 

@@ -73,13 +73,14 @@ def make(
     record: Callable[[int], dict[str, Any]] = lambda step: {},
     steps: Sequence[int] = range(5, 101, 5),
     epochs: int = 4,
+    steps_per_epoch: int = 25,
     distinct: Sequence[int | None] = (),
     log: str = "2026-01-01 10:00:00  Nothing reads this.\n",
     mode: str = "L",
     metrics: Sequence[dict[str, Any]] = (),
     status: dict[str, Any] | None = None,
 ) -> Path:
-    """Write a run folder with 25 steps per epoch.
+    """Write a run folder.
 
     Args:
         config: differences from CONFIG.
@@ -93,7 +94,15 @@ def make(
     (path / "checkpoints").mkdir()
     (path / "config.toml").write_text(toml.write({**CONFIG, **(config or {})}, {}), encoding="utf-8")
     lines = [
-        {"step": s, "epoch": s / 25, "g_loss": 1.0, "d_loss": 0.7, "D(x)": 0.7, "D(G(z))": 0.3, **record(s)}
+        {
+            "step": s,
+            "epoch": s / steps_per_epoch,
+            "g_loss": 1.0,
+            "d_loss": 0.7,
+            "D(x)": 0.7,
+            "D(G(z))": 0.3,
+            **record(s),
+        }
         for s in steps
     ]
     write_lines(path / "losses.jsonl", lines)
@@ -108,7 +117,7 @@ def make(
     grid(99, mode=mode).save(path / "real.png")
     for epoch in range(epochs + 1):
         samples = grid(epoch, distinct=distinct[epoch] if epoch < len(distinct) else None, mode=mode)
-        samples.save(path / "samples" / f"epoch-{epoch:04d}-step-{epoch * 25:08d}.png")
+        samples.save(path / "samples" / f"epoch-{epoch:04d}-step-{epoch * steps_per_epoch:08d}.png")
     return path
 
 

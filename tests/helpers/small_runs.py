@@ -36,6 +36,8 @@ SETTINGS: dict[str, Any] = {
     "batch_size": 16,
     "epochs": 4,
     "log_every": 7,
+    "sample_every": 6,
+    "checkpoint_every": 6,
     "samples": 9,
     "keep": 0,
 }

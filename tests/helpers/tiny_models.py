@@ -33,6 +33,7 @@ TINY: dict[str, dict[str, Any]] = {
     "cgan": MLP,
     "cgan-pd": RESIDUAL,
     "dcgan": DCGAN,
+    "dcgan-small": DCGAN,
     "dcgan-upsample": UPSAMPLE,
     "dragan": DCGAN,
     "ebgan": AUTOENCODER,

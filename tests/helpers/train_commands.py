@@ -12,6 +12,7 @@ from helpers.fork_server import ForkServer
 #: 100 images in batches of 16: epochs end within a step. Log lines average 7 steps and cross epochs.
 COMMON = (
     *("--data", "glyphs", "-o", "data.n=100", "--batch-size", 16, "--epochs", 4, "--log-every", 7),
+    *("--sample-every", 6, "--checkpoint-every", 6),
     *("--samples", 9, "--keep", 0, "--device", "cpu"),
 )
 SMALL: dict[str, tuple[object, ...]] = {

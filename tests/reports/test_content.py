@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers import fake_runs
 from rich.console import Console
 
 from ganctl import GanctlError, Run
@@ -124,3 +125,19 @@ def test_sweep_shows_the_states_with_any_log(runs: dict[str, Path]) -> None:
     console = Console(file=io.StringIO(), width=120)
     console.print(draw_table(sweep, rows, 120, 40))
     assert all(name in console.file.getvalue() for name in runs)  # type: ignore[attr-defined]
+
+
+def test_findings_of_the_same_kind_share_one_line(tmp_path: Path) -> None:
+    def wins(since: int) -> Any:
+        return lambda step: {"D(x)": 0.99, "D(G(z))": 0.004} if step > since else {}
+
+    made = {"steps": range(100, 2001, 100), "steps_per_epoch": 500, "status": {"step": 2000, "total": 2000}}
+    paths = [
+        fake_runs.make(tmp_path / name, {"seed": i}, record=wins(since), **made)
+        for i, (name, since) in enumerate({"a": 400, "b": 1000, "c": 5000}.items())
+    ]
+    remarks = content.collect(report(*paths)).remarks
+    bad = [remark for remark in remarks if remark.level == "bad"]
+    assert [(remark.text, remark.runs) for remark in bad] == [
+        ("D wins. Try --augment diffaug, a lower --d-lr, or a smaller -o discriminator.width.", (0, 1))
+    ]

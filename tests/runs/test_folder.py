@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ganctl import GanctlError
+from ganctl import USAGE, GanctlError
 from ganctl.runs import status as run_status
-from ganctl.runs.folder import Run
+from ganctl.runs.folder import Run, check_run_name
 
 
 def test_numbers_increase(tmp_path: Path) -> None:
@@ -146,3 +146,16 @@ def test_an_unwritable_parent_is_reported(tmp_path: Path) -> None:
             make()
         assert caught.value.status == 1
         assert "--runs" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["first-try", "a", "x_1.2", "A" * 100])
+def test_run_name_is_kept_unchanged(name: str, tmp_path: Path) -> None:
+    check_run_name(name)
+    assert Run.create_numbered(tmp_path, name).path.name == f"00001-{name}"
+
+
+@pytest.mark.parametrize("name", ["", " ", "a/b", "../x", "a b", "-a", "a-", "é", "A" * 101, "a\n"])
+def test_run_name_that_would_change_is_refused(name: str) -> None:
+    with pytest.raises(GanctlError, match="cannot be part of a folder's name") as caught:
+        check_run_name(name)
+    assert caught.value.status == USAGE

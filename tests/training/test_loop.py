@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from helpers.bit_identical import assert_same_run, assert_same_state
-from helpers.small_runs import DATA, MODELS, SETTINGS, SMALL, poison, stop_at, train
+from helpers.small_runs import DATA, MODELS, SETTINGS, SMALL, before_step, poison, stop_at, train
 
 import ganctl
 from ganctl import GanctlError
@@ -21,7 +21,7 @@ from ganctl.system.signals import Interrupted
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("step", [1, 10, 14, 19])  # in an epoch, at a line's end, at an epoch's end
+@pytest.mark.parametrize("step", [1, 10, 14, 18])  # between, at a line's end, at a checkpoint
 def test_resumed_equals_uninterrupted(
     model: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,12 +49,12 @@ def test_control_without_rng_state_differs(tmp_path: Path, monkeypatch: pytest.M
     assert not all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_resuming_with_more_epochs_equals_one_long_run(tmp_path: Path) -> None:
-    at_once = train("gan", tmp_path / "once")
-    later = train("gan", tmp_path / "later", epochs=2)
-    ganctl.train(resume_from=later.path, epochs=4, quiet=True)
+def test_resuming_with_more_steps_equals_one_long_run(tmp_path: Path) -> None:
+    at_once = train("gan", tmp_path / "once", epochs=None, steps=24)
+    later = train("gan", tmp_path / "later", epochs=None, steps=12)
+    ganctl.train(resume_from=later.path, steps=24, quiet=True)
     assert_same_run(at_once, later)
-    assert later.config["epochs"] == 4
+    assert later.config["steps"] == 24
 
 
 def test_an_earlier_checkpoint_is_resumed_in_a_new_run(
@@ -133,13 +133,10 @@ def test_resume_refuses_settings_that_change_the_weights(tmp_path: Path, setting
 
 def test_files_of_a_run(tmp_path: Path) -> None:
     run = train("gan", tmp_path / "run", keep=2, sample_every=10)
-    assert [p.name for p in run.checkpoints] == ["step-00000019.pt", "step-00000025.pt"]
+    assert [p.name for p in run.checkpoints] == ["step-00000024.pt", "step-00000025.pt"]
     assert [p.name for p in run.samples] == [
         "epoch-0000-step-00000000.png",
-        "epoch-0001-step-00000007.png",
         "epoch-0002-step-00000010.png",
-        "epoch-0002-step-00000013.png",
-        "epoch-0003-step-00000019.png",
         "epoch-0004-step-00000020.png",
         "epoch-0004-step-00000025.png",
     ]
@@ -172,7 +169,7 @@ def test_logs_are_synced_before_each_checkpoint(tmp_path: Path, monkeypatch: pyt
         synced.append((Path(os.readlink(f"/proc/self/fd/{descriptor}")), os.fstat(descriptor).st_size))
 
     monkeypatch.setattr(os, "fsync", watched)
-    run = train("gan", tmp_path / "run")
+    run = train("gan", tmp_path / "run", checkpoint_every=8)
     names = [path.name for path, _ in synced]
     saves = [i for i, (path, _) in enumerate(synced) if path.parent == run.checkpoints_dir]
     assert len(saves) == len(run.checkpoints) > 1
@@ -223,9 +220,9 @@ def test_nan_stops_training_and_is_not_saved(
         train("gan", tmp_path / "run")
     assert caught.value.status == 5
     assert "step 16" in caught.value.message
-    assert "step-00000013.pt" in caught.value.hint
+    assert "step-00000012.pt" in caught.value.hint
     run = Run(tmp_path / "run")
-    assert run.losses[-1]["step"] == 19  # the next save would have come here
+    assert run.losses[-1]["step"] == 18  # the next save would have come here
     for path in run.checkpoints:
         for network in ("G", "D"):
             assert all(t.isfinite().all() for t in checkpoint.load(path)["engine"][network].values())
@@ -236,10 +233,10 @@ def test_nan_ignored_trains_to_the_end_and_is_not_saved(
 ) -> None:
     poison(monkeypatch, "D", at=16)
     run = ganctl.train("gan", out=tmp_path / "run", **{**SETTINGS, **SMALL["gan"]}, on_nan="ignore")
-    assert capsys.readouterr().err.count("warning:") == 1
+    assert capsys.readouterr().err.count("Training continues (--on-nan ignore)") == 1
     assert run.losses[-1]["step"] == 25
     assert run.losses[-1]["d_loss"] != run.losses[-1]["d_loss"]  # nan reads back as nan
-    assert [p.name for p in run.checkpoints] == ["step-00000007.pt", "step-00000013.pt"]
+    assert [p.name for p in run.checkpoints] == ["step-00000006.pt", "step-00000012.pt"]
 
 
 def test_real_mnist_trains(data_root: Path, tmp_path: Path) -> None:
@@ -249,3 +246,25 @@ def test_real_mnist_trains(data_root: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert run.losses[-1]["d_loss"] < run.losses[0]["d_loss"]
     assert ganctl.load(run.path).sample(3).shape == (3, 1, 28, 28)
+
+
+def test_extra_checkpoint_after_ten_minutes_is_replaced_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = train("gan", tmp_path / "fast", keep=2)
+    seen: list[list[str]] = []
+    run = Run(tmp_path / "slow")
+    monkeypatch.setattr("ganctl.training.loop.SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+    before_step(monkeypatch, 24, lambda engine: seen.append([path.name for path in run.checkpoints]))
+    train("gan", tmp_path / "slow", keep=2)
+    assert seen == [["step-00000012.pt", "step-00000018.pt", "step-00000023.pt"]]
+    assert [path.name for path in run.checkpoints] == [path.name for path in fast.checkpoints]
+    assert_same_run(fast, run)
+
+
+def test_cadence_is_printed_at_the_start(tmp_path: Path) -> None:
+    run = train("gan", tmp_path / "run", log_every=None, sample_every=None)
+    text = (
+        "A log line every step, a sample grid every step, a checkpoint every 6 steps, and every 10 minutes."
+    )
+    assert text in run.log_file.read_text()

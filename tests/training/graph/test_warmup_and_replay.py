@@ -55,7 +55,7 @@ class Training:
         )
         change(self.engine)
         self.batches = Batches(images, BATCH, seed=3, device=CPU)
-        self.recorder = Recorder(config.log_every, CPU)
+        self.recorder = Recorder(STEPS, CPU)
         self.log: list[str] = []
         self.steps = Steps(self.step, self.engine, Trace if graph else None, self.log.append)
 

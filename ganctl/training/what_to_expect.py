@@ -1,0 +1,141 @@
+"""Messages at the start of a run: its length, its expected time, and what to change if either is unsuitable."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ganctl.config.enough_steps import ENOUGH_STEPS, FEW_IMAGES
+from ganctl.recipe import Model
+from ganctl.system.pasteable_commands import ganctl_command
+from ganctl.system.progress import clock
+from ganctl.training.devices import preserve_rng
+from ganctl.training.state import Training
+
+HEAVY = 5.0  # seconds per step: longer steps are reported before the first step
+SMALL_DATA_MODEL = "dcgan-small"
+MEASURED_BATCH = 2
+
+
+def at_start(t: Training) -> list[str]:
+    """Return the lines that are printed before the first step."""
+    config, n = t.config, len(t.images.x)
+    lines = [_length(t)]
+    if t.step == 0 and t.total is not None and t.total < ENOUGH_STEPS:
+        few = f"warning: {t.total:,} steps are too few to see anything. {ENOUGH_STEPS:,} usually suffice"
+        lines.append(f"{few}: {_command(t, steps=ENOUGH_STEPS)}")
+    if t.step == 0 and n < FEW_IMAGES and config.augment is None:
+        command = ganctl_command(
+            *("train", "--model", SMALL_DATA_MODEL, "--data", _data(t), "--minutes", "5"),
+            plugins=t.registry.files,
+        )
+        lines.append(
+            f"hint: D soon memorizes {n:,} images. Add --augment diffaug, or use {SMALL_DATA_MODEL}: {command}"
+        )
+    if t.step == 0 and t.engine.device.type == "cpu":
+        lines += _heavy(t, estimate_seconds_per_step(t))
+    return lines
+
+
+def once_measured(t: Training, seconds_per_step: float) -> list[str]:
+    """Return the lines that are printed once the time of a step has been measured."""
+    minutes = t.config.minutes
+    one = f"One step takes {_seconds(seconds_per_step)}"
+    if t.total is not None:
+        seconds = seconds_per_step * t.total
+        limited = minutes is not None and seconds > 60 * minutes
+        return [f"{one}, so the run takes about {clock(60 * minutes if minutes and limited else seconds)}."]
+    steps = round(60 * (minutes or 0) / seconds_per_step)
+    lines = [f"{one}, so the run has about {steps:,} steps."]
+    if steps < ENOUGH_STEPS:
+        needed = clock(seconds_per_step * ENOUGH_STEPS)
+        lines.append(
+            f"warning: {steps:,} steps are too few to see anything. {ENOUGH_STEPS:,} usually suffice, "
+            f"and take about {needed}."
+        )
+    return lines
+
+
+def estimate_seconds_per_step(t: Training) -> float:
+    """Estimate the time of a step from forward passes of two images, without changing the training run.
+
+    The factors are those of the passes in a step: each D update needs a forward and a backward pass of D on reals and
+    on fakes, and a sample from G; the G update needs a forward pass and a backward pass through D, and a backward pass
+    through G. A backward pass takes about twice as long as a forward pass. Gradient penalties need a second backward
+    pass of D.
+    """
+    engine = t.engine
+    y = None if t.images.y is None else t.images.y[:MEASURED_BATCH]
+    x = torch.zeros(MEASURED_BATCH, *t.images.shape)
+    with preserve_rng(engine.device), torch.no_grad():
+        z = engine.latent.sample(MEASURED_BATCH, engine.device)
+        y = None if y is None else y.to(engine.device).repeat(MEASURED_BATCH)[:MEASURED_BATCH]
+        g, d = _forward_time(engine.G, z, y), _forward_time(engine.D, x, y)
+    penalized = 2 if engine.loss.penalizes_gradient else 1
+    seconds = (engine.n_critic * (g + 6 * penalized * d)) + 3 * d + 2 * g
+    return seconds * engine.batch_size / MEASURED_BATCH
+
+
+def _forward_time(network: nn.Module, x: torch.Tensor, y: torch.Tensor | None) -> float:
+    """Return the seconds of a forward pass in evaluation mode, which leaves all buffers as they are."""
+    training = [module for module in network.modules() if module.training]
+    network.eval()
+    try:
+        network(x, y)  # the first pass allocates memory
+        started = time.perf_counter()
+        network(x, y)
+        return time.perf_counter() - started
+    finally:
+        for module in training:
+            module.training = True
+
+
+def _length(t: Training) -> str:
+    config = t.config
+    minutes = f"{config.minutes:g} minutes of training" if config.minutes is not None else ""
+    if t.total is None:
+        return f"Length: {minutes}. The number of steps depends on the speed."
+    epochs = f"{config.epochs:,} epochs of {len(t.images.x):,} images, " if config.epochs is not None else ""
+    limit = f", at most {minutes}" if minutes else ""
+    return f"Length: {epochs}{t.total:,} steps of {t.images_per_step:,} images{limit}."
+
+
+def _heavy(t: Training, seconds: float) -> list[str]:
+    if seconds < HEAVY:
+        return []
+    text = f"warning: one step takes about {_seconds(seconds)} on this machine"
+    if t.total is not None:
+        text += f", and the run about {clock(seconds * t.total)}"
+    model: Model = t.registry.get("model", t.config.model).load()
+    if not model.light:
+        return [f"{text}. A smaller --batch-size or --image-size takes less time."]
+    return [f"{text}. A smaller version of the model: {_command(t, light=model)}"]
+
+
+def _command(t: Training, *, steps: int | None = None, light: Model | None = None) -> str:
+    """Return a command that trains the same model on the same data, with another length or with light settings."""
+    config = t.config
+    words: list[str | Path] = ["train", "--model", config.model, "--data", _data(t)]
+    if config.image_size is not None:
+        words += ["--image-size", str(config.image_size)]
+    for name, value in (light.light if light else {}).items():
+        words += ["-o", f"{name}={value}"] if "." in name else [f"--{name.replace('_', '-')}", str(value)]
+    if steps is not None:
+        words += ["--steps", str(steps)]
+    elif light is not None:
+        words += ["--steps", str(max(t.total or 0, ENOUGH_STEPS))]
+    return ganctl_command(*words, plugins=t.registry.files)
+
+
+def _data(t: Training) -> str | Path:
+    path = t.config.data.options.get("path")
+    return Path(path) if isinstance(path, str) else t.config.data.name
+
+
+def _seconds(seconds: float) -> str:
+    return (
+        f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s" if seconds >= 1e-3 else "less than 1 ms"
+    )
