@@ -57,9 +57,8 @@ class WeightsAndBiases(ganctl.Tracker):
             "id": id_file.read_text().strip(),
             "resume": "allow",
             "dir": str(folder),
-            "settings": wandb.Settings(
-                silent=True, console="off"
-            ),  # do not print, and do not capture what is printed
+            # Do not print, do not capture what is printed, and do not wait long for a network at the end.
+            "settings": wandb.Settings(silent=True, console="off", init_timeout=30),
         }
         self._background.submit(lambda: self._start(start, hyperparameters(config)))
 
