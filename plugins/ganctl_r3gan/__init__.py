@@ -59,6 +59,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
                 "loss.gamma": "cosine 0.1 over 20000kimg",
                 "ema": "cosine 500000 over 20000kimg",
             },
+            light={"batch_size": 32, "generator.width": 16, "discriminator.width": 16},
             paper="Huang et al. 2024, arXiv:2501.05441",
         )
     )

@@ -66,6 +66,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
             n_critic=5,
             batch_size=64,
             schedules={"lr": "linear 0"},
+            light={"batch_size": 16, "generator.width": 32, "discriminator.width": 32},
             paper="Miyato et al. 2018, arXiv:1802.05957",
         )
     )
@@ -82,6 +83,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
             n_critic=5,
             batch_size=64,
             schedules={"lr": "linear 0"},
+            light={"batch_size": 16, "generator.width": 32, "discriminator.width": 32},
             paper="Miyato & Koyama 2018, arXiv:1802.05637",
         )
     )
@@ -97,6 +99,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
             latent=Spec("normal", z_dim=128),
             ema=50_000,
             batch_size=256,
+            light={"batch_size": 32, "generator.width": 16, "discriminator.width": 16},
             paper="Zhang et al. 2019, arXiv:1805.08318",
         )
     )

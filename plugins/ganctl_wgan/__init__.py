@@ -74,6 +74,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
             n_critic=5,
             batch_size=64,
             schedules={"lr": "linear 0"},
+            light={"batch_size": 16, "generator.width": 32, "discriminator.width": 32},
             paper="Gulrajani et al. 2017, arXiv:1704.00028",
         )
     )
