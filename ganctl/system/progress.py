@@ -88,7 +88,9 @@ class LineReporter:
             now = time.monotonic()
             due = now - printed >= self._pause if self._pause else self._fresh
             if due or (count >= total and self._fresh):
-                left = (now - started) / max(count - first, 1) * (total - count)
+                left = float(total - count)
+                if not seconds:
+                    left *= (now - started) / max(count - first, 1)
                 values = (
                     f"{self._values}  " if self._fresh else ""
                 )  # do not repeat values that have not changed

@@ -79,7 +79,7 @@ def test_sigterm_at_random_moment(
     status = child.wait()
     context = f"seed {seed}, after {delay:.4f} s: {child.output}"
     if status in (0, -signal.SIGTERM):  # the command had finished and restored the default handler
-        assert len(run.checkpoints) == 4, context
+        assert len(run.checkpoints) == 5, context
         assert status_of(run).state == "finished", context
     else:
         assert status == 143, context

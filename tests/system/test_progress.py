@@ -37,3 +37,13 @@ def test_closed_stderr_does_not_stop_a_training_run(
             advance(1)
             done += 1
     assert done == 3
+
+
+def test_time_left_of_a_bar_of_seconds_does_not_depend_on_the_clock(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reporter = LineReporter(verbose=True)
+    with reporter.bar("gan", 240, seconds=True) as advance:
+        reporter.show({"epoch": "1"})
+        advance(60)
+    assert capsys.readouterr().err == "gan 1:00 of 4:00  epoch 1  3:00 left\n"
