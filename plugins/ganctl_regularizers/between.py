@@ -6,8 +6,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from ganctl import Batch, Critic, Regularizer, penalties
-from ganctl_regularizers.weights import register_weights
+from ganctl import USAGE, Batch, Critic, GanctlError, Regularizer, penalties
+from ganctl_regularizers.scalar_options import register_weights
 
 
 class GradientPenalty(Regularizer):
@@ -20,6 +20,9 @@ class GradientPenalty(Regularizer):
         weight: λ, weight of the penalty.
         center: norm of the gradient that is not penalized, 1 or 0.
         one_sided: penalize only norms above 1; needs center=1.
+
+    Raises:
+        GanctlError: if the weight is negative or not finite, or if one_sided is combined with center=0.
     """
 
     penalizes_gradient = True
@@ -28,6 +31,12 @@ class GradientPenalty(Regularizer):
     def __init__(self, weight: float = 10.0, center: Literal[1, 0] = 1, one_sided: bool = False) -> None:
         super().__init__()
         register_weights(self, weight=weight)
+        if one_sided and not center:
+            raise GanctlError(
+                "one_sided has no effect with center=0: no norm is below 0.",
+                "Remove one_sided, or use center=1.",
+                status=USAGE,
+            )
         self.center, self.one_sided = center, one_sided
 
     def discriminator_term(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:

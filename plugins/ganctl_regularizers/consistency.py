@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from ganctl import Batch, Critic, Generator, Regularizer, logits
-from ganctl_regularizers.weights import register_weights
+from ganctl_regularizers.scalar_options import out_of_range, register_weights
 
 
 class Consistency(Regularizer):
@@ -25,6 +25,8 @@ class Consistency(Regularizer):
     def __init__(self, weight: float = 10.0, shift: float = 0.125) -> None:
         super().__init__()
         register_weights(self, weight=weight)
+        if not 0 <= shift < 1:
+            raise out_of_range("shift", shift, "at least 0 and below 1")
         self.shift = shift
 
     def discriminator_term(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganctl import Batch, Critic, Generator, Regularizer
-from ganctl_regularizers.weights import register_weights
+from ganctl import Batch, Critic, Generator, Latent, Regularizer
+from ganctl_regularizers.scalar_options import register_weights
 
 
 class Diversity(Regularizer):
     """Mao et al. 2019 (arXiv:1903.05628), mode seeking: λ·1/(E|G(z₁) − G(z₂)| / E|z₁ − z₂| + ε), added to G's loss.
 
-    z₂ is z₁ in another order, so that both have the distribution of z, and the labels stay. The means are over all
-    values of the batch. Reported value: ``diversity``, the ratio, which should not fall.
+    z₁ and z₂ are independent, with the same label and condition. The means are over all values of the batch. Reported
+    value: ``diversity``, the ratio, which decreases if G ignores z.
 
     Args:
         weight: λ, weight of the term.
@@ -20,15 +20,16 @@ class Diversity(Regularizer):
 
     weight: Tensor
 
-    def __init__(self, weight: float = 1.0) -> None:
+    def __init__(self, latent: Latent, weight: float = 1.0) -> None:
         super().__init__()
+        self.latent = latent
         register_weights(self, weight=weight)
 
     def generator_term(
         self, D: Critic, real: Batch, fake: Batch, G: Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         assert fake.z is not None
-        other = fake.z.roll(1, 0)
+        other = self.latent.sample(len(fake.z), fake.z.device)
         distance = (G(other, fake.y, fake.c) - fake.x).abs().mean()
         ratio = distance / (other - fake.z).abs().mean().clamp_min(1e-8)
-        return self.weight / (ratio + 1e-5), {"diversity": ratio.detach()}
+        return self.weight / (ratio + 1e-5), {"diversity": ratio}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganctl import Batch, Critic, Regularizer, logits
-from ganctl_regularizers.weights import register_weights
+from ganctl_regularizers.scalar_options import register_shares, register_weights
 
 
 class LeCam(Regularizer):
@@ -27,7 +27,8 @@ class LeCam(Regularizer):
 
     def __init__(self, weight: float = 0.3, decay: float = 0.99) -> None:
         super().__init__()
-        register_weights(self, weight=weight, decay=decay)
+        register_weights(self, weight=weight)
+        register_shares(self, decay=decay)
         self.register_buffer("means", torch.zeros(2))  # of reals and of fakes
         self.register_buffer("started", torch.zeros(()))
 
@@ -35,11 +36,9 @@ class LeCam(Regularizer):
         on_real, on_fake = logits(D, real), logits(D, fake)
         with torch.no_grad():
             newest = torch.stack([on_real.mean(), on_fake.mean()])
-            self.means.lerp_(
-                newest, 1 - self.decay * self.started
-            )  # the first means are those of the first batch
+            # The first batch sets the means.
+            self.means.lerp_(newest.to(self.means.dtype), 1 - self.decay * self.started)
             self.started.fill_(1)
-            # A copy, because backward needs the values of this step.
             mean_real, mean_fake = self.means.clone()
         lecam = (on_real - mean_fake).square().mean() + (on_fake - mean_real).square().mean()
         return self.weight * lecam, {"lecam": lecam}

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from ganctl import Batch, Critic, Generator, Regularizer
-from ganctl_regularizers.weights import register_weights
+from ganctl_regularizers.scalar_options import register_weights
+
+TRANSPOSED = (
+    nn.ConvTranspose1d,
+    nn.ConvTranspose2d,
+    nn.ConvTranspose3d,
+)  # their weights are inputs × outputs
 
 
 class Orthogonal(Regularizer):
@@ -34,18 +41,20 @@ class Orthogonal(Regularizer):
         return self.weight * total, {"orthogonal": total}
 
 
-def _matrices(module: torch.nn.Module) -> list[Tensor]:
+def _matrices(module: nn.Module) -> list[Tensor]:
     """Return the weights of all layers except embeddings as matrices: outputs × inputs."""
     matrices = []
     for layer in module.modules():
-        transposed = isinstance(
-            layer, (torch.nn.ConvTranspose1d, torch.nn.ConvTranspose2d, torch.nn.ConvTranspose3d)
-        )
-        if isinstance(layer, torch.nn.Embedding):
+        if isinstance(layer, (nn.Embedding, ParametrizationList)):
             continue
-        for weight in layer.parameters(recurse=False):
+        owners = [layer]
+        if is_parametrized(layer):  # as with spectral normalization: the weight is in a list of its own
+            owners += layer.parametrizations.values()
+        for weight in [weight for owner in owners for weight in owner.parameters(recurse=False)]:
             if weight.ndim >= 2:
-                matrices.append((weight.transpose(0, 1) if transposed else weight).flatten(1))
+                matrices.append(
+                    (weight.transpose(0, 1) if isinstance(layer, TRANSPOSED) else weight).flatten(1)
+                )
     return matrices
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ganctl import Batch, Critic, Generator, Regularizer
-from ganctl_regularizers.weights import register_weights
+from ganctl_regularizers.scalar_options import out_of_range, register_shares, register_weights
 
 
 class PathLength(Regularizer):
@@ -29,8 +29,11 @@ class PathLength(Regularizer):
 
     def __init__(self, weight: float = 2.0, decay: float = 0.01, shrink: int = 2) -> None:
         super().__init__()
-        register_weights(self, weight=weight, decay=decay)
-        self.shrink = max(1, shrink)
+        register_weights(self, weight=weight)
+        register_shares(self, decay=decay)
+        if shrink < 1:
+            raise out_of_range("shrink", shrink, "at least 1")
+        self.shrink = shrink
         self.register_buffer("mean_length", torch.zeros(()))
 
     def generator_term(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ganctl import Batch, Critic, Regularizer, penalties
-from ganctl_regularizers.weights import register_weights
+from ganctl_regularizers.scalar_options import register_weights
 
 
 class R1(Regularizer):

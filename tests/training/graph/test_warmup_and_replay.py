@@ -77,11 +77,12 @@ class Training:
         }
 
 
-def run_both(**settings: Any) -> tuple[Training, Training]:
+def run_both(steps: int = STEPS, **settings: Any) -> tuple[Training, Training]:
     """Run the same training without and with a graph, and assert that the results are equal."""
+    settings = {"log_every": steps, **settings}
     eager, captured = Training(False, **settings), Training(True, **settings)
-    expected = eager.run()
-    assert_same_state(expected, captured.run())
+    expected = eager.run(steps)
+    assert_same_state(expected, captured.run(steps))
     assert eager.log == []
     return eager, captured
 
@@ -115,6 +116,33 @@ CONV = {"model": "dcgan", "generator": {"width": 2}, "discriminator": {"width": 
 )
 def test_replayed_steps_equal_eager_steps_with_settings(settings: dict[str, Any]) -> None:
     assert run_both(**settings)[1].steps.graphs
+
+
+LAZY = [
+    [{"name": "r1", "every": 4}],
+    [{"name": "r1", "every": 2}, {"name": "path-length", "every": 3}, {"name": "lecam", "every": 1}],
+    [
+        {"name": "gradient-penalty", "every": 3},
+        {"name": "zcr", "every": 4},
+        {"name": "diversity", "every": 2},
+    ],
+]
+
+
+@pytest.mark.parametrize("regularizers", LAZY)
+def test_replayed_steps_equal_eager_steps_with_lazy_regularizers(regularizers: list[dict[str, Any]]) -> None:
+    _, captured = run_both(**MLP, regularizers=regularizers, steps=24)
+    assert captured.log == []
+    due = {captured.engine.due(step) for step in range(24)}
+    assert len(captured.steps.graphs) >= 2
+    assert len(captured.steps.graphs) <= len(due)
+
+
+@pytest.mark.parametrize(
+    "names", [["r2", "dragan"], ["consistency", "orthogonal"], ["balanced-consistency", "r1"]]
+)
+def test_replayed_steps_equal_eager_steps_with_other_regularizers(names: list[str]) -> None:
+    assert run_both(**MLP, regularizers=names)[1].steps.graphs
 
 
 def test_replays_use_scheduled_values(monkeypatch: pytest.MonkeyPatch) -> None:
