@@ -240,6 +240,7 @@ NOT_MIRRORED = {
     "cli/test_commands.py": "ganctl/cli/__init__.py",
     "plugins/test_every_model.py": "all models of all plugins",
     "plugins/test_ganctl_losses_equations.py": "every loss against its equation",
+    "plugins/test_ganctl_regularizers_training.py": "every regularizer with every loss, not due, and resumed",
     "plugins/test_ganctl_trackers_services.py": "W&B and MLflow, with their packages",
     "reports/test_page_layout.py": "ganctl/reports/assets/ in a browser",
     "runs/test_earlier_checkpoints.py": "a checkpoint of an earlier ganctl, sampled and resumed",
