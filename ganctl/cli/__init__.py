@@ -27,10 +27,11 @@ from ganctl.cli.traverse import traverse
 from ganctl.cli.watch import watch
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin import installed_entry_points
-from ganctl.plugin.discovery import GROUP, Plugin, discover, load
+from ganctl.plugin.discovery import GROUP, Plugin, Plugins, discover, load
 from ganctl.plugin.enabled_plugins import NONE
 from ganctl.plugin.registry import KINDS
 from ganctl.system.pasteable_commands import ganctl_command
+from ganctl.system.progress import print_warnings
 from ganctl.version import __version__
 
 #: The commands in the order of ``ganctl --help``, grouped by what users do. Commands of plugins follow.
@@ -75,6 +76,8 @@ class Ganctl(click.Group):
             if name in KINDS.values():
                 hint = f"See: {ganctl_command('list', name)}"
             raise GanctlError(f"There is no command '{name}'.", hint, status=USAGE)
+        if name in COMMANDS.keys() - DISCOVER_FIRST and not {"--help", "-h"} & set(args):
+            _warn_of_hidden_commands(name, load())
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -96,6 +99,19 @@ class Ganctl(click.Group):
 
     def invoke(self, ctx: click.Context) -> None:
         super().invoke(ctx)  # the return value of a command is not an exit status
+        if ctx.invoked_subcommand in DISCOVER_FIRST:
+            _warn_of_hidden_commands(ctx.invoked_subcommand, discover())
+
+
+def _warn_of_hidden_commands(name: str, loaded: Plugins) -> None:
+    """Warn about commands of plugins that have the name of the command of ganctl that was used."""
+    for plugin in loaded.all:
+        if name in (command.name for command in plugin.commands):
+            print_warnings(
+                [
+                    f"'{name}' is a command of ganctl. That of {plugin.origin} is called {plugin.distribution}:{name}"
+                ]
+            )
 
 
 def _plugin_commands(ctx: click.Context) -> dict[str, list[tuple[Plugin, click.Command]]]:

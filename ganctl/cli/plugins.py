@@ -60,7 +60,14 @@ def _state(plugin: Plugin) -> str:
     if plugin.skipped:
         return f"NOT LOADED: {plugin.skipped}"
     registered = "; ".join(f"{plural}: {', '.join(names)}" for plural, names in _by_kind(plugin).items())
-    return " ".join([registered, *(f"({reason})" for reason in plugin.slowdowns)])
+    from ganctl.cli import COMMANDS  # here, because ganctl.cli imports this module
+
+    hidden = [
+        f"{command.name} is a command of ganctl; use {plugin.distribution}:{command.name}"
+        for command in plugin.commands
+        if command.name in COMMANDS
+    ]
+    return " ".join([registered, *(f"({reason})" for reason in (*hidden, *plugin.slowdowns))])
 
 
 def _by_kind(plugin: Plugin) -> dict[str, list[str]]:

@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 
 import click
 
@@ -16,6 +17,23 @@ from ganctl.plugin import discovery, single_file
 from ganctl.system.environment_errors import environment_error
 from ganctl.system.memory import is_out_of_memory
 from ganctl.system.pasteable_commands import ganctl_command
+
+#: Modules of ganctl whose functions components call, or that watch the operations of components.
+CALLED_BY_COMPONENTS = (
+    "ganctl.batchwise",
+    "ganctl.dataset",
+    "ganctl.image_files",
+    "ganctl.kernels",
+    "ganctl.latent",
+    "ganctl.loss",
+    "ganctl.penalties",
+    "ganctl.recipe",
+    "ganctl.regularizer",
+    "ganctl.sizes",
+    "ganctl.training.graph.cpu_trace",
+    "ganctl.training.graph.host_syncs",
+    "ganctl.training.network_calls",
+)
 
 
 def show(error: BaseException, args: Sequence[str] = ()) -> int:
@@ -79,22 +97,48 @@ def _explain_usage(error: click.ClickException, args: Sequence[str]) -> tuple[st
 
 
 def _third_party(error: BaseException) -> str:
-    """Return the third-party plugin whose code raised ``error``, as text; empty if ganctl's own code did."""
+    """Return the third-party component or plugin whose code raised ``error``, as text; empty if ganctl's own code did.
+
+    Code of torch and of ganctl that a component called is skipped: the component called it with the wrong arguments.
+    """
     if not discovery.load.cache_info().currsize:
         return ""
-    by_package = {
-        plugin.module.partition(":")[0].partition(".")[0]: plugin for plugin in discovery.load().all
-    }
+    by_package = {package: plugin for plugin in discovery.load().all for package in _packages(plugin)}
     for frame, _ in reversed(list(traceback.walk_tb(error.__traceback__))):
-        package = frame.f_globals.get("__name__", "").partition(".")[0]
-        if package == "ganctl":
+        module = frame.f_globals.get("__name__", "")
+        package = module.partition(".")[0]
+        if package == "ganctl" and not module.startswith(CALLED_BY_COMPONENTS):
             return ""
         if package == single_file.NAMESPACE:
             return f"the plugin file {frame.f_code.co_filename}"
-        if package in by_package:
-            plugin = by_package[package]
-            return "" if plugin.distribution == "ganctl" else f"plugin '{plugin.name}' of {plugin.origin}"
+        if package in by_package and by_package[package].distribution != "ganctl":
+            return _component(by_package[package], frame) or _describe(by_package[package])
     return ""
+
+
+def _packages(plugin: discovery.Plugin) -> set[str]:
+    """Return the top-level packages that contain the code of ``plugin``: those of its hooks and of its components."""
+    addresses = [c.target if isinstance(c.target, str) else c.target.__module__ for c in plugin.components]
+    return {address.partition(":")[0].partition(".")[0] for address in (plugin.module, *addresses)} - {
+        "torch"
+    }
+
+
+def _component(plugin: discovery.Plugin, frame: FrameType) -> str:
+    """Return the component of ``plugin`` that ``frame`` is a method or the factory of, as text; empty if none is."""
+    owner = type(frame.f_locals["self"]).__name__ if "self" in frame.f_locals else frame.f_code.co_name
+    module = frame.f_globals.get("__name__", "")
+    for component in plugin.components:
+        address = component.target
+        if not isinstance(address, str):
+            address = f"{address.__module__}:{getattr(address, '__name__', '')}"
+        if address == f"{module}:{owner}":
+            return f"the {component.kind} '{component.name}' of {plugin.origin}"
+    return ""
+
+
+def _describe(plugin: discovery.Plugin) -> str:
+    return f"plugin '{plugin.name}' of {plugin.origin}"
 
 
 def _with_debug(args: Sequence[str]) -> str:

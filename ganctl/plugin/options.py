@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import types
 import typing
@@ -205,6 +206,8 @@ def _convert(value: Any, annotation: Any) -> Any:
             raise ValueError(value)
         return float(value)
     if annotation is str:
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
         if not isinstance(value, str):
             raise ValueError(value)
         return value

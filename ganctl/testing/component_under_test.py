@@ -16,12 +16,16 @@ Target = str | Callable[..., Any]
 
 @dataclass(frozen=True)
 class Subject:
-    """The component under test: its kind, its name in messages, its factory and its options."""
+    """The component under test: its kind, its name in messages, its factory and its options.
+
+    ``distribution`` is that of a registered component, and empty if only the factory was given.
+    """
 
     kind: str
     name: str
     factory: Callable[..., Any]
     options: Mapping[str, Any]
+    distribution: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind} '{self.name}'"
@@ -40,7 +44,7 @@ def look_up(kind: str, target: Target, given: Mapping[str, Any], registry: Regis
     """
     if isinstance(target, str):
         found = registry.get(kind, target)
-        return Subject(kind, found.name, found.load(), given)
+        return Subject(kind, found.name, found.load(), given, found.distribution)
     return Subject(kind, target_name(target), target, given)
 
 

@@ -54,7 +54,7 @@ def _check(
     loss: str | Spec | None,
 ) -> None:
     latent_spec = Spec("normal", z_dim=8)
-    for model in networks.find_models(registry, lambda model: model.discriminator.name == subject.name)[:1]:
+    for model in networks.models_with(registry, subject)[:1]:
         loss, latent_spec = loss or model.loss, model.latent
     loss = Spec(loss) if isinstance(loss, str) else loss
     latent = networks.make_latent(registry, latent_spec)

@@ -47,7 +47,7 @@ def _check(
     subject: Subject, registry: Registry, findings: Findings, sizes: Sequence[int], latent_spec: Spec | None
 ) -> None:
     if latent_spec is None:
-        models = networks.find_models(registry, lambda model: model.generator.name == subject.name)
+        models = networks.models_with(registry, subject)
         latent_spec = models[0].latent if models else Spec("normal", z_dim=8)
     latent = networks.make_latent(registry, latent_spec)
 

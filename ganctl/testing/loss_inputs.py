@@ -11,7 +11,7 @@ from ganctl.errors import GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Batch, Loss
 from ganctl.plugin.registry import Registry
-from ganctl.recipe import ImageShape, Model, Spec
+from ganctl.recipe import ImageShape, Spec
 from ganctl.testing import networks
 from ganctl.testing.component_under_test import Subject
 from ganctl.training import components
@@ -67,10 +67,8 @@ def maker(subject: Subject, registry: Registry, discriminator: Any, latent_spec:
 
 def _from_model(registry: Registry, subject: Subject) -> tuple[Spec | None, Spec | None]:
     """Return the discriminator and the latent of the first model with this loss."""
-    for component in registry.all("model"):
-        model = component.load()
-        if isinstance(model, Model) and model.loss.name == subject.name:
-            return model.discriminator, model.latent
+    for model in networks.models_with(registry, subject):
+        return model.discriminator, model.latent
     return None, None
 
 

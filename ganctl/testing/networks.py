@@ -25,10 +25,24 @@ SIZES = (28, 32, 64)
 Inputs = Callable[[ImageShape], tuple[Tensor, "Tensor | None"]]
 
 
-def find_models(registry: Registry, condition: Callable[[Model], bool]) -> list[Model]:
-    """Return the registered models for which ``condition`` is true."""
-    models = [component.load() for component in registry.all("model")]
-    return [model for model in models if isinstance(model, Model) and condition(model)]
+def models_with(registry: Registry, subject: Subject) -> list[Model]:
+    """Return the models that use the component ``subject``: first, those of its own distribution.
+
+    A model of another distribution is left out if its name for the component could mean a component of its own.
+    """
+    own, others = [], []
+    for component in registry.all("model"):
+        model = component.load()
+        if not isinstance(model, Model):
+            continue
+        spec: Spec = getattr(model, subject.kind)
+        if spec.name.rpartition(":")[2] != subject.name:
+            continue
+        if component.distribution == subject.distribution:
+            own.append(model)
+        elif len(registry.find(subject.kind, spec.name)) == 1:
+            others.append(model)
+    return [*own, *others]
 
 
 def make_latent(registry: Registry, spec: Spec) -> Latent:

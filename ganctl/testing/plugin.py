@@ -77,6 +77,7 @@ def run_checks(
             status=USAGE,
         )
     results: list[CheckResult] = []
+    registered = [*components, *(command for plugin in plugins for command in plugin.commands)]
 
     def add(result: CheckResult) -> None:
         results.append(result)
@@ -87,7 +88,17 @@ def run_checks(
         add(_check_registration(plugin, single_file))
     for component in components:
         add(_check_component(component, found.registry))
+    if not registered and not any(result.failures or result.skipped for result in results):
+        add(CheckResult(f"components of '{name}'", [_registers_nothing(name)]))
     return results
+
+
+def _registers_nothing(name: str) -> Failure:
+    return Failure(
+        f"plugin '{name}'",
+        "registers nothing, so that nothing was checked.",
+        "Register a component in a hook such as register_losses.",
+    )
 
 
 def _check_registration(plugin: discovery.Plugin, single_file: bool) -> CheckResult:

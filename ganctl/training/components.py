@@ -141,6 +141,13 @@ def make_regularizers(registry: Registry, config: Config, data: Data) -> dict[st
     return regularizers
 
 
+def make_augmentation(registry: Registry, spec: Spec, data: Data) -> nn.Module:
+    augment: nn.Module = _build_instance(
+        registry, "augmentation", spec, nn.Module, "torch.nn.Module", image=data.image
+    )
+    return augment
+
+
 def make_optimizer(
     registry: Registry, spec: Spec, network: nn.Module, device: torch.device
 ) -> torch.optim.Optimizer:
@@ -206,5 +213,11 @@ def _build_instance(
         raise GanctlError(
             f"The {kind} '{spec.name}' of {origin} is a {type(built).__name__}, not a {expected_name}.",
             f"Its factory must return a {expected_name}. Report this to its authors.",
+        )
+    if isinstance(built, nn.Module) and "_parameters" not in vars(built):
+        origin = registry.get(kind, spec.name).origin
+        raise GanctlError(
+            f"The {kind} '{spec.name}' of {origin} does not call super().__init__().",
+            f"Call it first in the __init__ of {type(built).__name__}. Report this to its authors.",
         )
     return built

@@ -79,6 +79,12 @@ class Objectives:
                     total = total + term.component.every * values[term.name]
                 _check_names(term, reports[term.name], report, title)
                 report.update({name: value.detach() for name, value in reports[term.name].items()})
+        if not total.requires_grad:
+            loss = next(term for term in terms if term.name == LOSS)
+            raise GanctlError(
+                f"The loss {type(loss.component).__name__} returned a value without a gradient from {loss.method}.",
+                "Compute it from the outputs of D, without detach(), .data, .item() and torch.no_grad().",
+            )
         return total, report
 
 

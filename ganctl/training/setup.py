@@ -18,6 +18,7 @@ from ganctl.system.progress import Reporter, as_callback
 from ganctl.training import components
 from ganctl.training.engine import Engine
 from ganctl.training.incompatible_parts import check_batch_size, check_generator, check_loss
+from ganctl.training.invalid_components import check_augmentation, check_signatures
 
 
 def load_data(registry: Registry, config: Config, reporter: Reporter) -> cache.Loaded:
@@ -54,12 +55,15 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     D = components.make_discriminator(registry, config, data)
     loss = components.make_loss(registry, config, data)
     regularizers = components.make_regularizers(registry, config, data)
+    check_signatures(registry, config, loss, regularizers, D)
     check_loss(config, loss, regularizers, D)
     latent = components.make_latent(registry, config.latent, images.shape, config.data_root)
     check_generator(registry, config, G, latent, images)
     augment = None
     if config.augment is not None:
-        augment = components.build(registry, "augmentation", config.augment, image=images.shape).to(device)
+        augment = components.make_augmentation(registry, config.augment, data)
+        check_augmentation(registry, config, augment, images)
+        augment.to(device)
     for network in (G, D):
         network.to(device)
         if any(weight.ndim == 4 for weight in network.parameters()):

@@ -66,6 +66,19 @@ def test_help_works_with_a_broken_plugin(ganctl: Run, site: Path) -> None:
     assert len(result.stderr.splitlines()) == 1
 
 
+@pytest.mark.parametrize("name", ["report", "list"])
+def test_command_of_a_plugin_with_the_name_of_an_own_command_is_reported(
+    name: str, ganctl: Run, site: Path
+) -> None:
+    source = COMMAND.replace("@click.command()", f"@click.command('{name}')").format(module="acme")
+    install(site, "acme", source)
+    warning = f"warning: '{name}' is a command of ganctl. That of acme 1.0 is called acme:{name}"
+    assert warning in ganctl(name).stderr.splitlines()
+    assert "warning" not in ganctl("info", "dcgan").stderr
+    assert ganctl(f"acme:{name}").stdout == "hello from acme\n"
+    assert f"({name} is a command of ganctl; use acme:{name})" in " ".join(ganctl("plugins").stdout.split())
+
+
 def test_help_of_own_commands_loads_no_plugin(ganctl: Run, site: Path) -> None:
     install(site, "acme", BROKEN)
     for name in COMMANDS:

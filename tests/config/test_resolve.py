@@ -170,3 +170,10 @@ def test_type_errors_name_the_default_of_the_model() -> None:
     assert error({"g_optimizer": {"name": "adamw", "betas": "many"}}).hint == "The default is 0.9,0.999."
     assert error({"optimizer": {"name": "rmsprop", "lr": "fast"}}).hint == "The default is 0.0002."
     assert error({"image_size": "big"}).hint == "The default is none."
+
+
+def test_data_root_may_be_a_path() -> None:
+    config = resolve(
+        discovery.registry(), {"model": "gan", "data": "glyphs", "data_root": Path("some/data")}
+    ).config
+    assert config.data_root == str(Path("some/data"))

@@ -104,9 +104,17 @@ FAULTS = {
         "    def discriminator_loss(self, D, real, fake): return D(real.x, None)",
         use=("--loss", "mine"),
         says=(
-            "error: The loss Mine returned Tensor, not a scalar to minimize and a dict of reported values.",
+            "error: The loss Mine returned a tensor of shape (8,), not a scalar to minimize and a dict of reported "
+            "values.",
             "hint: Return both, for example: return loss.mean(), {}",
         ),
+    ),
+    "loss calls ganctl with wrong arguments": Fault(
+        LOSS,
+        "import ganctl\nfrom ganctl import penalties\nclass Mine(ganctl.Loss):\n"
+        "    def discriminator_loss(self, D, real, fake): return penalties.zero_centered(D, real.x.sum(), None), {}",
+        use=("--loss", "mine"),
+        says=("error: ", "hint: This is a bug in the loss 'mine' of acme 1.0."),
     ),
     "wrong shapes": Fault(
         GENERATOR,

@@ -649,3 +649,68 @@ def test_pytest_plugin_does_not_import_torch() -> None:
     code = "import sys, ganctl.pytest_plugin; assert 'torch' not in sys.modules; print('light')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "light\n", done.stderr
+
+
+# ---- what a plugin borrows from other plugins, and plugins without components
+
+
+def registry_of(*items: tuple[str, str, Any, str]) -> Any:
+    """Return ganctl's registry with more components: kind, name, target and distribution of each."""
+    from ganctl.plugin.registry import component
+
+    registry = discovery.registry().copy()
+    for kind, name, target, distribution in items:
+        registry.add(
+            component(
+                kind, name, target, "For a test", plugin=distribution, distribution=distribution, version="1"
+            )
+        )
+    return registry
+
+
+class OwnLoss(ganctl.Loss):
+    def discriminator_loss(self, D: Any, real: Any, fake: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        r, f = ganctl.logits(D, real), ganctl.logits(D, fake)
+        return softplus(-r).mean() + softplus(f).mean(), {"D(x)": r.mean(), "D(G(z))": f.mean()}
+
+    def generator_loss(self, D: Any, real: Any, fake: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        return softplus(-ganctl.logits(D, fake)).mean(), {}
+
+
+class Scores(nn.Linear):
+    def __init__(self, image: ganctl.ImageShape) -> None:
+        super().__init__(image.channels * image.height * image.width, 3)
+
+    def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
+        return super().forward(x.flatten(1))
+
+
+def test_loss_is_checked_with_a_discriminator_of_its_own_distribution() -> None:
+    adam = Spec("adam", lr=1e-4)
+
+    def model(discriminator: str) -> ganctl.Model:
+        return ganctl.Model(
+            name="its-model",
+            summary="A model",
+            generator=Spec("mlp-generator"),
+            discriminator=Spec(discriminator),
+            loss=Spec("same"),
+            g_optimizer=adam,
+            d_optimizer=adam,
+        )
+
+    others = [
+        ("loss", "same", OwnLoss, "a-first"),
+        ("discriminator", "scores", Scores, "a-first"),
+        ("model", "its-model", model("scores"), "a-first"),
+        ("loss", "same", OwnLoss, "mine"),
+    ]
+    assert testing.check_loss("mine:same", registry=registry_of(*others)) == []
+    own = registry_of(*others, ("model", "my-model", model("scores"), "mine"))
+    assert "one logit per image" in text_of(testing.check_loss("mine:same", registry=own))
+
+
+def test_plugin_that_registers_nothing_fails() -> None:
+    found = discovery.Plugins([discovery.Plugin("empty", "empty_module", "empty", "1")], discovery.registry())
+    results = testing.run_checks("empty", found=found, single_file=True)
+    assert "registers nothing" in text_of([failure for result in results for failure in result.failures])

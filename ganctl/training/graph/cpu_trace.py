@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from ganctl.training.graph.host_syncs import classify
+from ganctl.training.graph.host_syncs import FilledAssignments, classify
 
 CPU = torch.device("cpu")
 
@@ -37,7 +37,7 @@ class Trace:
         """
         tracer = Tracer()
         try:
-            with tracer:
+            with FilledAssignments(), tracer:
                 function()
             self._state_after_call: list[Tensor] | None = tracer.state.read()
         finally:

@@ -30,14 +30,33 @@ class Kind(Enum):
 
 
 class Place(NamedTuple):
-    """The line of Python that called an operation."""
+    """The line of Python that called an operation.
+
+    Args:
+        optimizer: optimizer of torch.optim whose step contains the operation; None for other operations.
+    """
 
     file: str
     line: int
     module: str
+    optimizer: torch.optim.Optimizer | None = None
 
     def __str__(self) -> str:
+        if self.optimizer is not None and _is_own(self.module):
+            return f"the optimizer {type(self.optimizer).__name__}"
         return f"{self.file}, line {self.line}"
+
+    def remedy(self, device: torch.device) -> str:
+        """Return what to do about an operation of an optimizer on ``device``, or an empty string."""
+        names = ("fused", "capturable") if device.type == "cuda" else ("fused",)  # capturable needs a GPU
+        missing = [
+            name
+            for name in names
+            if self.optimizer and self.optimizer.defaults.get(name, True) in (None, False)
+        ]
+        if not missing:
+            return ""
+        return f" (if the factory of this optimizer has the parameter {' or '.join(missing)}, ganctl sets it)"
 
 
 class HostSync(NamedTuple):
@@ -70,14 +89,18 @@ class HostSync(NamedTuple):
 @contextmanager
 def watch_host_syncs(report: Callable[[HostSync], None]) -> Iterator[None]:
     """Call ``report`` for each synchronization inside the block. Results of the operations do not change."""
-    with _MethodWatcher(report), _OperationWatcher(report):
+    with _MethodWatcher(report), FilledAssignments(), _OperationWatcher(report):
         yield
 
 
 def user_reads(syncs: Iterable[HostSync]) -> list[Place]:
     """Return each place outside ganctl that reads a value, in order and without duplicates."""
     places = [sync.place for sync in syncs if sync.kind is Kind.READ]
-    return list(dict.fromkeys(p for p in places if p and p.module.partition(".")[0] != "ganctl"))
+    return list(dict.fromkeys(p for p in places if p and not _is_own(p.module)))
+
+
+def _is_own(module: str) -> bool:
+    return module.partition(".")[0] == "ganctl"
 
 
 def classify(func: Any, args: Any, result: Any) -> HostSync | None:
@@ -136,12 +159,30 @@ class _MethodWatcher(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+class FilledAssignments(TorchFunctionMode):
+    """Within this context, ``x[:, 2:4] = 0`` fills a tensor with the number, as torch does on a GPU.
+
+    On a CPU, torch copies the number from Python to a new tensor, which looks like :attr:`Kind.CONSTANT`.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.__setitem__ and isinstance(args[2], (bool, int, float)):
+            x, index, number = args
+            args = (x, index, torch.full((), number, dtype=x.dtype, device=x.device))
+        return func(*args, **(kwargs or {}))
+
+
 def _calling_place() -> Place | None:
     """Return the innermost line that is neither in torch nor in this module."""
     frame: FrameType | None = sys._getframe(1)
+    optimizer = None
     while frame is not None:
         module = str(frame.f_globals.get("__name__", ""))
+        if module.startswith("torch.optim") and isinstance(
+            own := frame.f_locals.get("self"), torch.optim.Optimizer
+        ):
+            optimizer = own
         if module.partition(".")[0] != "torch" and frame.f_globals is not globals():
-            return Place(frame.f_code.co_filename, frame.f_lineno, module)
+            return Place(frame.f_code.co_filename, frame.f_lineno, module, optimizer)
         frame = frame.f_back
     return None

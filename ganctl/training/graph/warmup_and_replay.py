@@ -161,8 +161,7 @@ class WarmUpAndReplay:
             self._step()
         for sync in syncs:
             if sync.blocks_capture(self._engine.device):
-                place = f"{sync.place}," if sync.place else "the backward pass"
-                return self._fall_back(f"{place} {sync.describe()} in every step")
+                return self._fall_back(_describe(sync, self._engine.device))
         if change := describe_change(before, host_state(self._engine)):
             return self._fall_back(change)
         return self._captured
@@ -209,6 +208,12 @@ class WarmUpAndReplay:
         self.graph = None
         self._log(f"Falls back to eager steps, which are slower: {reason.rstrip('.')}.")
         return self._eager
+
+
+def _describe(sync: HostSync, device: torch.device) -> str:
+    place, remedy = sync.place, sync.place.remedy(device) if sync.place else ""
+    comma = "" if place is None or str(place).startswith("the ") else ","
+    return f"{place or 'the backward pass'}{comma} {sync.describe()} in every step{remedy}"
 
 
 Phase = Callable[[], Any]  # returns the next Phase; mypy has no recursive alias for it

@@ -223,6 +223,24 @@ def _lines(function: Callable[[], None]) -> list[Any]:
     return tracer._lines
 
 
+def test_assignment_of_a_number_is_traced() -> None:
+    weight = torch.ones(2, 4)
+
+    def step() -> None:
+        weight.add_(torch.rand(2, 4))
+        weight[:, 1:3] = 0.25
+
+    state = torch.get_rng_state()
+    trace = traced(step)
+    trace.replay()
+    replayed = weight.clone()
+    torch.set_rng_state(state)
+    weight.fill_(1)
+    step()
+    assert torch.equal(weight, replayed)
+    assert weight[0].tolist()[1:3] == [0.25, 0.25]
+
+
 COUNT = {"n": 0.0}
 
 

@@ -58,6 +58,22 @@ def test_kinds_of_synchronization() -> None:
     assert [sync.blocks_capture(cuda) for sync in syncs] == [True, True, True, False, False, True]
 
 
+def test_assigned_number_is_no_synchronization() -> None:
+    x, rows, syncs = torch.ones(2, 3, 16, 16), torch.tensor([1]), []
+    with watch_host_syncs(syncs.append):
+        x[:, :, 8:16] = 0
+        x[0] = 0.5
+        x[rows, 0] = 2
+        x[..., 1:] = x[..., :-1]
+    assert syncs == []
+    assert x[1, 0, 0, 0] == 2
+    with watch_host_syncs(syncs.append):
+        x[x > 0] = 1
+        x[[0, 1]] = 1
+        x[0, 0, 0, 0] = float(x.sum())
+    assert [sync.kind for sync in syncs] == [Kind.MASK, Kind.CONSTANT, Kind.READ]
+
+
 def test_code_of_ganctl_is_no_user_code() -> None:
     from ganctl.training import reported_values
 

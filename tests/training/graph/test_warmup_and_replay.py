@@ -269,6 +269,30 @@ class FailsWhenCaptured(nn.Module):
         return x
 
 
+@pytest.mark.parametrize(
+    ("factory", "remedy"),
+    [
+        (
+            lambda weights: torch.optim.Adam(weights, lr=1e-3),
+            " (if the factory of this optimizer has the parameter fused",
+        ),
+        (lambda weights: torch.optim.NAdam(weights, lr=1e-3), ""),  # it has no fused kernel, so nothing helps
+    ],
+    ids=["adam", "nadam"],
+)
+def test_reading_optimizer_is_named_with_what_helps_on_a_cpu(
+    factory: Callable[..., Any], remedy: str
+) -> None:
+    def change(engine: Engine) -> None:
+        engine.g_optimizer = factory(engine.G.parameters())
+
+    line = fallback_line(change)
+    name = "NAdam" if not remedy else "Adam"
+    assert f"slower: the optimizer {name} reads a value from the device in every step{remedy}" in line
+    assert "capturable" not in line
+    assert "engine.py" not in line
+
+
 def test_failed_capture_has_no_effect() -> None:
     def change(engine: Engine) -> None:
         engine.G.layers.append(FailsWhenCaptured())
