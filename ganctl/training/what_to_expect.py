@@ -33,7 +33,7 @@ def at_start(t: Training) -> list[str]:
             plugins=t.registry.files,
         )
         lines.append(
-            f"hint: D soon memorizes {n:,} images. Add --augment diffaug, or use {SMALL_DATA_MODEL}: {command}"
+            f"note: D soon memorizes {n:,} images. Add --augment diffaug, or use {SMALL_DATA_MODEL}: {command}"
         )
     if t.step == 0 and t.engine.device.type == "cpu":
         lines += _heavy(t, estimate_seconds_per_step(t))

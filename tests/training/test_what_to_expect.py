@@ -31,7 +31,7 @@ def test_run_of_few_steps_is_warned_with_a_command_that_trains_longer(tmp_path: 
 
 
 def test_few_images_without_augmentation_get_a_hint(tmp_path: Path) -> None:
-    assert "hint: D soon memorizes 100 images. Add --augment diffaug" in log(train("gan", tmp_path / "plain"))
+    assert "note: D soon memorizes 100 images. Add --augment diffaug" in log(train("gan", tmp_path / "plain"))
     assert "memorizes" not in log(
         train("gan", tmp_path / "augmented", augment="diffaug", steps=2, epochs=None)
     )
