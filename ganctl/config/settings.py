@@ -51,47 +51,60 @@ class Config:
     # fmt: off
     model: str = _setting("Model, which provides the defaults of the other settings")
     image_size: int | None = _setting("Height and width to resize images to; none: original size", default=None)
-    batch_size: int = _setting("Images per update", default=128)
-    n_critic: int = _setting("Updates of D per step", default=1)
-    n_generator: int = _setting("Updates of G per step", default=1)
-    ema: float | None = _setting("Half-life in images of the average of G's weights; none: no average", default=None)
+    batch_size: int = _setting("Number of images per update", default=128)
+    n_critic: int = _setting("Number of D updates per step", default=1)
+    n_generator: int = _setting("Number of G updates per step", default=1)
+    ema: float | None = _setting(
+        "Half-life, in images, of the moving average of G's weights; none: no average", default=None
+    )
     ema_rampup: float | None = _setting(
-        "Largest half-life of the average, as a share of the images that G was trained with; none: no warm-up",
+        "Maximum half-life of the average, as a fraction of the number of images that G has been trained on; "
+        "none: no warm-up",
         default=None,  # as in checkpoints of versions without this setting; recipes have 0.05
     )
-    epochs: int | None = _setting("Length of the run: number of times that D sees the dataset", default=None)
-    steps: int | None = _setting("Length of the run in steps, instead of epochs", default=None)
+    epochs: int | None = _setting("Length of the run, as the number of times that D sees the dataset", default=None)
+    steps: int | None = _setting("Length of the run in steps, as an alternative to epochs", default=None)
     minutes: float | None = _setting(
-        "Largest time of training in minutes, instead of epochs and steps or in addition to them", default=None
+        "Maximum training time in minutes, instead of or in addition to epochs or steps", default=None
     )
-    seed: int = _setting("Seed for weights, latents and the order of the data", default=0)
+    seed: int = _setting("Random seed for the weights, the latents and the order of the data", default=0)
     device: str = _setting("Device: auto, cpu, cuda, cuda:N or mps", default="auto")
     precision: Literal["fp32", "tf32", "bf16"] = _setting("Precision: fp32, tf32 or bf16", default="fp32")
     deterministic: bool = _setting("Use only deterministic kernels", default=False)
     compile: bool = _setting("Compile G and D with torch.compile", default=False)
     graph: bool = _setting("Replay the step as a graph, without Python, where possible", default=True)
-    data_root: str = _setting("Folder that datasets are read from and downloaded to", default="data")
+    data_root: str = _setting("Folder in which datasets are stored", default="data")
     log_every: int | None = _setting(
-        "Steps per line of losses.jsonl; each line is their mean; none: 50 to 100 lines per run", default=None
+        "Number of steps that each line of losses.jsonl averages over; none: 50 to 100 lines per run", default=None
     )
-    sample_every: int | None = _setting("Steps between sample grids; none: about 50 per run", default=None)
-    samples: int = _setting("Samples in each sample grid", default=64)
-    checkpoint_every: int | None = _setting("Steps between checkpoints; none: about 10 per run", default=None)
-    keep: int = _setting("Number of newest checkpoints to keep; 0: all", default=3)
-    on_nan: Literal["stop", "ignore"] = _setting("Action if a loss is not finite: stop or ignore", default="stop")
-    force: bool = _setting("Train combinations that ganctl advises against", default=False)
-    metric_samples: int = _setting("Samples that each metric is computed from", default=2048)
-    trackers: tuple[Spec, ...] = _setting("Trackers that show losses and samples", default=(Spec("tensorboard"),))
-    metrics: tuple[Spec, ...] = _setting("Metrics of G's samples, computed with each checkpoint", default=())
+    sample_every: int | None = _setting(
+        "Number of steps between sample grids; none: about 50 grids per run", default=None
+    )
+    samples: int = _setting("Number of samples in each sample grid", default=64)
+    checkpoint_every: int | None = _setting(
+        "Number of steps between checkpoints; none: about 10 checkpoints per run", default=None
+    )
+    keep: int = _setting("Number of checkpoints to keep, newest first; 0: all", default=3)
+    on_nan: Literal["stop", "ignore"] = _setting(
+        "Action to take if a loss is not finite: stop or ignore", default="stop"
+    )
+    force: bool = _setting("Train even if ganctl advises against the combination of components", default=False)
+    metric_samples: int = _setting("Number of samples from which each metric is computed", default=2048)
+    trackers: tuple[Spec, ...] = _setting(
+        "Trackers to which losses and samples are logged", default=(Spec("tensorboard"),)
+    )
+    metrics: tuple[Spec, ...] = _setting("Metrics of G's samples, computed at each checkpoint", default=())
     data: Spec = _setting("Dataset")
     generator: Spec = _setting("Generator G")
     discriminator: Spec = _setting("Discriminator D")
     loss: Spec = _setting("Loss that G and D minimize")
-    regularizers: tuple[Spec, ...] = _setting("Terms added to the loss of D or G", default=())
+    regularizers: tuple[Spec, ...] = _setting("Terms to add to the loss of D or G", default=())
     latent: Spec = _setting("Distribution of z")
-    g_optimizer: Spec = _setting("Optimizer of G")
-    d_optimizer: Spec = _setting("Optimizer of D")
-    augment: Spec | None = _setting("Augmentation of every image that D sees; none: no augmentation", default=None)
+    g_optimizer: Spec = _setting("Optimizer for G")
+    d_optimizer: Spec = _setting("Optimizer for D")
+    augment: Spec | None = _setting(
+        "Augmentation applied to every image that D sees; none: no augmentation", default=None
+    )
     schedules: Mapping[str, str] = _setting("Values that change during training, by name", default_factory=dict)
     plugins: Mapping[str, str] = _setting("Plugin files, each with the start of its SHA-256", default_factory=dict)
     # fmt: on
