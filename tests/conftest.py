@@ -1,4 +1,4 @@
-"""Fixtures of all tests: separate caches, a tiny run, and ``ganctl`` in and outside this process."""
+"""Fixtures for all tests: separate caches, a tiny run, and ``ganctl`` inside and outside this process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ torch.set_num_threads(1)  # several tests run in parallel
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use one dataset cache for the session, and neither the user's cache nor the user's configuration."""
+    """Share one dataset cache per session, and ignore the user's cache and configuration."""
     root = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("GANCTL_CACHE", str(root))
     monkeypatch.setenv("GANCTL_CONFIG", str(tmp_path_factory.getbasetemp() / "no-config"))
@@ -59,7 +59,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture
 def data_root() -> Path:
-    """The folder of real datasets. Without it the test is skipped."""
+    """Folder of real datasets. If the folder is missing, the test is skipped."""
     root = os.environ.get("GANCTL_DATA_ROOT")
     if not root or not Path(root).is_dir():
         pytest.skip("needs real data: set GANCTL_DATA_ROOT")
@@ -68,7 +68,7 @@ def data_root() -> Path:
 
 @pytest.fixture
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A finished run of a few steps, trained once per session: copy it before you change it."""
+    """A finished run of a few steps, trained once per session. Copy the run before you change it."""
     out = tmp_path_factory.getbasetemp() / "tiny-run"
     if not out.exists():
         train(
@@ -90,8 +90,8 @@ def fork_server() -> Iterator[ForkServer]:
 def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subprocess.CompletedProcess[str]]:
     """``ganctl("train", "--model", …)``: run the command in a new process in ``tmp_path`` and capture its output.
 
-    Commands that need torch are forked from a process that has imported it, because the import takes longer than
-    the rest.
+    Commands that need torch are forked from a process that has already imported torch, because the import takes
+    longer than the command itself.
     """
     count = itertools.count()
 
@@ -102,7 +102,7 @@ def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subp
         encoding: str | None = None,
     ) -> subprocess.CompletedProcess[str]:
         done = start(args, env, cwd, encoding)
-        if not (env or {}).get("PYTHONPATH"):  # commands of plugins are unknown in this process
+        if not (env or {}).get("PYTHONPATH"):  # commands of these plugins are not installed in this process
             for command in printed_commands.commands_in(done.stdout + done.stderr):
                 printed_commands.check_command(command)
         return done
@@ -133,7 +133,7 @@ def ganctl(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., subp
 
 @pytest.fixture
 def run_cli(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
-    """``run_cli("sample", "--ckpt", …)``: run the command in this process; return its exit status and stderr."""
+    """``run_cli("sample", "--ckpt", …)``: run the command in this process and return its exit status and stderr."""
 
     def run(*args: object) -> tuple[int, str]:
         with pytest.raises(SystemExit) as ended:

@@ -1,4 +1,4 @@
-"""Tests of the benchmarks: both loops compute the same on the same networks, and loops are interleaved."""
+"""Test the benchmarks: both loops compute the same gradients, and loops are timed in alternation."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def weights(network: torch.nn.Module) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("model", measured_loops.MODELS)
-def test_both_loops_have_the_same_initial_weights(model: str) -> None:
+def test_both_loops_start_with_the_same_weights(model: str) -> None:
     ganctl_loop, textbook_loop = Ganctl(setting(model)), make_textbook(setting(model))
     assert all(map(torch.equal, weights(ganctl_loop.engine.G), weights(textbook_loop.G)))
     assert all(map(torch.equal, weights(ganctl_loop.engine.D), weights(textbook_loop.D)))
@@ -64,16 +64,14 @@ def test_both_loops_compute_the_same_gradients(model: str) -> None:
     ganctl_loop.engine.update_discriminator(real, fake)
     torch.manual_seed(1)
     textbook_loop.update_discriminator()
-    # Compare gradients, because the first step of Adam is ±lr: if a gradient is nearly 0, rounding determines the sign.
+    # Compare gradients instead of weights: Adam's first step is ±lr, and rounding can flip the sign of a tiny gradient.
     for one, other in zip(ganctl_loop.engine.D.parameters(), textbook_loop.D.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-6)
 
     textbook_loop.D.load_state_dict(ganctl_loop.engine.D.state_dict())
     textbook_loop.D.zero_grad()
     ganctl_loop.engine.update_generator(real, fake)
-    torch.manual_seed(
-        1
-    )  # the same latents again, because the G step of ganctl reuses the fakes of the D step
+    torch.manual_seed(1)  # use the same latents again, because ganctl's G step reuses the fakes of the D step
     textbook_loop.update_generator()
     for one, other in zip(ganctl_loop.engine.G.parameters(), textbook_loop.G.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-5)
@@ -84,11 +82,11 @@ def test_both_loops_update_all_weights(model: str) -> None:
     ganctl_loop, textbook_loop = Ganctl(setting(model)), make_textbook(setting(model))
     nets = (ganctl_loop.engine.G, ganctl_loop.engine.D, textbook_loop.G, textbook_loop.D)
     before = [weights(network) for network in nets]
-    for _ in range(8):  # more than an epoch of 5 batches
+    for _ in range(8):  # more than one epoch, which has 5 batches
         ganctl_loop.step()
         textbook_loop.step()
     for network, old in zip(nets, before, strict=True):
-        # The output bias of a Wasserstein D has no gradient, because it cancels in the loss.
+        # The output bias of a Wasserstein D has no gradient, because the bias cancels in the loss.
         assert sum(map(torch.equal, weights(network), old)) <= model.startswith("wgan")
         assert all(weight.isfinite().all() for weight in network.parameters())
 
@@ -130,7 +128,7 @@ def test_plain_layers_give_the_same_outputs() -> None:
         torch.testing.assert_close(ganctl_loop.engine.D(x), plain.engine.D(x), rtol=1e-4, atol=1e-5)
 
 
-# A separate module without torch, because the process of a loop imports its module.
+# Use a separate module without torch, because the process of each loop imports the loop's module.
 LOOPS = """
 import functools, time
 
@@ -150,7 +148,7 @@ def loops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("loops_to_time")
 
 
-def test_interleaved_times_and_their_speedup(loops: ModuleType) -> None:
+def test_interleaved_loops_are_timed_and_compared(loops: ModuleType) -> None:
     makers = {"slow": partial(loops.sleeper, 0.2), "fast": partial(loops.sleeper, 0.02)}
     times = interleaving.interleave(makers, rounds=3, seconds=0.1)
     assert [len(row) for row in times.values()] == [3, 3]
@@ -161,12 +159,12 @@ def test_interleaved_times_and_their_speedup(loops: ModuleType) -> None:
     assert asleep["slow"][0] < 0.1
 
 
-def test_steps_per_second_and_speedup_are_medians() -> None:
+def test_steps_per_second_and_speedup_are_computed_from_medians() -> None:
     assert interleaving.steps_per_second([0.5, 0.25, 100.0]) == 2
     assert interleaving.speedup([2.0, 4.0, 30.0], [1.0, 1.0, 10.0]) == 3
 
 
-def test_failing_loop_ends_the_measurement(loops: ModuleType) -> None:
+def test_error_in_a_loop_ends_the_measurement(loops: ModuleType) -> None:
     with pytest.raises(SystemExit, match="A loop failed"):
         interleaving.interleave({"broken": loops.broken}, rounds=1, seconds=0.1)
 
@@ -225,6 +223,6 @@ def test_ablations_prints_a_table_and_writes_json(
     ablations.main()
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "out.json").read_text())["models"]["gan-basic"]
-    assert set(result.values()) == {0.5}  # each takes half as long as the baseline
+    assert set(result.values()) == {0.5}  # each variant takes half as long as the baseline
     for variant, (label, models) in ablations.VARIANTS.items():
         assert (variant.__name__ in result) == (label in printed) == (not models)

@@ -1,4 +1,4 @@
-"""Tests of benchmarks/gpu.py on the CPU."""
+"""Test benchmarks/gpu.py on the CPU."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> gpu.Context:
     return gpu.Context("cpu", tmp_path, time.monotonic() + 60)
 
 
-def test_steps_and_exactness_on_the_cpu(context: gpu.Context) -> None:
+def test_steps_and_exactness_are_measured_on_the_cpu(context: gpu.Context) -> None:
     strict = torch.are_deterministic_algorithms_enabled()
     (row,) = gpu.steps(context)
     assert min(row["textbook"], row["eager"], row["graph"]) > 0
@@ -32,7 +32,7 @@ def test_steps_and_exactness_on_the_cpu(context: gpu.Context) -> None:
     assert torch.are_deterministic_algorithms_enabled() == strict
 
 
-def test_table_has_a_row_per_measurement_and_the_failed_checks() -> None:
+def test_table_has_one_row_per_measurement_and_lists_failed_checks() -> None:
     row = {
         "model": "gan",
         "batch_size": 64,

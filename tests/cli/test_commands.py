@@ -1,4 +1,4 @@
-"""Test the command group: its commands, commands of plugins, and shell completion."""
+"""Test the command group: built-in commands, plugin commands, and shell completion."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BROKEN = "raise ValueError('no such luck')"
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder from which the processes of this test can import."""
+    """Return a folder from which the processes started by this test can import."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
@@ -46,11 +46,11 @@ def test_every_command_has_help(ganctl: Run) -> None:
         assert COMMANDS[name].help
 
 
-def test_version(ganctl: Run) -> None:
+def test_version_option_prints_the_version(ganctl: Run) -> None:
     assert ganctl("--version").stdout == f"ganctl {__version__}\n"
 
 
-def test_command_of_a_plugin_is_listed_and_runs(ganctl: Run, site: Path) -> None:
+def test_plugin_command_is_listed_and_runs(ganctl: Run, site: Path) -> None:
     install(site, "acme", COMMAND.format(module="acme"))
     help_page = ganctl("--help").stdout
     assert "From plugins:\n  hello  " in help_page
@@ -67,7 +67,7 @@ def test_help_works_with_a_broken_plugin(ganctl: Run, site: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["report", "list"])
-def test_command_of_a_plugin_with_the_name_of_an_own_command_is_reported(
+def test_plugin_command_with_the_name_of_a_builtin_command_is_renamed(
     name: str, ganctl: Run, site: Path
 ) -> None:
     source = COMMAND.replace("@click.command()", f"@click.command('{name}')").format(module="acme")
@@ -79,13 +79,13 @@ def test_command_of_a_plugin_with_the_name_of_an_own_command_is_reported(
     assert f"({name} is a command of ganctl; use acme:{name})" in " ".join(ganctl("plugins").stdout.split())
 
 
-def test_help_of_own_commands_loads_no_plugin(ganctl: Run, site: Path) -> None:
+def test_help_of_builtin_commands_loads_no_plugin(ganctl: Run, site: Path) -> None:
     install(site, "acme", BROKEN)
     for name in COMMANDS:
         assert ganctl(name, "--help").stderr == ""
 
 
-def test_plugin_cannot_replace_a_command_of_ganctl(ganctl: Run, site: Path) -> None:
+def test_plugin_cannot_replace_a_builtin_command(ganctl: Run, site: Path) -> None:
     install(
         site,
         "acme",
@@ -98,7 +98,7 @@ def test_plugin_cannot_replace_a_command_of_ganctl(ganctl: Run, site: Path) -> N
     assert "acme:doctor" in ganctl("--help").stdout
 
 
-def test_ambiguous_command_is_an_error_only_when_used(ganctl: Run, site: Path) -> None:
+def test_ambiguous_command_fails_only_when_it_is_used(ganctl: Run, site: Path) -> None:
     for module in ("acme", "other"):
         install(site, module, COMMAND.format(module=module))
     assert ganctl("list").returncode == 0
@@ -153,7 +153,9 @@ def test_completion_prints_one_line(ganctl: Run, shell: str) -> None:
         ("ganctl info rms", "plain,rmsprop"),
     ],
 )
-def test_shell_completion(ganctl: Run, site: Path, words: str, expected: str) -> None:
+def test_shell_completion_suggests_the_expected_words(
+    ganctl: Run, site: Path, words: str, expected: str
+) -> None:
     install(site, "acme", BROKEN)
     install(site, "hi", COMMAND.format(module="hi"))
     environment = {

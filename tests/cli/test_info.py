@@ -24,13 +24,13 @@ from ganctl.recipe import Model, Spec
 
 
 def facts(*args: str) -> dict[str, dict[str, object]]:
-    """Return the facts that ``ganctl info … --json`` prints, by kind."""
+    """Return the facts that ``ganctl info … --json`` prints, grouped by kind."""
     result = CliRunner().invoke(info, [*args, "--json"])
     assert result.exception is None, result.output
     return {item["kind"]: item for item in json.loads(result.output)}
 
 
-def test_components_of_all_kinds_are_shown() -> None:
+def test_info_shows_components_of_all_kinds() -> None:
     shown = facts("dcgan")
     assert set(shown) == {"model", "generator", "discriminator"}
     assert "1511.06434" in str(shown["model"]["paper"])
@@ -40,7 +40,7 @@ def test_components_of_all_kinds_are_shown() -> None:
 
 
 def test_number_of_parameters_equals_pytorch_gan() -> None:
-    """Compare with the MLP of PyTorch-GAN at 28×28×1 and its convolutional networks at 32×32×1."""
+    """Compare with PyTorch-GAN's MLP at 28×28×1 and its convolutional networks at 32×32×1."""
     assert facts("mlp")["generator"]["parameters"] == {"generator": 1_510_032}
     assert facts("mlp")["discriminator"]["parameters"] == {"discriminator": 533_505}
     shown = facts("dcgan-upsample", "--image-size", "32")["model"]
@@ -54,13 +54,13 @@ def test_number_of_parameters_depends_on_image_shape() -> None:
     assert gray["model"]["parameters"]["generator"] < color["model"]["parameters"]["generator"]  # type: ignore[index]
 
 
-def test_unsupported_image_size_is_shown_instead_of_a_number() -> None:
+def test_unsupported_image_size_is_shown_instead_of_a_parameter_count() -> None:
     shown = facts("dcgan", "--image-size", "17", "--kind", "model")["model"]["parameters"]
     assert "17×17" in shown["generator"]  # type: ignore[index]
     assert "--image-size 16" in shown["generator"]  # type: ignore[index]
 
 
-def test_options_have_type_default_and_help() -> None:
+def test_every_option_has_a_type_a_default_and_help() -> None:
     options = {option["option"]: option for option in facts("mlp")["generator"]["options"]}  # type: ignore[attr-defined]
     hidden = options["generator.hidden"]
     assert hidden["default"] == "128,256,512,1024"
@@ -90,8 +90,8 @@ SPECIAL = Model(
 
 
 @pytest.mark.parametrize("name", ["special", *(item.name for item in discovery.registry().all("model"))])
-def test_defaults_of_a_model_repeat_the_model(name: str) -> None:
-    """Check that the defaults, as options for a model with different defaults, give the settings of the model."""
+def test_printed_defaults_reproduce_the_model_settings(name: str) -> None:
+    """Check that a model's printed defaults, passed as options to a different model, give the same settings."""
     registry = discovery.discover().registry
     for model in (SPECIAL, BLANK):
         registry.add(component("model", model.name, model, "s", plugin="p", distribution="d", version="1"))
@@ -130,7 +130,7 @@ def test_misspelled_name_gets_a_suggestion() -> None:
     assert str(error).splitlines() == ["There is no loss 'hinje'.", "Did you mean 'hinge'?"]
 
 
-def test_network_that_computes_in_its_constructor_is_counted(
+def test_parameters_are_counted_if_the_constructor_computes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = """
@@ -170,5 +170,5 @@ def test_description_has_no_markup() -> None:
     ("value", "text"),
     [((0.5, 0.999), "0.5,0.999"), (None, "none"), (True, "true"), (2e-4, "0.0002"), ((), ""), ("x", "x")],
 )
-def test_values_as_text(value: object, text: str) -> None:
+def test_values_are_formatted_as_text(value: object, text: str) -> None:
     assert as_text(value) == text

@@ -59,7 +59,7 @@ def test_ambiguous_names_are_listed_with_their_distribution(ganctl: Run, tmp_pat
     assert "bce" not in names
 
 
-def test_without_a_kind_all_names_are_listed(ganctl: Run) -> None:
+def test_list_without_a_kind_shows_all_names(ganctl: Run) -> None:
     header, *rows, empty, _, hint = ganctl("list").stdout.splitlines()
     assert header.split() == ["KIND", "NAMES"]
     assert [row.split()[0] for row in rows] == list(KINDS.values())
@@ -77,7 +77,7 @@ def test_without_a_kind_all_names_are_listed(ganctl: Run) -> None:
 
 
 @pytest.mark.parametrize("kind", ["loss", "losses", "Loss"])
-def test_kind_is_singular_or_plural(ganctl: Run, kind: str) -> None:
+def test_kind_can_be_singular_or_plural(ganctl: Run, kind: str) -> None:
     assert "\nhinge " in ganctl("list", kind).stdout
 
 

@@ -1,4 +1,4 @@
-"""Numbers and paths on the command line: every option of every command refuses invalid values."""
+"""Numbers and paths on the command line: all options refuse invalid values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganctl.errors import USAGE
 
 RunCli = Callable[..., tuple[int, str]]
 INVALID = ["nan", "inf", "-inf", "-1", str(10**30), "", "many"]
-#: (command, option, value): reason for which the value is valid.
+#: Maps (command, option, value) to the reason why the value is valid.
 VALID = {
     ("traverse", "--values", "-1"): "values of z may be negative",
 }
@@ -74,7 +74,7 @@ def test_empty_names_are_refused(option: str, run_cli: RunCli) -> None:
     assert f"Invalid value for '{option}': The name is empty." in errors
 
 
-def test_no_option_uses_the_number_types_of_click() -> None:
+def test_no_option_uses_number_types_from_click() -> None:
     builtin = (click.types.IntParamType, click.types.FloatParamType)
     assert [(name, p.opts[-1]) for name, p in parameters(builtin)] == []
 
@@ -89,12 +89,12 @@ def test_every_numeric_setting_has_a_range() -> None:
 
 
 @pytest.mark.parametrize(("command", "option"), parameters((Number, Numbers)), ids=label)
-def test_help_shows_the_range(command: str, option: click.Parameter) -> None:
+def test_help_shows_the_range_of_each_number(command: str, option: click.Parameter) -> None:
     assert isinstance(option, click.Option)
     assert f"[{option.type.allowed.limits}" in (option.help or "")  # type: ignore[attr-defined]
 
 
-def test_settings_accept_none_where_no_value_is_a_value(run_cli: RunCli, tmp_path: Path) -> None:
+def test_only_optional_settings_accept_none(run_cli: RunCli, tmp_path: Path) -> None:
     for option in ("--ema", "--image-size", "--checkpoint-every"):
         _, errors = run_cli("train", option, "none", "--data", tmp_path / "missing")
         assert "No model was given" in errors

@@ -1,4 +1,4 @@
-"""``ganctl report`` as a command. tests/reports tests the content of reports."""
+"""Test the command ``ganctl report``. The tests in tests/reports check the content of reports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_report_needs_neither_torch_nor_matplotlib_nor_rich(tmp_path: Path) -> N
     assert (path / "report.html").read_text().startswith("<!doctype html>")
 
 
-def test_output_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_writes_the_expected_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("a", "b"):
         fake_runs.make(tmp_path / "runs" / name, {"seed": ord(name)})

@@ -1,4 +1,4 @@
-"""Tests of ``ganctl sample``."""
+"""Test ``ganctl sample``."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_default_is_a_grid(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert Image.open("x-seed0-n25.png").size == (152, 152)
 
 
-def test_run_folder_instead_of_a_file(tiny_run: Run, ckpt: Path) -> None:
+def test_checkpoint_can_be_given_as_a_run_folder(tiny_run: Run, ckpt: Path) -> None:
     assert sample("--ckpt", ckpt, "--out", "a.png") == 0
     assert sample("--ckpt", tiny_run.path, "--out", "b.png") == 0
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
@@ -49,7 +49,7 @@ def test_default_name_contains_seed_and_number(tiny_run: Run) -> None:
 def test_two_runs_never_overwrite_each_other(tiny_run: Run, tmp_path: Path) -> None:
     for folder, name in (("a", "00001-gan"), ("b", "00001-gan"), ("a", "00002-gan")):
         copy = Path(shutil.copytree(tiny_run.path, tmp_path / folder / name))
-        if folder == "b":  # another run of the same name
+        if folder == "b":  # a different run with the same name
             latest = Run(copy).checkpoints[-1]
             shutil.copy(Run(copy).checkpoints[0], latest)
         assert sample("--ckpt", copy, "-q") == 0
@@ -75,7 +75,7 @@ def test_same_command_replaces_its_output(ckpt: Path, capsys: pytest.CaptureFixt
     ]
 
 
-def test_same_seed_gives_the_same_file(ckpt: Path) -> None:
+def test_same_seed_produces_the_same_file(ckpt: Path) -> None:
     for out, options in (("a.png", ()), ("b.png", ("--batch-size", 3)), ("c.png", ("--seed", 1))):
         assert sample("--ckpt", ckpt, "--out", out, *options) == 0
     assert Path("a.png").read_bytes() == Path("b.png").read_bytes()
@@ -90,7 +90,7 @@ def test_larger_folder_starts_with_the_same_files(ckpt: Path) -> None:
     assert [path.read_bytes() for path in few] == [path.read_bytes() for path in many[:5]]
 
 
-def test_array(ckpt: Path) -> None:
+def test_samples_can_be_saved_as_an_array(ckpt: Path) -> None:
     assert sample("--ckpt", ckpt, "--n", 10, "--out", "x.npz") == 0
     assert np.load("x.npz")["images"].shape == (10, 28, 28, 1)
 
@@ -127,7 +127,9 @@ def test_truncation_changes_the_samples(ckpt: Path) -> None:
     assert Path("a.png").read_bytes() != Path("b.png").read_bytes()
 
 
-def test_only_the_same_samples_are_overwritten(ckpt: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_is_overwritten_only_with_the_same_samples(
+    ckpt: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = ["--out", "x.png", "--save-latents", "z.npz"]
     for name in ("x.png", "z.npz"):
         for other in ("x.png", "z.npz"):

@@ -1,4 +1,4 @@
-"""Tests of ``ganctl sweep``. The workers run in the test process."""
+"""Test ``ganctl sweep``. The workers run in the test process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def sweep(*args: object) -> int:
     return int(end.value.code or 0)
 
 
-def test_every_run_equals_a_run_of_train(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_run_of_a_sweep_equals_a_run_of_train(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep(*SMALL, *GRID, "-o", "g_optimizer.weight_decay=0.1") == 0
     lines = capsys.readouterr().err.splitlines()
     assert "4 runs, 1 at a time, in sweeps/00001-gan-glyphs" in lines
@@ -128,7 +128,7 @@ def test_failed_run_does_not_stop_the_others(capsys: pytest.CaptureFixture[str])
     before = found.entries[0].run.log_file.read_text()
     assert sweep("--resume", found.path, "-q") == 1  # not tried again
     assert found.entries[0].run.log_file.read_text() == before
-    assert sweep("--resume", found.path, "-q", "--retry-failed") == 1  # it fails again
+    assert sweep("--resume", found.path, "-q", "--retry-failed") == 1  # fails again
     assert found.entries[0].run.log_file.read_text() != before
 
 
@@ -176,7 +176,7 @@ def test_same_command_with_out_resumes(capsys: pytest.CaptureFixture[str]) -> No
     assert sorted(path.name for path in Path().iterdir()) == ["full", "mine"]
 
 
-def test_resume_refuses_other_settings(capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_refuses_different_settings(capsys: pytest.CaptureFixture[str]) -> None:
     assert sweep("--resume", "nowhere") == 2
     assert "nowhere does not exist" in capsys.readouterr().err
     assert sweep("--resume", ".") == 2
@@ -240,7 +240,7 @@ def test_repeated_failures_to_start_stop_the_sweep(
     )
 
 
-def test_examples_of_the_docs_page(
+def test_examples_in_sweeps_md_run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(settings.DEFAULTS, "trackers", ())  # importing TensorBoard takes seconds
@@ -253,7 +253,7 @@ def test_examples_of_the_docs_page(
     assert described <= {path.name for path in Path("sweeps/00001-gan-glyphs").iterdir()}
 
 
-def test_run_that_is_trained_by_another_command_is_skipped(
+def test_sweep_skips_a_run_that_another_process_is_training(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ganctl.sweeps import runner, worker
@@ -272,7 +272,9 @@ def test_run_that_is_trained_by_another_command_is_skipped(
         waits += 1
         states = [entry.state for entry in found]
         assert states == ["waiting", "finished", "finished", "finished"]
-        assert acquire_lock(found.entries[0])  # claimed and released, because it is in use
+        assert acquire_lock(
+            found.entries[0]
+        )  # the worker claims the entry and releases it, because the run is in use
         if waits == 2:
             lock.__exit__(None, None, None)
 
@@ -282,7 +284,7 @@ def test_run_that_is_trained_by_another_command_is_skipped(
     assert {entry.state for entry in found} == {"finished"}
 
 
-def test_python_function(capsys: pytest.CaptureFixture[str]) -> None:
+def test_sweep_from_python_runs_every_combination(capsys: pytest.CaptureFixture[str]) -> None:
     small = {"batch_size": 20, "steps": 2, "samples": 4, "trackers": "none", "quiet": True, "device": "cpu"}
     found = ganctl.sweep(
         "gan", {"name": "glyphs", "n": 60}, grid={"lr": [1e-4, 2e-4]}, zip={"generator.hidden": [[8], [4, 8]]}, **small

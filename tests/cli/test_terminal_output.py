@@ -29,7 +29,7 @@ def test_limited_encoding_is_not_an_error(ganctl: Run, encoding: str, args: tupl
 def test_symbols_are_replaced_with_similar_ascii(ganctl: Run) -> None:
     result = ganctl("info", "mlp", env={"PYTHONIOENCODING": "ascii"})
     assert "Parameters at 28x28x1" in result.stdout
-    assert "float NxCxHxW in [-1, 1]" in result.stdout  # the multiplication and minus signs
+    assert "float NxCxHxW in [-1, 1]" in result.stdout  # instead of a multiplication sign and a minus sign
     assert "?" not in result.stdout
 
 
@@ -57,7 +57,7 @@ def test_every_character_in_a_string_has_an_ascii_replacement(folder: str) -> No
     assert lacking <= {"�"}
 
 
-def test_errors_in_a_limited_encoding(ganctl: Run) -> None:
+def test_errors_are_readable_in_a_limited_encoding(ganctl: Run) -> None:
     result = ganctl("info", "dcgän", env={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"})
     assert result.returncode == 2
     assert "dcg?n" in result.stderr
@@ -70,7 +70,7 @@ def test_closed_stdout_is_not_an_error(ganctl: Run) -> None:
 
 
 def on_terminal(columns: int, *args: str) -> str:
-    """Return the output of ``ganctl args`` on a terminal with this number of columns."""
+    """Return the output of ``ganctl ARGS`` on a terminal with ``columns`` columns."""
     reader, writer = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(columns), "LINES": "40"}
     process = subprocess.Popen([sys.executable, "-m", "ganctl", *args], stdout=writer, env=environment)
@@ -79,7 +79,7 @@ def on_terminal(columns: int, *args: str) -> str:
     try:
         while block := os.read(reader, 65536):
             output += block
-    except OSError:  # the end of the output on Linux
+    except OSError:  # Linux reports the end of the output as an error
         pass
     os.close(reader)
     assert process.wait(60) == 0
@@ -99,7 +99,7 @@ def test_lines_fit_the_terminal(columns: int, args: tuple[str, ...]) -> None:
     assert max(map(len, lines)) <= columns
 
 
-def test_pipe_gets_one_line_per_row(ganctl: Run) -> None:
+def test_piped_output_has_one_line_per_row(ganctl: Run) -> None:
     piped = ganctl("list", "datasets", env={"COLUMNS": "40"}).stdout
     assert len(piped.splitlines()) == 1 + 11
     assert len(on_terminal(60, "list", "datasets").splitlines()) > 12

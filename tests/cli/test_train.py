@@ -32,7 +32,7 @@ def train(*args: object) -> int:
 
 
 def run_with(*args: object) -> dict[str, Any]:
-    """Return the settings of a run of 0 steps with these arguments."""
+    """Return the settings of a 0-step run with these arguments."""
     assert train("--out", "run", "--model", "gan", *DATA, "--steps", 0, *args) == 0
     return Run("run").config
 
@@ -88,7 +88,7 @@ def test_numbered_folder_is_created_and_printed(capsys: pytest.CaptureFixture[st
     assert "ganctl sample --ckpt elsewhere/00001-gan-glyphs --n 25" in shown
 
 
-def test_config_repeats_a_run() -> None:
+def test_saved_config_reproduces_the_run() -> None:
     assert train("--model", "gan", *DATA, "--steps", 3, "--seed", 5, "--out", "one") == 0
     assert train("--config", "one/config.toml", "--out", "two") == 0
     assert Run("one").losses_file.read_bytes() == Run("two").losses_file.read_bytes()
@@ -117,7 +117,7 @@ def test_data_can_be_a_path(tmp_path: Path) -> None:
     assert checkpoint.load(run.checkpoints[-1])["image"] == [1, 12, 12]
 
 
-def test_name_replaces_the_name_of_the_run_folder(capsys: pytest.CaptureFixture[str]) -> None:
+def test_name_option_sets_the_name_of_the_run_folder(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 0, "--name", "first-try") == 0
     assert Run("runs/00001-first-try").config["model"] == "gan"
     for other in (("--out", "run"), ("--resume", "runs/00001-first-try")):
@@ -128,7 +128,7 @@ def test_name_replaces_the_name_of_the_run_folder(capsys: pytest.CaptureFixture[
     assert [path.name for path in Path("runs").glob("0*")] == ["00001-first-try"]
 
 
-def test_resume_with_more_steps(capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_can_extend_a_run_by_more_steps(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 2, "--out", "run") == 0
     assert train("--resume", "run") == 0
     assert "is finished at step 2" in capsys.readouterr().err
@@ -139,7 +139,7 @@ def test_resume_with_more_steps(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_resume_from_inside_the_checkpoint_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check that a file name without a folder resumes the run that contains the file."""
+    """If the checkpoint is given as a file name without a folder, the run that contains the file is resumed."""
     assert train("--model", "gan", *DATA, "--steps", 2, "--out", "run") == 0
     monkeypatch.chdir("run/checkpoints")
     assert train("--resume", "step-00000002.pt", "--steps", 3) == 0
@@ -156,7 +156,7 @@ def test_resume_from_a_renamed_checkpoint_starts_a_new_run() -> None:
     assert [path.name for path in Run("run").checkpoints_dir.iterdir()] == ["best.pt"]
 
 
-def test_output_without_a_terminal_is_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_output_without_a_terminal_consists_of_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert train("--model", "gan", *DATA, "--steps", 4, "--log-every", 2, "--verbose") == 0
     out, err = capsys.readouterr()
     assert out == ""
@@ -180,7 +180,7 @@ def test_quiet_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Finished: 2 steps" in Run("runs/00001-gan-glyphs").log_file.read_text()
 
 
-def test_traceback_of_an_error_is_in_the_log(
+def test_traceback_of_an_error_is_written_to_the_log(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*args: object) -> None:

@@ -1,4 +1,4 @@
-"""Shell completion of run folders and of options of parts."""
+"""Test shell completion of run folders, component names and component options."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def complete(*words: str) -> list[str]:
 @pytest.mark.parametrize(
     "words", ["train --resume", "watch", "report", "evolution", "sample --ckpt", "explore --ckpt"]
 )
-def test_run_folders(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_folders_are_completed(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("runs/00001-a", "runs/00002-b", "other/c"):
         fake_runs.make(tmp_path / name)
@@ -34,7 +34,7 @@ def test_run_folders(words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("option", ["train -o", "sweep --grid"])
-def test_parts_and_options(option: str) -> None:
+def test_components_and_their_options_are_completed(option: str) -> None:
     command, name = option.split()
     assert complete(command, name, "gen") == ["generator."]
     assert "generator.width=" in complete(command, "--model", "dcgan", name, "generator.w")

@@ -38,7 +38,7 @@ def test_later_layers_override_earlier_layers() -> None:
 
 
 @pytest.mark.parametrize("layer", [{"lr": 0.1, "d_lr": 0.2}, {"d_lr": 0.2, "lr": 0.1}])
-def test_specific_setting_overrides_general_setting_in_any_order(layer: dict[str, object]) -> None:
+def test_specific_setting_overrides_general_setting_regardless_of_order(layer: dict[str, object]) -> None:
     resolved = config(layer)
     assert resolved.g_optimizer.options["lr"] == 0.1
     assert resolved.d_optimizer.options["lr"] == 0.2
@@ -65,7 +65,7 @@ def test_options_are_converted_to_their_types() -> None:
     assert resolved.d_optimizer.options["betas"] == (0.0, 0.9)
 
 
-def test_data_can_be_the_path_of_a_folder(tmp_path: Path) -> None:
+def test_data_can_be_a_folder_path(tmp_path: Path) -> None:
     assert config({"data": str(tmp_path)}).data.options["path"] == str(tmp_path)
     assert config({"data": "./faces"}).data.name == "folder"
     assert config({"data": "mnist"}).data.name == "mnist"
@@ -74,7 +74,9 @@ def test_data_can_be_the_path_of_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "settings", [{}, {"steps": 10, "ema": 500.0}, {"optimizer": "sgd", "image_size": 32}]
 )
-def test_config_survives_toml_and_plain_values(tmp_path: Path, settings: dict[str, object]) -> None:
+def test_config_is_unchanged_by_a_round_trip_through_toml(
+    tmp_path: Path, settings: dict[str, object]
+) -> None:
     resolved = config(settings)
     file = tmp_path / "config.toml"
     file.write_text(resolved.to_toml(), encoding="utf-8")
@@ -83,14 +85,14 @@ def test_config_survives_toml_and_plain_values(tmp_path: Path, settings: dict[st
     assert Config.from_dict(resolved.to_dict()).to_dict() == resolved.to_dict()
 
 
-def test_file_contains_every_setting_with_its_help() -> None:
+def test_config_file_contains_every_setting_with_its_help() -> None:
     text = config().to_toml()
     for name, help_text in HELP.items():
         assert name in text
         assert help_text in text
 
 
-def test_later_length_replaces_earlier_length() -> None:
+def test_later_setting_of_the_run_length_replaces_an_earlier_one() -> None:
     assert config({"epochs": 3}, {"steps": 9}).epochs is None
     assert config({"steps": 9}, {"epochs": 3}).steps is None
 
@@ -120,13 +122,13 @@ def test_later_length_replaces_earlier_length() -> None:
         ({"data": {"name": "no-such"}}, ["dataset 'no-such'"]),
     ],
 )
-def test_errors_name_setting_value_and_fix(layer: dict[str, object], words: list[str]) -> None:
+def test_errors_contain_the_setting_the_value_and_a_fix(layer: dict[str, object], words: list[str]) -> None:
     text = str(error(layer))
     for word in words:
         assert word in text
 
 
-def test_another_model_is_refused_if_a_config_sets_components() -> None:
+def test_changing_the_model_is_refused_if_the_config_sets_components() -> None:
     with pytest.raises(GanctlError, match="components of the model 'dcgan'"):
         config(config().to_dict(), {"model": "gan"})
     assert config({"model": "gan"}).generator.name == "mlp"
@@ -139,7 +141,7 @@ def test_model_and_data_are_required() -> None:
         resolve(discovery.registry(), {"model": "dcgan"})
 
 
-def test_toml_reads_what_it_wrote(tmp_path: Path) -> None:
+def test_toml_round_trip_preserves_values(tmp_path: Path) -> None:
     special = 'quote " backslash \\ newline \n tab \t del \x7f é 漢 🎲'
     table = {
         "text": special,
@@ -154,7 +156,7 @@ def test_toml_reads_what_it_wrote(tmp_path: Path) -> None:
     assert toml.read(file) == table
 
 
-def test_toml_errors_name_the_file(tmp_path: Path) -> None:
+def test_toml_errors_contain_the_file_name(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text("model = dcgan\n")
     with pytest.raises(GanctlError, match=r"bad\.toml is not TOML"):
@@ -163,8 +165,8 @@ def test_toml_errors_name_the_file(tmp_path: Path) -> None:
         toml.read(tmp_path / "none.toml")
 
 
-def test_type_errors_name_the_default_of_the_model() -> None:
-    """The model's recipe takes precedence over the defaults of the setting and of the component."""
+def test_type_errors_show_the_default_of_the_model() -> None:
+    """The model's value takes precedence over the defaults of the setting and of the component."""
     assert error({"model": "wgan", "n_critic": "many"}).hint == "The default is 5."
     assert error({"g_optimizer": {"betas": "many"}}).hint == "The default is 0.5,0.999."
     assert error({"g_optimizer": {"name": "adamw", "betas": "many"}}).hint == "The default is 0.9,0.999."

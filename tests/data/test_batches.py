@@ -18,7 +18,7 @@ def numbered(n: int) -> Images:
     return Images(x, torch.arange(n))
 
 
-def test_every_image_is_seen_once_per_epoch_even_if_batches_span_epochs() -> None:
+def test_every_image_is_used_once_per_epoch_even_if_batches_span_epochs() -> None:
     n, batch = 103, 10
     batches = Batches(numbered(n), batch, seed=5, device=CPU)
     seen = torch.cat([batches.next().y for _ in range(31)])
@@ -37,7 +37,7 @@ def test_order_depends_only_on_seed_and_position() -> None:
     assert not torch.equal(other.next().y, drawn[0])
 
 
-def test_pixels_are_scaled_to_minus_one_to_one_and_keep_their_label() -> None:
+def test_pixels_are_scaled_to_minus_one_to_one_and_labels_are_kept() -> None:
     images = numbered(300)
     images.x[:, 0, 1, 0], images.x[:, 0, 1, 1] = 0, 255
     batch = Batches(images, 16, seed=0, device=CPU).next()
@@ -56,13 +56,13 @@ def test_batch_can_be_as_large_as_the_dataset() -> None:
 
 @pytest.mark.parametrize("per_step", [8, 24])
 def test_prefetched_batches_equal_batches_on_the_device(per_step: int) -> None:
-    """With 10 images, steps span epochs, and 24 images per step are more than the dataset has."""
+    """The dataset has 10 images, so steps span epochs, and a step of 24 images is larger than the dataset."""
     images = numbered(10)
     on_device = Batches(images, 8, seed=1, device=CPU, placement=Placement("device", ""))
     prefetched = Batches(images, 8, seed=1, device=CPU, placement=Placement("disk", ""), per_step=per_step)
     assert prefetched.prefetcher is not None
     address = prefetched.x.data_ptr()
-    for step in [0, 1, 2, 3, 4, 5, 6, 2, 3]:  # the last two jump back, as a resumed run does
+    for step in [0, 1, 2, 3, 4, 5, 6, 2, 3]:  # the last two go back to an earlier step, as a resumed run does
         for batches in (on_device, prefetched):
             batches.prepare(step * per_step, per_step)
         for _ in range(per_step // 8):

@@ -20,7 +20,7 @@ from ganctl import Dataset, GanctlError, Images
 from ganctl.data import array_writer
 from ganctl.data.cache import cache_dir, cache_size
 
-HERE = Path(__file__).parents[1]  # the folder of the tests
+HERE = Path(__file__).parents[1]  # the tests/ folder
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_unreadable_images_are_skipped_with_their_labels(faces: Faces, cache: Pa
     (faces.folder / "05.png").write_text("not an image")
     (faces.folder / "40.png").write_bytes(b"")
     faces.fields = {"labels": list(range(80)), "classes": ("a", "b"), "notes": ("a note",)}
-    for _ in range(2):  # first decoded, then from the cache
+    for _ in range(2):  # first decoded, then read from the cache
         lines: list[str] = []
         loaded = load(faces, cache, log=lines.append)
         assert loaded.images.y is not None
@@ -97,7 +97,7 @@ def test_changed_source_is_decoded_again_and_replaces_the_entry(faces: Faces, ca
     faces.state = "2"
     after = load(faces, cache)
     assert after.images.x[0, 0, 0, 0] == 99
-    assert before.images.x[0, 0, 0, 0] == 0  # still mapped although the file is removed
+    assert before.images.x[0, 0, 0, 0] == 0  # still mapped after the file was removed
     assert after.fingerprint != before.fingerprint
     assert len(files(cache)) == len(old)
     assert faces.opened == 160
@@ -114,7 +114,7 @@ def test_fingerprint_depends_on_pixels_and_labels(faces: Faces, cache: Path, tmp
     assert len({first.fingerprint, labeled, load(faces, cache).fingerprint}) == 3
 
 
-def test_every_image_size_has_its_own_entry(faces: Faces, cache: Path) -> None:
+def test_every_image_size_has_a_separate_entry(faces: Faces, cache: Path) -> None:
     assert load(faces, cache, 4).images.shape == (3, 4, 4)
     assert load(faces, cache).images.shape == (3, 6, 6)
     load(faces, cache, 4)
@@ -122,7 +122,7 @@ def test_every_image_size_has_its_own_entry(faces: Faces, cache: Path) -> None:
     assert faces.opened == 160
 
 
-def test_without_an_identity_no_entry_is_removed(faces: Faces, cache: Path) -> None:
+def test_no_entry_is_removed_for_a_dataset_without_an_identity(faces: Faces, cache: Path) -> None:
     class Anonymous(Faces):
         identity = Dataset.identity
 
@@ -147,7 +147,7 @@ def test_dataset_is_gray_only_if_every_readable_image_is_gray(faces: Faces, cach
     assert len(files(cache)) == 2
 
 
-def test_images_of_different_sizes_are_resized_to_64_with_a_note(faces: Faces, cache: Path) -> None:
+def test_images_of_different_sizes_are_resized_to_64_and_a_note_is_printed(faces: Faces, cache: Path) -> None:
     Image.new("RGB", (7, 6), (79, 2, 3)).save(faces.folder / "79.png")
     for _ in range(2):
         lines: list[str] = []
@@ -201,7 +201,7 @@ def test_wide_arrays_are_cropped(cache: Path) -> None:
     assert load(Images(x), cache).images.x.shape == (2, 3, 10, 30)
 
 
-def test_decoded_images_are_used_unchanged_and_not_cached(cache: Path) -> None:
+def test_decoded_images_are_used_unchanged_and_are_not_cached(cache: Path) -> None:
     images = Images(
         torch.arange(12, dtype=torch.uint8).reshape(3, 1, 2, 2), torch.tensor([0, 1, 0]), ("a", "b")
     )
@@ -306,7 +306,7 @@ def test_killed_process_leaves_no_entry(faces: Faces, cache: Path, kill: signal.
     _, errors = process.communicate(timeout=300)
     assert not list((cache / "datasets").glob("*.json"))
     if kill == signal.SIGINT:
-        assert errors.count("Traceback") == 1  # of the process itself, not of a worker
+        assert errors.count("Traceback") == 1  # from the process itself, not from a worker
         assert errors.strip().endswith("KeyboardInterrupt")
         assert files(cache) == []
     workers = {int(line.split()[0]) for line in Path(f"{faces.folder}.opened").read_text().splitlines()}
@@ -314,7 +314,7 @@ def test_killed_process_leaves_no_entry(faces: Faces, cache: Path, kill: signal.
     lines: list[str] = []
     assert load(faces, cache, log=lines.append).images.x[:, 0, 0, 0].tolist() == list(range(80))
     assert lines == []
-    assert len(files(cache)) == 2  # leftover files are removed
+    assert len(files(cache)) == 2  # the next process removes leftover files
 
 
 def alive(pid: int) -> bool:
@@ -347,7 +347,7 @@ def test_exception_while_decoding_removes_the_files(faces: Faces, cache: Path) -
 
 
 def unwritable(cache: Path) -> Path:
-    # A file instead of a folder. Permissions would not stop root, which runs the tests in many containers.
+    # Use a file in place of the folder: in many containers, the tests run as root, which ignores permissions.
     cache.mkdir()
     (cache / "datasets").write_text("not a folder")
     return cache
@@ -361,7 +361,7 @@ def test_unwritable_cache_falls_back_to_memory(faces: Faces, cache: Path) -> Non
     assert "GANCTL_CACHE" in lines[0]
 
 
-def test_disk_with_too_little_room_is_not_filled(
+def test_disk_with_too_little_space_is_not_filled(
     faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = array_writer.shutil.disk_usage("/")._replace(free=1000)
@@ -375,7 +375,7 @@ def test_disk_with_too_little_room_is_not_filled(
 
 @pytest.mark.parametrize("limit", [500, 8_800, 20_000])
 def test_disk_that_becomes_full_falls_back_to_memory(faces: Faces, cache: Path, limit: int) -> None:
-    """The limit is reached in the pixels (8,640 bytes and a header of 128), or in the metadata file with its note."""
+    """The limit is reached in the pixels (8,640 bytes and a 128-byte header) or in the metadata file."""
     code = f"""
         import resource, sys
         from pathlib import Path
@@ -394,7 +394,7 @@ def test_disk_that_becomes_full_falls_back_to_memory(faces: Faces, cache: Path, 
     assert done.stdout.split() == (["2", "0"] if limit < 10_000 else ["1", "2"])
 
 
-def test_too_little_room_on_disk_and_in_memory_is_an_error(
+def test_too_little_space_on_disk_and_in_memory_is_an_error(
     faces: Faces, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(array_writer, "free_memory", lambda: 1000)
@@ -417,7 +417,7 @@ def test_entry_in_a_read_only_cache_is_used(faces: Faces, cache: Path) -> None:
     assert files(cache) == before
 
 
-def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_environment_variable_sets_the_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GANCTL_CACHE", "~/here")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert cache_dir() == tmp_path / "here"
@@ -429,7 +429,7 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, t
     assert cache_size() == 0
 
 
-def test_unprintable_file_names_are_replaced(faces: Faces, cache: Path) -> None:
+def test_unprintable_characters_in_file_names_are_replaced(faces: Faces, cache: Path) -> None:
     os.rename(faces.folder / "00.png", os.fsencode(faces.folder) + b"/00\xff\n.png")
     (faces.folder / "01.png").write_text("not an image")
     bad = next(name for name in os.listdir(faces.folder) if "\n" in name)
@@ -440,7 +440,7 @@ def test_unprintable_file_names_are_replaced(faces: Faces, cache: Path) -> None:
     assert json.loads(metadata.read_text())["skipped"] == loaded.skipped
 
 
-def test_plugin_in_the_documentation_works(
+def test_dataset_plugin_in_the_documentation_works(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = (HERE.parent / "docs" / "datasets.md").read_text(encoding="utf-8")

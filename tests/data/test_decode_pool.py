@@ -28,7 +28,7 @@ def save(folder: Path, *names: str) -> list[str]:
 def run(
     opener: object, folder: Path, names: list[str], **options: object
 ) -> tuple[list[int], dict[str, str]]:
-    """Return the gray values in the order of arrival, and the errors by name."""
+    """Return the gray values in the order in which they arrive, and the errors by file name."""
     values: list[int] = []
     errors: dict[str, str] = {}
     stream = decode_pool.decode(functools.partial(opener, folder=str(folder)), names, None, None, **options)  # type: ignore
@@ -94,7 +94,9 @@ def test_opener_that_a_worker_cannot_import_is_an_error() -> None:
     missing.__qualname__ = missing.__name__ = "missing"
     missing.__module__ = "helpers.image_openers"
     with pytest.raises(GanctlError, match="cannot be used in a worker process: AttributeError"):
-        list(decode_pool.decode(missing, ["a"], None, None))  # a new process has no image_openers.missing
+        list(
+            decode_pool.decode(missing, ["a"], None, None)
+        )  # image_openers.missing does not exist in a new process
 
 
 def test_error_of_a_worker_that_does_not_start_is_shown(
@@ -114,7 +116,7 @@ def test_closing_the_generator_stops_the_workers(tmp_path: Path) -> None:
         running = pids(tmp_path / "set")
     assert (
         len(Path(f"{tmp_path / 'set'}.opened").read_text().splitlines()) < 400
-    )  # most images were not opened
+    )  # most images have not been opened
     assert len(running) == 2
     assert not any(alive(pid) for pid in running)
     assert threading.active_count() == 1

@@ -32,7 +32,7 @@ def test_gray_and_color_images_keep_their_pixels() -> None:
     assert np.array_equal(to_array(reopened(Image.fromarray(color), "PNG"), None), color.transpose(2, 0, 1))
 
 
-def test_channels_can_be_chosen() -> None:
+def test_number_of_channels_can_be_set() -> None:
     gray = Image.fromarray(gradient())
     assert np.array_equal(to_array(gray, 16, 3), np.stack([gradient()] * 3))
     color = Image.new("RGB", (4, 4), (255, 0, 0))
@@ -46,7 +46,7 @@ def test_16_bit_images_are_scaled_and_not_clipped(kind: str) -> None:
 
 
 def test_16_bit_images_in_a_32_bit_mode_are_scaled() -> None:
-    # A dark 16-bit image stays dark: its range is not stretched.
+    # A dark 16-bit image stays dark, because its range is not stretched.
     dark = Image.fromarray(np.full((2, 2), 2570, np.int32))
     assert dark.mode == "I"
     assert to_array(dark, None).tolist() == [[[10, 10], [10, 10]]]
@@ -131,7 +131,7 @@ def test_largest_centered_square_is_resized() -> None:
 def test_downscaling_is_antialiased() -> None:
     checks = np.indices((64, 64)).sum(0) % 2 * 255
     out = to_array(Image.fromarray(checks.astype(np.uint8)), 8)
-    assert abs(out.astype(int) - 127).max() < 12  # uniform gray without a pattern
+    assert abs(out.astype(int) - 127).max() < 12  # nearly uniform gray without a moiré pattern
 
 
 def test_large_jpegs_are_decoded_at_a_fraction_of_their_size() -> None:
@@ -179,7 +179,7 @@ def test_unreadable_files_are_reported_with_the_error(tmp_path: Path) -> None:
     assert all("\n" not in error for error in errors.values())
 
 
-def test_block_has_three_channels_if_any_image_has() -> None:
+def test_block_has_three_channels_if_any_image_is_in_color() -> None:
     images = {"gray": Image.new("L", (2, 2), 5), "red": Image.new("RGB", (2, 2), (9, 0, 0))}
     block = decode(images.__getitem__, ["gray", "red"], None, None)
     assert block.pixels is not None
@@ -204,5 +204,5 @@ def test_worker_does_not_import_torch_and_ignores_ctrl_c() -> None:
     pickle.dump(["/missing.png"], worker.stdin)
     worker.stdin.flush()
     assert pickle.load(worker.stdout).failed == [(0, "No such file or directory")]
-    worker.stdin.close()  # as if the parent process had died
+    worker.stdin.close()  # simulates the death of the parent process
     assert worker.wait(10) == 0

@@ -36,13 +36,13 @@ def make(**settings: object) -> Loop:
     )
 
 
-def test_flops_and_bytes_of_a_step() -> None:
+def test_flops_and_bytes_of_a_step_are_counted() -> None:
     loop = make()
     for _ in range(2):
         loop.step()
-    G, D = 4 * (8 * 32 + 32 * 16), 4 * (16 * 16 + 16 * 1)  # products of one forward pass of a batch
-    # G: one forward pass, and gradients of its weights and its hidden layer. D: three forward passes, gradients of its
-    # weights twice, of its hidden layer three times, and of the fakes once.
+    G, D = 4 * (8 * 32 + 32 * 16), 4 * (16 * 16 + 16 * 1)  # multiply-adds of one forward pass per batch
+    # G: one forward pass, and the gradients of its weights and hidden layer. D: three forward passes, and the gradients
+    # of its weights (twice), of its hidden layer (three times) and of the fakes (once).
     products = G + (G + 4 * 32 * 16) + 3 * D + 2 * D + 3 * (4 * 16) + 4 * 16 * 16
     assert bench.count_flops(loop) == 2 * products
     weights = {"G": 8 * 32 + 32 + 32 * 16 + 16, "D": 16 * 16 + 16 + 16 + 1}
@@ -60,12 +60,12 @@ def test_flops_do_not_depend_on_the_library(monkeypatch: pytest.MonkeyPatch) -> 
     assert counts[0] == counts[1]
 
 
-def test_covered_share_of_overlapping_spans() -> None:
+def test_covered_fraction_counts_overlapping_spans_once() -> None:
     assert covered([(0, 10), (2, 4), (5, 12), (16, 20)]) == pytest.approx(16 / 20)
     assert covered([]) == 0
 
 
-def test_loop_replays_a_graph() -> None:
+def test_measured_loop_replays_a_graph() -> None:
     loop = make()
     for _ in range(8):
         loop.step()

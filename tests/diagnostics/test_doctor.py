@@ -1,4 +1,4 @@
-"""Test ``ganctl doctor`` and its examination of an installation."""
+"""Test ``ganctl doctor`` and its checks of an installation."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_command_prints_warnings_and_result(ganctl: Run, tmp_path: Path) -> None
 
 
 def test_each_section_is_shown_immediately(tmp_path: Path) -> None:
-    """torch cannot be imported before this test has read what is shown until then."""
+    """Importing torch blocks until this test has read the sections shown before the import."""
     go = tmp_path / "go"
     (tmp_path / "torch.py").write_text(
         f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
@@ -142,7 +142,9 @@ def test_read_only_working_folder_prevents_training(tmp_path: Path, monkeypatch:
     tmp_path.chmod(0o700)
 
 
-def test_error_during_examination_becomes_a_problem(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_error_during_a_check_is_reported_as_a_problem(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def fail() -> str:
         raise RuntimeError("unexpected")
 
@@ -165,7 +167,7 @@ def test_installation_without_plugins_cannot_train(monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("script", "version"), [("echo 580.65.06", "580.65.06"), ("echo broken; exit 9", None)]
 )
-def test_driver_version(
+def test_driver_version_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, version: str | None
 ) -> None:
     tool = tmp_path / "nvidia-smi"

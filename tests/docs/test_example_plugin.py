@@ -1,4 +1,4 @@
-"""docs/example-plugin: build, install, use and uninstall the plugin."""
+"""Build, install, use and uninstall the plugin in docs/example-plugin."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TINY = "--steps 2 --batch-size 16 -o data.n=64 -o generator.width=8 -o discrimin
 
 @needs_pip
 @pytest.mark.slow
-def test_plugin_works_when_installed_and_is_named_when_missing(tmp_path: Path) -> None:
+def test_plugin_works_when_installed_and_errors_name_it_when_missing(tmp_path: Path) -> None:
     source = shutil.copytree(EXAMPLE, tmp_path / "source")
     fresh = Environment(tmp_path / "venv")
     fresh.sh(f"pip wheel --no-deps --wheel-dir {tmp_path} {source}", tmp_path)

@@ -1,4 +1,4 @@
-"""docs/example-tracker: its own tests pass, and it logs a run as an installed plugin."""
+"""Test docs/example-tracker: its tests pass, and the installed plugin logs a run."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Appends the messages that it receives to ``server.messages``."""
+    """Append each message received to ``server.messages``."""
 
     server: Any
 
@@ -83,7 +83,7 @@ def server() -> Iterator[Any]:
 
 
 @pytest.mark.usefixtures("installed")
-def test_its_own_tests_pass() -> None:
+def test_tests_of_the_example_pass() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(EXAMPLE)],
         capture_output=True,

@@ -14,7 +14,7 @@ LOSSES = sorted(item.name for item in discovery.registry().all("loss") if item.d
 
 
 def table() -> dict[str, list[str]]:
-    """Return the cells of the row of each loss."""
+    """Return the cells of each loss's row."""
     rows = {}
     for line in PAGE.read_text(encoding="utf-8").splitlines():
         if line.startswith("| `"):

@@ -1,4 +1,4 @@
-"""The notebooks in docs/ are small, fully executed, and free of errors and local paths."""
+"""Test that the notebooks in docs/ are small, fully executed, and free of errors and local paths."""
 
 from __future__ import annotations
 

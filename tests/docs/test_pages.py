@@ -1,4 +1,4 @@
-"""The commands, options, settings, links, paths and examples in the documentation exist and work."""
+"""Test that commands, options, settings, links, paths and examples in the documentation exist and work."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ Ganctl = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class Line(NamedTuple):
-    """A command line of ganctl in a code block, and the error that the block shows for it."""
+    """A ganctl command line in a code block, and the error that the block shows for it."""
 
     page: Path
     words: str
@@ -99,7 +99,7 @@ def own_names(page: Path) -> set[str]:
 
 
 def subcommands() -> dict[str, click.Command]:
-    """Return the commands of groups, such as ``plugins disable``, by their full name."""
+    """Return the commands of groups, such as ``plugins disable``, keyed by full name."""
     return {
         f"{name} {sub}": command
         for name, group in COMMANDS.items()
@@ -160,7 +160,7 @@ def test_every_command_line_is_valid(line: Line, monkeypatch: pytest.MonkeyPatch
     [line for line in LINES if line.error and "--resume" not in line.words],
     ids=lambda line: f"{label(line.page)}: {line.words}",
 )
-def test_every_error_shown_is_printed(line: Line, ganctl: Ganctl) -> None:
+def test_errors_in_examples_match_the_real_errors(line: Line, ganctl: Ganctl) -> None:
     assert line.error in ganctl(*shlex.split(line.words)).stderr.splitlines()
 
 
@@ -180,7 +180,7 @@ def test_commands_md_lists_every_command_and_exactly_its_options() -> None:
     documented: dict[str, set[str]] = {}
     current: list[str] = []
     for heading, text in sections(DOCS / "commands.md").items():
-        # The text below a heading without a command belongs to the command above it.
+        # The text below a heading without a command belongs to the preceding command.
         current = re.findall(r"`ganctl ?([\w -]*)`", heading) or current
         names = {option for row in rows(text) for option in OPTION.findall(row[0])}
         for name in current:
@@ -210,13 +210,13 @@ def test_every_relative_link_exists(page: Path) -> None:
             assert anchor in anchors, f"{label(page)} links to {target}"
 
 
-#: Paths of the plugin that docs/tutorial.md writes.
+#: Paths in the plugin that docs/tutorial.md creates.
 PATHS_OF_THE_TUTORIAL = {"tests/test_ganctl_cosh.py"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=label)
 def test_every_path_exists(page: Path) -> None:
-    """Paths with a word in capitals, such as ``ganctl/PACKAGE/FILE.py``, are patterns."""
+    """Paths that contain a word in capital letters, such as ``ganctl/PACKAGE/FILE.py``, are patterns."""
     text = page.read_text(encoding="utf-8")
     paths = re.findall(r"(?<![\w./~-])(?:ganctl|plugins|tests|docs|benchmarks)/[\w./-]*", text)
     paths = [path.rstrip(".") for path in paths if not re.search(r"\b(test_)?[A-Z]{2,}\b(?!\.md)", path)]

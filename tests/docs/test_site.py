@@ -1,4 +1,4 @@
-"""The documentation site contains every page and builds without warnings."""
+"""Test that the documentation site contains every page and builds without warnings."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ def test_site_builds_without_warnings(tmp_path: Path) -> None:
     reference = (tmp_path / "site" / "reference" / "index.html").read_text(encoding="utf-8")
     for name in ("ganctl.Loss", "ganctl.penalties", "ganctl.testing", "register_losses"):
         assert f'id="{name}' in reference or f".{name}" in reference, name
-    # The docstrings are on the page, without the markup of reStructuredText.
+    # The page contains the docstrings without reStructuredText markup.
     assert "discriminator_loss" in reference
     assert ":func:" not in reference

@@ -1,4 +1,4 @@
-"""docs/tutorial.md: write its files and run its commands in an empty folder."""
+"""Write the files and run the commands of docs/tutorial.md in an empty folder."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from helpers.virtual_environments import Environment, needs_pip
 
 PAGE = Path(__file__).parents[2] / "docs" / "tutorial.md"
-#: A line with a file name precedes the text of a file. A block of sh is run.
+#: A code block after a line with a file name is the content of that file. An sh block is run.
 STEP = re.compile(r"^`(?P<file>[\w./]+)`:\n\n```\w+\n(?P<text>.*?)^```|^```sh\n(?P<sh>.*?)^```", re.M | re.S)
 
 
 @needs_pip
 @pytest.mark.slow
-def test_tutorial_works_word_for_word(tmp_path: Path) -> None:
+def test_tutorial_works_when_followed_word_for_word(tmp_path: Path) -> None:
     fresh = Environment(tmp_path / "venv")
     folder = tmp_path / "empty"
     folder.mkdir()
@@ -27,7 +27,9 @@ def test_tutorial_works_word_for_word(tmp_path: Path) -> None:
             files += 1
         else:
             outputs[step["sh"]] = fresh.sh(f"{step['sh']}\npwd > {where}", folder)
-            folder = Path(where.read_text().strip())  # a block may change the folder for the following blocks
+            folder = Path(
+                where.read_text().strip()
+            )  # a block may change the working folder for the blocks that follow
     assert files == 6
     assert len(outputs) == 8
     everything = "\n".join(outputs.values())

@@ -1,4 +1,4 @@
-"""Metrics during training use the same latents every time, survive resuming, and never disturb training."""
+"""Test that metrics use the same latents every time, are kept on resume, and do not affect training."""
 
 from __future__ import annotations
 
@@ -51,16 +51,18 @@ def test_resumed_run_has_the_same_metrics(step: int, tmp_path: Path, monkeypatch
     assert whole.metrics_file.read_bytes() == resumed.metrics_file.read_bytes()
 
 
-def test_extended_run_drops_the_metrics_of_the_earlier_end(tmp_path: Path) -> None:
+def test_extending_a_run_removes_the_metrics_of_its_previous_end(tmp_path: Path) -> None:
     short = train("gan", tmp_path / "short", epochs=None, steps=10, **METRIC)
     assert [r["step"] for r in short.metrics] == [7, 10]
-    again = ganctl.train(resume_from=short.path, quiet=True)  # already finished: nothing changes
+    again = ganctl.train(
+        resume_from=short.path, quiet=True
+    )  # the run is already finished, so nothing changes
     assert [r["step"] for r in again.metrics] == [7, 10]
     longer = ganctl.train(resume_from=short.path, steps=14, quiet=True)
     assert [r["step"] for r in longer.metrics] == [7, 13, 14]
 
 
-def test_every_metric_gets_the_samples_as_uint8_and_the_dataset() -> None:
+def test_every_metric_receives_uint8_samples_and_the_dataset() -> None:
     seen: list[Tensor] = []
 
     def spy() -> Any:

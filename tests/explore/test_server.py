@@ -1,4 +1,4 @@
-"""Tests of ``ganctl explore`` over HTTP, and of its page in a browser if Chromium is installed."""
+"""Test ``ganctl explore`` over HTTP, and its page in a browser if Chromium is installed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ JSON = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def sampler(tmp_path_factory: pytest.TempPathFactory) -> ganctl.Sampler:
-    """The sampler of a conditional model, which uses every feature except codes."""
+    """Sampler of a conditional model, which uses every feature except codes."""
     out = tmp_path_factory.mktemp("explore") / "run"
     small = {"hidden": "16"}
     ganctl.train(
@@ -62,7 +62,7 @@ def server(sampler: ganctl.Sampler) -> Iterator[Server]:
 
 @pytest.fixture
 def ask(server: Server) -> Iterator[Callable[..., tuple[int, bytes]]]:
-    """Send requests over one connection, like a browser, and return status and body: ``ask("GET", "/")``."""
+    """``ask("GET", "/")``: send a request over one shared connection, like a browser; return status and body."""
     connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
 
     def request(
@@ -81,7 +81,7 @@ def image(response: bytes) -> np.ndarray:
     return np.frombuffer(response[8:], np.uint8).reshape(height, width, 4)
 
 
-def test_page_and_its_files(ask: Callable[..., tuple[int, bytes]]) -> None:
+def test_server_serves_the_page_and_its_files(ask: Callable[..., tuple[int, bytes]]) -> None:
     status, page = ask("GET", "/")
     assert status == 200
     for name in (b"/page.css", b"/page.js"):
@@ -92,7 +92,7 @@ def test_page_and_its_files(ask: Callable[..., tuple[int, bytes]]) -> None:
     assert b"https://" not in everything  # the page loads nothing from other servers
 
 
-def test_model_facts(ask: Callable[..., tuple[int, bytes]]) -> None:
+def test_model_facts_are_served_as_json(ask: Callable[..., tuple[int, bytes]]) -> None:
     model = json.loads(ask("GET", "/model")[1])
     assert model["model"] == "cgan"
     assert model["image"] == [1, 28, 28]
@@ -103,7 +103,7 @@ def test_model_facts(ask: Callable[..., tuple[int, bytes]]) -> None:
     assert changes == sorted(changes, reverse=True)
 
 
-def test_latents_and_samples_equal_those_of_the_sampler(
+def test_served_latents_and_samples_equal_the_samplers_output(
     ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler, tmp_path: Path
 ) -> None:
     status, z = ask("GET", "/latents?seed=7&n=3")
@@ -132,7 +132,9 @@ def test_single_sample_has_no_border(ask: Callable[..., tuple[int, bytes]]) -> N
     assert image(ask("POST", "/image?y=5", z)[1]).shape == (28, 28, 4)
 
 
-def test_truncation(ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler) -> None:
+def test_truncation_is_applied_to_samples(
+    ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler
+) -> None:
     z = np.frombuffer(ask("GET", "/latents?seed=7&n=2&truncation=0.5")[1], "<f4")
     assert z.tolist() == sampler.latents(2, seed=7, truncation=0.5).flatten().tolist()
 
@@ -181,7 +183,7 @@ def test_too_large_requests_are_not_read(server: Server) -> None:
             pass
 
 
-def test_requests_of_other_pages_are_refused(ask: Callable[..., tuple[int, bytes]], server: Server) -> None:
+def test_requests_from_other_pages_are_refused(ask: Callable[..., tuple[int, bytes]], server: Server) -> None:
     here = f"127.0.0.1:{server.server_port}"
     for headers in (
         {"Host": "evil.example"},  # DNS rebinding
@@ -193,7 +195,7 @@ def test_requests_of_other_pages_are_refused(ask: Callable[..., tuple[int, bytes
         {
             "Host": here,
             "Origin": f"http://127.0.0.1:{server.server_port + 1}",
-        },  # another server on this machine
+        },  # a different server on this machine
         {"Host": here, "Sec-Fetch-Site": "cross-site"},
         {"Host": here, "Sec-Fetch-Site": "same-site"},
     ):
@@ -207,11 +209,11 @@ def test_requests_of_other_pages_are_refused(ask: Callable[..., tuple[int, bytes
         assert ask("POST", "/image", ZEROS, headers)[0] == 200, headers
     assert (
         ask("GET", "/", None, {"Host": here, "Sec-Fetch-Site": "cross-site"})[0] == 200
-    )  # a link to the page
+    )  # the user follows a link to the page
     assert ask("GET", "/", None, {"Host": "evil.example"})[0] == 403
 
 
-def test_security_headers(server: Server) -> None:
+def test_responses_have_security_headers(server: Server) -> None:
     connection = HTTPConnection("127.0.0.1", server.server_port, timeout=30)
     connection.request("GET", "/")
     response = connection.getresponse()
@@ -225,7 +227,7 @@ def test_security_headers(server: Server) -> None:
     assert response.headers["Access-Control-Allow-Origin"] is None
 
 
-def test_simultaneous_requests(server: Server, sampler: ganctl.Sampler) -> None:
+def test_simultaneous_requests_are_answered_correctly(server: Server, sampler: ganctl.Sampler) -> None:
     expected = grid.to_uint8(sampler.sample(1, y=torch.tensor([3]), seed=2))[0, 0].numpy()
     z = sampler.latents(1, seed=2).numpy().tobytes()
     wrong: list[Any] = []
@@ -246,7 +248,7 @@ def test_simultaneous_requests(server: Server, sampler: ganctl.Sampler) -> None:
     assert wrong == []
 
 
-def test_error_of_the_network_is_reported(
+def test_error_in_the_network_is_reported(
     ask: Callable[..., tuple[int, bytes]], sampler: ganctl.Sampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: Any) -> Any:
@@ -280,7 +282,7 @@ def test_all_addresses_give_a_url_that_works(host: str, sampler: ganctl.Sampler)
         server.server_close()
 
 
-def test_loopback_is_not_public() -> None:
+def test_loopback_addresses_are_not_public() -> None:
     for host in ("127.0.0.1", "localhost"):
         with Server(host, 0) as server:
             assert not server.is_public
@@ -304,7 +306,7 @@ def test_ctrl_c_ends_the_command(tiny_run: Run) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ganctl", "explore", "--ckpt", tiny_run.path, "--port", "0", "--no-browser", "-q"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-        # Jobs of a shell without job control ignore SIGINT.
+        # A shell without job control starts background jobs with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     try:
@@ -314,14 +316,14 @@ def test_ctrl_c_ends_the_command(tiny_run: Run) -> None:
         connection = HTTPConnection("127.0.0.1", int(line.split(":")[2].split("/")[0]), timeout=30)
         connection.request("GET", "/model")
         assert json.loads(connection.getresponse().read())["model"] == "gan"
-        process.send_signal(signal.SIGINT)  # with a connection open
+        process.send_signal(signal.SIGINT)  # while a connection is open
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
     assert (process.returncode, out, err) == (0, "", "")
 
 
-# In a browser.
+# ---- in a browser
 
 
 def chromium() -> str | None:
@@ -376,7 +378,7 @@ def test_image_follows_the_sliders(page: Any, sampler: ganctl.Sampler) -> None:
     assert (shown_pixels(page) == expected(sampler, z, [0])).all()
     name, _ = sampler.rank_dimensions()[0]
     slider = page.locator(f"#dimension-{name}")
-    for step in range(30):  # faster than samples are generated
+    for step in range(30):  # faster than G can generate samples
         slider.evaluate("(s, v) => { s.value = v; s.dispatchEvent(new Event('input')) }", step / 10)
     slider.focus()
     page.keyboard.press("ArrowRight")
@@ -392,7 +394,7 @@ def test_image_follows_the_sliders(page: Any, sampler: ganctl.Sampler) -> None:
     assert (shown_pixels(page) == expected(sampler, sampler.latents(9, seed=12), [7] * 9)).all()
 
 
-def test_pins_and_interpolation(page: Any, sampler: ganctl.Sampler, tmp_path: Path) -> None:
+def test_pinned_samples_can_be_interpolated(page: Any, sampler: ganctl.Sampler, tmp_path: Path) -> None:
     page.keyboard.press("a")
     page.locator("#seed").fill("5")
     shown_pixels(page)
@@ -423,7 +425,7 @@ def test_page_fits_a_phone(browser: Any, server: Server) -> None:
         context.close()
 
 
-def test_page_reports_that_the_server_ended(browser: Any, sampler: ganctl.Sampler) -> None:
+def test_page_reports_that_the_server_has_stopped(browser: Any, sampler: ganctl.Sampler) -> None:
     with Server("127.0.0.1", 0) as server:
         explorer = Explorer(sampler, "x")
         thread = threading.Thread(target=server.serve, args=[explorer])
@@ -431,7 +433,7 @@ def test_page_reports_that_the_server_ended(browser: Any, sampler: ganctl.Sample
         page = browser.new_page()
         page.goto(server.url)
         page.locator("#speed", has_text="ms").wait_for()
-        page.route("**/image*", lambda route: route.abort())  # as if no server were listening
+        page.route("**/image*", lambda route: route.abort())  # simulates a server that is not listening
         page.locator("#dimension-list input").first.fill("1")
         page.locator("#error", has_text="has ended").wait_for()
         page.close()
