@@ -1,4 +1,4 @@
-"""Fixtures of the tests that interrupt, damage or break something."""
+"""Fixtures for tests that interrupt processes, damage files or break dependencies."""
 
 from __future__ import annotations
 

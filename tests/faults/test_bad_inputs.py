@@ -21,9 +21,9 @@ TRAIN = ("train", "--model", "gan-basic", *GLYPHS, "--steps", 2)
 
 
 class Bad(NamedTuple):
-    """A wrong command line, its exit status, and words of its error.
+    """An invalid command line, its exit status, and words that its error contains.
 
-    ``make`` fills a temporary folder first. In ``args``, ``@x`` is the path of x in that folder.
+    Before the command runs, ``make`` creates files in a temporary folder. In ``args``, ``@x`` is the path of x in it.
     """
 
     args: tuple[Any, ...]
@@ -51,7 +51,7 @@ def only_corrupt(folder: Path, run: Run) -> None:
 
 
 def changed(**parts: Any) -> Callable[[Path, Run], None]:
-    """Write a sealed and well-formed x.pt in which ``parts`` are changed."""
+    """Write a well-formed x.pt with a valid seal, in which ``parts`` are changed."""
 
     def make(folder: Path, run: Run) -> None:
         state = checkpoint.load(run.checkpoints[-1])
@@ -336,7 +336,7 @@ assert len(BAD) >= 20
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input(
+def test_bad_input_is_refused_with_one_error(
     name: str,
     tiny_run: Run,
     tmp_path: Path,
@@ -357,7 +357,7 @@ def test_bad_input(
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return the files in ``folder``, except for the lock file that reading a run creates."""
+    """Return the files in ``folder`` except the lock file, which is created when a run is read."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
         for path in folder.rglob("*")
@@ -365,7 +365,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_corrupt_image_is_skipped_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_corrupt_image_is_skipped_and_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save_images(tmp_path / "faces")
     (tmp_path / "faces" / "broken.png").write_bytes((tmp_path / "faces" / "0.png").read_bytes()[:60])
     (tmp_path / "faces" / "notes.txt").write_text("mine")
@@ -378,10 +378,10 @@ def test_corrupt_image_is_skipped_and_named(tmp_path: Path, capsys: pytest.Captu
     assert "on 8 images" in result.stderr
 
 
-def test_resume_with_a_missing_plugin_fails_and_works_once_it_is_there(
+def test_resume_fails_while_a_plugin_is_missing_and_then_works(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The checkpoint does not count as damaged: it is not set aside, and the run resumes once the plugin is there."""
+    """The checkpoint is not set aside as damaged, and the run resumes once the plugin is installed."""
     from ganctl.plugin import discovery
 
     copy = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
@@ -397,7 +397,7 @@ def test_resume_with_a_missing_plugin_fails_and_works_once_it_is_there(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["empty folder", "sample from a truncated checkpoint"])
-def test_bad_input_of_the_command(
+def test_bad_input_is_refused_in_a_new_process(
     name: str, tiny_run: Run, tmp_path: Path, ganctl: Callable[..., Any]
 ) -> None:
     bad = BAD[name]

@@ -1,4 +1,4 @@
-"""Broken plugins: each causes one warning or a two-line error, and ganctl's own models still train."""
+"""Broken plugins: each causes one warning or a two-line error, and ganctl's built-in models still train."""
 
 from __future__ import annotations
 
@@ -45,11 +45,13 @@ GENERATOR = PLUGIN.format(hook="register_generators")
 
 
 class Fault(NamedTuple):
-    """A broken plugin and its messages.
+    """A broken plugin and the expected messages.
 
     Attributes:
-        source: the plugin's module; ``parts``: a module that it imports when it is used.
-        use: options that use the plugin; ``says``: lines that ``ganctl train`` then prints.
+        source: source of the plugin's module.
+        parts: source of a module that the plugin imports when it is used.
+        use: options that use the plugin.
+        says: lines that ``ganctl train`` prints with these options.
         always: line that every command prints.
         works: whether training with the plugin succeeds.
     """
@@ -161,20 +163,20 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def messages_in(stderr: str) -> list[str]:
-    """Return the warnings and errors, without the progress of training."""
+    """Return the warnings and errors in ``stderr``, without the progress of training."""
     return [
         line for line in stderr.splitlines() if line.startswith(("warning", "error", "hint", "Traceback"))
     ]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_broken_plugin_is_reported_and_ganctls_own_models_train(
+def test_broken_plugin_is_reported_and_builtin_models_train(
     site: Path, tmp_path: Path, ganctl: Run, fault: str
 ) -> None:
     broken = FAULTS[fault]
     install(site, "acme", broken.source, requires=broken.requires, acme_parts=broken.parts)
 
-    # DCGAN's loss is named bce. If another plugin registers that name, DCGAN uses the loss of its own package.
+    # DCGAN's loss is named bce. If another plugin registers that name too, DCGAN uses the loss from its own package.
     own = ganctl(*DCGAN, "-o", "generator.width=4", "--out", "own")
     assert own.returncode == 0, own.stderr
     assert "Finished: 1 steps" in own.stderr
@@ -188,7 +190,9 @@ def test_broken_plugin_is_reported_and_ganctls_own_models_train(
         shown = messages_in(used.stderr)
         assert len(shown) == len(broken.says)
         assert all(expected in line for expected, line in zip(broken.says, shown, strict=True))
-    if fault == "name taken twice":  # a checkpoint from before the other plugin was installed resumes, too
+    if (
+        fault == "name taken twice"
+    ):  # a checkpoint saved before the other plugin was installed can also be resumed
         (checkpoint,) = (tmp_path / "own" / "checkpoints").glob("*.pt")
         state = torch.load(checkpoint, weights_only=True)
         assert state["components"]["loss"]["distribution"] == "ganctl"
@@ -203,7 +207,7 @@ def test_broken_plugin_is_reported_and_ganctls_own_models_train(
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows does not report the processor time of child processes")
 def test_help_with_thirty_plugins_takes_less_than_twice_as_long(site: Path) -> None:
-    """Compare the minimum processor time of several runs, alternately with thirty plugins and without."""
+    """Compare the minimum CPU time of several runs, alternating between thirty plugins and none."""
 
     def seconds(path: str) -> float:
         before = os.times()

@@ -1,4 +1,4 @@
-"""Checkpoints that contain code: loading them must not run it. They have a valid seal."""
+"""Checkpoints that contain code: loading such a checkpoint must not run the code, even if the seal is valid."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ assert len(PAYLOADS) >= 10
 
 
 def with_payload(run: Run, payload: Any, where: str) -> bytes:
-    """Return the newest checkpoint of the run with ``payload`` in it and a valid seal."""
+    """Return the run's newest checkpoint with ``payload`` added and a valid seal."""
     state = checkpoint.load(run.checkpoints[-1])
     part = state
     for key in where.split("/"):
@@ -117,7 +117,7 @@ def test_code_in_a_checkpoint_is_not_run(
 ) -> None:
     data = with_payload(tiny_run, PAYLOADS[name](marker), where)
 
-    # The payload works: it runs if torch.load is called without weights_only.
+    # Verify that the payload works: it runs if torch.load is called without weights_only.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", list(sys.path))
         try:
@@ -162,7 +162,7 @@ def test_checkpoint_with_code_in_a_run_folder_is_set_aside(
 def test_command_does_not_run_code_in_a_checkpoint(
     tiny_run: Run, marker: Path, tmp_path: Path, ganctl: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    """Run the command in a new process, where no test has imported anything."""
+    """Run the command in a new process, in which no test has imported modules."""
     path = tmp_path / "x.pt"
     path.write_bytes(with_payload(tiny_run, PAYLOADS["os.system"](marker), "engine/G"))
     for args in (["sample", "--ckpt", path], ["train", "--resume", path]):
@@ -176,7 +176,7 @@ def test_command_does_not_run_code_in_a_checkpoint(
 
 
 @pytest.mark.parametrize("value", [numpy.float64(1.0), Path("x"), print])
-def test_harmless_objects_are_refused(value: object, tiny_run: Run, tmp_path: Path) -> None:
+def test_harmless_but_unexpected_objects_are_refused(value: object, tiny_run: Run, tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     path.write_bytes(with_payload(tiny_run, value, "config"))
     with pytest.raises(GanctlError) as refused:

@@ -19,7 +19,7 @@ SHORT = ("train", "--model", "gan", *SMALL["gan"], "--data", "glyphs", "-o", "da
 
 
 @pytest.mark.slow
-def test_sixteen_starts_make_sixteen_folders(fork_server: ForkServer, tmp_path: Path) -> None:
+def test_sixteen_simultaneous_runs_create_sixteen_folders(fork_server: ForkServer, tmp_path: Path) -> None:
     runs, moment = tmp_path / "runs", time.time() + 0.3
     children = [
         fork_server.start(
@@ -59,7 +59,7 @@ def test_only_one_of_two_processes_gets_the_folder(
 
 
 def test_only_one_of_eight_processes_creates_the_folder(fork_server: ForkServer, tmp_path: Path) -> None:
-    """Eight processes only create the folder, five times."""
+    """Repeat five times with eight processes that create the folder and do not train."""
     for round_ in range(5):
         out, moment = tmp_path / f"{round_}", time.time() + 0.03
         children = [
@@ -87,10 +87,10 @@ def test_run_in_use_is_not_changed(
     assert_error(
         run(capsys, *train_args("gan"), "--out", out), 2, "already exists and is not empty", "--resume"
     )
-    # Other processes may read the folder.
+    # Other processes can still read the folder.
     assert run(capsys, "sample", "--ckpt", out, "--n", 4, "--out", tmp_path / "x.png").status == 0
     assert {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()} == before
     child.send(9)
     assert child.wait() == -9
-    # The lock is released when the process ends.
+    # The lock is released when the training process ends.
     assert run(capsys, "train", "--resume", out).status == 0

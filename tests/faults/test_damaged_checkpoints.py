@@ -1,4 +1,4 @@
-"""Damaged checkpoints, and files of other kinds, are refused with an error."""
+"""Damaged checkpoints and files of other types are refused with an error."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_checkpoint_with_a_flipped_bit_is_refused(good: bytes, tmp_path: Path) -
 
 
 def test_torch_loads_a_checkpoint_with_a_flipped_bit(good: bytes) -> None:
-    """torch does not detect that a weight has changed, so checkpoints need a seal."""
+    """torch.load does not detect a changed weight, so checkpoints need a seal."""
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
         largest = max(archive.infolist(), key=lambda info: info.file_size)
     damaged = bytearray(good)
@@ -88,7 +88,7 @@ def _torch_save(value: object) -> bytes:
 
 
 def _torchscript() -> bytes:
-    """Return an archive that torch takes for TorchScript and passes to torch.jit.load."""
+    """Return an archive that torch.load treats as TorchScript and passes to torch.jit.load."""
     buffer = io.BytesIO(_torch_save({"format": 1}))
     with zipfile.ZipFile(buffer, "a") as archive:
         archive.writestr("archive/constants.pkl", b"\x80\x02).")
@@ -122,7 +122,7 @@ def test_file_that_is_not_a_checkpoint_is_refused(
 
 
 def test_zero_filled_checkpoint_is_refused(good: bytes, tmp_path: Path) -> None:
-    """After a power failure, the size of a file may be written and its data not."""
+    """After a power failure, a file can have its full size but contain only zeros."""
     path = tmp_path / "x.pt"
     path.write_bytes(bytes(len(good)))
     assert_refused(path, "is not a checkpoint")

@@ -1,4 +1,4 @@
-"""A loss or weight that is not finite stops the run within one logging interval, and is in no checkpoint."""
+"""A loss or weight that is not finite stops the run within one logging interval and is never saved."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOG_EVERY = 7
 
 
 class Penalized(Loss):
-    """D(fake) − D(real) plus a penalty that becomes ``value`` at the ``at``-th update of D."""
+    """D(fake) − D(real) plus a penalty that becomes ``value`` at the ``at``-th D update."""
 
     def __init__(self, at: int = 16, value: float = float("nan"), reported_only: bool = False) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def assert_stopped(run_: Run, result: Any, at: int) -> None:
 
 @pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each sixth step", "each step"])
 @pytest.mark.parametrize("network", ["G", "D"])
-# The first step, the first and the last of a log line, a step between, and the last of the run.
+# The first step of the run, steps at the start, middle and end of a logging interval, and the last step of the run.
 @pytest.mark.parametrize("at", [1, 8, 14, 16, 25])
 def test_nan_in_a_weight_stops_the_run(
     at: int,
@@ -104,7 +104,7 @@ def test_penalty_that_is_not_finite_stops_the_run(
 def test_optimizer_state_that_is_not_finite_stops_the_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """After a gradient of 1e30, Adam's second moment is infinite: one weight never changes again."""
+    """After a gradient of 1e30, Adam's second moment is infinite, so one weight never changes again."""
 
     def overflow(engine: Engine) -> None:
         next(iter(engine.g_optimizer.state.values()))["exp_avg_sq"].view(-1)[0] = float("inf")

@@ -1,4 +1,4 @@
-"""A full disk: the error names the file, earlier checkpoints are intact, and the run resumes once there is space."""
+"""Full disk: the error contains the file name, checkpoints stay intact, and the run resumes once there is space."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EVERY_TWO_STEPS = ("--checkpoint-every", 2)
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """The folder of a file system of 1 MiB."""
+    """Folder on a 1 MiB file system."""
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -37,13 +37,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path, left: int) -> Path:
-    """Write a file so that ``left`` bytes remain free, and return its path."""
+    """Write a file that leaves ``left`` bytes of the disk free, and return the file's path."""
     filler, free = disk / "filler", os.statvfs(disk)
     filler.write_bytes(bytes(free.f_bavail * free.f_frsize - left))
     return filler
 
 
-def test_resume_after_the_disk_fills_during_training(
+def test_run_resumes_after_the_disk_filled_during_training(
     small_disk: Path, fork_server: ForkServer, uninterrupted: Callable[..., Run]
 ) -> None:
     out = small_disk / "run"
@@ -68,7 +68,9 @@ def test_resume_after_the_disk_fills_during_training(
 
 
 @pytest.mark.parametrize("left", [0, 4096, 16384])
-def test_disk_full_at_the_start(left: int, small_disk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_disk_at_the_start_is_reported(
+    left: int, small_disk: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     filler = fill(small_disk, left)
     result = run(capsys, *train_args("gan"), "--out", small_disk / "run")
     assert_error(result, 6, "No space left on device", str(small_disk / "run"))
@@ -77,7 +79,7 @@ def test_disk_full_at_the_start(left: int, small_disk: Path, capsys: pytest.Capt
     assert again == "--resume" or not (small_disk / "run").exists()
 
 
-def test_disk_full_while_samples_are_written(
+def test_full_disk_while_samples_are_written_is_reported(
     small_disk: Path, tiny_run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fill(small_disk, 8192)
@@ -90,7 +92,7 @@ def test_disk_full_while_samples_are_written(
 
 
 def make_fsync_fail(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
-    """Make every ``os.fsync`` from the ``nth`` on fail with ENOSPC."""
+    """Make the ``nth`` and all later calls of ``os.fsync`` fail with ENOSPC."""
     fsync, count = os.fsync, 0
 
     def full(descriptor: int) -> None:
@@ -104,23 +106,21 @@ def make_fsync_fail(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
 
 
 @pytest.mark.parametrize("nth", [1, 3, 6, 10, 16, 22])
-def test_resume_after_a_file_could_not_be_written(
+def test_run_resumes_after_a_file_could_not_be_written(
     nth: int,
     uninterrupted: Callable[..., Run],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    out, expected = (
-        tmp_path / "run",
-        uninterrupted("gan"),
-    )  # also fills the dataset cache, so that none of its files count
+    # Training this run also fills the dataset cache, so fsync calls for the cache's files are not counted.
+    out, expected = tmp_path / "run", uninterrupted("gan")
     with monkeypatch.context() as patch:
         make_fsync_fail(patch, nth)
         result = run(capsys, *train_args("gan"), "--out", out)
     assert_error(result, 6, f"Cannot write {out}/", "No space left on device", "Free disk space")
     assert not list(tmp_path.rglob("*.tmp"))
-    if nth <= 3:  # status.json and config.toml: without them, the folder is not a run
+    if nth <= 3:  # without status.json and config.toml, the folder is not a run
         assert not out.exists()
         return
     for path in Run(out).checkpoints:
@@ -148,7 +148,7 @@ def write_to_dev_full(monkeypatch: pytest.MonkeyPatch, name: str, after: int = 0
 @pytest.mark.parametrize(
     ("name", "after"), [("losses.jsonl", 0), ("losses.jsonl", 2), ("timing.jsonl", 0), ("log.txt", 0)]
 )
-def test_resume_after_a_line_could_not_be_written(
+def test_run_resumes_after_a_log_line_could_not_be_written(
     name: str,
     after: int,
     uninterrupted: Callable[..., Run],
@@ -185,7 +185,7 @@ def test_full_disk_for_tensorboard_does_not_stop_the_run(
 def test_full_temporary_folder_does_not_stop_the_run(
     small_disk: Path, tmp_path: Path, uninterrupted: Callable[..., Run]
 ) -> None:
-    """The images are decoded again, by workers."""
+    """Images are decoded again by worker processes."""
     fill(small_disk, 0)
     environment = {**os.environ, "TMPDIR": str(small_disk), "GANCTL_CACHE": str(tmp_path / "cache")}
     words = [sys.executable, "-m", "ganctl", *map(str, train_args("gan")), "--out", str(tmp_path / "run")]
@@ -195,10 +195,10 @@ def test_full_temporary_folder_does_not_stop_the_run(
     assert_same_run(uninterrupted("gan"), Run(tmp_path / "run"))
 
 
-def test_log_that_cannot_be_written_does_not_hide_the_error(
+def test_error_is_printed_even_if_the_log_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The error of the checkpoint is shown, although it cannot be written to the log."""
+    """The checkpoint's error is printed even if it cannot be written to the log."""
     out = tmp_path / "run"
     original = Path.open
 
@@ -206,7 +206,7 @@ def test_log_that_cannot_be_written_does_not_hide_the_error(
         file = original(self, *args, **options)
         if self.name == "log.txt":
             write = file.write
-            lines = iter(range(2))  # the header and the description
+            lines = iter(range(2))  # the header line and the description line
             file = _FileWithWrite(
                 file, lambda data: write(data) if next(lines, None) is not None else _full()
             )

@@ -1,4 +1,4 @@
-"""Checkpoints with invalid values: refused with an error, before anything is built or written."""
+"""Checkpoints with invalid values are refused with an error before anything is built or written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganctl.runs.folder import Run
 
 PARTS = list(checkpoint_schema._PARTS)
 
-#: Path in the checkpoint, as "config/seed", and an invalid value for it.
+#: Path in the checkpoint, such as "config/seed", and an invalid value at that path.
 INVALID: list[tuple[str, Any]] = [
     *((name, None) for name in PARTS),
     ("step", "x"), ("step", -1), ("step", True), ("step", 1.5),
@@ -41,7 +41,7 @@ INVALID: list[tuple[str, Any]] = [
     ("rng/cpu", torch.zeros(5, dtype=torch.uint8)), ("rng/cpu", torch.zeros(5056, dtype=torch.uint8)),
 ]  # fmt: skip
 
-#: Values of the right type from which no generator can be built.
+#: Values of the correct type from which no generator can be built.
 INVALID_GENERATOR: list[tuple[str, Any]] = [
     ("image", [1, 29, 28]), ("image", [3, 28, 28]), ("image", [1, 10**6, 10**6]), ("image", [2**40, 2**40, 2**40]),
     ("config/generator/hidden", [10**9]), ("config/generator/hidden", "many"), ("config/generator/width", 3),
@@ -52,7 +52,7 @@ INVALID_GENERATOR: list[tuple[str, Any]] = [
     ("engine/G_ema", {"x": torch.zeros(3)}),
 ]  # fmt: skip
 
-#: Values that only training reads.
+#: Values that are read only when training resumes.
 INVALID_TRAINING: list[tuple[str, Any]] = [
     ("config/loss", {"name": "no-such-loss"}), ("config/batch_size", -5),
     ("config/g_optimizer", {"name": "adam", "lr": "fast"}), ("config/g_optimizer", {"name": "adam", "lr": -1.0}),
@@ -65,7 +65,7 @@ INVALID_TRAINING: list[tuple[str, Any]] = [
 
 
 def write_changed(run_: Run, path: Path, where: str, value: Any) -> None:
-    """Write the newest checkpoint of the run to ``path``, with a valid seal and with ``value`` at ``where``."""
+    """Write the run's newest checkpoint to ``path``, with ``value`` at ``where`` and a valid seal."""
     state = copy.deepcopy(checkpoint.load(run_.checkpoints[-1]))
     *parents, last = where.split("/")
     part: Any = state
@@ -145,12 +145,12 @@ def test_names_with_separators_cannot_leave_the_runs_folder(
 
 
 def test_checkpoints_of_a_run_are_valid(tiny_run: Run) -> None:
-    """The checks that refuse invalid checkpoints accept those that training saved."""
+    """The checks that refuse invalid checkpoints accept checkpoints saved by training."""
     for file in tiny_run.checkpoints:
         checkpoint_schema.check(checkpoint.load(file), file)
 
 
-def test_setting_of_a_later_ganctl_is_ignored(
+def test_unknown_setting_of_a_newer_version_is_ignored(
     tiny_run: Run, path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_changed(tiny_run, path, "config/color", "blue")

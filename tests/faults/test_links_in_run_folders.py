@@ -1,4 +1,4 @@
-"""Links in a run folder: nothing outside of the folder is written or deleted through them."""
+"""Links in a run folder: no file outside the folder is written or deleted through a link."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ def test_link_out_of_the_run_folder_is_refused(
     if link.exists():
         shutil.move(link, elsewhere / entry)
     (copy.path / entry).symlink_to(elsewhere / entry)
-    if entry == "samples":  # of a later step: --resume would delete it
+    if entry == "samples":  # from a later step, so --resume would delete it
         (elsewhere / entry / "epoch-0099-step-00099999.png").write_text("precious")
     before = contents(tmp_path)
     assert_error(run(capsys, "train", "--resume", copy.path, "--epochs", 3), 2, link, "link", "outside")
     assert contents(tmp_path) == before
 
 
-def test_linked_run_folder_and_parent_work(
+def test_run_folder_and_its_parent_can_be_links(
     copy: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "linked-runs").symlink_to(copy.path.parent)
     (tmp_path / "linked-run").symlink_to(copy.path)
-    (copy.path / "newest.pt").symlink_to(copy.checkpoints[-1])  # a link within the folder
+    (copy.path / "newest.pt").symlink_to(copy.checkpoints[-1])  # a link to a file within the folder
     assert run(capsys, "train", "--resume", tmp_path / "linked-runs" / "run", "--epochs", 3, "-q").status == 0
     assert run(capsys, "train", "--resume", tmp_path / "linked-run", "--epochs", 4, "-q").status == 0
     assert len(Run(copy.path).losses) > 2

@@ -1,4 +1,4 @@
-"""Random changes of a checkpoint with a valid seal: never a signal or a traceback, and the run folder is unchanged."""
+"""Randomly changed checkpoints with a valid seal never cause a crash or a traceback, or change the run folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH = 250  # mutations per process
 
 @pytest.fixture
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run whose checkpoint has all parts: buffers, G_ema, an augmentation with state, and a row of the recorder."""
+    """A run whose checkpoint has all parts, including buffers, G_ema, augmentation state and a row of the recorder."""
     out = tmp_path_factory.getbasetemp() / "run-to-mutate"
     if not out.exists():
         ganctl.train(
@@ -32,7 +32,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def assert_harmless(run: Run, first: int, last: int) -> None:
-    """Try the mutations from ``first`` to below ``last`` in another process, because a signal would end this one."""
+    """Try mutations ``first`` to ``last`` − 1 in another process, because a crash would end this process."""
     done = subprocess.run(
         [sys.executable, "-m", "helpers.mutated_checkpoints", str(run.path), str(first), str(last)],
         cwd=Path(__file__).parents[1],
@@ -46,7 +46,7 @@ def assert_harmless(run: Run, first: int, last: int) -> None:
     tried = [result for result in results if "statuses" in result]
     assert len(tried) == last - first
     assert [result for result in tried if result["problems"]] == []
-    # The mutations reach both outcomes of each command that reads checkpoints.
+    # Each command that reads checkpoints succeeded with some mutations and failed with others.
     for command in ("sample", "explore", "resume"):
         assert {0, 4} <= {result["statuses"][command] for result in tried}
 

@@ -1,4 +1,4 @@
-"""A user without a home directory, such as an arbitrary UID in a container, whom the system does not know."""
+"""Users without a home directory, such as an arbitrary UID in a container without an entry in /etc/passwd."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_training_needs_no_home(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["run"]
 
 
-def test_settings_are_not_written_to_a_folder_called_tilde(tmp_path: Path) -> None:
+def test_settings_are_not_written_to_a_folder_named_tilde(tmp_path: Path) -> None:
     result = run(tmp_path, "plugins", "disable", "optim")
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
@@ -73,7 +73,7 @@ def test_settings_are_not_written_to_a_folder_called_tilde(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("path", ["~/images", "~nobody-has-this-name/images"])
-def test_path_in_a_home_directory_that_does_not_exist(tmp_path: Path, path: str) -> None:
+def test_path_in_a_missing_home_directory_is_an_error(tmp_path: Path, path: str) -> None:
     result = run(tmp_path, "train", "--model", "gan", "--data", path, "--steps", "1", GANCTL_CACHE="~/cache")
     assert result.returncode == 3
     assert f"There is no folder or zip file '{path}'." in result.stderr

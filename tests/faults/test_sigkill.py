@@ -1,4 +1,4 @@
-"""``kill -9`` at any moment: resuming gives the result of an uninterrupted run, bit for bit."""
+"""After ``kill -9`` at any moment, resuming produces the result of an uninterrupted run, bit for bit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KILLS_PER_RUN = 2
 SAVE_KILLS = [(stage, nth) for stage in SAVE_STAGES for nth in (1, 2, 4) if (stage, nth) != ("pruning", 1)]
 assert RANDOM_KILLS + len(SAVE_KILLS) > 50
 
-TRACES = 4 + 4 + 5  # log lines, checkpoints and sample grids that a finished run leaves, one after another
+TRACES = 4 + 4 + 5  # number of log lines, checkpoints and sample grids that a finished run has written
 
 
 def kill_9(child: Child) -> None:
@@ -42,7 +42,7 @@ def traces(run: Run) -> int:
 def test_resume_after_kill_at_random_moment(
     seed: int, fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """Each run is killed and resumed repeatedly. After each kill a copy is resumed to the end."""
+    """Each run is killed and resumed repeatedly. After each kill, a copy of the run is resumed to the end."""
     rng = random.Random(seed)
     model = ("gan", "dcgan")[seed % 2]
     expected, out, log = uninterrupted(model), tmp_path / "run", tmp_path / "log"
@@ -50,7 +50,7 @@ def test_resume_after_kill_at_random_moment(
     while kills < KILLS_PER_RUN:
         resuming = run.config_file.exists()
         args = ("train", "--resume", out) if resuming else (*train_args(model), "--out", out)
-        # Between the n-th trace of the run and the next, so that the speed of the machine does not matter.
+        # Kill between the n-th trace of the run and the next, so that the machine's speed does not matter.
         least = min(traces(run), TRACES - 1) if resuming else 0
         n, delay = rng.randint(least, TRACES - 1), rng.uniform(0, 0.05)
         child = fork_server.start(*args, log=log, no_curves=[])
@@ -106,7 +106,7 @@ def test_resume_after_kill_during_save(
 def test_resume_after_kill_before_first_checkpoint(
     model: str, fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """The run starts again from its settings, which are written first."""
+    """The run restarts from its settings, which are written first."""
     out, mark = tmp_path / "run", tmp_path / "mark"
     child = fork_server.start(
         *(*train_args(model), "--out", out),
@@ -124,7 +124,7 @@ def test_resume_after_kill_before_first_checkpoint(
 def test_resume_after_kill_of_the_command(
     fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """``python -m ganctl`` without pauses is killed, resumed and killed again."""
+    """``python -m ganctl`` is killed, resumed and killed again, without injected pauses."""
     expected, out = uninterrupted("gan"), tmp_path / "run"
     rng = random.Random(0)
     command = [sys.executable, "-m", "ganctl"]
@@ -144,10 +144,10 @@ def test_resume_after_kill_of_the_command(
     assert_resume_matches(out, expected, fork_server)
 
 
-def test_resume_with_another_random_state_differs(
+def test_resume_with_a_different_random_state_changes_the_result(
     fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """The comparison can fail: a checkpoint with a different random state gives a different result."""
+    """Verify that the comparison can fail: a different random state in the checkpoint changes the result."""
     out, mark = tmp_path / "run", tmp_path / "mark"
     child = fork_server.start(
         *train_args("gan"),

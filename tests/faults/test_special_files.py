@@ -1,4 +1,4 @@
-"""Pipes, devices, sockets and files of the kernel in place of a file: refused immediately, with one line."""
+"""Pipes, devices, sockets and kernel files in place of a file are refused immediately with a one-line error."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TRAIN = ("train", "--model", "gan", "--steps", 1)
 
 @pytest.fixture
 def special(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Path]]:
-    """The path of a file of each kind that is not regular."""
+    """Paths of special files, one of each kind."""
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -37,7 +37,7 @@ def special(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[st
 
 
 def ganctl(*args: object) -> None:
-    """Run a command that must fail with one error, in another process, because a pipe would block this one."""
+    """Run a command that must fail with one error. A separate process is used because a pipe could block it."""
     done = subprocess.run(
         [sys.executable, "-m", "ganctl", *map(str, args)],
         capture_output=True, text=True, timeout=60, env={**os.environ, "OMP_NUM_THREADS": "1"},
@@ -93,7 +93,7 @@ def test_pipe_does_not_block_the_command(special: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/proc", "/sys", "/dev"])
-def test_folder_of_the_kernel_is_not_a_dataset(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_kernel_folder_is_refused_as_a_dataset(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     if not Path(folder).is_dir():
         pytest.skip(f"this system has no {folder}")
     started = time.monotonic()
@@ -113,12 +113,12 @@ def test_pipe_in_a_run_folder_does_not_block(
     assert "bug in" not in result.stderr
 
 
-def test_toml_with_a_byte_order_mark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_toml_with_a_byte_order_mark_can_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.toml").write_bytes(b'\xef\xbb\xbfmodel = "no-such-model"\ndata = "glyphs"\n')
     assert_error(run(capsys, "train", "--config", tmp_path / "x.toml"), 2, "no-such-model")
 
 
-def test_toml_that_is_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_toml_that_is_not_utf8_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x.toml").write_bytes('model = "gän"\n'.encode("latin-1"))
     assert_error(
         run(capsys, "train", "--config", tmp_path / "x.toml"), 2, "not encoded as UTF-8", "0xe4", "iconv"
@@ -126,12 +126,16 @@ def test_toml_that_is_not_utf8(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("text", ["x = " + "[" * 100_000, "x = " + "{y = " * 100_000])
-def test_deeply_nested_toml(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_deeply_nested_toml_is_an_error(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "x.toml").write_text(text)
     assert_error(run(capsys, "train", "--config", tmp_path / "x.toml"), 2, "x.toml", "nested too deeply")
 
 
 @pytest.mark.parametrize("part", ["generator", "schedules", "trackers", "a"])
-def test_deeply_nested_setting(part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_deeply_nested_setting_is_an_error(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "x.toml").write_text(f'model = "gan"\ndata = "glyphs"\n[{part}{".a" * 2000}]\nb = 1\n')
     assert_error(run(capsys, "train", "--config", tmp_path / "x.toml"), 2, "x.toml", "nested too deeply")

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM at any moment: the run is saved, the exit status names the signal, and resuming is exact."""
+"""Ctrl-C and SIGTERM at any moment: the run is saved, the exit status shows the signal, and resuming is exact."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ RANDOM_MOMENTS = 12  # half of them before the first step
 
 
 def assert_intact(out: Path, expected: Run, fork_server: ForkServer) -> None:
-    """Check that the run in ``out`` is intact and resumes exactly, or that there is no folder if it had not begun."""
+    """Check that the run in ``out`` resumes exactly, or that no folder exists if training had not begun."""
     assert not list(out.rglob("*.tmp"))
     for path in Run(out).checkpoints:
         checkpoint.load(path)
@@ -57,7 +57,7 @@ def test_sigterm_at_random_moment(
     model = ("gan", "dcgan")[seed % 2]
     expected, out = uninterrupted(model), tmp_path / "run"
     run = Run(out)
-    if seed % 4 < 2:  # an empty dataset cache: the signal arrives before the first step
+    if seed % 4 < 2:  # the dataset cache is empty, so the signal arrives before the first step
         monkeypatch.setenv("GANCTL_CACHE", str(tmp_path / "cache"))
         child = fork_server.start(*train_args(model), "--out", out, log=tmp_path / "log", no_curves=[])
         moments: list[Callable[[], bool]] = [
@@ -99,7 +99,7 @@ def test_signal_during_save_finishes_that_save(
     uninterrupted: Callable[..., Run],
     tmp_path: Path,
 ) -> None:
-    """The checkpoint that is being saved is the last one."""
+    """The checkpoint being saved becomes the last checkpoint."""
     out, mark = tmp_path / "run", tmp_path / "mark"
     child = fork_server.start(
         *(*train_args("gan"), "--out", out),
@@ -157,7 +157,7 @@ def test_signal_during_folder_creation_saves(
 def test_closed_terminal_saves(
     fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """The run is saved although nothing can be printed."""
+    """The run is saved even though nothing can be printed."""
     out, mark = tmp_path / "run", tmp_path / "mark"
     ours, terminal = os.openpty()
     child = fork_server.start(
@@ -186,7 +186,7 @@ def test_second_signal_exits_immediately(
     uninterrupted: Callable[..., Run],
     tmp_path: Path,
 ) -> None:
-    """The process exits even during a save or a sampling pass that takes minutes. Earlier checkpoints are kept."""
+    """The process exits even during a long save or sampling pass. Earlier checkpoints are kept."""
     out, mark = tmp_path / "run", tmp_path / "mark"
     pause = {
         "save": {"pause_in_save": ["half written", 2, str(mark)]},
@@ -201,14 +201,14 @@ def test_second_signal_exits_immediately(
     assert child.wait() == STATUS[signum], child.output
     assert mark.exists()  # the pause had not ended
     assert "Traceback" not in child.output
-    # A checkpoint is saved before its samples are drawn.
+    # A checkpoint is saved before samples are generated at the same step.
     saved = {"save": ["step-00000006.pt"], "sampling": ["step-00000006.pt", "step-00000012.pt"]}
     assert [path.name for path in Run(out).checkpoints] == saved[place]
     assert_intact(out, uninterrupted("gan"), fork_server)
 
 
 class Command(Child):
-    """The command as a user starts it: a new Python process."""
+    """The command in a new Python process, as started by a user."""
 
     def __init__(self, out: Path, log: Path) -> None:
         with log.open("wb") as stream:
@@ -228,10 +228,10 @@ class Command(Child):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_sigterm_while_the_command_starts(
+def test_sigterm_during_startup_exits_with_the_signal_status(
     seed: int, fork_server: ForkServer, uninterrupted: Callable[..., Run], tmp_path: Path
 ) -> None:
-    """The handler is installed before torch is imported."""
+    """The signal handler is installed before torch is imported."""
     rng = random.Random(seed)
     out = tmp_path / "run"
     child = Command(out, tmp_path / "log")
@@ -243,8 +243,8 @@ def test_sigterm_while_the_command_starts(
     assert_intact(out, uninterrupted("gan"), fork_server)
 
 
-def test_sigterm_before_the_handler_ends_the_process(tmp_path: Path) -> None:
-    """There is nothing to save yet. A shell reports 143 in this case too."""
+def test_sigterm_before_the_handler_is_installed_ends_the_process(tmp_path: Path) -> None:
+    """There is nothing to save yet. A shell also reports exit status 143 in this case."""
     out = tmp_path / "run"
     child = Command(out, tmp_path / "log")
     child.send(signal.SIGTERM)

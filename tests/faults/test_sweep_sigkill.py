@@ -1,4 +1,4 @@
-"""Killed sweeps: a run is trained by one process at a time, and the results equal those of an uninterrupted sweep."""
+"""Killed sweeps: one process at a time trains each run, and the results equal those of an uninterrupted sweep."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def untrained_copy(uninterrupted_sweep: Sweep, path: Path) -> Sweep:
 
 
 def assert_same_sweep(a: Sweep, b: Sweep) -> None:
-    """Check that all runs of two sweeps have the same weights, losses and samples, byte for byte."""
+    """Check that the runs of two sweeps have the same weights, losses and samples, byte for byte."""
     assert [entry.name for entry in a] == [entry.name for entry in b]
     for one, other in zip(a, b, strict=True):
         assert other.state == "finished"
@@ -71,7 +71,7 @@ def assert_same_sweep(a: Sweep, b: Sweep) -> None:
 
 
 def workers_of(sweep: Sweep) -> Iterator[int]:
-    """Yield the pids of the processes that are training its runs."""
+    """Yield the pids of the processes that are training runs of ``sweep``."""
     for entry in sweep:
         if entry.state == "running" and (about := entry.worker):
             yield about["pid"]
@@ -87,7 +87,7 @@ def kill(pid: int) -> None:
 
 
 def kill_and_check(kills: int, seed: int, expected: Sweep, fork_server: ForkServer, tmp_path: Path) -> None:
-    """Kill workers and supervisors of a sweep at random ``kills`` times, then check the result.
+    """Kill randomly chosen workers and supervisors of a sweep ``kills`` times, then check the result.
 
     ``WORKERS`` supervisors train the sweep at the same time, each with one worker.
     """
@@ -110,7 +110,7 @@ def kill_and_check(kills: int, seed: int, expected: Sweep, fork_server: ForkServ
 
         supervisors = [start(i) for i in range(WORKERS)]
         while any(entry.end is None for entry in sweep):
-            # A few log lines and checkpoints later, so that the speed of the machine does not matter.
+            # Wait for a few log lines and checkpoints instead of a time, so that the machine's speed does not matter.
             n = traces(sweep) + rng.randint(0, 6)
             wait_until(lambda: traces(sweep) >= n or all(e.end for e in sweep), f"trace {n}")  # noqa: B023
             time.sleep(rng.uniform(0, 0.03))
@@ -140,20 +140,24 @@ def kill_and_check(kills: int, seed: int, expected: Sweep, fork_server: ForkServ
     print(f"{done} kills in {rounds} sweeps")
 
 
-def test_a_few_kills(fork_server: ForkServer, uninterrupted_sweep: Sweep, tmp_path: Path) -> None:
+def test_sweep_is_exact_after_a_few_kills(
+    fork_server: ForkServer, uninterrupted_sweep: Sweep, tmp_path: Path
+) -> None:
     kill_and_check(4, 0, uninterrupted_sweep, fork_server, tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif("GANCTL_FIFTY_KILLS" not in os.environ, reason="takes a minute: set GANCTL_FIFTY_KILLS=1")
-def test_fifty_kills(fork_server: ForkServer, uninterrupted_sweep: Sweep, tmp_path: Path) -> None:
+def test_sweep_is_exact_after_fifty_kills(
+    fork_server: ForkServer, uninterrupted_sweep: Sweep, tmp_path: Path
+) -> None:
     kill_and_check(50, 1, uninterrupted_sweep, fork_server, tmp_path)
 
 
-def test_without_locks_two_processes_train_one_run(
+def test_two_processes_claim_one_run_if_locks_do_not_work(
     fork_server: ForkServer, uninterrupted_sweep: Sweep, tmp_path: Path
 ) -> None:
-    """The check for two processes can fail. The lock of the run folder then stops the second process."""
+    """Verify that the check for two processes can fail. The run folder's lock still stops the second process."""
     sweep = untrained_copy(uninterrupted_sweep, tmp_path / "sweep")
     notes, mark = tmp_path / "notes", tmp_path / "mark"
     notes.mkdir()
@@ -168,7 +172,7 @@ def test_without_locks_two_processes_train_one_run(
         lambda: sum(entry.end is not None for entry in sweep) == 3, "the second sweep to train the other runs"
     )
     assert sweep.entries[0].end is None
-    assert len(sweep.entries[0].run.losses) <= 1  # the second process did not train it
+    assert len(sweep.entries[0].run.losses) <= 1  # the second process did not train the run
     for supervisor in (first, second):
         supervisor.send(signal.SIGTERM)
     kill(worker)
@@ -178,7 +182,7 @@ def test_without_locks_two_processes_train_one_run(
 def test_ctrl_c_saves_every_run_and_resume_is_exact(
     fork_server: ForkServer, uninterrupted_sweep: Sweep, tmp_path: Path
 ) -> None:
-    """Ctrl-C lets every worker save its run, and no process keeps running."""
+    """After Ctrl-C, every worker saves its run, and all processes exit."""
     sweep = untrained_copy(uninterrupted_sweep, tmp_path / "sweep")
     command = ("sweep", "--resume", sweep.path, "--jobs", 2)
     child = fork_server.start(*command, log=tmp_path / "log", fork_workers=[], no_curves=[])
@@ -201,7 +205,7 @@ def test_ctrl_c_saves_every_run_and_resume_is_exact(
 def test_report_of_resumed_sweep_equals_uninterrupted(
     fork_server: ForkServer, uninterrupted_sweep: Sweep, tmp_path: Path
 ) -> None:
-    """The reports are equal except for the duration of the steps."""
+    """The reports are equal except for step durations."""
     sweep = untrained_copy(uninterrupted_sweep, tmp_path / "sweep")
     command = ("sweep", "--resume", sweep.path)
     child = fork_server.start(*command, log=tmp_path / "log", fork_workers=[], no_curves=[])
@@ -227,7 +231,7 @@ def test_report_of_resumed_sweep_equals_uninterrupted(
 def test_workers_exit_when_the_supervisor_is_killed(
     uninterrupted_sweep: Sweep, fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    """The workers save their runs and exit. The processes are started as users start them."""
+    """The workers save their runs and exit. The test starts the processes like a user does."""
     sweep = untrained_copy(uninterrupted_sweep, tmp_path / "sweep")
     supervisor = subprocess.Popen(
         [sys.executable, "-m", "ganctl", "sweep", "--resume", str(sweep.path)],

@@ -1,4 +1,4 @@
-"""Only the disk may end a run that nobody watches: not a broken package, a removed folder, or a closed terminal."""
+"""Unattended runs continue despite a broken package, a renamed folder, unwritable samples or a closed terminal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ganctl.runs.folder import Run
     "error", [ImportError("no module"), RuntimeError("numpy ABI"), OSError(5, "I/O error")]
 )
 @pytest.mark.parametrize("package", ["matplotlib", "tensorboard"])
-def test_broken_package_costs_one_warning(
+def test_broken_package_causes_only_one_warning(
     package: str,
     error: Exception,
     tmp_path: Path,
@@ -44,7 +44,9 @@ def test_broken_package_costs_one_warning(
 
     monkeypatch.setattr("ganctl.rendering.curves.draw", draw_curves)
     monkeypatch.setattr(builtins, "__import__", import_)
-    monkeypatch.setattr("ganctl.training.artifacts.SECONDS_BETWEEN_CURVES", 0.0)  # several attempts
+    monkeypatch.setattr(
+        "ganctl.training.artifacts.SECONDS_BETWEEN_CURVES", 0.0
+    )  # so that several attempts are made
     result = run(capsys, *train_args("gan"), "--out", tmp_path / "run")
     assert result.status == 0, result.stderr
     assert result.stderr.count("warning:") == 1
@@ -68,10 +70,10 @@ def test_renamed_folders_are_recreated(tmp_path: Path, monkeypatch: pytest.Monke
     assert made.log_file.read_text().count("was removed during training; it was recreated.") == 2
 
 
-def test_unwritable_samples_cost_one_warning(
+def test_unwritable_samples_cause_only_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The folder cannot be recreated."""
+    """A file is in the place of the samples folder, so the folder cannot be recreated."""
     out = tmp_path / "run"
 
     def replace(engine: object) -> None:
@@ -88,7 +90,7 @@ def test_unwritable_samples_cost_one_warning(
 @pytest.mark.parametrize(
     "error", [GanctlError("a metric's own error", status=DATA), MemoryError("too many samples")]
 )
-def test_errors_of_samples_do_not_end_a_run(
+def test_errors_while_sampling_do_not_end_the_run(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*args: object) -> None:
@@ -105,7 +107,7 @@ def test_errors_of_samples_do_not_end_a_run(
 
 
 def test_closed_terminal_does_not_end_a_run_that_ignores_sighup(tmp_path: Path) -> None:
-    """As under nohup: writing to the terminal then fails with EIO. The bar and all lines are in vain."""
+    """As with nohup, SIGHUP is ignored and writing to the terminal fails with EIO, so no output can be shown."""
     out = tmp_path / "run"
     ours, terminal = os.openpty()
     words = [
@@ -137,8 +139,8 @@ def test_closed_terminal_does_not_end_a_run_that_ignores_sighup(tmp_path: Path) 
     assert "Finished: 2500 steps" in Run(out).log_file.read_text()
 
 
-def test_log_has_the_losses_of_every_line(tmp_path: Path) -> None:
-    """The terminal shows the losses only next to a bar, or not at all."""
+def test_log_contains_the_losses_of_every_logging_interval(tmp_path: Path) -> None:
+    """The terminal shows losses only next to a progress bar."""
     made = train("gan", tmp_path / "run")
     lines = re.findall(r"step (\d+)  epoch \S+  (?:.*  )?G loss (-?[\d.]+)", made.log_file.read_text())
     assert [(int(step), float(loss)) for step, loss in lines] == [

@@ -1,1 +1,1 @@
-"""Code that several test files share."""
+"""Code shared by several test files."""

@@ -11,7 +11,7 @@ from ganctl.runs.folder import Run
 
 
 def assert_same_state(a: Any, b: Any, where: str = "") -> None:
-    """Check that two nested states are equal in types, keys, dtypes and bits."""
+    """Check that two nested states have equal types, keys and dtypes and bit-identical values."""
     assert type(a) is type(b), where
     if isinstance(a, torch.Tensor):
         assert a.dtype == b.dtype, where

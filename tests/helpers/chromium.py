@@ -1,4 +1,4 @@
-"""Chromium without a window, controlled over a pipe with the DevTools protocol. Needs no package."""
+"""Control headless Chromium over a pipe with the DevTools protocol. No package is needed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-#: Start a program that reads commands from file 3 and writes to file 4, as Chromium does.
+#: Starts a program with its command pipe on file descriptor 3 and its output pipe on 4, which Chromium requires.
 START = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)
@@ -27,7 +27,7 @@ os.execv(sys.argv[3], sys.argv[3:])
 
 
 class Page:
-    """A page in the browser. ``errors``: messages of uncaught exceptions and of the console's errors."""
+    """A browser page. ``errors`` contains the messages of uncaught exceptions and console errors."""
 
     def __init__(self, commands: int, answers: int) -> None:
         self._commands, self._answers = commands, os.fdopen(answers, "rb", buffering=0)
@@ -97,7 +97,7 @@ class Page:
 
 @contextmanager
 def chromium(profile: Path) -> Iterator[Page]:
-    """Start Chromium with its files in ``profile``, or skip the test if it is not installed."""
+    """Start Chromium with its profile in the folder ``profile``. Skip the test if Chromium is not installed."""
     program = next(filter(None, map(shutil.which, NAMES)), None)
     if program is None or sys.platform == "win32":
         pytest.skip("needs Chromium")

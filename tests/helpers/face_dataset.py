@@ -1,4 +1,4 @@
-"""A folder of images as a dataset, and helpers that load it through the cache."""
+"""A dataset that reads a folder of images, and helpers that load the dataset through the cache."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from helpers import image_openers
 
 
 class Faces(Dataset):
-    """The images of a folder. Counts how many times they are opened."""
+    """The images in a folder. Counts how many times images are opened."""
 
     def __init__(
         self, folder: Path, opener: Callable[..., Image.Image] = image_openers.counted, **fields: object

@@ -1,4 +1,4 @@
-"""Run folders with arbitrary curves and samples, made without training and without torch."""
+"""Create run folders with arbitrary curves and samples, without training and without torch."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ DIVERGED: dict[str, Any] = {
 def grid(
     seed: int, *, size: int = 16, n: int = 16, distinct: int | None = None, mode: str = "L"
 ) -> Image.Image:
-    """Return a grid of ``n`` images of noise, of which ``distinct`` are distinct."""
+    """Return a grid of ``n`` noise images, of which ``distinct`` are distinct."""
     rng = np.random.default_rng(seed)
     coarse = rng.integers(0, 256, (n, 4, 4, 1 if mode == "L" else 3), dtype=np.uint8)
     tiles = coarse.repeat(size // 4, 1).repeat(size // 4, 2)
@@ -84,9 +84,9 @@ def make(
 
     Args:
         config: differences from CONFIG.
-        record: for each step, differences from the default line of ``losses.jsonl``.
+        record: differences from the default line of ``losses.jsonl``, for each step.
         epochs: number of epochs with samples, in addition to the samples before the first step.
-        distinct: for each sample grid, the number of distinct images.
+        distinct: number of distinct images in each sample grid.
         status: differences from STATUS.
     """
     path.mkdir(parents=True)

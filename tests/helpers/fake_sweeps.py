@@ -1,4 +1,4 @@
-"""Sweep folders with runs in every state, written without training."""
+"""Create sweep folders with runs in every state, without training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganctl.sweeps.folder import Entry, Sweep, this_machine, this_pid_namespace
 
 
 def fake_sweep(path: Path, n: int = 6) -> Sweep:
-    """Create ``n`` runs of 100 steps: finished, failed, running, stopped, and waiting from the fifth on."""
+    """Create ``n`` runs of 100 steps: one finished, one failed, one running, one stopped, and the rest waiting."""
     (path / "queue").mkdir(parents=True)
     entries = []
     for i in range(n):

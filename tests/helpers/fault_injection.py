@@ -1,4 +1,4 @@
-"""Changes to a forked ganctl: it pauses at a known place, so that a test can interrupt it exactly there.
+"""Modify a forked ganctl process, for example to pause at a known place where a test can interrupt it.
 
 :class:`helpers.fork_server.ForkServer` calls these functions by name in the new process, before the command starts.
 """
@@ -21,14 +21,14 @@ def start_at(moment: float) -> None:
 
 
 def no_curves() -> None:
-    """Do not draw curves.png, which takes longer than the rest of a tiny run."""
+    """Skip drawing curves.png, which takes longer than the rest of a tiny run."""
     import ganctl.rendering.curves
 
     ganctl.rendering.curves.draw = lambda *args: None
 
 
 def pause_in_save(stage: str, nth: int, mark: str) -> None:
-    """Pause at ``stage`` of the ``nth`` save of a checkpoint; see :func:`_pause`."""
+    """Pause at ``stage`` of the ``nth`` checkpoint save; see :func:`_pause`."""
     from ganctl.system.files import TEMPORARY_NAME
 
     count, saving, paused = 0, False, False
@@ -91,7 +91,7 @@ class _PausingFile:
 
 
 def pause_in_folder_creation(mark: str) -> None:
-    """Pause after the run folder is created and before its settings are written; see :func:`_pause`."""
+    """Pause after the run folder is created and before the settings are written; see :func:`_pause`."""
     from ganctl.runs.folder import Run
 
     make = Run._with_folders
@@ -121,7 +121,7 @@ def pause_in_sampling(nth: int, mark: str) -> None:
 
 
 def _pause(mark: str) -> None:
-    """Create the file ``mark`` and wait until the test deletes it, for ten minutes at most."""
+    """Create the file ``mark`` and wait until the test deletes the file, at most ten minutes."""
     Path(mark).touch()
     deadline = time.monotonic() + 600
     while Path(mark).exists() and time.monotonic() < deadline:
@@ -129,7 +129,7 @@ def _pause(mark: str) -> None:
 
 
 def only_create_folder(out: str, moment: float) -> None:
-    """Create the run folder ``out`` at ``moment`` and exit: with 0 on success, otherwise with the error's status."""
+    """Create the run folder ``out`` at ``moment``, and exit with 0 or with the error's status."""
     from ganctl import GanctlError
     from ganctl.runs.folder import Run
 
@@ -142,7 +142,7 @@ def only_create_folder(out: str, moment: float) -> None:
 
 
 def fork_workers() -> None:
-    """Start a sweep's workers as forks of this process, which has imported torch, instead of new processes."""
+    """Start a sweep's workers by forking this process, which has already imported torch."""
     from ganctl.sweeps import supervisor
 
     supervisor.start = _ForkedWorker  # type: ignore[assignment]
@@ -192,18 +192,18 @@ class _ForkedWorker:
 
 
 def watch_runs(notes: str) -> None:
-    """Write the pid that trains each run to a file, and the file ``TWICE`` if two processes train one run.
+    """Write the pid that trains each run to a file. If two processes train one run, also write the file ``TWICE``.
 
-    This does not depend on ganctl's locks: a pid counts while its process is alive.
+    The check does not depend on ganctl's locks: a process trains its run as long as it is alive.
     """
     from ganctl.sweeps import claim_runs, worker
 
-    claim_runs.MAX_CRASHES = 10_000  # the kills of these tests must not make a run fail
+    claim_runs.MAX_CRASHES = 10_000  # kills by these tests must not mark a run as failed
     train = worker._train
 
     def watched(mine: Any, *args: Any) -> None:
         path = Path(notes) / mine.entry.name
-        for _ in range(300):  # a killed process releases its locks shortly before it is gone
+        for _ in range(300):  # a killed process releases its locks shortly before the process disappears
             before = path.read_text() if path.exists() else ""
             if not _is_alive(before):
                 break
@@ -238,7 +238,7 @@ def _is_alive(pid: str) -> bool:
 
 
 def without_locks() -> None:
-    """Make every lock available, as on a file system that does not share locks between machines."""
+    """Make every lock available, like on a file system that does not share locks between machines."""
     from ganctl.sweeps import claim_runs
 
     class NoLock:

@@ -1,7 +1,7 @@
-"""Run ``ganctl`` commands in new processes that start in milliseconds, because a server has already imported torch.
+"""Run ``ganctl`` commands in new processes that start in milliseconds, forked from a server that has imported torch.
 
 The server is this file, run as a program. It reads requests from stdin and forks a process for each command. Tests
-use it through :class:`ForkServer`.
+access the server through :class:`ForkServer`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ENVIRONMENT = dict(os.environ)  # before any test changed it
-PATIENCE = 300.0  # seconds; on an idle machine nothing here takes two
+ENVIRONMENT = dict(os.environ)  # before any test changes the environment
+PATIENCE = 300.0  # seconds; on an idle machine, every wait takes less than two
 
 
 class ForkServer:
-    """Client of the server: starts commands in forked processes."""
+    """Client of the server, which starts commands in forked processes."""
 
     def __init__(self) -> None:
         self._server = subprocess.Popen(
@@ -58,8 +58,8 @@ class ForkServer:
             log: file for the output.
             errors: file for stderr. Default: ``log``.
             env: variables added to the environment.
-            terminal: path of a terminal, which becomes the process's controlling terminal and gets all output.
-            hooks: functions of :mod:`helpers.fault_injection` to call first, with their arguments.
+            terminal: path of a terminal, which becomes the process's controlling terminal and receives all output.
+            hooks: names of functions in :mod:`helpers.fault_injection` to call first, mapped to their arguments.
         """
         pid = self.request(
             args=[str(arg) for arg in args],
@@ -87,7 +87,7 @@ class Child:
 
     def __init__(self, pid: int, log: Path, server: ForkServer) -> None:
         self.pid, self.log, self._server = pid, log, server
-        self.status: int | None = None  # negative if a signal ended it, as in subprocess
+        self.status: int | None = None  # negative if a signal ended the process, as in subprocess
 
     def poll(self) -> int | None:
         if self.status is None:
@@ -105,7 +105,7 @@ class Child:
         return self.status
 
     def send(self, signum: int) -> None:
-        os.kill(self.pid, signum)  # the pid is still valid: the server has not been asked for its status
+        os.kill(self.pid, signum)  # the pid is still valid, because its status has not been requested
 
     def catches(self, signum: int) -> bool:
         """Return whether the process has a handler for ``signum``."""
@@ -128,13 +128,13 @@ def wait_until(condition: Any, what: str, patience: float = PATIENCE) -> None:
 
 
 def serve() -> None:
-    """Read requests until stdin is closed: start a command, or return the exit status of one."""
+    """Handle requests until stdin is closed: start a command, or return a command's exit status."""
     import torch
 
     from ganctl.api import train
 
     torch.set_num_threads(1)
-    # A run imports everything that a command needs: torch imports modules for a second after "import torch".
+    # Train once to import all modules that commands need. torch imports many modules only on first use.
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(GANCTL_CACHE=f"{folder}/cache", GANCTL_CONFIG=f"{folder}/config")
         train(
@@ -147,7 +147,7 @@ def serve() -> None:
             quiet=True,
         )
     assert threading.active_count() == 1, "a forked process would lose the threads and keep their locks"
-    gc.freeze()  # garbage collection in a forked process would copy every page
+    gc.freeze()  # otherwise, garbage collection in a forked process would copy every page
     for line in sys.stdin:
         request = json.loads(line)
         if "poll" in request:
@@ -161,11 +161,11 @@ def serve() -> None:
 
 
 def run_command(request: dict[str, Any]) -> None:
-    """Run the command of ``request`` in this forked process and exit."""
+    """Run the command in ``request`` in this forked process and exit."""
     null = os.open(os.devnull, os.O_RDONLY)
     if request["terminal"]:
         os.setsid()
-        # The first terminal that a session opens becomes its controlling terminal.
+        # The first terminal opened by a session becomes the session's controlling terminal.
         log = errors = os.open(request["terminal"], os.O_RDWR)
     else:
         log, errors = (

@@ -1,4 +1,4 @@
-"""Functions that open an image, for tests. This module does not import torch, because worker processes import it."""
+"""Functions that open an image. This module must not import torch, because worker processes import this module."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def slow(name: str, folder: str) -> Image.Image:
 
 
 def crashing(name: str, folder: str) -> Image.Image:
-    """Crash the process, as a decoder written in C may do on a damaged file."""
+    """Crash the process, as a decoder written in C may do when it reads a damaged file."""
     if "crash" in name:
         os.kill(os.getpid(), signal.SIGSEGV)
     return plain(name, folder)

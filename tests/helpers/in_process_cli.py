@@ -31,7 +31,7 @@ def run(capsys: pytest.CaptureFixture[str], *args: object) -> Result:
 def assert_error(result: Result, status: int, *words: object) -> None:
     """Check that the command failed with ``status`` and an ``error:`` line, without a traceback.
 
-    All ``words`` must be in its ``error:`` and ``hint:`` lines.
+    The ``error:`` and ``hint:`` lines must contain all ``words``.
     """
     assert result.status == status, result.stderr
     lines = [line for line in result.stderr.splitlines() if line.startswith(("error:", "hint:"))]

@@ -15,7 +15,7 @@ from ganctl.sweeps import supervisor, worker
 
 
 class InProcessWorker:
-    """Replacement of :func:`ganctl.sweeps.supervisor.start`: the worker runs when it is polled."""
+    """Replacement for :func:`ganctl.sweeps.supervisor.start` that runs the worker when it is polled."""
 
     def __init__(self, request: Mapping[str, Any], threads: int, errors: Any) -> None:
         self.pid = os.getpid()
@@ -41,7 +41,7 @@ class InProcessWorker:
 
 
 def run_workers_in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make sweeps run their workers in this process."""
+    """Make sweeps run workers in this process."""
     monkeypatch.setattr(supervisor, "start", InProcessWorker)
     monkeypatch.setattr(supervisor, "POLL_INTERVAL", 0.0)
     # Drawing curves.png takes longer than a tiny run.

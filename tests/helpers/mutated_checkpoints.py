@@ -1,6 +1,6 @@
-"""Change a checkpoint at random, seal it again, and run the commands that read checkpoints.
+"""Change a checkpoint randomly, add a valid seal, and run the commands that read checkpoints.
 
-As a program, this file tries a range of mutations and prints one JSON line per mutation::
+When run as a program, this file tries a range of mutations and prints one JSON line per mutation::
 
     python -m helpers.mutated_checkpoints RUN FIRST LAST
 
@@ -37,9 +37,9 @@ from ganctl.runs import checkpoint
 from ganctl.runs.folder import Run
 
 SLOWEST = 20.0  # CPU seconds per command
-MEMORY = 6 * 2**30  # bytes of address space, in addition to what torch maps at its import
+MEMORY = 6 * 2**30  # bytes of address space, in addition to the memory mapped when torch is imported
 
-#: Values of other types and ranges than any part has.
+#: Values whose types and ranges are invalid in every part of a checkpoint.
 ODD: list[Any] = [
     None, True, False, "", "x", "../../x", "\x1b[2J\n", "x" * 10_000, -1, 0, 1, 2, 7, 1.5, -0.0, math.nan, math.inf,
     -math.inf, 10**30, 2**63, -(2**63), 2**31, 1e300, [], {}, (), [[]], {"name": "x"}, {1: 2}, ["a", "b"], [1, 2],
@@ -50,7 +50,7 @@ ODD: list[Any] = [
 
 
 def mutate(good: bytes, number: int) -> tuple[str, bytes]:
-    """Return a description of mutation ``number``, and the checkpoint ``good`` after it, with a valid seal."""
+    """Apply mutation ``number`` to the checkpoint ``good``. Return a description and the new checkpoint, resealed."""
     rng = random.Random(number)
     archive = checkpoint.unseal(good, Path())
     if rng.random() < 0.15:
@@ -64,7 +64,7 @@ def mutate(good: bytes, number: int) -> tuple[str, bytes]:
 
 
 def _change_bytes(archive: bytes, rng: random.Random) -> tuple[str, bytes]:
-    """Change bytes of the archive, or of the pickle in it with a valid checksum."""
+    """Change bytes of the archive, or bytes of the pickle in the archive and then update its checksum."""
     if rng.random() < 0.4:
         data = bytearray(archive)
         spot = rng.randrange(len(data) - 22)
@@ -137,7 +137,7 @@ def _set(tensor: torch.Tensor, number: float) -> torch.Tensor:
     return tensor
 
 
-#: Functions of a tensor that return one of another shape, dtype, layout or value.
+#: Functions that return a tensor with a different shape, dtype, layout or value.
 TENSOR_CHANGES: list[Any] = [
     lambda t: t[:0],
     lambda t: t.flatten()[:1],
@@ -153,7 +153,7 @@ TENSOR_CHANGES: list[Any] = [
     lambda t: t.long(),
     lambda t: _set(t.float(), math.nan),
     lambda t: _set(t.float(), -math.inf),
-    lambda t: _set(t, 5),  # another finite value
+    lambda t: _set(t, 5),  # a different finite value
     lambda t: -t if t.is_floating_point() else t,
     lambda t: t.to_sparse(),
     lambda t: t.bool(),
@@ -169,7 +169,7 @@ def _short(value: Any) -> str:
 
 
 def contents(folder: Path) -> dict[str, bytes | None]:
-    """Return the content of every file in ``folder``."""
+    """Return the contents of all files in ``folder``."""
     return {
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
@@ -177,7 +177,7 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 
 def try_mutation(run: Path, good: bytes, number: int) -> dict[str, Any]:
-    """Run the commands on mutation ``number`` in a copy of ``run``, and return their statuses and all problems."""
+    """Run the commands on mutation ``number`` in a copy of ``run``, and return the exit statuses and all problems."""
     what, bad = mutate(good, number)
     statuses: dict[str, int] = {}
     problems: list[str] = []
@@ -214,19 +214,19 @@ def try_mutation(run: Path, good: bytes, number: int) -> dict[str, Any]:
 
 
 def allowed_statuses(command: str, what: str) -> set[int]:
-    """Return the exit statuses that ``command`` may have after the mutation ``what``."""
+    """Return the exit statuses that are allowed for ``command`` after the mutation ``what``."""
     if command == "info":
-        return {USAGE}  # it describes components, not files
+        return {USAGE}  # the command describes components, not files
     allowed = {0, CHECKPOINT}
     if command == "resume" and "data" in what:
-        allowed.add(DATA)  # other pixels than those that the run was trained on
+        allowed.add(DATA)  # the pixels differ from those on which the run was trained
     if command == "resume" and what.startswith("byte "):
         allowed.add(DIVERGED)  # a weight may become as large as 1e38, which is a valid number
     return allowed
 
 
 def _one_request(self: Server, explorer: Explorer) -> None:
-    """Do what the page requests first."""
+    """Handle the first request that the page sends."""
     json.dumps(explorer.model())
     explorer.png(explorer.latents(4, 0, None), "")
 

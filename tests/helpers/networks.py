@@ -21,7 +21,7 @@ def make(
     num_classes: int = 10,
     latent: Latent | None = None,
 ) -> nn.Module:
-    """Build a registered network as ``ganctl train`` does."""
+    """Build a registered network in the same way as ``ganctl train``."""
     factory = discovery.registry().get(kind, name).load()
     resolved = options.resolve(kind, name, factory, given or {})
     return options.call(factory, resolved, image=image, latent=latent or Normal(12), num_classes=num_classes)

@@ -1,4 +1,4 @@
-"""Installed distributions for tests: a module and a dist-info folder, as a package manager creates them."""
+"""Create installed distributions for tests: a module and a dist-info folder, as created by a package manager."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def install(
     requires: str = "",
     **modules: str,
 ) -> list[EntryPoint]:
-    """Install ``distribution`` in ``folder``: a module of the same name with ``source``, and more ``modules``.
+    """Install ``distribution`` in ``folder``: a module with the same name and the given source, and more ``modules``.
 
-    Returns its entry points as importlib finds them. The folder must be on ``sys.path`` to import the module.
+    Return the distribution's entry points, read with importlib. To import the module, add the folder to ``sys.path``.
     """
     module = re.sub(r"\W", "_", distribution)
     for name, text in {module: source, **modules}.items():

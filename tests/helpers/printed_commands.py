@@ -1,4 +1,4 @@
-"""Find the ganctl commands in messages, and parse them with the command line without running them."""
+"""Find the ganctl commands in messages, and parse each command without running it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganctl.system import pasteable_commands
 AT_END_OF_LINE = re.compile(r"(?:^|:)[ \t]*(?:\w+=\S+ )*(ganctl(?: +(?:-|[a-z]).*)?)$", re.MULTILINE)
 #: A word in capital letters, which the user replaces.
 PLACEHOLDER = re.compile(r"(?<![\w./-])[A-Z]{2,}\b")
-#: All distinct commands that were checked in this process.
+#: All distinct commands checked in this process.
 SEEN: set[str] = set()
 
 
@@ -30,14 +30,14 @@ def commands_in(text: str) -> Iterator[str]:
 
 
 def check_command(command: str) -> None:
-    """Parse ``command`` as ganctl does, and record it in ``SEEN``.
+    """Parse ``command`` like ganctl, and record the command in ``SEEN``.
 
     The values of a command with placeholders, such as ``ganctl info NAME``, are not converted.
 
     Raises:
         AssertionError: ganctl would refuse the command.
     """
-    ansi_c = re.search(r"\$'(?:[^'\\]|\\.)*'", command)  # shlex does not know this form of quoting
+    ansi_c = re.search(r"\$'(?:[^'\\]|\\.)*'", command)  # shlex does not support this form of quoting
     words = shlex.split(command.replace(ansi_c[0], "'x'") if ansi_c else command)
     try:
         _parse(words[1:], convert=not any(map(PLACEHOLDER.search, words)))
@@ -74,7 +74,7 @@ def _parse(words: list[str], *, convert: bool) -> None:
 
 
 def watch_commands(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Check every command that is built and every command in a GanctlError. Return the list of refused commands."""
+    """Check every command that ganctl builds or puts in a GanctlError. Return a list of refused commands."""
     refused: list[str] = []
     join, init = pasteable_commands._join, GanctlError.__init__
 

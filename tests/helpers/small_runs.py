@@ -1,4 +1,4 @@
-"""Small runs, and functions that make something happen at a given step."""
+"""Small runs, and functions that cause an event at a given step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL: dict[str, dict[str, Any]] = {
 MODELS = sorted(SMALL)
 
 
-# 100 images in batches of 16: epochs end within a step. Log lines average 7 steps and cross epochs.
+# With 100 images and batches of 16, epochs end within a step. Log lines average 7 steps and span epochs.
 DATA = {"name": "glyphs", "n": 100}
 
 
@@ -48,7 +48,7 @@ def train(model: str, out: Path, **settings: Any) -> Run:
 
 
 def before_step(monkeypatch: pytest.MonkeyPatch, number: int, callback: Callable[[Engine], None]) -> None:
-    """Call ``callback`` before the ``number``-th step from now on, counted from 1."""
+    """Call ``callback`` before the ``number``-th step after this call, counted from 1."""
     original, count = Schedules.apply, 0
 
     def counted(self: Schedules, step: int) -> None:
@@ -62,7 +62,7 @@ def before_step(monkeypatch: pytest.MonkeyPatch, number: int, callback: Callable
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
-    """Send SIGTERM to this process within ``step``."""
+    """Send SIGTERM to this process during step ``step``."""
     before_step(monkeypatch, step, lambda engine: os.kill(os.getpid(), signal.SIGTERM))
 
 

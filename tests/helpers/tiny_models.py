@@ -25,7 +25,7 @@ R3GAN = {"image_size": 8, "generator": SMALL_R3GAN, "discriminator": SMALL_R3GAN
 AUTOENCODER = {"image_size": 8, "discriminator": {"width": 8}}
 
 
-#: Model → settings that make it small. Every new model needs an entry.
+#: Maps each model to settings that make the model small. Every new model needs an entry.
 TINY: dict[str, dict[str, Any]] = {
     "acgan": UPSAMPLE,
     "began": AUTOENCODER,

@@ -1,4 +1,4 @@
-"""Command lines of small training runs that tests interrupt, and the check that a resumed run is exact."""
+"""Command lines of small training runs that tests interrupt, and a check that resumed runs are exact."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ganctl.runs.folder import Run
 from helpers.bit_identical import assert_same_run
 from helpers.fork_server import ForkServer
 
-#: 100 images in batches of 16: epochs end within a step. Log lines average 7 steps and cross epochs.
+#: With 100 images and batches of 16, epochs end within a step. Log lines average 7 steps and span epochs.
 COMMON = (
     *("--data", "glyphs", "-o", "data.n=100", "--batch-size", 16, "--epochs", 4, "--log-every", 7),
     *("--sample-every", 6, "--checkpoint-every", 6),
@@ -22,12 +22,12 @@ SMALL: dict[str, tuple[object, ...]] = {
 
 
 def train_args(model: str) -> tuple[object, ...]:
-    """Arguments of ``ganctl`` that train a small ``model`` for 25 steps."""
+    """Return ``ganctl`` arguments that train a small ``model`` for 25 steps."""
     return ("train", "--model", model, *COMMON, *SMALL[model])
 
 
 def assert_resume_matches(interrupted: Path, uninterrupted: Run, fork_server: ForkServer) -> None:
-    """Resume a copy of the run folder ``interrupted`` and compare its result with ``uninterrupted``, bit for bit."""
+    """Resume a copy of the run folder ``interrupted``, and compare the result with ``uninterrupted`` bit for bit."""
     copy = Run(shutil.copytree(interrupted, interrupted.with_name(f"{interrupted.name}-resumed")))
     log = copy.path.with_suffix(".log")
     status = fork_server.run("train", "--resume", copy.path, log=log, no_curves=[])

@@ -1,4 +1,4 @@
-"""New virtual environments that can import the packages of the current one, so that torch is not installed again."""
+"""Virtual environments that can import the current environment's packages, so torch need not be installed again."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Environment:
         python = self.bin / "python"
         name = f"python{sys.version_info.major}.{sys.version_info.minor}"
         seen = sorted({sysconfig.get_paths()[kind] for kind in ("purelib", "platlib")})
-        # addsitedir also reads .pth files: ganctl may be an editable installation.
+        # addsitedir also reads .pth files, which an editable installation of ganctl needs.
         line = f"import site; list(map(site.addsitedir, {seen!r}))\n"
         (folder / "lib" / name / "site-packages" / "outer.pth").write_text(line)
         self._script("ganctl", f"#!{python}\nfrom ganctl.cli import main\nmain()\n")
         self._script("pytest", f'#!/bin/sh\nexec {python} -m pytest "$@"\n')
-        # Packages are built with the installed hatchling.
+        # Packages are built with the hatchling of the current environment.
         offline = "--no-build-isolation --no-index --disable-pip-version-check --quiet"
         self._script(
             "pip",
@@ -40,7 +40,7 @@ class Environment:
         (self.bin / name).chmod(0o755)
 
     def sh(self, command: str, cwd: Path, *, fails: bool = False) -> str:
-        """Run a line of shell and return its output. It must succeed, or fail if ``fails`` is set."""
+        """Run a shell command and return its output. The command must succeed, or fail if ``fails`` is set."""
         variables = {
             key: value
             for key, value in os.environ.items()

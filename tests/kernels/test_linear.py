@@ -42,7 +42,7 @@ def test_onednn_layers_equal_plain_layers_up_to_second_derivatives() -> None:
         True,
         True,
         False,
-    ]  # the last layer is small
+    ]  # the last layer is too small for oneDNN
     assert repr(fast) == repr(plain)
     x = torch.randn(9, 130)
     for one, other in zip(values(plain, x), values(fast, x), strict=True):
@@ -54,7 +54,7 @@ def test_onednn_layers_equal_plain_layers_up_to_second_derivatives() -> None:
 
 
 @pytest.mark.usefixtures("_onednn")
-def test_gradient_with_respect_to_images_skips_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradient_with_respect_to_images_skips_weight_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     net, x = network(), torch.randn(9, 130, requires_grad=True)
     linear.use_fastest_kernels(net)
     y, products = net(x).sum(), 0
@@ -67,7 +67,7 @@ def test_gradient_with_respect_to_images_skips_weights(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(linear._Affine, "apply", counted)
     torch.autograd.grad(y, x, retain_graph=True)
-    assert products == 2  # one per layer, except the small layer
+    assert products == 2  # one per layer, except for the small layer
     torch.autograd.grad(y, [x, net[0].weight], retain_graph=True)
     assert products == 2 + 3
     y.backward()

@@ -1,4 +1,4 @@
-"""Skipping the second derivative of ReLU changes no value and saves backward passes."""
+"""Test that skipping the second derivative of ReLU changes no values and saves backward passes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Critic(nn.Module):
 
 
 class Count(TorchDispatchMode):
-    """Counts backward passes of convolutions."""
+    """Count backward passes of convolutions."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ def penalized(D: nn.Module, x: Tensor) -> tuple[list[Tensor], int]:
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_gradients_are_equal_to_the_last_bit(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_are_bit_identical(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     D, x = Critic(ACTIVATIONS[name]), torch.randn(4, 2, 8, 8)
     skipped, fewer = penalized(D, x)
@@ -68,7 +68,7 @@ def test_gradients_are_equal_to_the_last_bit(name: str, monkeypatch: pytest.Monk
     assert len(skipped) == len(plain) == 6
     for one, other in zip(skipped, plain, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=0)
-    # The loss contains D's logits, whose backward pass goes through all layers in any case.
+    # The loss contains D's logits, whose backward pass always runs through all layers.
     assert fewer <= more
 
 

@@ -1,4 +1,4 @@
-"""Discovery of plugins: a broken plugin must not break other commands."""
+"""Test the discovery of plugins. A broken plugin must not affect other commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REGISTERS_HALF = """
         register("half-done", "acme:Loss", summary="Registered before the error")
         raise RuntimeError("half way")
 """
-#: Fault → (source of the module "acme", text that the error must contain).
+#: Maps each fault to the source of the module "acme" and to text that the error must contain.
 BROKEN = {
     "raises at import": ("raise ValueError('no such luck')", "ValueError: no such luck"),
     "exits at import": ("import sys; sys.exit(3)", "SystemExit: 3"),
@@ -73,7 +73,7 @@ BROKEN = {
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder for installed distributions that this process and its child processes can import from."""
+    """Folder for installed distributions, from which this process and its child processes can import."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
@@ -123,7 +123,7 @@ def test_broken_plugin_causes_one_warning_in_other_commands(site: Path, ganctl: 
     assert BROKEN[fault][1] in table.stdout
 
 
-def test_strict_makes_a_broken_plugin_an_error_with_its_cause(site: Path, ganctl: Run) -> None:
+def test_strict_mode_turns_a_broken_plugin_into_an_error_with_its_cause(site: Path, ganctl: Run) -> None:
     install(site, "acme", BROKEN["raises half way"][0])
     strict = {"GANCTL_STRICT": "1"}
     result = ganctl("list", "losses", env=strict)
@@ -133,8 +133,8 @@ def test_strict_makes_a_broken_plugin_an_error_with_its_cause(site: Path, ganctl
     assert error == "error: Plugin 'acme' of acme 1.0 cannot be loaded: RuntimeError: half way"
     assert "GANCTL_STRICT" in hint
     debug = ganctl("--debug", "list", "losses", env=strict)
-    assert "acme.py" in debug.stderr  # the file that raised the error
-    assert ganctl("plugins", env=strict).returncode == 0  # the command that shows the cause still works
+    assert "acme.py" in debug.stderr  # the file in which the error was raised
+    assert ganctl("plugins", env=strict).returncode == 0  # the command that shows the cause must still work
 
 
 def test_plugin_without_metadata_is_loaded(site: Path) -> None:
@@ -156,7 +156,7 @@ UNMARKED = """
 """
 
 
-def test_unmarked_hook_next_to_a_marked_one_is_named(site: Path, ganctl: Run) -> None:
+def test_hook_without_a_marker_is_reported_even_if_another_hook_is_marked(site: Path, ganctl: Run) -> None:
     install(site, "acme", UNMARKED)
     (acme,) = [plugin for plugin in discovery.discover().all if plugin.name == "acme"]
     assert acme.unmarked == ["register_models"]
@@ -170,7 +170,7 @@ def test_unmarked_hook_next_to_a_marked_one_is_named(site: Path, ganctl: Run) ->
     assert "register_models" in ganctl("doctor").stdout
 
 
-def test_output_of_a_plugin_does_not_mix_with_json(site: Path, ganctl: Run) -> None:
+def test_text_printed_by_a_plugin_does_not_corrupt_json_output(site: Path, ganctl: Run) -> None:
     install(site, "acme", "print('welcome')\n" + LOSS.format(module="acme").replace("\n    ", "\n"))
     result = ganctl("list", "losses", "--json")
     assert result.stdout.startswith("[")
@@ -178,12 +178,12 @@ def test_output_of_a_plugin_does_not_mix_with_json(site: Path, ganctl: Run) -> N
     assert result.stderr.strip() == "welcome"
 
 
-def test_name_of_two_distributions_is_an_error_only_when_it_is_used(site: Path) -> None:
+def test_name_registered_by_two_distributions_fails_only_when_it_is_used(site: Path) -> None:
     points = [
         *install(site, "acme", LOSS.format(module="acme")),
         *install(site, "Other", LOSS.format(module="other")),
     ]
-    # The file of the module has the spelling of the distribution.
+    # The module's file name is spelled like the distribution's name.
     (site / "Other.py").rename(site / "other.py")
     points[1] = EntryPoint("other", "other", "ganctl")._for(points[1].dist)
     registry = discovery.discover([*points, *own()]).registry
@@ -238,7 +238,7 @@ def test_invalid_address_is_an_error_that_names_the_distribution(
     assert hint == "hint: Reinstall or update it: pip install -U acme"
 
 
-def test_own_components_are_registered_only_by_entry_points() -> None:
+def test_builtin_components_are_registered_only_through_entry_points() -> None:
     assert all(not discovery.discover([]).registry.names(kind) for kind in KINDS)
     found = discovery.discover(own())
     assert not found.broken
@@ -279,7 +279,7 @@ def test_entry_point_may_be_an_object_in_a_module(site: Path) -> None:
     assert found.all[0].seconds > 0
 
 
-def test_plugin_for_another_version_of_ganctl_is_not_loaded(site: Path) -> None:
+def test_plugin_for_a_different_version_of_ganctl_is_not_loaded(site: Path) -> None:
     (broken,) = discovery.discover(
         install(site, "acme", LOSS.format(module="acme"), requires="ganctl (>=99,<100)")
     ).broken
@@ -319,7 +319,7 @@ def test_slow_plugin_is_reported(site: Path, ganctl: Run) -> None:
 
 @pytest.mark.parametrize("how", ["import torch", "from torch import nn", "from ganctl import Loss"])
 def test_plugin_that_imports_torch_when_it_registers_is_reported(site: Path, ganctl: Run, how: str) -> None:
-    for name in ("acme", "other"):  # torch is already imported when the second is loaded
+    for name in ("acme", "other"):  # torch is already imported when the second plugin is loaded
         install(site, name, f"{how}\n" + LOSS.format(module=name).replace("\n    ", "\n"))
     rows = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith(("acme", "other"))]
     first, second = rows
@@ -329,5 +329,5 @@ def test_plugin_that_imports_torch_when_it_registers_is_reported(site: Path, gan
     assert "The plugin 'acme' of acme 1.0 imports torch when it registers" in output
 
 
-def test_own_plugins_do_not_import_torch_when_they_register(ganctl: Run) -> None:
+def test_builtin_plugins_do_not_import_torch_when_they_register(ganctl: Run) -> None:
     assert "imports torch" not in ganctl("plugins").stdout

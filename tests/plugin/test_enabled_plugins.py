@@ -1,4 +1,4 @@
-"""Selection of installed plugins: for one command, or until the selection is changed."""
+"""Test the selection of installed plugins, either for one command or permanently."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two distributions, acme and Zeta_Lab, with one loss each, and a folder for settings."""
+    """Install two distributions, acme and Zeta_Lab, with one loss each, and create a folder for settings."""
     site = tmp_path / "site"
     site.mkdir()
     install(site, "acme", LOSS.format(module="acme"))
@@ -42,7 +42,7 @@ def losses(ganctl: Run, *before: str, **env: str) -> set[str]:
     return {item["name"] for item in json.loads(result.stdout)}
 
 
-def test_environment_variable_selects_plugins_in_addition_to_ganctls_own(two: Path, ganctl: Run) -> None:
+def test_environment_variable_selects_plugins_in_addition_to_builtin_plugins(two: Path, ganctl: Run) -> None:
     assert losses(ganctl) >= {"my-loss", "zeta", "bce"}
     assert losses(ganctl, GANCTL_PLUGINS="acme") & {"my-loss", "zeta", "bce"} == {"my-loss", "bce"}
     for name in ("zl", "zeta-lab", "Zeta_Lab", "zeta.lab:zl", "none, zl"):
@@ -50,18 +50,18 @@ def test_environment_variable_selects_plugins_in_addition_to_ganctls_own(two: Pa
     assert losses(ganctl, GANCTL_PLUGINS=" ") >= {"my-loss", "zeta", "bce"}, "an empty variable has no effect"
 
 
-def test_no_plugins_loads_only_ganctls_own(two: Path, ganctl: Run) -> None:
+def test_no_plugins_option_loads_only_builtin_plugins(two: Path, ganctl: Run) -> None:
     assert losses(ganctl, "--no-plugins") & {"my-loss", "zeta", "bce"} == {"bce"}
     assert losses(ganctl, "--no-plugins", GANCTL_PLUGINS="acme") & {"my-loss", "bce"} == {"bce"}
 
 
-def test_json_contains_the_reason_why_a_plugin_is_not_loaded(two: Path, ganctl: Run) -> None:
+def test_json_contains_the_reason_for_not_loading_a_plugin(two: Path, ganctl: Run) -> None:
     output = ganctl("plugins", "--json", env={"GANCTL_PLUGINS": "acme"}).stdout
     reasons = {plugin["distribution"]: plugin["not_loaded"] for plugin in json.loads(output)}
     assert reasons == {"acme": None, "ganctl": None, "Zeta_Lab": "not in GANCTL_PLUGINS"}
 
 
-def test_unknown_name_in_the_environment_variable_is_a_warning(two: Path, ganctl: Run) -> None:
+def test_unknown_name_in_the_environment_variable_causes_a_warning(two: Path, ganctl: Run) -> None:
     result = ganctl("list", "losses", env={"GANCTL_PLUGINS": "acme,acne"})
     assert result.stderr == "warning: GANCTL_PLUGINS names 'acne', which is not installed\n"
 
@@ -73,7 +73,7 @@ def test_plugin_is_disabled_until_it_is_enabled(two: Path, ganctl: Run) -> None:
     (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
     assert "NOT LOADED: disabled. Enable it: ganctl plugins enable acme" in row
     assert "acme 1.0, disabled" in ganctl("doctor").stdout
-    # A plugin that the environment variable names is loaded although it is disabled.
+    # A disabled plugin is loaded if the environment variable contains its name.
     assert "my-loss" in losses(ganctl, GANCTL_PLUGINS="acme")
 
     missing = ganctl("info", "my-loss", "--kind", "loss")
@@ -89,7 +89,7 @@ def test_plugin_is_disabled_until_it_is_enabled(two: Path, ganctl: Run) -> None:
     assert again.stderr.startswith("error: 'acme' is not disabled.")
 
 
-def test_own_plugins_and_whole_distributions_can_be_disabled(two: Path, ganctl: Run) -> None:
+def test_builtin_plugins_and_whole_distributions_can_be_disabled(two: Path, ganctl: Run) -> None:
     assert ganctl("plugins", "disable", "r3gan").returncode == 0
     assert ganctl("plugins", "disable", "zeta-lab").returncode == 0
     models = ganctl("list", "models").stdout
@@ -121,7 +121,7 @@ def test_disabled_names_are_written_atomically(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("text", ["disabled = 'acme'", "disabled = [1]", "disabled ="])
-def test_damaged_file_is_an_error_that_names_the_file(tmp_path: Path, ganctl: Run, text: str) -> None:
+def test_error_for_a_damaged_file_contains_its_name(tmp_path: Path, ganctl: Run, text: str) -> None:
     (tmp_path / "plugins.toml").write_text(text)
     result = ganctl("list", "losses", env={"GANCTL_CONFIG": str(tmp_path)})
     assert result.returncode == 2

@@ -1,4 +1,4 @@
-"""Test errors as users see them: two lines on stderr and an exit status."""
+"""Test the form in which users see errors: two lines on stderr and an exit status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 class OutOfMemoryError(RuntimeError):
-    """An exception with the name of torch's."""
+    """An exception with the same name as torch's exception."""
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,9 @@ class OutOfMemoryError(RuntimeError):
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_message_hint_and_status(error: Exception, message: str, hint: str, status: int) -> None:
+def test_exceptions_have_the_expected_message_hint_and_status(
+    error: Exception, message: str, hint: str, status: int
+) -> None:
     shown_message, shown_hint, code = error_messages.explain(error)
     assert message in shown_message
     assert hint in shown_hint
@@ -94,7 +96,7 @@ def test_traceback_is_shown_only_with_debug(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
-def test_usage_errors(
+def test_usage_errors_have_a_message_and_a_hint(
     args: tuple[str, ...], message: str, hint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
@@ -114,13 +116,13 @@ def test_misspelled_option_gets_a_suggestion(capsys: pytest.CaptureFixture[str])
 
 
 def install_command(tmp_path: Path, body: str) -> dict[str, str]:
-    """Install a plugin with a command ``hello`` that runs ``body``, and return environment variables that find it."""
+    """Install a plugin whose command ``hello`` runs ``body``, and return the environment variables for importing it."""
     source = COMMAND.format(module="acme").replace("print(", f"{body}\n        print(")
     install(tmp_path, "acme", source)
     return {"PYTHONPATH": str(tmp_path)}
 
 
-def test_bug_in_a_plugin_names_the_plugin(ganctl: Run, tmp_path: Path) -> None:
+def test_error_for_a_bug_in_a_plugin_contains_the_plugin_name(ganctl: Run, tmp_path: Path) -> None:
     result = ganctl("hello", env=install_command(tmp_path, "[][1]"))
     assert result.returncode == FAILED
     error, hint = result.stderr.splitlines()
@@ -155,7 +157,7 @@ def test_interrupt_prints_no_traceback(ganctl: Run, tmp_path: Path) -> None:
     assert "Traceback" not in result.stderr
 
 
-def test_termination_has_its_own_exit_status(ganctl: Run, tmp_path: Path) -> None:
+def test_sigterm_has_a_distinct_exit_status(ganctl: Run, tmp_path: Path) -> None:
     body = "from ganctl.system.signals import Interrupted; raise Interrupted(15)"
     assert ganctl("hello", env=install_command(tmp_path, body)).returncode == 128 + signal.SIGTERM
 
@@ -178,7 +180,7 @@ def test_closed_pipe_prints_nothing(ganctl: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_stdout_on_a_full_disk(tmp_path: Path) -> None:
+def test_stdout_on_a_full_disk_is_an_error(tmp_path: Path) -> None:
     with open("/dev/full", "w") as full:
         result = subprocess.run(
             [sys.executable, "-m", "ganctl", "list"],

@@ -21,7 +21,7 @@ def test_every_hook_takes_register_and_has_a_docstring() -> None:
 
 
 def test_example_in_the_docstring_works() -> None:
-    """The docstring of the module contains an example plugin that people copy."""
+    """The module's docstring contains an example plugin that users copy."""
     from types import ModuleType
 
     from ganctl.plugin.discovery import Plugin, register

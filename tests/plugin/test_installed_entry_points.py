@@ -1,4 +1,4 @@
-"""Tests for ganctl/plugin/installed_entry_points.py: damaged metadata of a foreign package breaks no command."""
+"""Test that damaged metadata of an unrelated package does not break any command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAMAGED = {
 
 @pytest.fixture(params=DAMAGED)
 def foreign(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The dist-info folder of a package, not a plugin, whose entry_points.txt cannot be read."""
+    """The dist-info folder of a package that is not a plugin and whose entry_points.txt cannot be read."""
     site = tmp_path / "site"
     info = site / "foreign-2.0.dist-info"
     info.mkdir(parents=True)
@@ -35,7 +35,7 @@ def foreign(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("command", [("list", "losses"), ("--no-plugins", "list", "losses")], ids=" ".join)
-def test_damaged_package_is_named_in_one_warning(
+def test_one_warning_contains_the_name_of_the_damaged_package(
     foreign: Path, ganctl: Run, command: tuple[str, ...]
 ) -> None:
     result = ganctl(*command)
@@ -45,7 +45,7 @@ def test_damaged_package_is_named_in_one_warning(
     assert warning.startswith(f"warning: {foreign} has an unreadable entry_points.txt (")
 
 
-def test_listing_of_plugins_and_doctor_name_the_damaged_package(foreign: Path, ganctl: Run) -> None:
+def test_plugins_and_doctor_commands_show_the_damaged_package(foreign: Path, ganctl: Run) -> None:
     plugins = ganctl("plugins", "--json")
     assert plugins.returncode == 0
     assert {"losses", "dcgan"} <= {plugin["name"] for plugin in json.loads(plugins.stdout)}
@@ -55,11 +55,11 @@ def test_listing_of_plugins_and_doctor_name_the_damaged_package(foreign: Path, g
     assert not problem["essential"]
     assert "torch" not in "".join(
         p["text"] for p in doctor["problems"]
-    )  # import torch reads entry points, too
+    )  # importing torch also reads entry points
 
 
-def test_training_with_a_damaged_package(foreign: Path, tmp_path: Path) -> None:
-    # In a new process, because a forked one would have imported torch before.
+def test_training_works_with_a_damaged_package(foreign: Path, tmp_path: Path) -> None:
+    # Use a new process, because a forked process would already have imported torch.
     args = (
         "train",
         "--model",
@@ -93,7 +93,7 @@ def test_plugin_with_damaged_metadata_is_named_after_its_folder(
     assert not acme.error
 
 
-def test_first_distribution_of_a_name_hides_the_others(
+def test_first_distribution_with_a_name_takes_precedence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new, empty = (tmp_path / name for name in ("old", "new", "empty"))

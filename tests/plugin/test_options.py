@@ -1,4 +1,4 @@
-"""ganctl.plugin.options: read signatures, convert values, report mistakes."""
+"""Test ganctl.plugin.options: reading signatures, converting values and reporting mistakes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def network(
     return locals()
 
 
-def test_of_reads_names_types_defaults_and_help() -> None:
+def test_options_have_names_types_defaults_and_help() -> None:
     found = {option.name: option for option in options.of("generator", network)}
     assert list(found) == ["width", "depth", "hidden", "mode", "slope", "untyped"]
     assert {name: option.type_name for name, option in found.items()} == {
@@ -65,7 +65,7 @@ def test_of_reads_names_types_defaults_and_help() -> None:
     assert found["mode"].help == ""
 
 
-def test_help_of_a_class_comes_from_its_docstring_or_that_of_init() -> None:
+def test_help_of_a_class_is_read_from_its_docstring_and_from_init() -> None:
     class Documented:
         """A class.
 
@@ -87,7 +87,7 @@ def test_help_of_a_class_comes_from_its_docstring_or_that_of_init() -> None:
     ]
 
 
-def test_unresolvable_annotation_does_not_affect_the_others() -> None:
+def test_unresolvable_annotation_does_not_affect_other_options() -> None:
     def factory(latent: Unknown, other: Unknown | None = None, depth: int | None = None) -> None: ...
 
     assert options.resolve("loss", "it", factory, {"depth": "3", "other": "x"}) == {"depth": 3, "other": "x"}
@@ -159,7 +159,7 @@ def test_missing_option_is_an_error() -> None:
         ("word", str, "word"),
     ],
 )
-def test_convert(value: object, annotation: Any, expected: object) -> None:
+def test_valid_values_are_converted(value: object, annotation: Any, expected: object) -> None:
     got = options.convert("it", value, annotation)
     assert got == expected
     assert type(got) is type(expected)
@@ -186,7 +186,7 @@ def test_convert(value: object, annotation: Any, expected: object) -> None:
         ("same", Literal["valid"], "'valid'"),
     ],
 )
-def test_convert_rejects(value: object, annotation: Any, expected: str) -> None:
+def test_invalid_values_are_refused(value: object, annotation: Any, expected: str) -> None:
     with pytest.raises(GanctlError) as caught:
         options.convert("loss 'x': a", value, annotation, shown_default=(0.5, None))
     assert caught.value.message == f"loss 'x': a is {value!r}; expected {expected}."

@@ -15,7 +15,7 @@ def make(name: str, distribution: str = "acme", kind: str = "loss", target: obje
     return registry
 
 
-def test_unknown_name_suggests_the_nearest() -> None:
+def test_error_for_an_unknown_name_suggests_the_nearest_name() -> None:
     with pytest.raises(GanctlError) as caught:
         make("hinge").get("loss", "hinje")
     assert caught.value.message == "There is no loss 'hinje'."
@@ -23,7 +23,7 @@ def test_unknown_name_suggests_the_nearest() -> None:
     assert caught.value.status == USAGE
 
 
-def test_unknown_name_without_a_near_match_lists_all_names() -> None:
+def test_error_for_an_unknown_name_without_a_near_match_lists_all_names() -> None:
     with pytest.raises(GanctlError, match="Choose from: hinge"):
         make("hinge").get("loss", "zzz")
     with pytest.raises(GanctlError, match="ganctl list models"):
@@ -35,7 +35,7 @@ def test_distribution_and_name_select_a_component(name: str) -> None:
     assert make("hinge").get("loss", name).name == "hinge"
 
 
-def test_distributions_are_compared_as_package_managers_compare_them() -> None:
+def test_distribution_names_are_normalized_before_comparison() -> None:
     assert make("hinge", "My_Plugin.x").get("loss", "my-plugin-x:hinge").distribution == "My_Plugin.x"
 
 
@@ -44,7 +44,7 @@ def test_wrong_distribution_is_not_found() -> None:
         make("hinge").get("loss", "other:hinge")
 
 
-def test_name_that_one_distribution_registers_twice_must_be_fixed_by_its_authors() -> None:
+def test_name_registered_twice_by_one_distribution_is_an_error_for_its_authors() -> None:
     registry = make("hinge")
     registry.add(
         component("loss", "hinge", "math:cos", "Another", plugin="q", distribution="acme", version="1")
@@ -54,18 +54,18 @@ def test_name_that_one_distribution_registers_twice_must_be_fixed_by_its_authors
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "a b", "-a", "a-", "a:b", "a/b", "ä", 7, None])
-def test_invalid_names(name: object) -> None:
+def test_invalid_names_are_refused(name: object) -> None:
     with pytest.raises(ValueError, match="lower-case"):
         component("loss", name, "a:b", "s", plugin="p", distribution="d", version="1")
 
 
 @pytest.mark.parametrize("name", ["wgan-gp", "r3gan", "dcgan_64", "a.b", "0"])
-def test_valid_names(name: str) -> None:
+def test_valid_names_are_accepted(name: str) -> None:
     assert make(name).get("loss", name).name == name
 
 
 @pytest.mark.parametrize("target", ["", "module", "module:", ":attribute", "a b:c", "a:b c", "a:1"])
-def test_invalid_addresses(target: str) -> None:
+def test_invalid_addresses_are_refused(target: str) -> None:
     with pytest.raises(ValueError, match="module:attribute"):
         component("loss", "x", target, "s", plugin="p", distribution="d", version="1")
 

@@ -1,4 +1,4 @@
-"""``ganctl plugins new`` and ``check``: a new plugin works unchanged, and mistakes are reported."""
+"""Test ``ganctl plugins new`` and ``check``: a new plugin works unchanged, and mistakes are reported."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Ganctl = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def as_installed(folder: Path) -> str:
-    """Return the entry of PYTHONPATH that makes the source tree in ``folder`` count as installed."""
+    """Return a PYTHONPATH entry that makes the source tree in ``folder`` appear installed."""
     tree = SourceTree(folder)
     info = folder / "src" / f"{package_name(tree.metadata['Name'])}-{tree.version}.dist-info"
     info.mkdir()
@@ -32,7 +32,7 @@ def as_installed(folder: Path) -> str:
 
 
 @pytest.mark.slow
-def test_each_kind_passes_its_own_tests_and_trains(tmp_path: Path, ganctl: Ganctl) -> None:
+def test_new_plugin_of_each_kind_passes_its_tests_and_trains(tmp_path: Path, ganctl: Ganctl) -> None:
     folders = []
     for kind in scaffold.TRAIN_OPTIONS:
         scaffold.create(f"ganctl-my-{kind}", kind, tmp_path, REGISTRY)
@@ -50,7 +50,7 @@ def test_each_kind_passes_its_own_tests_and_trains(tmp_path: Path, ganctl: Ganct
     assert done.returncode == 0, done.stdout
     assert "25 passed" in done.stdout
 
-    # Train once with all of them in place of the components of the model.
+    # Train once with all of these components in place of the model's components.
     train = [
         "train", "--model", "my-model", "--data", "my-dataset", "--steps", "2", "--batch-size", "16",
         "-o", "data.n=64", "-o", "generator.width=8", "-o", "discriminator.width=8",
@@ -118,10 +118,10 @@ def test_existing_folder_is_not_overwritten(tmp_path: Path) -> None:
     assert list((tmp_path / "ganctl-mine").iterdir()) == []
 
 
-# ---- the commands
+# ---- commands
 
 
-def test_new_then_check_from_the_command_line(tmp_path: Path, ganctl: Ganctl) -> None:
+def test_check_command_accepts_a_new_plugin(tmp_path: Path, ganctl: Ganctl) -> None:
     created = ganctl("plugins", "new", "ganctl-mine", "--kind", "optimizer")
     assert created.returncode == 0, created.stderr
     assert "ganctl train --model dcgan --data glyphs --optimizer mine" in created.stdout

@@ -1,4 +1,4 @@
-"""Plugins in a single file: loaded only if the user gives the path, even if a config or checkpoint contains it."""
+"""Test single-file plugins, which are loaded only if the user gives the path on the command line."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_train_repeat_resume_and_sample_with_plugin_files(here: Path, ganctl: Run) -> None:
-    """Each command works if the user names the files, and is refused otherwise."""
+def test_plugin_files_can_be_used_to_train_repeat_resume_and_sample(here: Path, ganctl: Run) -> None:
+    """Each command works if the user specifies the plugin files, and is refused otherwise."""
     files = ("--plugin", "./my_loss.py", "--plugin", "nets/my net.py")
     train = ("train", *TINY, "--loss", "mine", "--generator", "plain", "--epochs", 1)
     done = ganctl(*train, *files, "-o", "loss.scale=2", "--out", "run")
@@ -107,7 +107,7 @@ def test_train_repeat_resume_and_sample_with_plugin_files(here: Path, ganctl: Ru
     assert state["components"]["generator"]["distribution"] == "file:my-net.py"
     assert list(state["config"]["plugins"]) == ["my_loss.py", "nets/my net.py"]
 
-    # A config, a run folder or a checkpoint does not run a file. The hint states the option to add.
+    # A plugin file named in a config, run folder or checkpoint is not run. The hint states which option to add.
     ran = (here / "ran.txt").read_text()
     refused = {
         ("train", "--config", "run/config.toml"): "--plugin my_loss.py",
@@ -125,13 +125,13 @@ def test_train_repeat_resume_and_sample_with_plugin_files(here: Path, ganctl: Ru
     again = ganctl("train", "--config", "run/config.toml", *files, "--out", "again")
     assert again.returncode == 0, again.stderr
     assert (here / "again" / "losses.jsonl").read_bytes() == (here / "run" / "losses.jsonl").read_bytes()
-    # Sampling requires only the file of G, which may have been moved.
+    # Sampling requires only the file with G, which may have been moved.
     (here / "nets" / "my net.py").rename(here / "my net.py")
     sampled = ganctl("sample", "--ckpt", "run", "--n", 4, "--plugin", "my net.py", "--out", "grid.png")
     assert sampled.returncode == 0, sampled.stderr
     assert "loss.scale=1.0" in ganctl("info", "mine", "--plugin", "my_loss.py").stdout
 
-    # If a file has changed, a new run warns and resuming is refused.
+    # If a file has changed, a new run prints a warning and resuming is refused.
     with (here / "my_loss.py").open("a") as file:
         file.write("# changed\n")
     files = ("--plugin", "my_loss.py", "--plugin", "my net.py")
@@ -164,7 +164,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_broken_file_is_an_error_that_names_the_line(tmp_path: Path, fault: str) -> None:
+def test_error_for_a_broken_file_contains_the_line_number(tmp_path: Path, fault: str) -> None:
     source, reason = BROKEN[fault]
     path = tmp_path / "broken.py"
     if source is not None:
@@ -184,7 +184,7 @@ def test_two_files_with_the_same_name_are_an_error(tmp_path: Path) -> None:
         single_file.registry_with([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
 
 
-def test_file_is_only_in_the_registry_that_was_made_with_it(
+def test_plugin_file_is_added_only_to_the_registry_created_with_it(
     here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(here)
@@ -195,7 +195,7 @@ def test_file_is_only_in_the_registry_that_was_made_with_it(
     assert discovery.registry().files == {}
 
 
-def test_edited_file_is_read_again_from_python(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_edited_file_is_reloaded_in_python(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(here)
     settings = {
         "data": {"name": "glyphs", "n": 32},
@@ -215,7 +215,7 @@ def test_edited_file_is_read_again_from_python(here: Path, monkeypatch: pytest.M
     assert ganctl.load("two", plugins=[path]).sample(2).shape == (2, 1, 28, 28)
 
 
-def test_error_in_a_plugin_file_names_the_file(here: Path, ganctl: Run) -> None:
+def test_error_in_a_plugin_file_contains_the_file_name(here: Path, ganctl: Run) -> None:
     (here / "bad.py").write_text(LOSS.replace("r, f = self", "r, f = oops, self"))
     done = ganctl("train", *TINY, "--loss", "mine", "--plugin", "bad.py", "--epochs", 1)
     assert done.returncode == 1
@@ -236,7 +236,7 @@ def register_models(register):
 """
 
 
-def test_hint_for_a_plugin_file_does_not_install_it(tmp_path: Path, ganctl: Run) -> None:
+def test_hint_for_a_plugin_file_does_not_suggest_an_installation(tmp_path: Path, ganctl: Run) -> None:
     (tmp_path / "half.py").write_text(HALF)
     result = ganctl("train", *TINY, "--loss", "half", "--plugin", "half.py", "--steps", 1)
     assert result.returncode == 1
@@ -246,7 +246,7 @@ def test_hint_for_a_plugin_file_does_not_install_it(tmp_path: Path, ganctl: Run)
     assert hint == "hint: In half.py, register the class or function itself instead of an address."
 
 
-def test_changed_plugin_file_that_lacks_a_component_is_to_be_restored(here: Path, ganctl: Run) -> None:
+def test_hint_suggests_restoring_a_changed_file_that_lacks_a_component(here: Path, ganctl: Run) -> None:
     files = ("--plugin", "nets/my net.py")
     assert (
         ganctl("train", *TINY, "--generator", "plain", *files, "--steps", 1, "--out", "run").returncode == 0
@@ -261,7 +261,7 @@ def test_changed_plugin_file_that_lacks_a_component_is_to_be_restored(here: Path
 
 
 @pytest.mark.parametrize("body", ["pass", "register"])
-def test_check_of_a_file_that_registers_nothing_fails(tmp_path: Path, ganctl: Run, body: str) -> None:
+def test_check_fails_for_a_file_that_registers_nothing(tmp_path: Path, ganctl: Run, body: str) -> None:
     (tmp_path / "idle.py").write_text(
         f"import ganctl\n@ganctl.hookimpl\ndef register_losses(register): {body}\n"
     )
