@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import torch
@@ -36,16 +35,15 @@ from ganctl.training.checkpointing import restore, restore_engine, save
 from ganctl.training.devices import arithmetic, choose_device, preserve_rng
 from ganctl.training.engine import Engine
 from ganctl.training.graph.cuda_graph import own_stream
-from ganctl.training.graph.host_syncs import HostSync, user_reads, watch_host_syncs
-from ganctl.training.graph.warmup_and_replay import Steps, graph_factory
 from ganctl.training.log_txt import log_file
-from ganctl.training.long_steps import MOST_UPDATES, StoppedWithinStep, draw_until_stopped, is_long
+from ganctl.training.long_steps import StoppedWithinStep, is_long
 from ganctl.training.loss_log import RunLog
-from ganctl.training.objectives import Due
+from ganctl.training.progress_bar import progress_bar
 from ganctl.training.reported_values import Recorder
 from ganctl.training.schedules import Schedules
 from ganctl.training.setup import compile_networks, load_data, make_engine
 from ganctl.training.state import Training
+from ganctl.training.step_function import make_step_function
 from ganctl.training.trackers import Trackers
 
 SECONDS_BETWEEN_CHECKPOINTS = 600.0  # limits what a power cut loses
@@ -210,9 +208,9 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
     if config.compile:
         compile_networks(t.engine, say)
     artifacts.draw_due()
-    take_step = _step_function(t, stop)
+    take_step = make_step_function(t, stop)
     saved_at = time.monotonic()
-    with suppress(StoppedWithinStep), _bar(t) as show_progress:
+    with suppress(StoppedWithinStep), progress_bar(t) as show_progress:
         while not t.finished and not stop.requested:
             # -- One step: n_critic D steps and a G step. Schedules and data are the host's part of it.
             t.schedules.apply(t.step)
@@ -256,81 +254,6 @@ def _finish_again(t: Training, log: RunLog, artifacts: Artifacts) -> None:
     t.reporter.say(
         f"{t.run.path} is finished at step {t.step}. To train longer, give a larger --epochs, --steps or --minutes."
     )
-
-
-@contextmanager
-def _bar(t: Training) -> Iterator[Callable[[int, float], None]]:
-    """Show a bar that counts steps, or seconds if only the time is limited. Yields a function of both."""
-    title = f"{t.config.model} on {t.config.data_label}"
-    if t.total is not None:
-        shown = t.step
-        with t.reporter.bar(title, t.total, shown) as advance:
-
-            def show_step(step: int, seconds: float) -> None:
-                nonlocal shown
-                advance(step - shown)
-                shown = step
-
-            yield show_step
-        return
-    limit = round(60 * (t.config.minutes or 0))
-    shown = min(int(t.seconds), limit)
-    with t.reporter.bar(title, limit, shown, seconds=True) as advance:
-
-        def show_seconds(step: int, seconds: float) -> None:
-            nonlocal shown
-            now = min(int(seconds), limit)
-            advance(now - shown)
-            shown = now
-
-        yield show_seconds
-
-
-def _step_function(t: Training, stop: StopSignals) -> Callable[[Due], None]:
-    """Return the function that takes a step: from Python first, then by replaying a graph if the device has graphs.
-
-    Each combination of regularizers that are due in a step has its own graph.
-    """
-    config, say = t.config, t.reporter.say
-    long = is_long(config.n_critic)
-    draw = draw_until_stopped(t.batches, stop) if long else t.batches.draw
-
-    def device_step(due: Due) -> None:
-        t.recorder.write(t.engine.step(draw, due), due)
-
-    on_the_host = t.schedules.on_the_host()
-    reason = f"{on_the_host[0]} is scheduled, and its optimizer keeps it in Python" if on_the_host else None
-    if long:
-        reason = f"a step has {config.n_critic:,} D updates, and a graph at most {MOST_UPDATES}"
-        stop.notice = "Stopping after this D update. A step cannot be saved before its end."
-    steps = Steps(
-        device_step,
-        t.engine,
-        graph_factory(t.engine.device, compiled=config.compile) if config.graph else None,
-        say,
-        fallback_reason=reason,
-        watch=not config.compile,
-    )
-
-    first = not config.compile  # torch.compile does not work under a watch
-
-    def take_step(due: Due) -> None:
-        nonlocal first
-        if long:
-            t.batches.position = t.step * t.images_per_step
-        else:
-            t.batches.prepare(t.step * t.images_per_step, t.images_per_step)
-        if not first:
-            steps(due)
-            return
-        first = False
-        syncs: list[HostSync] = []
-        with watch_host_syncs(syncs.append):
-            device_step(due)
-        for place in user_reads(syncs):
-            say(f"warning: {place} reads a value from the device in every step, which stalls a GPU.")
-
-    return take_step
 
 
 def _description(t: Training) -> str:
