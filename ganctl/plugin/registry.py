@@ -28,6 +28,8 @@ KINDS = {
     "tracker": "trackers",
     "metric": "metrics",
 }
+#: Kind → option of ``ganctl train`` that names the component, if it is not the kind.
+OPTIONS = {"dataset": "data", "augmentation": "augment"}
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
 
@@ -138,6 +140,9 @@ class Registry:
             return found[0]
         if not found:
             hint, see = did_you_mean(name, self.names(kind)), ganctl_command("list", KINDS[kind])
+            if others := [other for other in KINDS if self.find(other, name)]:
+                uses = (f"{_a(other)} of this name: --{OPTIONS.get(other, other)} {name}" for other in others)
+                hint = f"There is {', and '.join(uses)}."
             if self.not_loaded:
                 hint += f" Plugins that are not loaded: {', '.join(self.not_loaded)}."
                 see = ganctl_command("plugins")
@@ -155,3 +160,7 @@ class Registry:
                 else f"Ask the authors of {found[0].distribution} to rename one."
             )
         raise GanctlError(f"Several plugins register the {kind} '{name}': {claims}.", hint, status=USAGE)
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -21,7 +21,7 @@ class ADA(nn.Module):
     p starts at 0 and follows r = E[sign(D(x))] over the last ``adjust_every`` batches of real images (section 3). It
     increases if r is above ``target``, which means that D overfits, and decreases otherwise. Each change is the
     number of images in these batches divided by 1000·``kimg``. This requires a loss that trains D to return
-    positive logits for reals and negative logits for fakes (bce, minimax, hinge, r1 …). For other losses (wgan,
+    positive logits for reals and negative logits for fakes (bce, minimax, hinge …). For other losses (wgan,
     lsgan, relativistic …) set ``p`` to a fixed value.
 
     Two differences from the paper: images are resampled by bilinear interpolation instead of wavelet filters, so

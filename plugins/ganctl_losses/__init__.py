@@ -10,10 +10,6 @@ LOSSES = {
         "cross_entropy:Minimax",
         "Binary cross-entropy as a minimax game, saturating for G (Goodfellow et al. 2014)",
     ),
-    "r1": (
-        "cross_entropy:R1",
-        "Binary cross-entropy, zero-centered gradient penalty on real images (Mescheder et al. 2018)",
-    ),
     "dragan": (
         "cross_entropy:DRAGAN",
         "Binary cross-entropy, gradient penalty around real images (Kodali et al. 2017)",

@@ -76,35 +76,6 @@ class BoundarySeeking(BCE):
         return logits(D, fake).square().mean() / 2, {}
 
 
-class R1(Loss):
-    """Mescheder et al. 2018 (arXiv:1801.04406), section 4.1: binary cross-entropy with a gradient penalty on reals.
-
-    D minimizes −E log D(x) − E log(1 − D(G(z))) + γ/2·E‖∇d(x)‖² of the logit d; G minimizes
-    −E log D(G(z)). Reported values: mean probabilities ``D(x)`` and ``D(G(z))``; ``r1``, E‖∇d(x)‖².
-
-    Args:
-        gamma: γ, weight of the penalty. The best value increases with the number of pixels; the paper uses 10.
-    """
-
-    penalizes_gradient = True
-    gamma: Tensor
-
-    def __init__(self, gamma: float = 10.0) -> None:
-        super().__init__()
-        at_least(0, gamma=gamma)
-        self.register_buffer("gamma", torch.tensor(gamma, dtype=torch.float32))
-
-    def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        on_real, gradient = penalties.with_gradient(D, real.x, real.y, real.c)
-        on_fake = logits(D, fake)
-        r1 = penalties.squared_norm(gradient).mean()
-        loss = softplus(-on_real).mean() + softplus(on_fake).mean() + self.gamma / 2 * r1
-        return loss, {**probabilities(on_real, on_fake), "r1": r1}
-
-    def generator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        return softplus(-logits(D, fake)).mean(), {}
-
-
 class DRAGAN(Loss):
     """Kodali et al. 2017 (arXiv:1705.07215): binary cross-entropy with a gradient penalty around reals.
 

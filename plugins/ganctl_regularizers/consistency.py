@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from ganctl import Batch, Critic, Generator, Regularizer, logits
+from ganctl import Batch, Critic, Generator, Regularizer, batchwise, logits
 from ganctl_regularizers.scalar_options import out_of_range, register_weights
 
 
@@ -91,21 +91,23 @@ class LatentConsistency(Regularizer):
     def generate(self, fake: Batch, G: Generator) -> Tensor:
         """Return G(z + Δ), N×C×H×W."""
         assert fake.z is not None
-        return G(fake.z + self.noise * torch.randn_like(fake.z), fake.y, fake.c)
+        return G(fake.z + self.noise * batchwise.randn_like(fake.z), fake.y, fake.c)
 
 
 def mirror_and_shift(x: Tensor, share: float) -> Tensor:
     """Mirror half of the images, and shift each by up to ``share`` of its side. Borders are repeated. N×C×H×W."""
     n, _, height, width = x.shape
-    mirrored = torch.rand(n, 1, 1, 1, device=x.device) < 0.5
+    mirrored = batchwise.rand_like(x.new_empty(n, 1, 1, 1)) < 0.5
     x = torch.where(mirrored, x.flip(3), x)
     down, right = int(height * share), int(width * share)
     padded = pad(x, (right, right, down, down), mode="replicate")
-    rows = torch.arange(height, device=x.device) + _offsets(n, down, x.device)  # N×H
-    columns = torch.arange(width, device=x.device) + _offsets(n, right, x.device)  # N×W
+    rows = torch.arange(height, device=x.device) + _offsets(x, down)  # N×H
+    columns = torch.arange(width, device=x.device) + _offsets(x, right)  # N×W
     padded = padded.gather(2, rows[:, None, :, None].expand(n, x.shape[1], height, padded.shape[3]))
     return padded.gather(3, columns[:, None, None, :].expand(n, x.shape[1], height, width))
 
 
-def _offsets(n: int, largest: int, device: torch.device) -> Tensor:
-    return torch.randint(2 * largest + 1, (n, 1), device=device)
+def _offsets(x: Tensor, largest: int) -> Tensor:
+    """Return a random integer from 0 to 2·``largest`` per image, int64 N×1."""
+    numbers = batchwise.rand_like(x.new_empty(len(x), 1)) * (2 * largest + 1)
+    return numbers.long().clamp(max=2 * largest)

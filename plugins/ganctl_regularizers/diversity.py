@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ganctl import Batch, Critic, Generator, Latent, Regularizer
+from ganctl import Batch, Critic, Generator, Latent, Regularizer, batchwise
 from ganctl_regularizers.scalar_options import register_weights
 
 
@@ -30,6 +30,6 @@ class Diversity(Regularizer):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         assert fake.z is not None
         other = self.latent.sample(len(fake.z), fake.z.device)
-        distance = (G(other, fake.y, fake.c) - fake.x).abs().mean()
-        ratio = distance / (other - fake.z).abs().mean().clamp_min(1e-8)
+        distance = batchwise.mean((G(other, fake.y, fake.c) - fake.x).abs().flatten(1).mean(1))
+        ratio = distance / batchwise.mean((other - fake.z).abs().mean(1)).clamp_min(1e-8)
         return self.weight / (ratio + 1e-5), {"diversity": ratio}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganctl import Batch, Critic, Regularizer, logits
+from ganctl import Batch, Critic, Regularizer, batchwise, logits
 from ganctl_regularizers.scalar_options import register_shares, register_weights
 
 
@@ -35,7 +35,7 @@ class LeCam(Regularizer):
     def discriminator_term(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = logits(D, real), logits(D, fake)
         with torch.no_grad():
-            newest = torch.stack([on_real.mean(), on_fake.mean()])
+            newest = batchwise.mean(torch.stack([on_real, on_fake], 1))
             # The first batch sets the means.
             self.means.lerp_(newest.to(self.means.dtype), 1 - self.decay * self.started)
             self.started.fill_(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganctl import Batch, Critic, Generator, Regularizer
+from ganctl import Batch, Critic, Generator, Regularizer, batchwise
 from ganctl_regularizers.scalar_options import out_of_range, register_shares, register_weights
 
 
@@ -49,12 +49,12 @@ class PathLength(Regularizer):
             assert z is not None
             w = z.detach().requires_grad_()
             x = G(w, y, c)
-        noise = torch.randn_like(x) / (x.shape[2] * x.shape[3]) ** 0.5
+        noise = batchwise.randn_like(x) / (x.shape[2] * x.shape[3]) ** 0.5
         with torch.autocast(x.device.type, enabled=False):
             (gradient,) = torch.autograd.grad((x * noise).sum(), w, create_graph=True)
         # In StyleGAN2, w is N×layers×dim: the norm over dim, the mean of its square over layers.
         lengths = gradient.float().square().sum(-1).reshape(n, -1).mean(1).sqrt()
         with torch.no_grad():
-            self.mean_length.lerp_(lengths.mean(), self.decay)
+            self.mean_length.lerp_(batchwise.mean(lengths), self.decay)
         penalty = (lengths - self.mean_length).square().mean()
         return self.weight * penalty, {"path_length": lengths.mean()}

@@ -1,4 +1,4 @@
-"""The table in docs/models.md contains every loss with its models and defaults."""
+"""The tables in docs/models.md contain every loss with its models and defaults, and every regularizer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "models.md"
 LOSSES = sorted(item.name for item in discovery.registry().all("loss") if item.distribution == "ganctl")
 
 
-def table() -> dict[str, list[str]]:
-    """Return the cells of each loss's row."""
+REGULARIZERS = sorted(
+    item.name for item in discovery.registry().all("regularizer") if item.distribution == "ganctl"
+)
+
+
+def table(first_column: str = "Loss, models") -> dict[str, list[str]]:
+    """Return the cells of each row of a table, by the first name in the row."""
     rows = {}
-    for line in PAGE.read_text(encoding="utf-8").splitlines():
+    text = PAGE.read_text(encoding="utf-8").partition(f"| {first_column} |")[2].partition("\n\n")[0]
+    for line in text.splitlines():
         if line.startswith("| `"):
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
             rows[re.findall(r"`([^`]+)`", cells[0])[0]] = cells
@@ -36,13 +42,39 @@ def test_models_and_defaults_are_correct(name: str) -> None:
     names, _, _, _, defaults, *_ = table()[name]
     models = set(re.findall(r"`([^`]+)`", names.partition(":")[2]))
     assert models == {recipe.name for recipe in recipes if recipe.loss.name == name}
-    documented = dict(re.findall(r"`(\w+)` ([\w.-]+)", defaults.replace("as `bce`", "")))
-    actual = {option.name: option.default for option in options.of("loss", registry.get("loss", name).load())}
+    inherited = {"label_smoothing"} if name in ("minimax", "bgan") else set()
+    check_defaults("loss", name, defaults.replace("as `bce`", ""), inherited)
+
+
+def check_defaults(kind: str, name: str, text: str, inherited: set[str]) -> None:
+    """Check that ``text`` has the default of every option that is not ``inherited``."""
+    documented = dict(re.findall(r"`(\w+)` ([\w.-]+)", text))
+    factory = discovery.registry().get(kind, name).load()
+    actual = {option.name: option.default for option in options.of(kind, factory)}
     for option, value in documented.items():
         assert option in actual
         default = actual[option]
         assert (str(default).lower() if isinstance(default, (bool, str)) else default) == (
             value if isinstance(default, (bool, str)) else float(value)
         )
-    inherited = {"label_smoothing"} if name in ("minimax", "bgan") else set()
     assert set(actual) - inherited == set(documented)
+
+
+def test_every_regularizer_has_a_row_of_six_cells() -> None:
+    rows = table("Regularizer")
+    assert sorted(rows) == REGULARIZERS
+    assert all(len(cells) == 6 and all(cells) for cells in rows.values())
+
+
+@pytest.mark.parametrize("name", REGULARIZERS)
+def test_defaults_of_regularizers_are_correct(name: str) -> None:
+    regularizer = discovery.registry().get("regularizer", name).load()
+    inherited = {"every"} if regularizer.every == 1 else set()
+    cells = table("Regularizer")[name]
+    check_defaults("regularizer", name, cells[4], inherited)
+    terms = {
+        network[0].upper()
+        for network in ("discriminator", "generator")
+        if hasattr(regularizer, f"{network}_term")
+    }
+    assert set(cells[3].split(", ")) == terms

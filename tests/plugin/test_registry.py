@@ -27,7 +27,18 @@ def test_error_for_an_unknown_name_without_a_near_match_lists_all_names() -> Non
     with pytest.raises(GanctlError, match="Choose from: hinge"):
         make("hinge").get("loss", "zzz")
     with pytest.raises(GanctlError, match="ganctl list models"):
-        make("hinge").get("model", "hinge")
+        make("hinge").get("model", "zzz")
+
+
+def test_name_of_another_kind_gives_the_option_that_uses_it() -> None:
+    registry = make("r1", kind="regularizer")
+    with pytest.raises(GanctlError) as caught:
+        registry.get("loss", "r1")
+    assert caught.value.hint == (
+        "There is a regularizer of this name: --regularizer r1. See: ganctl list losses"
+    )
+    with pytest.raises(GanctlError, match="--data glyphs"):
+        make("glyphs", kind="dataset").get("loss", "glyphs")
 
 
 @pytest.mark.parametrize("name", ["acme:hinge", "Acme:hinge", "ACME:hinge"])

@@ -128,11 +128,11 @@ def transformed(*batches: np.ndarray, share: float = 0.25) -> list[np.ndarray]:
     results = []
     for batch in batches:
         images, largest = batch.reshape(N, CHANNELS, SIDE, SIDE), int(SIDE * share)
-        mirrored = torch.rand(N, 1, 1, 1).flatten() < 0.5
-        down, right = (torch.randint(2 * largest + 1, (N, 1)).flatten() - largest for _ in range(2))
+        mirrored, *positions = (torch.rand(N, dtype=torch.float64) for _ in range(3))
+        down, right = ((share * (2 * largest + 1)).floor() - largest for share in positions)
         result = np.empty_like(images)
         for i in range(N):
-            image = images[i][:, :, ::-1] if mirrored[i] else images[i]
+            image = images[i][:, :, ::-1] if mirrored[i] < 0.5 else images[i]
             for row in range(SIDE):
                 for column in range(SIDE):
                     source = np.clip([row + int(down[i]), column + int(right[i])], 0, SIDE - 1)

@@ -110,7 +110,7 @@ CONV = {"model": "dcgan", "generator": {"width": 2}, "discriminator": {"width": 
             "latent": "uniform",
             "n_critic": 3,
         },  # more images per step than the dataset has
-        {**CONV, "augment": "diffaug", "loss": "r1", "force": True},
+        {**CONV, "augment": "diffaug", "regularizers": ["r1"], "force": True},
         {**CONV, "augment": {"name": "ada", "kimg": 0.01}},
     ],
 )
