@@ -1,6 +1,6 @@
 """Measure the gain of each technique in the training step by disabling it: ``python benchmarks/ablations.py``.
 
-Each variant is interleaved with the unchanged step. A value above 1 is the factor that the technique gains.
+Each variant is interleaved with the unchanged step. A value above 1 is the speedup due to the technique.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ganctl.training.objectives import Due
 
 
 def baseline(setting: Setting) -> Ganctl:
-    """The unchanged step."""
+    """Use the unchanged step."""
     return Ganctl(setting)
 
 
@@ -36,7 +36,7 @@ def eager(setting: Setting) -> Ganctl:
 
 
 def channels_first(setting: Setting) -> Ganctl:
-    """Use torch's default memory layout, with the channels first."""
+    """Use torch's default memory layout, which is channels first."""
     loop = Ganctl(setting)
     for network in (loop.engine.G, loop.engine.D):
         network.to(memory_format=torch.contiguous_format)
@@ -44,7 +44,7 @@ def channels_first(setting: Setting) -> Ganctl:
 
 
 def adam_default(setting: Setting) -> Ganctl:
-    """Use torch.optim.Adam with its defaults, which loops over the weights on a CPU."""
+    """Use torch.optim.Adam with default settings, which loops over the weights on a CPU."""
     return Ganctl(setting, {"optimizer": {"name": "adam", "fused": False}})
 
 
@@ -66,7 +66,7 @@ def two_passes(setting: Setting) -> Ganctl:
 
 
 def d_not_frozen(setting: Setting) -> Ganctl:
-    """Compute gradients of the weights of D in the G step, where they are not needed."""
+    """Compute gradients of D's weights in the G step, where these gradients are not needed."""
     loop = Ganctl(setting)
     loop.engine._d_weights = []
     return loop
@@ -89,7 +89,7 @@ def data_loader(setting: Setting) -> Ganctl:
 
 
 def plain_layers(setting: Setting) -> Ganctl:
-    """Apply the layers of the networks one by one, without the cheaper equivalents."""
+    """Apply the networks' layers one by one, without the cheaper equivalents."""
     loop = Ganctl(setting)
     G: Any = loop.engine.G
     D: Any = loop.engine.D
@@ -102,7 +102,7 @@ def plain_layers(setting: Setting) -> Ganctl:
 
 
 def return_freed_memory(setting: Setting) -> Ganctl:
-    """Let the C library return freed memory to the system, which is its default."""
+    """Let the C library return freed memory to the system, which is the library's default."""
     with patch.object(linear, "keep_freed_memory"):
         return Ganctl(setting)
 
@@ -131,7 +131,7 @@ def control(setting: Setting) -> Ganctl:
 
 
 CONVOLUTIONS = ("dcgan", "dcgan-upsample")
-#: Variant → technique that it disables, and the models that it applies to (empty: all models).
+#: Maps each variant to the technique that it disables and the models to which it applies (empty: all models).
 VARIANTS: dict[Callable[[Setting], Ganctl], tuple[str, tuple[str, ...]]] = {
     data_loader: ("images in one uint8 tensor", ()),
     eager: ("graph", ()),

@@ -1,4 +1,4 @@
-"""Compare the training steps of ganctl and of a textbook loop: ``python benchmarks/compare.py``."""
+"""Compare ganctl's training step with a textbook loop: ``python benchmarks/compare.py``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_loop(setting: Setting, textbook: bool) -> tuple[Callable[[], None], Cal
 
 
 def compare(setting: Setting, **timing: Any) -> dict[str, Any]:
-    """Time both loops, interleaved, on the same networks and data."""
+    """Time both loops in alternation, with the same networks and data."""
     makers = {name: partial(make_loop, setting, name == "textbook") for name in ("textbook", "ganctl")}
     times = interleaving.interleave(makers, **timing)
     return {
@@ -40,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N or mps")
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--image-size", type=int, help="default: the image size of the model or the data")
+    parser.add_argument("--image-size", type=int, help="default: image size of the model or the data")
     parser.add_argument(
         "--threads", type=int, default=0, help="number of CPU threads (default: chosen by torch)"
     )
-    parser.add_argument("--rounds", type=int, default=15, help="number of rounds of each loop")
+    parser.add_argument("--rounds", type=int, default=15, help="number of rounds per loop")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a round")
     parser.add_argument(
         "--clock",

@@ -1,4 +1,4 @@
-"""Command line options of the benchmarks."""
+"""Command-line options of the benchmarks."""
 
 from __future__ import annotations
 

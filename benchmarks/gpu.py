@@ -1,11 +1,11 @@
-"""Run all checks and benchmarks that need a GPU, in less than nine minutes: ``python benchmarks/gpu.py``.
+"""Run all checks and benchmarks that need a GPU in less than nine minutes: ``python benchmarks/gpu.py``.
 
 The script times the training step (textbook, eager and as a CUDA graph), checks that eager steps and graphs give
 bit-identical results, trains a model from the command line and runs the CUDA tests. It prints one table and writes one
-JSON file. ganctl need not be installed: a checkout and the packages of torch are sufficient. Other missing dependencies
-are read from ``.packages`` in the checkout, or installed there with pip.
+JSON file. ganctl does not have to be installed. The script needs only a checkout and an installation of torch. Other
+missing dependencies are imported from ``.packages`` in the checkout, or installed there with pip.
 
-``--device cpu`` runs a short version, to test the script itself.
+``--device cpu`` runs a short version to test the script itself.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ROOT / ".packages"
-#: Module → name of the package. Only small packages; rich, TensorBoard and matplotlib are not needed.
+#: Maps modules to package names. Only small packages are listed: rich, TensorBoard and matplotlib are not needed.
 REQUIRED = {name: name for name in ("click", "pluggy", "packaging", "filelock", "numpy", "pytest")} | {
     "PIL": "pillow"
 }
 if sys.version_info < (3, 11):
     REQUIRED["tomli"] = "tomli"
 SECONDS = 9 * 60 - 20
-#: The files with tests that are marked cuda.
+#: Files that contain tests marked cuda.
 CUDA_TESTS = (
     "tests/training/graph/test_cuda_graph.py",
     "tests/plugins/test_ganctl_augment.py",
@@ -92,7 +92,7 @@ def main() -> int:
 
 
 class Context:
-    """The device, a temporary folder and the deadline of all sections."""
+    """The device, a temporary folder, and the deadline for all sections."""
 
     def __init__(self, device: str, folder: Path, deadline: float) -> None:
         self.device, self.folder, self.deadline = device, folder, deadline
@@ -104,7 +104,7 @@ class Context:
 
 
 def make_importable(folder: Path) -> None:
-    """Make ganctl, its plugins and their dependencies importable in this process and its child processes."""
+    """Make ganctl, its plugins and their dependencies importable in this process and in child processes."""
     paths = [str(ROOT), str(ROOT / "plugins"), str(ROOT / "benchmarks"), str(ROOT / "tests")]
     sys.path[:0] = paths
     if PACKAGES.is_dir():
@@ -140,14 +140,14 @@ def make_importable(folder: Path) -> None:
 
 
 def _registered() -> bool:
-    """Return whether the plugins of ganctl are installed."""
+    """Return whether ganctl's plugins are installed."""
     from importlib.metadata import entry_points
 
     return bool(entry_points(group="ganctl"))
 
 
 def cuda_tests(context: Context) -> Iterator[dict[str, Any]]:
-    """Run the tests that are marked cuda."""
+    """Run the tests marked cuda."""
     command = [
         sys.executable,
         "-m",
@@ -197,7 +197,7 @@ def exactness(context: Context) -> Iterator[dict[str, Any]]:
 
 
 def steps(context: Context) -> Iterator[dict[str, Any]]:
-    """Measure the steps per second of the textbook loop, eager steps and graphs, the GPU utilization and the memory."""
+    """Measure steps per second, GPU utilization and memory use of the textbook loop, eager steps and graphs."""
     import torch
     from measured_loops import MODELS, Setting, make_textbook
 
@@ -233,7 +233,7 @@ def steps(context: Context) -> Iterator[dict[str, Any]]:
 
 
 def training(context: Context) -> Iterator[dict[str, Any]]:
-    """Train from the command line up to the last sample grid, including startup."""
+    """Time a command-line training run from startup to the last sample grid."""
     import measured_loops
 
     data = measured_loops.data()
@@ -292,7 +292,7 @@ SECTIONS: dict[str, Callable[[Context], Iterator[dict[str, Any]]]] = {
 
 
 def _ganctl() -> list[str]:
-    """Return the command that starts ganctl. Without matplotlib, curves are not drawn."""
+    """Return the command that starts ganctl. Curves are not drawn if matplotlib is missing."""
     if importlib.util.find_spec("matplotlib") is not None:
         return [sys.executable, "-m", "ganctl"]
     code = (
@@ -378,7 +378,7 @@ def failures(result: dict[str, Any]) -> list[str]:
 
 
 def _catch_errors(rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a section. If it raises, yield the error, so that the other sections still run."""
+    """Yield the rows of a section. If the section raises an exception, yield the error, so that other sections run."""
     try:
         yield from rows
     except Exception as error:

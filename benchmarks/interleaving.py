@@ -1,4 +1,4 @@
-"""Time several loops interleaved, A B C A B C, so that other load on the machine affects all loops equally."""
+"""Time several loops in alternation (A B C A B C), so that other load on the machine affects all loops equally."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-#: A picklable function that creates a loop and returns one step, and a function that waits for the device.
+#: A picklable function that creates a loop and returns two functions: one runs a step, one waits for the device.
 Maker = Callable[[], tuple[Callable[[], None], Callable[[], None]]]
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
@@ -17,15 +17,15 @@ CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 def interleave(
     makers: dict[str, Maker], *, rounds: int, seconds: float, clock: str = "wall"
 ) -> dict[str, list[float]]:
-    """Return the seconds per step of each loop, one value per round.
+    """Return each loop's seconds per step, with one value per round.
 
     Each loop runs in a separate process, so that loops share neither memory nor settings. Only one loop runs at a time.
 
     Args:
         rounds: number of rounds.
-        seconds: approximate length of a round of one loop, which has at least one step.
-        clock: ``wall`` or ``cpu``, the processor time of the process. On a busy machine, ``cpu`` is more reliable for
-            loops with one thread.
+        seconds: approximate length of one loop's round. Each round has at least one step.
+        clock: ``wall`` for wall-clock time or ``cpu`` for the CPU time of the process. On a busy machine, ``cpu`` is
+            more reliable for loops with one thread.
     """
     spawn = multiprocessing.get_context("spawn")
     workers: dict[str, tuple[Any, Connection]] = {}
@@ -55,13 +55,13 @@ def steps_per_second(times: list[float]) -> float:
 
 
 def speedup(slower: list[float], faster: list[float]) -> float:
-    """Return the median over rounds of the ratio of two times measured one after the other."""
+    """Return the median of the ratios between the times in ``slower`` and ``faster``, paired by round."""
     return statistics.median(a / b for a, b in zip(slower, faster, strict=True))
 
 
 def _count_steps(seconds: float, worker: Connection) -> int:
     """Return the number of steps that take about ``seconds``."""
-    _time_steps(worker, 1)  # includes the start of the process
+    _time_steps(worker, 1)  # includes starting the process
     start = time.perf_counter()
     _time_steps(worker, 2)
     return max(1, round(2 * seconds / (time.perf_counter() - start)))

@@ -13,7 +13,7 @@ from ganctl.training.devices import choose_device
 
 
 def describe(device: str, threads: int) -> dict[str, Any]:
-    """Return the hardware, the versions and the load."""
+    """Return the hardware, the versions and the current load."""
     chosen = choose_device(device)
     return {
         "device": torch.cuda.get_device_name(chosen) if chosen.type == "cuda" else chosen.type,
@@ -28,7 +28,7 @@ def describe(device: str, threads: int) -> dict[str, Any]:
 
 
 def format_line(machine: dict[str, Any]) -> str:
-    """Return the description in one line."""
+    """Format the description as one line."""
     return ", ".join(f"{name} {value}" for name, value in machine.items())
 
 

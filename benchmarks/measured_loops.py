@@ -1,4 +1,4 @@
-"""The loops to measure: ganctl and the textbook loop, with the same networks and data."""
+"""Loops to measure: ganctl and the textbook loop, with the same networks and data."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MODELS = ("gan-basic", "gan", "dcgan", "dcgan-upsample")
 
 @dataclass(frozen=True)
 class Setting:
-    """Settings of both loops. If ``image_size`` is None, it is the size of the model or the data."""
+    """Settings of both loops. If ``image_size`` is None, the image size comes from the model or the data."""
 
     model: str
     batch_size: int = 64
@@ -47,7 +47,7 @@ class Setting:
 
 
 def data() -> dict[str, Any]:
-    """Return the settings of the dataset: MNIST if it is in ``$GANCTL_DATA_ROOT``, otherwise glyphs."""
+    """Return the dataset's settings: MNIST if it is in ``$GANCTL_DATA_ROOT``, otherwise glyphs."""
     root = os.environ.get("GANCTL_DATA_ROOT", "")
     if root and (Path(root) / "MNIST").is_dir():
         return {"data": {"name": "mnist", "download": False}, "data_root": root}
@@ -55,7 +55,7 @@ def data() -> dict[str, Any]:
 
 
 class Ganctl(Loop):
-    """The training loop of ganctl without samples and checkpoints."""
+    """ganctl's training loop without samples and checkpoints."""
 
     def __init__(
         self, setting: Setting, changes: Mapping[str, Any] | None = None, graph: bool = True
@@ -65,7 +65,7 @@ class Ganctl(Loop):
         config, device = setting.config(changes), choose_device(setting.device)
         images = setup.load_data(discovery.registry(), config, NullReporter()).images
         self.conditions = conditions(config, device)
-        self.conditions.__enter__()  # until close() or the end of the process
+        self.conditions.__enter__()  # exited by close() or at the end of the process
         super().__init__(
             discovery.registry(), config, images, device, make_graph=graph_factory(device) if graph else None
         )
@@ -75,7 +75,7 @@ class Ganctl(Loop):
         self.conditions.__exit__(None, None, None)
 
     def update_discriminator(self) -> tuple[Batch, Batch]:
-        """Update D with a new real batch and new fakes; return both for the G step."""
+        """Update D with a new real batch and new fakes, and return both for the G step."""
         real = self.batches.next()
         fake = self.engine.generate(real, keep_graph=True)
         self.engine.update_discriminator(real, fake)
@@ -116,7 +116,7 @@ class Ganctl(Loop):
 
 
 def make_textbook(setting: Setting) -> Textbook:
-    """Return the textbook loop with the same initial weights, reading the images in their original size."""
+    """Return the textbook loop with the same initial weights. The loop reads the images in their original size."""
     if setting.threads:
         torch.set_num_threads(setting.threads)
     registry, config = discovery.registry(), setting.config()
@@ -141,12 +141,12 @@ def make_textbook(setting: Setting) -> Textbook:
 
 
 def plain_optimizer(spec: Spec) -> Callable[..., torch.optim.Optimizer]:
-    """Return the optimizer of torch with the same name and settings, and torch's default kernels."""
+    """Return torch's optimizer with the same name and settings, using torch's default kernels."""
     kind = {o.__name__.lower(): o for o in (torch.optim.Adam, torch.optim.RMSprop)}[spec.name]
     return partial(kind, **{name: value for name, value in spec.options.items() if name in ("lr", "betas")})
 
 
 def original_images(config: Config) -> Images:
-    """Return the images of ``config`` in their original size."""
+    """Return the images of the dataset in ``config`` in their original size."""
     dataset = components.build(discovery.registry(), "dataset", config.data, root=Path(config.data_root))
     return cache.load_images(config.data.name, dataset, image_size=None).images

@@ -1,7 +1,7 @@
-"""Time ``ganctl --help`` and ``ganctl list`` against importing click and pluggy.
+"""Compare the times of ``ganctl --help`` and ``ganctl list`` with importing click and pluggy.
 
-Run ``python benchmarks/startup.py [ROUNDS]`` on a quiet machine. The processes are interleaved, so that a change of
-the machine's speed affects all of them.
+Run ``python benchmarks/startup.py [ROUNDS]`` on an idle machine. The processes are interleaved, so that changes in the
+machine's speed affect all of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def seconds(arguments: list[str], environment: dict[str, str]) -> float:
 def measure(rounds: int) -> dict[str, list[float]]:
     """Return ``rounds`` times for each of ``COMMANDS``.
 
-    One untimed round before them compiles all modules, as an installation does.
+    An untimed first round compiles all modules, as an installation does.
     """
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     with tempfile.TemporaryDirectory() as bytecode:

@@ -1,4 +1,4 @@
-"""Time the D update, the G update and the step of every model (textbook, eager, graph), the batches and the startup."""
+"""Time the D update, G update and step of every model (textbook, eager, graph), batch loading, and startup."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def test_update(
     if isinstance(loop, Ganctl):
         run_part = loop.part(part, graph=variant == "graph")
     else:
-        loop.update_discriminator()  # the G update uses its real batch
+        loop.update_discriminator()  # the G update uses the real batch of the D update
         parts = {"D update": loop.update_discriminator, "G update": loop.update_generator, "step": loop.step}
         run_part = parts[part]
-    for _ in range(8):  # includes the capture of the graph
+    for _ in range(8):  # includes capturing the graph
         run_part()
     if loop.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats()

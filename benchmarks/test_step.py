@@ -1,4 +1,4 @@
-"""Time the D update, the G update and the step of ganctl and of the textbook loop."""
+"""Time the D update, the G update and the whole step of ganctl and of the textbook loop."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A training loop as in tutorials, the baseline for ganctl.
+"""A typical training loop from tutorials, used as the baseline for ganctl.
 
-A DataLoader converts each image with PIL, G runs twice per step, optimizers use torch defaults, and every loss is read
-with ``.item()`` and printed. The networks and the losses are those of ganctl.
+A DataLoader converts each image with PIL, G runs twice per step, optimizers use torch's defaults, and every loss is
+read with ``.item()`` and printed. The networks and losses come from ganctl.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ganctl.loss import Batch, Loss
 
 
 class PILDataset(Dataset[tuple[Tensor, Tensor]]):
-    """A dataset that converts each image with PIL, like the datasets of torchvision. ``x`` is uint8 N×C×H×W."""
+    """A dataset that converts each image with PIL, like torchvision's datasets. ``x`` is uint8 N×C×H×W."""
 
     def __init__(self, x: Tensor, y: Tensor | None, image_size: int) -> None:
         self.x, self.y = x, torch.zeros(len(x), dtype=torch.int64) if y is None else y
@@ -42,7 +42,7 @@ class PILDataset(Dataset[tuple[Tensor, Tensor]]):
 def endless_batches(
     x: Tensor, y: Tensor | None, image_size: int, batch_size: int
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield batches of float32 images in [−1, 1] and labels, shuffled in every epoch."""
+    """Yield batches of float32 images in [−1, 1] and labels, shuffled every epoch."""
     loader = DataLoader(PILDataset(x, y, image_size), batch_size=batch_size, shuffle=True)
     while True:
         yield from loader

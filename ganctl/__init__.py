@@ -1,4 +1,4 @@
-"""ganctl: the GAN laboratory on a command line.
+"""ganctl: a GAN laboratory on the command line.
 
 The names in ``__all__`` are the public API for plugins and notebooks; everything else may change without notice.
 Names that need torch are imported on first use, so that ``import ganctl`` is fast.
