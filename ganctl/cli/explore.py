@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ganctl.cli.number_types import PORTS, Number, number_option
-from ganctl.cli.sampling_options import ckpt_option, machine_options
+from ganctl.cli.sampling_options import ckpt_option, generator_option, machine_options, with_generator_options
 
 EXAMPLES = """
 \b
@@ -39,12 +39,14 @@ PORT = 8490
     help="Port to listen on; 0: any free port.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
+@generator_option
 @machine_options
 def explore(
     ckpt: Path,
     host: str,
     port: int,
     no_browser: bool,
+    generator_options: tuple[str, ...],
     plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
@@ -63,7 +65,7 @@ def explore(
 
     reporter = make_reporter(quiet=quiet)
     checkpoint = find_checkpoint(ckpt)
-    sampler = load(checkpoint, device=device, plugins=plugin_paths)
+    sampler = with_generator_options(load(checkpoint, device=device, plugins=plugin_paths), generator_options)
     with Server(host, port) as server:
         with reporter.bar("ranking dimensions", len(dimensions(sampler.latent))) as advance:
             explorer = Explorer(sampler, output_name(checkpoint), advance)

@@ -106,6 +106,10 @@ def _print(facts: dict[str, Any]) -> None:
         print("\n  Options:")
         for option in facts["options"]:
             _print_option(option)
+    if facts.get("sampling_options"):
+        print("\n  Options of ganctl sample, traverse, interpolate and explore:")
+        for option in facts["sampling_options"]:
+            _print_option(option)
 
 
 def _print_option(option: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from ganctl.cli.sampling_options import (
     class_option,
     classes_of,
     force_option,
+    generator_option,
     latents_from,
     latents_option,
     machine_options,
@@ -24,6 +25,7 @@ from ganctl.cli.sampling_options import (
     refuse_scale_of_arrays,
     scale_option,
     truncation_option,
+    with_generator_options,
 )
 
 EXAMPLES = """
@@ -88,6 +90,7 @@ STEPS, ANIMATION_STEPS = 8, 30
 @no_labels_option
 @scale_option
 @batch_size_option
+@generator_option
 @machine_options
 @click.pass_context
 def interpolate(
@@ -103,6 +106,7 @@ def interpolate(
     fps: float,
     no_labels: bool,
     scale: int | None,
+    generator_options: tuple[str, ...],
     plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
@@ -129,7 +133,7 @@ def interpolate(
     if animated:
         animation.check_fps(fps)
     checkpoint = find_checkpoint(ckpt)
-    sampler = load(checkpoint, device=device, plugins=plugin_paths)
+    sampler = with_generator_options(load(checkpoint, device=device, plugins=plugin_paths), generator_options)
     latents = latents_from(sampler, latents_file)
     classes = classes_of(sampler, class_name)
     made_from = recorded_inputs(context, checkpoint)

@@ -14,6 +14,7 @@ from ganctl.cli.sampling_options import (
     class_option,
     classes_of,
     force_option,
+    generator_option,
     latents_from,
     latents_option,
     machine_options,
@@ -21,6 +22,7 @@ from ganctl.cli.sampling_options import (
     refuse_both,
     refuse_scale_of_arrays,
     truncation_option,
+    with_generator_options,
 )
 
 EXAMPLES = """
@@ -86,6 +88,7 @@ Examples:
     type=PathType(),
     help="Also write the latents, classes and seed to a file for --latents.",
 )
+@generator_option
 @machine_options
 @click.pass_context
 def sample(
@@ -103,6 +106,7 @@ def sample(
     truncation: float | None,
     latents_file: Path | None,
     save_latents: Path | None,
+    generator_options: tuple[str, ...],
     plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
@@ -137,7 +141,7 @@ def sample(
         latent_files.check_path(save_latents)
         output_files.check_distinct([("--save-latents", save_latents), *([("--out", out)] if out else [])])
     checkpoint = find_checkpoint(ckpt)
-    sampler = load(checkpoint, device=device, plugins=plugin_paths)
+    sampler = with_generator_options(load(checkpoint, device=device, plugins=plugin_paths), generator_options)
     if class_name is not None and code is not None:
         raise GanctlError("Both --class and --code were given.", "Give one of them.", status=USAGE)
     classes, given = classes_of(sampler, class_name), latents_from(sampler, latents_file)

@@ -47,6 +47,14 @@ truncation_option = number_option(
     type=Number(Range(0.001, 1000, whole=False)),
     help="Truncate the normal distribution of z at ±X, for fewer odd samples and less variety.",
 )
+generator_option = click.option(
+    "-o",
+    "--option",
+    "generator_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the generator, such as psi=0.7. 'ganctl info GENERATOR' lists them. Repeatable.",
+)
 batch_size_option = number_option(
     "--batch-size",
     default=64,
@@ -82,6 +90,21 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."
     )
     return plugin_option(device(quiet_option(command)))
+
+
+def with_generator_options(sampler: Sampler, texts: tuple[str, ...]) -> Sampler:
+    """Return ``sampler`` with the options of the generator ``NAME=VALUE``."""
+    from ganctl.errors import USAGE, GanctlError
+
+    given = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (equals and name):
+            raise GanctlError(
+                f"-o {text} is not of the form NAME=VALUE.", "Example: -o psi=0.7", status=USAGE
+            )
+        given[name.strip().removeprefix("generator.").replace("-", "_")] = value
+    return sampler.with_options(**given)
 
 
 def classes_of(sampler: Sampler, name: str | None) -> list[int] | None:

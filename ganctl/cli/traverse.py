@@ -15,6 +15,7 @@ from ganctl.cli.sampling_options import (
     class_option,
     classes_of,
     force_option,
+    generator_option,
     latents_from,
     latents_option,
     machine_options,
@@ -24,6 +25,7 @@ from ganctl.cli.sampling_options import (
     refuse_scale_of_arrays,
     scale_option,
     truncation_option,
+    with_generator_options,
 )
 from ganctl.config.ranges import Range
 
@@ -75,6 +77,7 @@ Examples:
 @no_labels_option
 @scale_option
 @batch_size_option
+@generator_option
 @machine_options
 @click.pass_context
 def traverse(
@@ -87,6 +90,7 @@ def traverse(
     force: bool,
     no_labels: bool,
     scale: int | None,
+    generator_options: tuple[str, ...],
     plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
@@ -109,7 +113,7 @@ def traverse(
     if out is not None:
         walk_writers.check_path(out, animations=False)
     checkpoint = find_checkpoint(ckpt)
-    sampler = load(checkpoint, device=device, plugins=plugin_paths)
+    sampler = with_generator_options(load(checkpoint, device=device, plugins=plugin_paths), generator_options)
     latents = latents_from(sampler, latents_file)
     classes = classes_of(sampler, class_name)
     if classes is None and latents is not None and latents.y is not None:

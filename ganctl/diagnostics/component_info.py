@@ -52,8 +52,8 @@ def describe(
 
     Returns:
         The facts of :func:`registration` and, depending on the kind, ``paper``, ``defaults``, ``part``,
-        ``description``, ``options``, ``image_shape`` and ``parameters``; or ``error`` if the component cannot be
-        imported.
+        ``description``, ``options``, ``sampling_options``, ``image_shape`` and ``parameters``; or ``error`` if the
+        component cannot be imported.
     """
     facts = registration(component)
     if isinstance(component.target, Model):
@@ -67,6 +67,8 @@ def describe(
             return {**facts, "error": str(error)}
     image = ImageShape(channels, image_size or IMAGE_SIZE, image_size or IMAGE_SIZE)
     counts = parameters(registry, component, image)
+    if component.kind == "generator":
+        facts["sampling_options"] = _describe_sampling_options(registry, component, image)
     if counts:
         facts["image_shape"] = list(image)
         facts["parameters"] = {
@@ -85,6 +87,20 @@ def _describe_options(component: Component) -> list[dict[str, str | None]]:
             "help": option.help,
         }
         for option in options.of(component.kind, component.load())
+    ]
+
+
+def _describe_sampling_options(
+    registry: Registry, component: Component, image: ImageShape
+) -> list[dict[str, str]]:
+    """Return the options that ``ganctl sample`` passes to a generator; none if it cannot be built."""
+    spec = Spec(f"{component.distribution}:{component.name}")
+    network = _build_network(registry, "generator", spec, None, image)
+    if isinstance(network, GanctlError):
+        return []
+    return [
+        {"option": o.name, "type": o.type_name, "default": as_text(o.default), "help": o.help}
+        for o in options.of_sampling(network.forward)
     ]
 
 
@@ -130,6 +146,14 @@ def parameters(
 def _count_parameters(
     registry: Registry, kind: str, spec: Spec, latent: Spec | None, image: ImageShape
 ) -> int | GanctlError:
+    network = _build_network(registry, kind, spec, latent, image)
+    if isinstance(network, GanctlError):
+        return network
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _build_network(registry: Registry, kind: str, spec: Spec, latent: Spec | None, image: ImageShape) -> Any:
+    """Return a network without memory for its weights, or the error if it cannot be built."""
     import torch
 
     from ganctl.latent import Latent, Normal
@@ -150,8 +174,7 @@ def _count_parameters(
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):
-                network = components.build(registry, kind, spec, **reserved)
-            return sum(parameter.numel() for parameter in network.parameters())
+                return components.build(registry, kind, spec, **reserved)
         except GanctlError as raised:
             error = raised
     return error

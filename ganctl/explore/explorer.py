@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import math
 import struct
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Codes, Normal
+from ganctl.plugin import options
 from ganctl.rendering import grid, labeled_grid
 from ganctl.sampling import latent_files
 from ganctl.sampling.latent_dimensions import Progress, rank_dimensions
@@ -65,6 +67,16 @@ class Explorer:
             "spherical": _spherical_size(sampler),
             "truncation": isinstance(latent, (Normal, Codes)),
             "classes": classes,
+            "options": [
+                {
+                    "name": o.name,
+                    "type": o.type_name,
+                    "value": sampler.options.get(o.name, o.default),
+                    "help": o.help,
+                }
+                for o in options.of_sampling(sampler.G.forward)
+                if o.type in (bool, int, float)
+            ],
             "max_samples": MAX_SAMPLES,
             "dimensions": [
                 {"name": d.name, "start": d.start, "size": d.size, "span": d.span, "change": change}
@@ -83,30 +95,32 @@ class Explorer:
         z = self._run(lambda: self.sampler.latents(n, seed=seed, truncation=truncation))
         return z.numpy().astype("<f4").tobytes()
 
-    def pixels(self, body: bytes, classes: str) -> bytes:
+    def pixels(self, body: bytes, classes: str, given: str = "") -> bytes:
         """Generate samples and return an image of them as raw pixels, which browsers show much faster than a PNG.
 
         Args:
             body: latents in the format of :meth:`latents`.
             classes: class of each sample, separated by commas, or an empty string.
+            given: options of the generator as JSON, or an empty string.
 
         Returns:
             Width and height, each a little-endian uint32, then red, green, blue and 255 for each pixel.
         """
-        image = self._image(body, classes)
+        image = self._image(body, classes, given)
         return struct.pack("<II", image.width, image.height) + image.convert("RGBA").tobytes()
 
-    def png(self, body: bytes, classes: str) -> bytes:
+    def png(self, body: bytes, classes: str, given: str = "") -> bytes:
         """Return the image of :meth:`pixels` as an enlarged PNG file."""
-        image = self._image(body, classes)
+        image = self._image(body, classes, given)
         image = labeled_grid.enlarged(image, labeled_grid.enlargement(image.height, image.width, SAVED_SIZE))
         buffer = io.BytesIO()
         image.save(buffer, format="PNG")
         return buffer.getvalue()
 
-    def _image(self, body: bytes, classes: str) -> Image:
+    def _image(self, body: bytes, classes: str, given: str) -> Image:
         z, y = self._read(body, classes)
-        x = grid.to_uint8(self._run(lambda: torch.cat(list(self.sampler.generate(z, y)))))
+        sampler = self.sampler.with_options(**_parse_options(given)) if given else self.sampler
+        x = grid.to_uint8(self._run(lambda: torch.cat(list(sampler.generate(z, y)))))
         return grid.grid(x) if len(x) > 1 else grid.to_pil(x[0])
 
     def archive(self, body: bytes, classes: str) -> bytes:
@@ -136,6 +150,16 @@ class Explorer:
                 f"'{classes}' does not contain a class for each of {len(z)} latents.", status=USAGE
             )
         return z, torch.tensor([int(n) for n in numbers])
+
+
+def _parse_options(text: str) -> dict[str, Any]:
+    try:
+        given = json.loads(text)
+    except ValueError:
+        given = None
+    if not isinstance(given, dict):
+        raise GanctlError(f"The options '{text}' are not a JSON object.", status=USAGE)
+    return given
 
 
 def _spherical_size(sampler: Sampler) -> int:

@@ -5,6 +5,7 @@ const state = {
   seed: 0, n: 1, truncation: null,
   base: new Float32Array(0), classes: null, // null: all in turn
   set: new Map(), // name of a dimension → value
+  options: new Map(), // option of the generator → value, if it is not the default
   between: null, // position between the pins, from 0 (A) to 1 (B)
   pins: { a: null, b: null },
 };
@@ -30,8 +31,10 @@ async function request(path, options) {
 }
 
 function send(path, latents, classes) {
-  const query = classes ? `?y=${classes.join(",")}` : "";
-  return request(path + query, { method: "POST", body: latents, headers: { "Content-Type": "application/octet-stream" } });
+  const query = new URLSearchParams();
+  if (classes) query.set("y", classes.join(","));
+  if (state.options.size) query.set("options", JSON.stringify(Object.fromEntries(state.options)));
+  return request(`${path}?${query}`, { method: "POST", body: latents, headers: { "Content-Type": "application/octet-stream" } });
 }
 
 function showError(error) {
@@ -212,6 +215,7 @@ function caption() {
   if (state.truncation !== null && state.seed !== null) parts.push(`truncation ${state.truncation}`);
   if (model.classes && state.classes?.length === 1) parts.push(`class ${model.classes[state.classes[0]]}`);
   for (const [name, value] of state.set) parts.push(`${name} = ${format(value)}`);
+  for (const [name, value] of state.options) parts.push(`${name} = ${typeof value === "number" ? format(value) : value}`);
   return parts.join(", ");
 }
 
@@ -290,6 +294,23 @@ function category(dimension) {
   return row;
 }
 
+// A checkbox or a number field for an option of the generator.
+function optionRow(option) {
+  const id = `option-${option.name}`;
+  const isBool = typeof option.value === "boolean";
+  const input = isBool
+    ? element("input", { id, type: "checkbox", checked: option.value })
+    : element("input", { id, type: "number", step: option.type === "int" ? 1 : "any", value: option.value });
+  input.addEventListener("input", () => {
+    if (!isBool && (input.value === "" || !input.checkValidity())) return;
+    const value = isBool ? input.checked : input.valueAsNumber;
+    if (value === option.value) state.options.delete(option.name);
+    else state.options.set(option.name, value);
+    update();
+  });
+  return element("div", { className: "row", title: option.help }, element("label", { htmlFor: id, textContent: option.name }), input);
+}
+
 function showDimensions(count) {
   const numbered = model.dimensions.filter((d) => /^\d+$/.test(d.name));
   const largest = numbered[0]?.change || 1;
@@ -360,6 +381,8 @@ async function begin() {
       update();
     });
   }
+  $("options").hidden = !model.options.length;
+  $("option-list").append(...model.options.map(optionRow));
   const codes = model.dimensions.filter((d) => !/^\d+$/.test(d.name));
   codes.sort((a, b) => a.start - b.start);
   $("codes").hidden = !codes.length;

@@ -71,11 +71,13 @@ class Handler(PageHandler):
         body = self._body()
         if body is None or not self.check_origin(path):
             return
-        classes = query.get("y", "")
+        classes, given = query.get("y", ""), query.get("options", "")
         if path == "/image":
-            self.respond("application/octet-stream", lambda: self.server.explorer.pixels(body, classes))
+            self.respond(
+                "application/octet-stream", lambda: self.server.explorer.pixels(body, classes, given)
+            )
         elif path == "/image.png":
-            self.respond("image/png", lambda: self.server.explorer.png(body, classes))
+            self.respond("image/png", lambda: self.server.explorer.png(body, classes, given))
         elif path == "/latents.npz":
             self.respond("application/octet-stream", lambda: self.server.explorer.archive(body, classes))
         else:

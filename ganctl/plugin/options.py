@@ -64,6 +64,54 @@ def of(kind: str, factory: Callable[..., Any]) -> list[Option]:
     return options
 
 
+def of_sampling(forward: Callable[..., Any]) -> list[Option]:
+    """Return the options of sampling that the signature of ``G.forward`` declares beyond z, y and c.
+
+    These are the parameters with a type whose default is a number, a bool or text.
+    """
+    hints, help_texts = _type_hints(forward), _argument_help(forward)
+    parameters = [p for p in inspect.signature(forward).parameters.values() if p.name not in ("self", "c")]
+    return [
+        Option(p.name, hints[p.name], p.default, help_texts.get(p.name, ""))
+        for p in parameters[2:]  # z and y, by whatever name
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        and p.name in hints
+        and isinstance(p.default, (bool, int, float, str))
+    ]
+
+
+def convert_sampling(generator: str, forward: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options ``given`` for sampling from a generator, converted to their types.
+
+    Raises:
+        GanctlError: The generator has no such option, or the value has the wrong type.
+    """
+    known = {option.name: option for option in of_sampling(forward)}
+    what = f"generator '{generator}'"
+    for name in given:
+        if name not in known:
+            raise GanctlError(
+                f"{what} has no sampling option '{name}'.", _available(name, known), status=USAGE
+            )
+    return {
+        name: convert(
+            f"{what}: {name}", value, known[name].type, known[name].default, shown_default=known[name].default
+        )
+        for name, value in given.items()
+    }
+
+
+def _available(name: str, known: Mapping[str, Option]) -> str:
+    """Return a hint for an unknown option: a similar name if there is one, and all options with their types."""
+    available = ", ".join(f"{o.name} ({o.type_name})" for o in known.values()) or "none"
+    near = did_you_mean(name, known)
+    return (
+        f"{near} Available options: {available}."
+        if near.startswith("Did you")
+        else f"Available options: {available}."
+    )
+
+
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
     """Return the annotations by parameter, without those that only a type checker can resolve."""
     try:
@@ -99,12 +147,7 @@ def resolve(
     what = f"{kind} '{component}'"
     for name in given:
         if name not in known:
-            available = ", ".join(f"{o.name} ({o.type_name})" for o in known.values()) or "none"
-            hint = f"Available options: {available}."
-            near = did_you_mean(name, known)
-            if near.startswith("Did you"):
-                hint = f"{near} {hint}"
-            raise GanctlError(f"{what} has no option '{name}'.", hint, status=USAGE)
+            raise GanctlError(f"{what} has no option '{name}'.", _available(name, known), status=USAGE)
     resolved = {}
     for name, option in known.items():
         if name in given:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +14,12 @@ from torch import Tensor, nn
 
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes
+from ganctl.loss import Loss
 from ganctl.plugin import single_file
 from ganctl.plugin.names import plugin_file
+from ganctl.plugin.options import convert_sampling
 from ganctl.plugin.registry import Registry
-from ganctl.recipe import ImageShape
+from ganctl.recipe import ImageShape, Spec
 from ganctl.rendering import grid as image_grid
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
@@ -46,6 +50,7 @@ class Sampler:
         step: number of generator updates before the checkpoint.
         device: device of G.
         warnings: warnings about plugins that have changed since training.
+        options: values of the options that ``with_options`` set.
     """
 
     def __init__(self, state: dict[str, Any], registry: Registry, device: torch.device) -> None:
@@ -65,36 +70,97 @@ class Sampler:
         )
         self.latent = components.make_latent(registry, self.config.latent, self.image, self.config.data_root)
         self.conditional = components.is_conditional(registry, self.config)
+        self.options: dict[str, Any] = {}
         part = "G" if state["engine"].get("G_ema") is None else "G_ema"
-        weights = state["engine"][part]
+        # Without the optimizers, which may be twice as large as the networks.
+        self._state = {key: state[key] for key in ("components", "config")}
+        self._weights = {"discriminator": state["engine"]["D"], "loss": state["engine"]["loss"]}
+        self._registry = registry
+        self._data = components.Data(self.image, self.num_classes, state.get("condition"))
+        self.G = self._build("generator", components.make_generator, state["engine"][part])
 
-        data = components.Data(self.image, self.num_classes, state.get("condition"))
+    @cached_property
+    def D(self) -> nn.Module:  # noqa: N802 (the discriminator, as in formulas)
+        """The trained discriminator, in evaluation mode. It is built when it is used first.
+
+        Raises:
+            GanctlError: its plugin is not installed, or it does not fit the weights in the checkpoint.
+        """
+        return self._build_on_demand("discriminator", components.make_discriminator)
+
+    @cached_property
+    def loss(self) -> Loss:
+        """The loss with the state that it had at the end of training, in evaluation mode. Built when it is used first.
+
+        Raises:
+            GanctlError: its plugin is not installed, or it does not fit the state in the checkpoint.
+        """
+        loss: Loss = self._build_on_demand("loss", components.make_loss)
+        return loss
+
+    def _build_on_demand(self, kind: str, make: Callable[..., Any]) -> Any:
+        print_warnings(check_origin(self._registry, self._state, kind))
+        return self._build(kind, make, self._weights[kind])
+
+    def _build(self, kind: str, make_part: Callable[..., Any], weights: dict[str, Tensor]) -> Any:
+        """Return the component ``kind`` of the checkpoint with ``weights``, in evaluation mode.
+
+        Raises:
+            GanctlError: the component does not fit the weights. The message names the version that does.
+        """
+        spec: Spec = components.resolve_options(self._registry, kind, getattr(self.config, kind))
+        changed: dict[str, Any] = {kind: spec}
+        config = replace(self.config, **changed)
 
         def make() -> nn.Module:
-            return components.make_generator(registry, self.config, data)
+            module: nn.Module = make_part(self._registry, config, self._data)
+            return module
 
         try:
             _check_sizes(make, weights)
-            with torch.random.fork_rng(devices=[]):  # building G draws weights, which are then replaced
-                self.G = make()
+            with torch.random.fork_rng(
+                devices=[]
+            ):  # building a network draws weights, which are then replaced
+                module = make()
             try:
-                check_weights(part, weights, self.G.state_dict())
+                check_weights(kind, weights, module.state_dict())
             except GanctlError as error:
                 raise RuntimeError(error.message) from error
-            self.G.load_state_dict(weights)
+            module.load_state_dict(weights)
         except RuntimeError as error:
-            origin = state["components"]["generator"]
+            origin = self._state["components"][kind]
             distribution, version = origin["distribution"], origin["version"]
             remedy = f"pip install '{distribution}=={version}'"
             if file := plugin_file(distribution):
                 remedy = f"restore the text of {file} with this digest."
             raise GanctlError(
-                f"The generator '{self.config.generator.name}' does not fit the checkpoint's weights: "
+                f"The {kind} '{spec.name}' does not fit the checkpoint's weights: "
                 f"{str(error).splitlines()[0].rstrip('.')}.",
                 f"The checkpoint was written with {distribution} {version}: {remedy}",
                 status=CHECKPOINT,
             ) from error
-        self.G.to(device).eval().requires_grad_(False)
+        return module.to(self.device).eval().requires_grad_(False)
+
+    def with_options(self, /, **options: Any) -> Sampler:
+        """Return a sampler whose methods pass ``options`` to G, in addition to those of this sampler.
+
+        ::
+
+            sampler.with_options(psi=0.7).sample(25)
+
+        The options are the parameters that ``G.forward`` declares beyond z, y and c. ``ganctl info GENERATOR`` lists
+        them.
+
+        Raises:
+            GanctlError: the generator has no such option, or the value has the wrong type.
+        """
+        name = self.config.generator.name
+        changed = copy.copy(self)
+        changed.options = {
+            **self.options,
+            **convert_sampling(name, self.G.forward, options),
+        }
+        return changed
 
     def latents(self, n: int, *, seed: int = 0, truncation: float | None = None) -> Tensor:
         """Draw ``n`` latents: float32 n×dim on the CPU, identical on every machine.
@@ -117,7 +183,7 @@ class Sampler:
         if y is None and self.conditional:
             y = self.classes_in_turn(len(z))
         labels = None if y is None else y.to(self.device)
-        for x in generate(self.G, z.to(self.device), labels, batch_size):
+        for x in generate(partial(self.G, **self.options), z.to(self.device), labels, batch_size):
             yield x.cpu()
 
     def sample(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ganctl.latent import Latent
 
@@ -14,7 +14,7 @@ LATENT_BLOCK = (
 )
 
 
-def generate(G: nn.Module, z: Tensor, y: Tensor | None, batch_size: int) -> Iterator[Tensor]:
+def generate(G: Callable[..., Tensor], z: Tensor, y: Tensor | None, batch_size: int) -> Iterator[Tensor]:
     """Yield G(z, y) in batches: float32 in [−1, 1], on the device of G."""
     for start in range(0, len(z), batch_size):
         part = slice(start, start + batch_size)
