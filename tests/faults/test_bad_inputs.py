@@ -150,7 +150,7 @@ BAD: dict[str, Bad] = {
     "TOML file that is an image": Bad(
         ("train", "--config", "@x.toml"),
         USAGE,
-        ("is not TOML",),
+        ("is not encoded as UTF-8",),
         lambda f, r: (f / "x.toml").write_bytes(b"\x89PNG\xff"),
     ),
     "unknown TOML key": Bad(

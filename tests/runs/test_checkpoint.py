@@ -106,7 +106,7 @@ def test_a_failed_save_keeps_the_old_file(
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(GanctlError, match="Is a directory") as caught:
+    with pytest.raises(GanctlError, match="it is a folder, not a file") as caught:
         checkpoint.load(tmp_path)
     assert caught.value.status == 4
 

@@ -89,13 +89,9 @@ def test_worker_in_another_container_is_alive_as_long_as_it_holds_its_lock(
 
 CLAIM = """
 import sys, time
-from ganctl.sweeps import claim_runs
-from ganctl.sweeps.folder import Entry, Sweep
-from ganctl.runs.folder import Run
 from pathlib import Path
-path = Path(sys.argv[1])
-entry = Entry("lr=1e-4", {}, Run(path / "lr=1e-4"), 100, 20, path / "queue")
-claim = claim_runs.claim_next(Sweep(path, {}, {}, [entry], 1))
+from ganctl.sweeps import claim_runs, folder
+claim = claim_runs.claim_next(folder.read(Path(sys.argv[1])))
 print("claimed", flush=True)
 time.sleep(60)
 """

@@ -151,7 +151,11 @@ def test_unknown_tracker_or_option_is_refused_before_training(tmp_path: Path, ga
         ),
         (
             ("-o", "tracker.tensorboard.x=1"),
-            "-o tracker.tensorboard.x=1: no --tracker tensorboard was given.",
+            "tracker 'tensorboard' has no option 'x'.",
+        ),  # the default tracker
+        (
+            ("-o", "tracker.wandb.x=1"),
+            "There are options for the tracker 'wandb', but the run has only tensorboard.",
         ),
         (("--tracker", "tensorboard", "--tracker", "tensorboard"), "trackers contains 'tensorboard' twice."),
     ]:
