@@ -1,13 +1,13 @@
 """Claim runs: each run of a sweep is trained by one process at a time, on any number of machines.
 
-The kernel's lock on ``queue/NAME.lock`` prevents two processes from taking the same run. The process that trains holds
-the lock as long as it lives (filelock: flock on POSIX, LockFileEx on Windows). No timeout has to expire, no record can
-be damaged, and a ``kill -9`` frees the lock immediately. Network file systems share such locks between machines (NFSv4,
-NFSv3 with lockd, SMB, CephFS, Lustre with ``flock``) and free the locks of a machine that went down. Some file systems
-do not share locks and report no error. A process that takes a run which another machine did not release therefore
-first checks whether the other machine still sends heartbeats.
+The kernel's lock on ``queue/NAME.lock`` prevents two processes from taking the same run. The process that trains a run
+holds its lock until the process exits (filelock: flock on POSIX, LockFileEx on Windows). No timeout has to expire, no
+record can be damaged, and ``kill -9`` frees the lock immediately. Network file systems share such locks between
+machines (NFSv4, NFSv3 with lockd, SMB, CephFS, Lustre with ``flock``) and free the locks of a machine that goes down.
+Some file systems do not share locks and do not report an error. Therefore, before a process takes a run that another
+machine did not release, the process checks whether the other machine still sends heartbeats.
 
-docs/sweeps.md compares this with the journals and leases of other libraries.
+docs/sweeps.md compares these locks with the journals and leases of other libraries.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from ganctl.sweeps.folder import (
 )
 from ganctl.system.files import temporary_beside, write_atomically
 
-MAX_CRASHES = 3  # consecutive crashes at the same checkpoint after which the run counts as failed
+MAX_CRASHES = 3  # consecutive crashes at the same checkpoint after which a run counts as failed
 
 
 class Claim:
@@ -56,19 +56,19 @@ class Claim:
         self._thread.start()
 
     def update(self, **values: Any) -> None:
-        """Add ``values`` to the worker's file."""
+        """Add ``values`` to the worker file."""
         self._write(**values)
 
     def finish(self) -> None:
-        """Record that the run finished, and release it."""
+        """Record that the run finished, and release the run."""
         self._end({"state": "finished"})
 
     def fail(self, message: str, hint: str, status: int) -> None:
-        """Record that the run failed, and release it."""
+        """Record that the run failed, and release the run."""
         self._end(_failure(message, hint, status))
 
     def release(self) -> None:
-        """Release a run that has not ended, so that another worker may resume it."""
+        """Release a run that has not ended, so that another worker can resume it."""
         self._end(None)
 
     def _end(self, record: dict[str, Any] | None) -> None:
@@ -87,7 +87,7 @@ class Claim:
                 self._write(heartbeat=self._worker["heartbeat"] + 1)
 
     def _write(self, **values: Any) -> None:
-        # The file is replaced: a reader on another machine then opens the new file and does not see a cached one.
+        # Replace the file, so that a reader on another machine opens the new file instead of a cached copy.
         temporary = temporary_beside(self.entry.worker_file)
         with self._writing:
             self._worker.update(values)
@@ -104,12 +104,12 @@ def claim_next(
     """Claim the first run that has not ended and that no process holds. Return None if there is no such run.
 
     Args:
-        skip: names of runs not to take.
-        check: called regularly while waiting; may raise.
+        skip: names of runs to skip.
+        check: function that is called regularly while waiting. It may raise an exception.
 
     Raises:
         GanctlError: the folder is not writable, or its file system does not share locks with another machine that
-            works on the sweep.
+            is working on the sweep.
     """
     for entry in sweep:
         if entry.name in skip or entry.end is not None:
@@ -133,7 +133,7 @@ def claim_next(
 
 
 def acquire_lock(entry: Entry) -> Any:
-    """Acquire and return the lock of ``entry``, or return None if another process holds it."""
+    """Acquire and return the lock of ``entry``. Return None if another process holds the lock."""
     lock = FileLock(entry.lock_file)
     try:
         lock.acquire(timeout=0)
@@ -150,7 +150,7 @@ def write_end(entry: Entry, record: dict[str, Any]) -> None:
 
 
 def reset_failed_runs(sweep: Sweep) -> None:
-    """Delete the records of all failures, so that workers try these runs again."""
+    """Delete the records of all failed runs, so that workers try these runs again."""
     for entry in sweep:
         if entry.state in FAILURES and (lock := acquire_lock(entry)) is not None:
             try:
@@ -164,13 +164,13 @@ def reset_failed_runs(sweep: Sweep) -> None:
 def count_crash(entry: Entry, description: str) -> None:
     """Count a process that died while it trained ``entry``.
 
-    After :data:`MAX_CRASHES` crashes without a new checkpoint in between, the run counts as failed.
+    After :data:`MAX_CRASHES` crashes without a new checkpoint, the run counts as failed.
 
     Args:
         description: how the process ended, for example ``"ended with status 1"``.
     """
     lock = acquire_lock(entry)
-    if lock is None:  # another process already resumed the run
+    if lock is None:  # another process has already resumed the run
         return
     try:
         newest = entry.run.checkpoints[-1:]
@@ -211,7 +211,7 @@ def _check_locks_are_shared(entry: Entry, check: Callable[[], None]) -> None:
     while time.monotonic() < until:
         check()
         now = entry.worker
-        if now is None:  # the other machine ended its claim in the meantime
+        if now is None:  # the other machine has ended its claim in the meantime
             return
         if now.get("heartbeat") != worker.get("heartbeat") or now.get("pid") != worker.get("pid"):
             raise GanctlError(

@@ -18,13 +18,13 @@ _RANGE = re.compile(r"\s*(\S+?)\s*\.\.\s*([^\s:]+)\s*(?::\s*(log|uniform))?\s*")
 
 
 def combinations(variation: Variation, *, seed: int = 0) -> list[Values]:
-    """Return the values of every run. The last setting of the grid changes faster than the first, and the seed fastest.
+    """Return the values of every run. The seed varies fastest, followed by the last setting of the grid.
 
     Args:
-        seed: seed of the random draws, and the first of the seeds.
+        seed: seed of the random draws, and the first of the runs' seeds.
 
     Raises:
-        GanctlError: a range is invalid, or has too few distinct values.
+        GanctlError: a range is invalid or has too few distinct values.
     """
     axes: list[list[Values]] = [
         [{name: value} for value in values] for name, values in variation.grid.items()
@@ -42,24 +42,24 @@ def combinations(variation: Variation, *, seed: int = 0) -> list[Values]:
 
 
 def _draw_rows(ranges: Mapping[str, str], n: int, seed: int) -> list[Values]:
-    """Return ``n`` distinct draws. The first n − 1 of them are those of n − 1 draws."""
+    """Return ``n`` distinct draws. For the same seed, a larger ``n`` only appends draws."""
     generator = random.Random(f"ganctl sweep {seed}")
     rows: list[Values] = []
-    for _ in range(1000 * n):  # bounded, because a range of integers may have fewer than n values
+    for _ in range(1000 * n):  # bounded because a range of integers may be too small
         row = {name: _draw(name, text, generator) for name, text in ranges.items()}
         if row not in rows:
             rows.append(row)
         if len(rows) == n:
             return rows
     raise GanctlError(
-        f"The ranges have only {len(rows)} different combinations, but --random is {n}.",
-        f"Use --random {len(rows)}, or wider ranges.",
+        f"The ranges have only {len(rows)} distinct combinations, but --random is {n}.",
+        f"Use --random {len(rows)} or wider ranges.",
         status=USAGE,
     )
 
 
 def _draw(key: str, text: str, generator: random.Random) -> str:
-    """Draw a number with three significant digits from the range ``text``, or one of the values in ``text``."""
+    """Draw a number with three significant digits from the range ``text``, or draw one of the values in ``text``."""
     if ".." not in text:
         return generator.choice(text.split(","))
     match = _RANGE.fullmatch(text)
@@ -72,14 +72,14 @@ def _draw(key: str, text: str, generator: random.Random) -> str:
         name = option_name(key)
         raise GanctlError(
             f"The range of {name}, {text}, is not of the form LOW..HIGH.",
-            f"Write, for example: --range {name}=1e-5..1e-3 (or 0..1, or 16..512), or values to choose from: a,b,c",
+            f"Write a range, for example --range {name}=1e-5..1e-3 or 16..512, or values to choose from: a,b,c",
             status=USAGE,
         ) from None
     log_uniform = match[3] == "log" or (match[3] is None and low > 0)
     if log_uniform and low <= 0:
         raise GanctlError(
             f"The range of {option_name(key)}, {text}, cannot be sampled log-uniformly: it starts at {match[1]}.",
-            "Start the range above 0, or append :uniform.",
+            "Start the range above 0 or append :uniform.",
             status=USAGE,
         )
     integers = all(re.fullmatch(r"-?\d+", end) for end in match.groups()[:2])
@@ -89,7 +89,7 @@ def _draw(key: str, text: str, generator: random.Random) -> str:
             if log_uniform
             else generator.uniform(low, high)
         )
-        # The run uses the rounded value, so that the run's name is exact.
+        # The run uses the rounded value, so that the value in its name is exact.
         value = str(round(x)) if integers else format_float(float(f"{x:.3g}"))
         if low <= float(value) <= high:
             return value

@@ -1,4 +1,4 @@
-"""Create a sweep folder with a run folder for every run, completely or not at all."""
+"""Create a sweep folder with a run folder for every run. If an error occurs, no folder is left behind."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def create_folder(
 ) -> Sweep:
     """Create the sweep folder ``sweeps/NNNNN-name``, or ``out``.
 
-    If ``out`` already contains a sweep with the same runs, return that sweep. The same command, repeated or started on
-    another machine, therefore resumes the sweep.
+    If ``out`` already contains a sweep with the same runs, return that sweep. Running the same command again,
+    even on another machine, therefore resumes the sweep.
 
     Args:
-        steps: total number of steps of each run; None if only its time is limited.
+        steps: total number of steps of each run; None if only the run's time is limited.
         settings: contents of ``sweep.toml``.
-        command: command line that requested the sweep, for a comment in ``sweep.toml``.
+        command: command line that requested the sweep. It is written to ``sweep.toml`` as a comment.
         threads: number of CPU threads of each run.
 
     Raises:
@@ -53,7 +53,7 @@ def create_folder(
         parent.mkdir(parents=True, exist_ok=True)
         new = Path(tempfile.mkdtemp(prefix=".new-", dir=parent))
         try:
-            # mkdtemp denies access to other users, but workers on other machines may be other users.
+            # mkdtemp denies access to other users, but workers on other machines may run as other users.
             new.chmod(0o777 & ~_umask())
             _write_files(new, planned, steps, settings, command, threads)
             if out is not None:
@@ -108,7 +108,7 @@ def _move(new: Path, out: Path, planned: Sequence[PlannedRun]) -> Sweep:
             out.rmdir()
         os.rename(new, out)  # fails if ``out`` is not empty
     except OSError:
-        if is_sweep(out):  # another process created it in the meantime
+        if is_sweep(out):  # another process has created it in the meantime
             return _read_same(out, planned)
         if out.exists():
             raise GanctlError(
@@ -119,7 +119,7 @@ def _move(new: Path, out: Path, planned: Sequence[PlannedRun]) -> Sweep:
 
 
 def _read_same(out: Path, planned: Sequence[PlannedRun]) -> Sweep:
-    """Return the sweep at ``out`` if its runs are those of ``planned``, otherwise raise a GanctlError."""
+    """Return the sweep at ``out`` if it has the planned runs, otherwise raise a GanctlError."""
     sweep = read(out)
     existing = {entry.name: entry.run.config for entry in sweep}
     requested = {each.name: toml.parse(each.config.to_toml()) for each in planned}
@@ -128,9 +128,9 @@ def _read_same(out: Path, planned: Sequence[PlannedRun]) -> Sweep:
         raise _different(sweep, f"it {'has' if name in existing else 'lacks'} the run {name}")
     for name, config in requested.items():
         for key, value in config.items():
-            # Each worker may have its own device and its own folder of datasets.
+            # Each worker may have its own device and its own dataset folder.
             if key not in ("device", "data_root") and value != existing[name].get(key):
-                raise _different(sweep, f"its run {name} has another {key}")
+                raise _different(sweep, f"its run {name} has a different {key}")
     return sweep
 
 

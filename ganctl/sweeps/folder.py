@@ -1,7 +1,7 @@
 """Read a sweep folder and the states of its runs, without torch and without taking a lock.
 
-``sweep.toml`` contains the settings of the sweep and ``runs.json`` its runs in order. Each run has a run folder, which
-is created with the sweep. ``queue/`` contains the records of the workers: who trains which run, and which runs ended.
+``sweep.toml`` contains the settings of the sweep, and ``runs.json`` lists its runs in order. Each run has a run folder,
+which is created with the sweep. The workers record in ``queue/`` which worker trains which run, and which runs ended.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ganctl.system.pasteable_commands import ganctl_pattern
 FAILURES: tuple[State, ...] = ("failed", "diverged")
 ENDED: tuple[State, ...] = ("finished", *FAILURES)
 
-HEARTBEAT_INTERVAL = 10.0  # seconds between two updates of a worker's file
+HEARTBEAT_INTERVAL = 10.0  # seconds between two updates of a worker file
 HEARTBEAT_TIMEOUT = 45.0  # seconds without an update after which a worker on another machine counts as dead
 
 
@@ -36,16 +36,16 @@ class Entry:
     """One run of a sweep.
 
     Attributes:
-        name: name of the run folder, made of the settings that vary, for example ``lr=1e-4,batch-size=128``.
-        values: values of the settings that vary, by name: numbers, truth values, lists and text as in
-            ``config.toml``, and None for none. The names and their order are those of :attr:`Sweep.varying`. Names are
-            written as in ``config.toml``: ``lr``, ``batch_size``, ``generator.width``, ``seed``.
-        texts: the same values as text, as they were given: ``1e-4``.
+        name: name of the run folder, composed of the settings that vary, for example ``lr=1e-4,batch-size=128``.
+        values: values of the settings that vary, by name: numbers, Booleans, lists and text as in ``config.toml``, and
+            None for ``none``. :attr:`Sweep.varying` has the same names in the same order. Names are written as in
+            ``config.toml``: ``lr``, ``batch_size``, ``generator.width``, ``seed``.
+        texts: the same values as text, as the user wrote them, for example ``1e-4``.
         run: the run folder.
-        steps: total number of steps of the run; None if only its time is limited.
-        minutes: largest time of training, if it is limited.
+        steps: total number of steps of the run; None if only the run's time is limited.
+        minutes: maximum training time, in minutes; None if the time is not limited.
         images_per_step: number of real images that D sees in each step.
-        queue: the folder ``queue`` of the sweep.
+        queue: the sweep's ``queue`` folder.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Entry:
 
     @property
     def end(self) -> dict[str, Any] | None:
-        """The record of how the run ended, or None if workers may still take the run.
+        """The record of how the run ended, or None if workers can still take the run.
 
         ``state`` is ``"finished"``, or ``"failed"`` with ``message``, ``hint`` and ``status``.
         """
@@ -83,12 +83,12 @@ class Entry:
 
     @property
     def worker(self) -> dict[str, Any] | None:
-        """The worker that took the run last (``machine``, ``host``, ``pid``, …), or None. It may have died."""
+        """The last worker that took the run (``machine``, ``host``, ``pid``, …), or None. The worker may have died."""
         return read_json(self.worker_file)
 
     @property
     def status(self) -> Status:
-        """The run's ``status.json``; ``waiting`` if it cannot be read."""
+        """The run's ``status.json``. The state is ``waiting`` if the file cannot be read."""
         try:
             return run_status.read(self.run.status_file)
         except GanctlError:
@@ -96,10 +96,10 @@ class Entry:
 
     @property
     def state(self) -> State:
-        """The state of the run, as in its ``status.json``.
+        """The state of the run, from its ``status.json`` and the queue.
 
-        The queue adds what ``status.json`` cannot contain: a living worker, a run whose process crashed repeatedly or
-        never started, and a failed run that is going to be tried again.
+        The queue records what ``status.json`` cannot contain: whether a worker is alive, whether the run's process
+        crashed repeatedly or never started, and whether a failed run will be tried again.
         """
         status, end = self.status, self.end
         if end is not None:
@@ -123,7 +123,7 @@ class Entry:
 
     @property
     def last(self) -> dict[str, Any]:
-        """The last record of ``losses.jsonl`` merged with the last one of ``timing.jsonl``; empty if there is none."""
+        """The last records of ``losses.jsonl`` and ``timing.jsonl``, merged; empty if there are none."""
         return {**last_record(self.run.timing_file), **last_record(self.run.losses_file)}
 
 
@@ -175,7 +175,7 @@ def read(path: Path | str) -> Sweep:
     """
     path = Path(path)
     if not is_sweep(path):
-        what = "is not a sweep folder: it has no runs.json" if path.is_dir() else "does not exist"
+        what = "is not a sweep folder because it has no runs.json" if path.is_dir() else "does not exist"
         raise GanctlError(f"{path} {what}.", "By default, sweep folders are in sweeps/.", status=USAGE)
     try:
         index = json.loads((path / "runs.json").read_text(encoding="utf-8"))
@@ -213,7 +213,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def last_record(path: Path) -> dict[str, Any]:
-    """Return the last complete record of a file of JSON lines; empty if there is none. Reads only the file's end."""
+    """Return the last complete record of a JSON Lines file, or an empty dict. Only the end of the file is read."""
     try:
         with path.open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -236,7 +236,7 @@ def last_record(path: Path) -> dict[str, Any]:
 def this_machine() -> str:
     """Return an identifier of this machine: the kernel's boot ID, or the host name where there is no boot ID.
 
-    Two processes have the same boot ID exactly if the same kernel manages their locks.
+    Two processes have the same boot ID if and only if the same kernel manages their locks.
     """
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -248,7 +248,7 @@ def this_machine() -> str:
 def this_pid_namespace() -> str:
     """Return an identifier of the PID namespace of this process; empty on systems without PID namespaces.
 
-    A container usually has its own namespace, in which other processes have the same PIDs as in the next container.
+    A container usually has its own PID namespace, so processes in different containers may have the same PID.
     """
     try:
         return os.readlink("/proc/self/ns/pid")
@@ -257,7 +257,7 @@ def this_pid_namespace() -> str:
 
 
 def has_pid_of_this_system(worker: dict[str, Any]) -> bool:
-    """Return whether the ``pid`` of a worker is that of a process that this process can see."""
+    """Return True if this process can look up the worker's ``pid``."""
     return worker.get("machine") == this_machine() and worker.get("pid_namespace") == this_pid_namespace()
 
 

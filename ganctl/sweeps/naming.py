@@ -16,7 +16,7 @@ MAX_LENGTH = 120
 
 
 def run_name(values: Mapping[str, str], taken: set[str]) -> str:
-    """Return a folder name made of ``values``. The name is not in ``taken``, and is added to it."""
+    """Return a folder name composed of ``values`` that is not in ``taken``, and add it to ``taken``."""
     parts = (
         f"{option_name(key)}={re.sub(r'[^A-Za-z0-9._+-]+', '-', value).strip('-')}"
         for key, value in values.items()
@@ -32,7 +32,7 @@ def run_name(values: Mapping[str, str], taken: set[str]) -> str:
 
 
 def sweep_name(planned: Sequence[PlannedRun]) -> str:
-    """Return a name for a sweep of these runs, made of their models and datasets."""
+    """Return a name for a sweep of these runs, composed of their models and datasets."""
     models = list(dict.fromkeys(each.config.model for each in planned))
     datasets = list(dict.fromkeys(each.config.data_label for each in planned))
     return "-".join(

@@ -22,8 +22,8 @@ class PlannedRun:
     """A run before it is created: its name, the values that vary, its settings, and warnings about them.
 
     Attributes:
-        values: values of the settings that vary, by name, with the types that they have in ``config``.
-        texts: the same values as they were given.
+        values: values of the settings that vary, by name, with their types in ``config``.
+        texts: the same values as text, as the user wrote them.
     """
 
     name: str
@@ -45,7 +45,7 @@ def plan(
     Args:
         layers: settings of all runs. Later layers take precedence.
         given: settings of all runs that take precedence over ``layers``.
-        component_options: more such settings, as ``part.option=value``.
+        component_options: further settings of this kind, as ``part.option=value``.
 
     Raises:
         GanctlError: a setting is invalid, or two runs are identical. If the setting varies, the message contains the
@@ -79,7 +79,7 @@ def plan(
 
 
 def typed_value(table: Mapping[str, Any], name: str, text: str) -> Any:
-    """Return the value in the settings ``table`` that ``text`` set. Names of components and schedules stay text.
+    """Return the value in the settings ``table`` that ``text`` set. Names of components and schedules remain text.
 
     Args:
         name: name of a setting, such as ``batch_size``, or of an option, such as ``lr`` or ``generator.width``.
@@ -96,7 +96,7 @@ def typed_value(table: Mapping[str, Any], name: str, text: str) -> Any:
 
 
 def in_run(name: str, error: GanctlError) -> GanctlError:
-    """Return ``error`` with the name of the run in its message."""
+    """Return ``error`` with the name of the run in the message."""
     return GanctlError(f"In the run {name}: {error.message}", error.hint, status=error.status)
 
 
@@ -112,7 +112,7 @@ def distinct_values(rows: Sequence[Values]) -> dict[str, list[str]]:
 
 
 def _check_fixed(variation: Variation, given: Mapping[str, Any], component_options: Sequence[str]) -> None:
-    """Raise a GanctlError if a setting that varies was also given for all runs."""
+    """Raise a GanctlError if a setting that varies was also set for all runs."""
     fixed = {
         *map(setting_name, given),
         *(setting_name(text.partition("=")[0].strip()) for text in component_options),
@@ -120,14 +120,14 @@ def _check_fixed(variation: Variation, given: Mapping[str, Any], component_optio
     for key in variation.names():
         if key in fixed and not (key == "seed" and variation.seeds > 1):
             raise GanctlError(
-                f"{option_name(key)} varies, but was also given for all runs.",
+                f"{option_name(key)} varies, but was also set for all runs.",
                 "Remove one of the two.",
                 status=USAGE,
             )
 
 
 def _split_lists(plain: Mapping[str, str]) -> dict[str, Any]:
-    """Split lists of components at commas, so that their options can be assigned to them."""
+    """Split lists of components at commas, so that options can be assigned to each component."""
     return {
         name: tuple(part.strip() for part in value.split(",")) if name in LISTS else value
         for name, value in plain.items()

@@ -33,13 +33,13 @@ _IRRELEVANT = (
 
 
 def check_runs(registry: Registry, planned: Sequence[PlannedRun], reporter: Reporter) -> list[int | None]:
-    """Decode the data and build the networks of all runs on the CPU, each combination once.
+    """Decode the data and build the networks of all runs on the CPU. Each distinct combination is checked once.
 
     Returns:
-        The total number of steps of each run; None if only its time is limited.
+        The total number of steps of each run; None if only the run's time is limited.
 
     Raises:
-        GanctlError: a run cannot be trained; the message contains its name.
+        GanctlError: a run cannot be trained. The message contains the name of the run.
     """
     data: dict[str, Images] = {}
     built: set[str] = set()
@@ -74,7 +74,7 @@ def threads_per_run(jobs: int | None) -> int:
 
 
 def _relevant_settings(config: Config) -> str:
-    """Return the settings that affect the networks, as text. The learning rate is not among them."""
+    """Return the settings that affect the networks, as text. Learning rates are excluded."""
     table = {name: value for name, value in config.to_dict().items() if name not in _IRRELEVANT}
     for name in ("g_optimizer", "d_optimizer"):
         table[name] = {option: value for option, value in table[name].items() if option != "lr"}

@@ -1,4 +1,4 @@
-"""The progress of a sweep: state, step and speed of every run, and the remaining time. Read from the sweep folder."""
+"""The progress of a sweep, read from its folder: state, step and speed of every run, and the remaining time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Row:
 
     @property
     def share(self) -> float:
-        """Share of the run that is done, from 0 to 1: of its steps or of its time, whichever is larger."""
+        """Completed fraction of the run's steps or of its time limit, whichever is larger, from 0 to 1."""
         entry, shares = self.entry, [0.0]
         if entry.steps is not None:
             shares.append(self.step / entry.steps if entry.steps else 1.0)
@@ -38,7 +38,7 @@ class Row:
         return min(max(shares), 1.0)
 
     def seconds_left(self, speed: float | None) -> float | None:
-        """Return the remaining time at ``speed`` images per second; None if it is unknown."""
+        """Return the remaining time, in seconds, at ``speed`` images per second; None if it is unknown."""
         if self.state in ENDED:
             return 0.0
         entry, limits = self.entry, []
@@ -50,7 +50,7 @@ class Row:
 
     @property
     def speed(self) -> float | None:
-        """Real images per second: the current speed of a running run, otherwise the average of the run."""
+        """Real images per second: the current speed if the run is running, otherwise its average speed."""
         now = self.last.get("images_per_second")
         if self.state == "running" and isinstance(now, (int, float)) and now > 0:
             return float(now)
@@ -61,7 +61,7 @@ class Row:
 
 
 def read_rows(sweep: Sweep, known: Mapping[str, Row] | None = None) -> list[Row]:
-    """Return the current state of all runs. Runs that have ended according to ``known`` are not read again."""
+    """Return the current state of all runs. Runs that have already ended in ``known`` are not read again."""
     known = known or {}
     return [
         known[entry.name] if entry.name in known and known[entry.name].state in ENDED else _read_row(entry)
@@ -81,10 +81,10 @@ def _read_row(entry: Entry) -> Row:
 
 
 def seconds_left(rows: Sequence[Row]) -> float | None:
-    """Estimate the remaining time; None if no run has a speed yet.
+    """Estimate the remaining time, in seconds. Return None if no run has a speed yet.
 
-    Assumes that as many runs remain active as now. Runs without a speed are assumed to have the harmonic mean of the
-    others.
+    The estimate assumes that the number of active runs does not change, and that runs without a speed have the harmonic
+    mean of the other runs' speeds.
     """
     speeds = [row.speed for row in rows if row.speed]
     mean = len(speeds) / sum(1 / speed for speed in speeds) if speeds else None
@@ -108,7 +108,7 @@ def summarize(rows: Sequence[Row]) -> str:
 
 
 def format_values(row: Row) -> dict[str, str]:
-    """Return the last value of each column as text, by the title of the column; empty if there is none."""
+    """Return the last value of each column as text, by column title. The text is empty if there is no value."""
     shown = {}
     for column in ("epoch", *COLUMNS):
         value = row.last.get(column)

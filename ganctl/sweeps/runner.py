@@ -1,4 +1,4 @@
-"""Run a sweep from the request to the end: resolve the settings, check the runs, create the folder, and train."""
+"""Run a complete sweep: resolve the settings, check the runs, create the folder, and train."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def make_request(
 
     Args:
         config_file: TOML file with settings and variations.
-        vary: variations that take precedence over the file's; see :func:`ganctl.sweeps.variation.parse_options`.
+        vary: variations that take precedence over the file; see :func:`ganctl.sweeps.variation.parse_options`.
         given: settings of all runs that take precedence over ``layer`` and the file.
-        component_options: more such settings, as ``part.option=value``.
+        component_options: further settings of this kind, as ``part.option=value``.
         layer: settings of all runs that take precedence over the file.
         plugins: plugin files, as ``--plugin``.
 
@@ -70,10 +70,10 @@ def make_request(
 
 
 def check_runs(request: SweepRequest, *, quiet: bool) -> list[int | None]:
-    """Check that every run can be trained, and return the number of steps of each run, None if it is unknown.
+    """Check that every run can be trained. Return the number of steps of each run, or None if it is unknown.
 
     Raises:
-        GanctlError: a run cannot be trained; the message contains its name.
+        GanctlError: a run cannot be trained. The message contains the name of the run.
     """
     from ganctl.sweeps import preflight
 
@@ -122,14 +122,14 @@ def run_sweep(
     """Train the runs of ``sweep`` until all of them have ended.
 
     Args:
-        jobs: number of simultaneous runs; None: as many as memory and CPUs allow.
+        jobs: number of simultaneous runs; None for as many as memory and CPUs allow.
         plugins: plugin files, as ``--plugin``.
         given: settings for the processes of this machine, such as ``device``.
         retry_failed: try failed runs again.
 
     Raises:
         GanctlError: with status ``FAILED`` if runs failed.
-        Interrupted: a signal arrived; all runs are saved.
+        Interrupted: a signal arrived. All runs were saved.
     """
     registry = single_file.registry_with(plugins)
     single_file.check_recorded(registry, sweep.entries[0].run.config.get("plugins", {}), exact=True)
@@ -156,7 +156,9 @@ def run_sweep(
             f"Try them again: {ganctl_command('sweep', '--resume', sweep.path, '--retry-failed', plugins=plugins)}",
             status=FAILED,
         )
-    display.say(f"All {len(sweep)} runs finished. Compare them: {ganctl_command('report', sweep.path)}")
+    display.say(
+        f"All {len(sweep)} runs finished. To compare them, run: {ganctl_command('report', sweep.path)}"
+    )
 
 
 def _as_number(value: Any) -> Any:

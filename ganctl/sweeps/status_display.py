@@ -26,20 +26,20 @@ SUMMARY_INTERVAL = 30.0  # seconds between two summaries of LineDisplay
 
 
 def make_display(*, quiet: bool = False) -> Display:
-    """Return the display for stderr: a table if it can be redrawn, otherwise lines."""
+    """Return the display for stderr: a table if the terminal can redraw it, otherwise lines."""
     if quiet:
         return Display()
     return TableDisplay() if can_redraw(sys.stderr) else LineDisplay()
 
 
 class Display:
-    """Shows nothing. Base class of the displays."""
+    """Base class of the displays. It shows nothing."""
 
     def say(self, text: str) -> None:
         """Print one line."""
 
     def update(self) -> None:
-        """Show changes, if an update is due."""
+        """Show changes if an update is due."""
 
     @contextmanager
     def showing(self, sweep: Sweep) -> Iterator[None]:
@@ -48,7 +48,7 @@ class Display:
 
 
 class _ReadingDisplay(Display):
-    """Reads the sweep folder at regular intervals."""
+    """Base class of displays that read the sweep folder at regular intervals."""
 
     def __init__(self) -> None:
         self._rows: dict[str, Row] = {}
@@ -64,7 +64,7 @@ class _ReadingDisplay(Display):
         self._rows = {row.entry.name: row for row in read_rows(sweep)}
 
     def _read(self) -> list[tuple[Row | None, Row]]:
-        """Read the state of every run, and return it together with the previous state."""
+        """Read the state of every run, and return pairs of previous and current states."""
         assert self._sweep is not None
         rows = read_rows(self._sweep, self._rows)
         pairs = [(self._rows.get(row.entry.name), row) for row in rows]
@@ -73,7 +73,7 @@ class _ReadingDisplay(Display):
         return pairs
 
     def _show_changes(self) -> None:
-        """Read the sweep folder and show what changed."""
+        """Read the sweep folder and show the changes."""
 
 
 class LineDisplay(_ReadingDisplay):
@@ -143,7 +143,7 @@ class TableDisplay(_ReadingDisplay):
 
 
 def describe_state(row: Row) -> str:
-    """Return the state of a run with its error, its last values or its machine, as one line."""
+    """Return one line with the state of a run and its error, last values or machine."""
     if row.state in FAILURES:
         return f"{row.state}: {row.entry.reason}"
     if row.state == "running":

@@ -1,4 +1,4 @@
-"""The table of all runs of a sweep that a terminal shows."""
+"""The table of a sweep's runs, for the terminal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ganctl.sweeps.progress import Row, format_values, summarize
 if TYPE_CHECKING:
     from rich.table import Table
 
-#: Columns after the settings and the progress, the most important first, and their minimum widths.
+#: Columns after the settings and the progress, with their minimum widths. The most important columns come first.
 MIN_WIDTHS = {"epoch": 6, "D(x)": 6, "D(G(z))": 7, **{title(column): 7 for column in LOSSES}, "images/s": 8}
 COLUMN_ORDER = ["epoch", *map(title, COLUMNS), "images/s"]
 BAR_WIDTH = 12
-#: Which runs are shown first if the terminal is too small for all of them.
+#: Priority of each state. Runs with low numbers are shown first if the terminal is too small for all runs.
 PRIORITY: dict[State, int] = {
     "running": 0,
     "failed": 1,
@@ -31,7 +31,7 @@ STYLES: dict[State, str] = {"finished": "green", "failed": "red", "diverged": "r
 
 
 def draw_table(sweep: Sweep, rows: Sequence[Row], width: int, height: int) -> Table:
-    """Return a table of at most ``width`` columns and ``height`` lines. Runs that do not fit are counted below it."""
+    """Return a table of at most ``width`` columns and ``height`` lines. A line below it counts the hidden runs."""
     from rich.table import Table
     from rich.text import Text
 
@@ -39,7 +39,7 @@ def draw_table(sweep: Sweep, rows: Sequence[Row], width: int, height: int) -> Ta
     widths = {name: max(len(name), *map(len, sweep.varying[name])) for name in settings}
     room = width - BAR_WIDTH - 6
     by_name = sum(widths.values()) + 2 * len(widths) > 0.6 * room
-    if by_name:  # too many settings: show the name of the run, truncated
+    if by_name:  # with too many settings, show the truncated name of the run instead
         longest = max(len(row.entry.name) for row in rows)
         settings, widths = ["run"], {"run": max(12, min(room - 10, longest))}
     room -= sum(widths.values()) + 2 * len(widths)
@@ -73,7 +73,7 @@ def draw_table(sweep: Sweep, rows: Sequence[Row], width: int, height: int) -> Ta
 
 
 def _select_rows(rows: Sequence[Row], lines: int) -> list[Row]:
-    """Return as many rows as fit into ``lines``, in order: by :data:`PRIORITY`, and of finished runs the last ones."""
+    """Return the rows that fit into ``lines``, selected by :data:`PRIORITY`. The last finished runs are preferred."""
     if len(rows) <= lines:
         return list(rows)
     ranked = sorted(

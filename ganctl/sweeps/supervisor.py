@@ -22,12 +22,12 @@ from ganctl.system.signals import StopSignals
 
 POLL_INTERVAL = 0.25  # seconds
 MAX_FAILED_STARTS = 5  # in a row
-#: Another worker is started if this multiple of the largest run's memory is free.
+#: Another worker is started only if this multiple of the largest run's memory is free.
 MEMORY_MARGIN = 1.25
 
 
 class Process(Protocol):
-    """The part of subprocess.Popen that the supervisor uses."""
+    """The methods of subprocess.Popen that the supervisor uses."""
 
     pid: int
 
@@ -38,7 +38,7 @@ class Process(Protocol):
 
 
 def start(request: Mapping[str, Any], threads: int, errors: Any) -> Process:
-    """Start a worker process. It saves its run and exits when this process exits.
+    """Start a worker process. The worker saves its run and exits when this process exits.
 
     Args:
         request: argument of :func:`ganctl.sweeps.worker.main`.
@@ -51,7 +51,7 @@ def start(request: Mapping[str, Any], threads: int, errors: Any) -> Process:
         stdout=errors,
         stderr=errors,
         env={**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
-        start_new_session=True,  # the terminal must not send Ctrl-C to it; the supervisor forwards the signal
+        start_new_session=True,  # the supervisor forwards signals, so the terminal must not
     )
 
 
@@ -73,7 +73,7 @@ class _Worker:
         return f"ended with status {code}{last}"
 
     def error(self) -> GanctlError:
-        """Return the error with which the process ended."""
+        """Return the error that ended the process."""
         self._errors.seek(0)
         return GanctlError(**json.loads(self._errors.read().splitlines()[-1]))
 
@@ -82,10 +82,10 @@ class _Worker:
 
 
 class Supervisor:
-    """Works on a sweep with several processes.
+    """Train the runs of a sweep with several processes.
 
     Args:
-        jobs: number of worker processes; None: as many as memory and CPUs allow.
+        jobs: number of worker processes; None for as many as memory and CPUs allow.
         display: shows messages and the state of the sweep.
         plugins: plugin files, as ``--plugin``.
         given: settings for the processes of this machine, such as ``device``.
@@ -111,10 +111,10 @@ class Supervisor:
         self._failed_starts = 0
 
     def run(self) -> None:
-        """Work on the sweep until all runs have ended, or until a signal arrives and all runs are saved.
+        """Work on the sweep until all runs have ended, or until a signal arrives and all runs have been saved.
 
         Raises:
-            GanctlError: worker processes do not start, or cannot work on this sweep.
+            GanctlError: the worker processes do not start, or cannot work on this sweep.
             Interrupted: a second signal arrived; the worker processes were killed.
         """
         self._stop.deferring = True
@@ -156,14 +156,14 @@ class Supervisor:
             description = ended.describe_exit(code)
             self._display.say(f"{entry.name}: its process {description}")
             count_crash(entry, description)
-        # A status above 128 means that a signal ended the process after it saved its run.
+        # A status above 128 means that a signal ended the process after it had saved its run.
         started = entry is not None or code in (0, worker.REPLACE) or code > 128 or self._stop.requested
         self._failed_starts = 0 if started else self._failed_starts + 1
         if self._failed_starts == MAX_FAILED_STARTS:
             first = self._sweep.entries[0].run.path
             raise GanctlError(
                 f"A worker process {ended.describe_exit(code)}.",
-                f"Train a single run to see the cause: {resume_command(first)}",
+                f"To see the cause, train a single run: {resume_command(first)}",
             )
 
     def _stop_workers(self, signum: int) -> None:
@@ -180,7 +180,7 @@ class Supervisor:
 
 
 def _claimed_by(entries: Sequence[Entry], pid: int) -> Entry | None:
-    """Return the run that the process ``pid`` of this system had claimed, if any."""
+    """Return the run that process ``pid`` on this system had claimed, or None."""
     for entry in entries:
         about = entry.worker
         if about and about.get("pid") == pid and has_pid_of_this_system(about):
@@ -193,8 +193,8 @@ def target_workers(left: Sequence[Entry], jobs: int | None, pids: Sequence[int])
 
     Args:
         left: runs that have not ended.
-        jobs: the requested number; None: one more than now if there is enough free memory and a CPU.
-        pids: the current worker processes.
+        jobs: the requested number; None to add one process if there is enough free memory and a free CPU.
+        pids: IDs of the current worker processes.
     """
     if jobs is not None:
         return jobs

@@ -11,7 +11,7 @@ from ganctl.config.settings import HELP, SHORTHANDS
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 from ganctl.plugin.names import option_name, setting_name
 
-#: Settings that may vary. Options of components vary as PART.OPTION.
+#: Settings that may vary. Options of components may also vary, as PART.OPTION.
 NAMES = [*(set(HELP) - {"plugins", "schedules", "force"}), *SHORTHANDS, "optimizer", "lr_schedule"]
 TABLES = ("grid", "zip", "range")
 #: Keys that a sweep's TOML file may contain in addition to settings.
@@ -23,11 +23,11 @@ class Variation:
     """The settings that vary, with their values as text.
 
     Attributes:
-        grid: values of which all combinations are used.
-        zip: values that are combined one to one: the first of each setting, the second of each, and so on.
-        ranges: what random values are drawn from: ``"1e-5..1e-3"``, or a list of values such as ``"a,b,c"``.
+        grid: values of each setting, all of whose combinations are used.
+        zip: values that are paired: the first value of each setting, then the second value of each setting, and so on.
+        ranges: ranges from which random values are drawn, such as ``"1e-5..1e-3"``, or lists such as ``"a,b,c"``.
         random: number of random draws.
-        seeds: number of seeds with which every combination is repeated.
+        seeds: number of seeds. Every combination is trained with each seed.
     """
 
     grid: dict[str, list[str]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ def parse_options(
                 example = "lr=1e-5..1e-3" if table == "range" else "lr=1e-4,2e-4"
                 raise GanctlError(
                     f"--{table} {text} is not of the form NAME=VALUES.",
-                    f"Write, for example: --{table} {example}",
+                    f"Write the option like this: --{table} {example}",
                     status=USAGE,
                 )
             key = setting_name(name.strip())
@@ -119,13 +119,13 @@ def merge_variations(*layers: Mapping[str, Any]) -> Variation:
         missing, example = ("--range", "lr=1e-5..1e-3") if variation.random else ("--random", "20")
         raise GanctlError(
             f"--range and --random must be given together, and {missing} is missing.",
-            f"Add, for example: {missing} {example}",
+            f"Add, for example, {missing} {example}",
             status=USAGE,
         )
     if not variation.names():
         raise GanctlError(
             "Nothing varies.",
-            "Give values, for example: --grid lr=1e-4,2e-4  (or use --zip, --range and --random, or --seeds)",
+            "Give values, for example --grid lr=1e-4,2e-4, or use --zip, --range with --random, or --seeds.",
             status=USAGE,
         )
     return variation
@@ -135,7 +135,7 @@ def parse_count(name: str, value: Any, minimum: int) -> int:
     """Convert ``value`` to an integer.
 
     Raises:
-        GanctlError: it is not an integer, or is less than ``minimum``.
+        GanctlError: ``value`` is not an integer, or is less than ``minimum``.
     """
     try:
         count = int(value)
@@ -143,8 +143,8 @@ def parse_count(name: str, value: Any, minimum: int) -> int:
         count = minimum - 1
     if count < minimum or isinstance(value, (bool, float)):
         raise GanctlError(
-            f"{name} is {value!r}, which is not an integer of at least {minimum}.",
-            f"Write, for example: --{name} 3",
+            f"{name} is {value!r}, which is not an integer greater than or equal to {minimum}.",
+            f"Write, for example, --{name} 3.",
             status=USAGE,
         )
     return count
@@ -161,7 +161,9 @@ def _merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         for table in [layer[name] for name in TABLES if isinstance(layer.get(name), Mapping)]:
-            for key in map(setting_name, table):  # an earlier layer may have the setting in another table
+            for key in map(
+                setting_name, table
+            ):  # an earlier layer may contain the setting in a different table
                 for name in TABLES:
                     merged.get(name, {}).pop(key, None)
         for name in TABLES:
@@ -169,7 +171,7 @@ def _merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             if not isinstance(table, Mapping):
                 raise GanctlError(
                     f"{name} is {table!r}, which is not a table.",
-                    f"Write, for example: [{name}] and lr = [1e-4, 2e-4]",
+                    f"Write a table [{name}] with settings such as lr = [1e-4, 2e-4].",
                     status=USAGE,
                 )
             merged.setdefault(name, {}).update({setting_name(key): value for key, value in table.items()})
@@ -203,7 +205,9 @@ def _check_names(merged: Mapping[str, Any]) -> None:
                 )
             seen[key] = table
     if "seed" in seen and merged.get("seeds") is not None:
-        raise GanctlError("Both seeds and values of seed were given.", "Remove one of the two.", status=USAGE)
+        raise GanctlError(
+            "Both a number of seeds and values of seed were given.", "Remove one of the two.", status=USAGE
+        )
 
 
 def _values(key: str, given: Any) -> list[str]:
@@ -221,7 +225,7 @@ def _values(key: str, given: Any) -> list[str]:
     values = [value for value in values if value]
     if not values:
         raise GanctlError(
-            f"{option_name(key)} has no values.", "Write, for example: lr=1e-4,2e-4", status=USAGE
+            f"{option_name(key)} has no values.", "Write values like this: lr=1e-4,2e-4", status=USAGE
         )
     repeated = [value for value in values if values.count(value) > 1]
     if repeated:
@@ -232,7 +236,7 @@ def _values(key: str, given: Any) -> list[str]:
 
 
 def _to_text(key: str, value: Any) -> str:
-    """Format a value of a TOML file or of Python as on the command line."""
+    """Format a value from a TOML file or from Python as on the command line."""
     if value is None:
         return "none"
     if isinstance(value, bool):

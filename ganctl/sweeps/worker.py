@@ -1,4 +1,4 @@
-"""A worker process: claims one run of a sweep after another and trains it, until all runs have ended."""
+"""A worker process. It claims and trains the runs of a sweep, one after the other, until all runs have ended."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from ganctl.system.signals import Interrupted, StopSignals
 if TYPE_CHECKING:
     import torch
 
-#: Exit status: a run failed with an unexpected error, such as out of memory. A new process is safer for the next run.
+#: Exit status after an unexpected error in a run, such as running out of memory. The next run needs a new process.
 REPLACE = 75
-#: Exit status: no run can be trained on this machine. The last line on stderr is the error, as JSON.
+#: Exit status if no run can be trained on this machine. The last line on stderr is the error, as JSON.
 CANNOT_WORK = 76
 POLL_INTERVAL = 1.0  # seconds
 MEMORY_INTERVAL = 10.0  # seconds between two measurements
-CUDA_CONTEXT = 600 * 2**20  # bytes that each process takes on the GPU in addition to torch's memory
+CUDA_CONTEXT = 600 * 2**20  # bytes that each process uses on the GPU in addition to torch's memory
 
 
 def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given: Mapping[str, Any]) -> int:
     """Train runs of ``sweep`` until all runs have ended.
 
-    Runs of other workers are waited for, because these workers may die.
+    The function waits for the runs of other workers to end, because those workers may die.
 
     Args:
         plugins: plugin files, as ``--plugin``.
@@ -44,7 +44,7 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
         0 or :data:`REPLACE`.
 
     Raises:
-        Interrupted: a signal arrived; the run is saved.
+        Interrupted: a signal arrived. The run was saved.
     """
     import torch
 
@@ -64,7 +64,7 @@ def work(sweep: Sweep, stop: StopSignals, *, plugins: Sequence[str] = (), given:
             _wait(stop)
             continue
         try:
-            stop.deferring = False  # training defers signals once there is something to save
+            stop.deferring = False  # training itself defers signals once there is something to save
             _train(claim, registry, given, stop)
         except InUseError:
             in_use.add(claim.entry.name)
@@ -93,7 +93,7 @@ def _train(claim: Claim, registry: Any, given: Mapping[str, Any], stop: StopSign
 
     found = resume.find(claim.entry.run.path, registry, given, lambda text: None)
     device = choose_device(found.config.device)
-    if device.type == "cuda":  # memory of the previous run must not be counted for this run
+    if device.type == "cuda":  # the memory of the previous run must not be attributed to this run
         gc.collect()
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
@@ -108,7 +108,7 @@ def _wait(stop: StopSignals) -> None:
 
 
 class _MemoryReporter(NullReporter):
-    """Prints nothing, and writes the memory that the run takes to the worker's file."""
+    """Reporter that prints nothing, and writes the run's memory use to the worker file."""
 
     def __init__(self, claim: Claim, device: torch.device) -> None:
         self._claim, self._device, self._due = claim, device, 0.0
@@ -122,7 +122,7 @@ class _MemoryReporter(NullReporter):
 def measure_memory(device: torch.device) -> dict[str, int]:
     """Return the peak memory of this process and the free memory of ``device``, in bytes.
 
-    The keys are ``memory`` and ``free``. A key is missing where the system does not report the number.
+    The keys are ``memory`` and ``free``. A key is missing if the system does not report the number.
     """
     if device.type == "cuda":
         import torch
@@ -143,8 +143,8 @@ def main(text: str, *, exit_with_parent: bool = True) -> int:
     """Run a worker process, and return its exit status.
 
     Args:
-        text: the arguments of :func:`work` as JSON, with the sweep's path as ``folder``.
-        exit_with_parent: save and exit when stdin is closed. The parent process holds the other end of stdin.
+        text: JSON object with the arguments of :func:`work` and the sweep's path as ``folder``.
+        exit_with_parent: if True, save and exit when stdin is closed. The parent process holds the other end of stdin.
     """
     with StopSignals() as stop:
         stop.deferring = True
@@ -172,6 +172,6 @@ def _exit_with_parent() -> None:
 
 
 def command(request: Mapping[str, Any]) -> list[str]:
-    """Return the command line of a worker process, which imports modules from the same ``sys.path``."""
+    """Return the command line of a worker process that uses the same ``sys.path``."""
     start = f"import sys; sys.path[:] = {sys.path!r}; from ganctl.sweeps.worker import main"
     return [sys.executable, "-c", f"{start}; sys.exit(main(sys.argv[1]))", json.dumps(request)]

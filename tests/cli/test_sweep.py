@@ -55,7 +55,7 @@ def test_every_run_of_a_sweep_equals_a_run_of_train(capsys: pytest.CaptureFixtur
     assert sweep(*SMALL, *GRID, "-o", "g_optimizer.weight_decay=0.1") == 0
     lines = capsys.readouterr().err.splitlines()
     assert "4 runs, 1 at a time, in sweeps/00001-gan-glyphs" in lines
-    assert lines[-1] == "All 4 runs finished. Compare them: ganctl report sweeps/00001-gan-glyphs"
+    assert lines[-1] == "All 4 runs finished. To compare them, run: ganctl report sweeps/00001-gan-glyphs"
     assert sum("  finished  epoch 1.33  G loss 0." in line for line in lines) == 4
 
     found = read("sweeps/00001-gan-glyphs")
@@ -168,7 +168,7 @@ def test_same_command_with_out_resumes(capsys: pytest.CaptureFixture[str]) -> No
     assert sweep(*SMALL, "--grid", "lr=1e-4", "--out", "mine") == 2
     assert "mine contains a different sweep" in capsys.readouterr().err
     assert sweep(*SMALL, *GRID, "--n-critic", 2, "--out", "mine") == 2
-    assert f"its run {NAMES[0]} has another n_critic" in capsys.readouterr().err
+    assert f"its run {NAMES[0]} has a different n_critic" in capsys.readouterr().err
     Path("full").mkdir()
     Path("full", "x").touch()
     assert sweep(*SMALL, *GRID, "--out", "full") == 2

@@ -89,7 +89,7 @@ def test_models_can_vary() -> None:
         ({"random": "x", "ranges": ["lr=1e-5..1e-3"]}, ["random is 'x'"]),
         ({"random": 3, "ranges": ["lr=1e-3..1e-5"]}, ["1e-3..1e-5, is not of the form LOW..HIGH"]),
         ({"random": 3, "ranges": ["lr=0..1:log"]}, ["cannot be sampled log-uniformly"]),
-        ({"random": 5, "ranges": ["n-critic=1..3"]}, ["only 3 different", "--random 3"]),
+        ({"random": 5, "ranges": ["n-critic=1..3"]}, ["only 3 distinct", "--random 3"]),
         ({"seeds": "0"}, ["seeds is '0'"]),
         ({"seeds": 2, "grid": ["seed=1,2"]}, ["Both seeds and values of seed"]),
         ({}, ["Nothing varies", "--grid lr=1e-4,2e-4"]),
@@ -105,7 +105,7 @@ def test_invalid_variations_are_errors(vary: dict[str, Any], words: list[str]) -
 
 
 def test_setting_cannot_be_both_fixed_and_varied() -> None:
-    with pytest.raises(GanctlError, match="lr varies, but was also given for all runs"):
+    with pytest.raises(GanctlError, match="lr varies, but was also set for all runs"):
         planned(grid=["lr=1e-4,2e-4"], given={"lr": "1e-3"})
     with pytest.raises(GanctlError, match=r"generator.hidden varies"):
         planned(grid=["generator.hidden=8;16"], options=("generator.hidden=4",))
