@@ -1,1 +1,1 @@
-"""Reports on runs: an HTML page, Markdown, figures, a notebook view and a terminal view."""
+"""Reports on runs, as an HTML page, Markdown, figures, a notebook view or a terminal view."""

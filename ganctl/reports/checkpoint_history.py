@@ -1,4 +1,4 @@
-"""The history of a checkpoint file: its samples, and the curves of its run up to its step.
+"""The history of a checkpoint file: its samples, and the curves of its run up to the checkpoint's step.
 
 This is the only module of reports that needs torch.
 """
@@ -21,10 +21,10 @@ from ganctl.training.generate_samples import rows_of_classes
 
 
 def read(path: Path, plugins: Sequence[Path | str] = ()) -> History:
-    """Generate the samples that training would have saved at this checkpoint, and read its run up to its step.
+    """Generate the samples that training would save at this checkpoint, and read the run's history up to its step.
 
     Args:
-        path: a checkpoint file, in the folder of its run or elsewhere.
+        path: a checkpoint file, inside or outside its run folder.
         plugins: plugin files, needed if the generator is defined in one of them.
 
     Raises:
@@ -34,7 +34,7 @@ def read(path: Path, plugins: Sequence[Path | str] = ()) -> History:
     config, step = sampler.config, sampler.step
     n, y, columns = config.samples, None, math.ceil(math.sqrt(config.samples))
     z = sampler.latents(n, seed=config.seed)
-    if sampler.conditional:  # as in training: one row per class, with the same latents in each row
+    if sampler.conditional:  # as in training, one row per class with the same latents in each row
         rows = min(sampler.num_classes, 10, n)
         columns = n // rows
         z, y = rows_of_classes(sampler.latents(columns, seed=config.seed), list(range(rows)))
@@ -69,6 +69,6 @@ def read(path: Path, plugins: Sequence[Path | str] = ()) -> History:
 
 
 def _read_run(checkpoint: Path) -> History | None:
-    """Read the run that ``checkpoint`` is in, or return None if it is in no run folder."""
+    """Read the run that contains ``checkpoint``, or return None if the checkpoint is not in a run folder."""
     folder = checkpoint.resolve().parent.parent
     return read_run.read(folder) if (folder / "config.toml").is_file() else None

@@ -1,4 +1,4 @@
-"""Everything that a report shows, as plain data. The renderers only format it as HTML, Markdown, figures or text."""
+"""The content of a report as plain data, which the renderers format as HTML, Markdown, figures or text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganctl.version import __version__
 if TYPE_CHECKING:
     from ganctl.reports.report import Report
 
-MIN_FILLED = 0.75  # share of the cells of a matrix of samples
+MIN_FILLED = 0.75  # maximum fraction of empty cells in a matrix of samples
 STATES: dict[State, str] = {
     "waiting": "not started", "running": "running", "stopped": "stopped", "finished": "finished",
     "diverged": "diverged", "failed": "failed", "killed": "killed",
@@ -33,10 +33,10 @@ class RunContent:
     """One run.
 
     Attributes:
-        label: text that distinguishes the run from the other runs of the report.
+        label: text that distinguishes the run from the report's other runs.
         captions: epoch and step of each image of ``series``.
         epoch: epoch of the last step.
-        problem: the worst finding if it is a problem that the state does not already show.
+        problem: the worst finding, if it is a problem that the run's state does not already show.
     """
 
     label: str
@@ -48,7 +48,7 @@ class RunContent:
 
     @property
     def caption(self) -> str:
-        """Caption of the newest sample grid, empty if there is none."""
+        """Caption of the newest sample grid; empty if there is no grid."""
         return self.captions[-1] if self.captions else ""
 
     def alt_text(self, index: int = -1) -> str:
@@ -58,7 +58,7 @@ class RunContent:
 
 @dataclass(frozen=True)
 class Remark:
-    """A finding, with the indices of the runs that it applies to."""
+    """A finding, with the indices of the runs to which it applies."""
 
     level: Level
     text: str
@@ -67,7 +67,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Reals:
-    """Encoded real images of a dataset. ``run``: index of the first run with this dataset."""
+    """Encoded real images of a dataset. ``run`` is the index of the first run with this dataset."""
 
     image: bytes
     data: str
@@ -80,7 +80,7 @@ class Reals:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Titles of rows and columns, and the indices of the runs in each cell. Runs without two axes are in one row."""
+    """Titles of rows and columns, and the indices of the runs in each cell. Without two axes, there is one row."""
 
     rows: list[str]
     columns: list[str]
@@ -97,7 +97,7 @@ class Matrix:
 
 @dataclass(frozen=True)
 class SettingRow:
-    """A setting with one value per run. ``unusual``: for each run, whether its value is not the most common one."""
+    """A setting with one value per run. ``unusual`` marks the runs whose value is not the most common value."""
 
     title: str
     is_axis: bool
@@ -116,7 +116,7 @@ class ReportSettings:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything that a report shows."""
+    """The content of a report."""
 
     title: str
     overview: str
@@ -136,7 +136,7 @@ class Content:
 
 
 def collect(report: Report) -> Content:
-    """Return everything that ``report`` shows."""
+    """Return the content of ``report``."""
     histories = [entry.history for entry in report.entries]
     left_out = f"Reduced to keep this file small: {'; '.join(report.left_out)}. " if report.left_out else ""
     return Content(
@@ -155,7 +155,7 @@ def collect(report: Report) -> Content:
 
 
 def progress(h: History) -> list[str]:
-    """Return step, epoch and, if known, training time and speed of a run, as text."""
+    """Return the step, the epoch and, if known, the training time and speed of a run, as text."""
     rate = h.images_per_second
     return [
         f"step {h.step:,}" + (f" of {h.total:,}" if h.total and h.total != h.step else ""),
@@ -166,7 +166,7 @@ def progress(h: History) -> list[str]:
 
 
 def caption(frame: Frame) -> str:
-    """Return epoch and step of a sample grid as text."""
+    """Return the epoch and step of a sample grid as text."""
     epoch = f"{epoch_title(frame.epoch)} · " if frame.epoch or not frame.step else ""
     return f"{epoch}step {frame.step:,}"
 
@@ -179,7 +179,7 @@ def over_time(content: Content, count: int) -> list[tuple[float, list[int | None
     """Choose at most ``count`` epochs.
 
     Returns:
-        For each epoch: the epoch, and for each run the index of its image, or None if the run has no image then.
+        Pairs of an epoch and, for each run, the index of its image, or None if the run has no image at that epoch.
     """
     after_start = [i for i, epoch in enumerate(content.epochs) if epoch > 0] or list(
         range(len(content.epochs))
@@ -196,7 +196,7 @@ def over_time(content: Content, count: int) -> list[tuple[float, list[int | None
 
 
 def matrix(report: Report) -> Matrix:
-    """Arrange the runs by the axes of the report, or in one row if too many cells would be empty."""
+    """Arrange the runs by the report's axes, or in one row if too many cells would be empty."""
     labels = [entry.label for entry in report.entries]
     one_row = Matrix([""], labels, {("", label): [i] for i, label in enumerate(labels)})
     row_axes, column_axes = report.axes[:1], report.axes[1:]
@@ -216,7 +216,7 @@ def matrix(report: Report) -> Matrix:
 
 
 def _overview(report: Report) -> str:
-    """Return the line below the title, which describes what all runs have in common."""
+    """Return the line below the title, which lists the properties that all runs share."""
     n = len(report.entries)
     parts = [f"{n} runs" if n > 1 else "1 run"]
     common = {s.name: s.values[0] for s in report.settings if len(set(s.value_ids())) == 1}
@@ -249,7 +249,7 @@ def _run(label: str, history: History, series: SampleSeries, worst: Finding) -> 
 
 
 def _remarks(report: Report) -> list[Remark]:
-    """All findings, the worst first. Runs with findings of the same kind share one remark."""
+    """Return all findings, with the worst first. Runs with findings of the same kind share one remark."""
     kinds: dict[tuple[Level, str], dict[int, Finding]] = {}
     for i, entry in enumerate(report.entries):
         for finding in entry.findings:
@@ -281,7 +281,7 @@ def _settings(report: Report) -> ReportSettings:
     rows = [(s, _setting_row(s, s.name in axes)) for s in different]
     return ReportSettings(
         different=[row for s, row in rows if None not in s.values],
-        # An option that other components do not have differs only because the component does.
+        # Other components do not have these options.
         partial=[row for s, row in rows if None in s.values],
         same=[(s.title, format_value(s.values[0])) for s in report.settings if s not in different],
     )
@@ -290,7 +290,7 @@ def _settings(report: Report) -> ReportSettings:
 def _setting_row(setting: Setting, is_axis: bool) -> SettingRow:
     ids = setting.value_ids()
     (common, most), *others = Counter(ids).most_common()
-    tie = bool(others) and others[0][1] == most  # then no value is the most common one
+    tie = bool(others) and others[0][1] == most  # no value is more common than the others
     unusual = [
         value is not None and (tie or i != common) for value, i in zip(setting.values, ids, strict=True)
     ]

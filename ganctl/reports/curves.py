@@ -1,4 +1,4 @@
-"""The charts of a report, with few enough points for a page."""
+"""The charts of a report, with the number of points limited for display on a page."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Curve:
 
     Attributes:
         run: index of the run.
-        name: column of ``losses.jsonl`` or ``metrics.jsonl``.
-        x: for each of ``AXES`` the positions of the points.
-        y: values of the points, None where a value is missing or not finite.
-        lines_per_point: number of lines of ``losses.jsonl`` whose mean is one point.
+        name: name of a column in ``losses.jsonl`` or ``metrics.jsonl``.
+        x: positions of the points on each of the ``AXES``.
+        y: values of the points, with None for values that are missing or not finite.
+        lines_per_point: number of lines of ``losses.jsonl`` that are averaged to one point.
     """
 
     run: int
@@ -39,7 +39,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """One chart. ``probability``: all values are probabilities."""
+    """One chart. ``probability`` is True if all values are probabilities."""
 
     title: str
     note: str
@@ -48,7 +48,7 @@ class Chart:
 
 
 def charts(histories: Sequence[History]) -> list[Chart]:
-    """Return the charts of losses, outputs of D, further columns of ``losses.jsonl``, and metrics."""
+    """Return the charts of losses, outputs of D, other columns of ``losses.jsonl``, and metrics."""
     found = [_chart(title(name), NOTES[name], histories, [name]) for name in LOSSES]
     probable = [has_probabilities(h) for h in histories]
     for wanted, values in ((True, "probabilities"), (False, "unbounded")):
@@ -72,7 +72,7 @@ def metric_charts(histories: Sequence[History]) -> list[Chart]:
             if rows:
                 y = [_finite(e[name]) for e in rows]
                 curves.append(Curve(run, name, False, _positions(h, [e["step"] for e in rows]), y))
-        found.append(Chart(title(name), "of samples of the same latents", curves))
+        found.append(Chart(title(name), "computed from samples of the same latents", curves))
     return found
 
 

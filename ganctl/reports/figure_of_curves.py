@@ -1,4 +1,4 @@
-"""A figure of curves for print: colors, line styles and markers can be distinguished in color and in gray."""
+"""A figure of curves for print. The lines can be distinguished both in color and in grayscale."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PANEL_HEIGHT = 1.75  # inches
 LEGEND_LINE = 0.16  # inches
 CHARACTER = 0.065  # inches: width of a character of text
 LEGEND_HANDLE = 0.42  # inches: width of a line in the legend, with its gaps
-MAX_OVERLAID = 3  # runs with two lines each in one panel; more runs have one panel per quantity
+MAX_OVERLAID = 3  # runs with two lines each in one panel; otherwise, each quantity has its own panel
 MAX_LABEL = 40  # characters
 MARKERS_PER_LINE = 6
 UNSMOOTHED_POINTS = 8  # shorter curves are not smoothed
@@ -33,12 +33,12 @@ LegendEntry: TypeAlias = "tuple[Line2D, str]"
 
 
 def draw_curves(chart: Chart, labels: Sequence[str], width: float, smoothing: float) -> Figure:
-    """Draw the curves of a chart, with the values before smoothing faintly behind them.
+    """Draw the curves of a chart, with the unsmoothed values in a fainter color behind them.
 
-    Each of several runs has a color and a marker. Solid and dashed lines are the two quantities of the chart.
+    If there are several runs, each has its own color and marker. Line styles show the chart's quantities.
 
     Args:
-        labels: label of each run of the report.
+        labels: labels of the report's runs.
         width: width of the figure in inches.
         smoothing: weight of the moving average in [0, 1).
     """
@@ -63,7 +63,7 @@ def draw_curves(chart: Chart, labels: Sequence[str], width: float, smoothing: fl
             axes.set_ylabel(f"{_shorten(heading)}{_smoothing_note(panel, smoothing)}", parse_math=False)
         entries = [
             row[column] for column in range(columns) for row in rows
-        ]  # matplotlib fills column by column
+        ]  # matplotlib fills legends column by column
         if entries:
             handles, texts = zip(*entries, strict=True)
             legend = figure.legend(handles, texts, loc="outside upper left", ncols=columns)
@@ -73,7 +73,7 @@ def draw_curves(chart: Chart, labels: Sequence[str], width: float, smoothing: fl
 
 
 def smoothed(values: Array, weight: float) -> Array:
-    """Return the exponential moving average without its bias towards zero. Gaps are kept."""
+    """Return the exponential moving average, corrected for its bias toward zero. Gaps are preserved."""
     total = norm = 0.0
     out = np.full(len(values), np.nan)
     for i, value in enumerate(values):
@@ -93,7 +93,7 @@ def _draw_panel(
         if _is_smoothed(curve, smoothing):
             axes.plot(x, y, color=style["color"], **RAW)
             y = smoothed(y, smoothing)
-        if runs:  # markers of different runs do not coincide
+        if runs:  # keep the markers of different runs apart
             every = max(1, len(y) // MARKERS_PER_LINE)
             style["markevery"] = (every * runs.index(curve.run) // len(runs), every)
         axes.plot(x, y, **style)
@@ -105,16 +105,16 @@ def _draw_panel(
     spans = [float(np.quantile(np.abs(v), 0.9)) for v in values if v.any()]
     if not spans or max(spans) <= 15 * min(spans):
         return
-    # A linear scale would hide the small values.
+    # A linear scale would hide small values.
     if all((v > 0).all() for v in values):
         axes.set_yscale("log")
     else:
-        exponent = np.ceil(np.log10(max(min(spans), 1e-6)))  # of a tick, so that its label is away from 0
+        exponent = np.ceil(np.log10(max(min(spans), 1e-6)))  # of a tick, to keep its label away from 0
         axes.set_yscale("symlog", linthresh=10.0**exponent)
 
 
 def _line_style(curve: Curve, runs: Sequence[int]) -> dict[str, Any]:
-    """Color and marker of the run, or without ``runs`` a color of the quantity."""
+    """Return the color and marker of the run, or the color of the quantity if ``runs`` is empty."""
     if not runs:
         return {"color": COLORS[curve.dashed], "linestyle": _dashes(curve)}
     cycle, number = divmod(curve.run, len(COLORS))
@@ -125,7 +125,7 @@ def _line_style(curve: Curve, runs: Sequence[int]) -> dict[str, Any]:
 def _legend_entries(
     chart: Chart, labels: Sequence[str], runs: Sequence[int], names: Sequence[str], smoothing: float
 ) -> list[list[LegendEntry]]:
-    """Lines and their meaning in two groups: runs, and quantities with the values before smoothing."""
+    """Return lines and their labels in two groups: runs, and quantities including unsmoothed values."""
     from matplotlib.lines import Line2D
 
     curve_of = {curve.name: curve for curve in chart.curves}
@@ -146,7 +146,7 @@ def _legend_entries(
 
 
 def _arrange(groups: list[list[LegendEntry]], width: float) -> tuple[list[list[LegendEntry]], int]:
-    """Return rows of a legend that fits into ``width`` inches, and their length. Each group begins a row."""
+    """Return the rows of a legend that fits into ``width`` inches, and their length. Each group starts a new row."""
     from matplotlib.lines import Line2D
 
     blank = (Line2D([], [], linestyle="none"), "")
@@ -171,7 +171,7 @@ def _is_smoothed(curve: Curve, smoothing: float) -> bool:
 
 
 def _smoothing_note(panel: Sequence[Curve], smoothing: float) -> str:
-    """The second line of the label of an axis: what each point of a line is."""
+    """Return the second line of an axis label, which explains how each point was computed."""
     averaged = max(curve.lines_per_point for curve in panel)
     parts = [f"means of {averaged} lines"] if averaged > 1 else []
     if any(_is_smoothed(curve, smoothing) for curve in panel):
@@ -180,7 +180,7 @@ def _smoothing_note(panel: Sequence[Curve], smoothing: float) -> str:
 
 
 def _legend_label(label: str) -> str:
-    """The label of a line. matplotlib hides labels that begin with an underscore."""
+    """Return the label of a line. An initial underscore is escaped because matplotlib would hide the label."""
     return _shorten(f" {label}" if label.startswith("_") else label)
 
 

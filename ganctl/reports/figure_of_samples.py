@@ -1,4 +1,4 @@
-"""A figure of samples for print: the runs side by side, or rows of epochs, with real images at the end."""
+"""A figure of samples for print: runs side by side, or rows of epochs, with real images at the end."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MAX_TITLE_LINES = 3
 
 @dataclass(frozen=True)
 class Cell:
-    """A grid of a figure, with a title above and the title of its row at the left. ``grid``: None if there is none."""
+    """A cell of a figure: a grid, or None, with a title above it and the title of its row on the left."""
 
     title: str
     grid: Image | None
@@ -39,7 +39,7 @@ class Cell:
 
 
 def draw_samples(report: Report, width: float) -> Figure:
-    """Draw the sample grids of all runs, ``width`` inches wide: at the chosen epochs, or the newest."""
+    """Draw the sample grids of all runs at the chosen epochs, or the newest grids, ``width`` inches wide."""
     rows = _cells(report)
     real = next((e.history for e in report.entries if e.history.real and e.series.real), None)
     reals = samples_over_epochs.open_image(real.real) if real else None
@@ -69,14 +69,14 @@ def draw_samples(report: Report, width: float) -> Figure:
 
 
 def _draw_cell(figure: Figure, cell: Cell, x: float, top: float, side: float) -> None:
-    """Draw a grid below ``top`` and its title above. All positions are in inches from the left and the bottom."""
+    """Draw a grid below ``top`` and its title above. All positions are in inches from the left and bottom edges."""
     width, height = figure.get_size_inches()
     grid_height = _grid_height(cell, side)
     axes = figure.add_axes((x / width, (top - grid_height) / height, side / width, grid_height / height))
     axes.set_axis_off()
     _write(figure, cell.title, x + side / 2, top + PADDING)
     if cell.grid is not None:
-        scale = math.ceil(DPI * side / cell.grid.width)  # viewers blur images that they have to enlarge
+        scale = math.ceil(DPI * side / cell.grid.width)  # viewers blur small images when they enlarge them
         pixels = np.asarray(cell.grid).repeat(scale, 0).repeat(scale, 1)
         axes.imshow(pixels, cmap="gray", vmin=0, vmax=255, aspect="auto")
 
@@ -96,7 +96,7 @@ def _grid_height(cell: Cell, side: float) -> float:
 
 
 def _fit(cell: Cell, side: float) -> Cell:
-    """Break the title into lines, and crop the grid to images that are large enough if it is ``side`` inches wide."""
+    """Wrap the title, and crop the grid so that its images are large enough at a width of ``side`` inches."""
     characters = max(4, int(side / CHARACTER))
     lines = textwrap.wrap(cell.title, characters, max_lines=MAX_TITLE_LINES, placeholder="…")
     grid, layout = cell.grid, cell.layout
@@ -130,7 +130,7 @@ def _cells(report: Report) -> list[list[Cell]]:
 
 
 def _runs_by_epochs(report: Report) -> list[list[Cell]]:
-    """A row for each run and a column for each epoch. The epochs of a single run may need several rows."""
+    """Return a row for each run and a column for each epoch. The epochs of a single run may need several rows."""
     several = len(report.entries) > 1
     rows = [
         [_cell(report, i, k, None, row=entry.label if several else "") for k in range(len(report.epochs))]
@@ -147,7 +147,7 @@ def _runs_by_epochs(report: Report) -> list[list[Cell]]:
 
 
 def _cell(report: Report, i: int, position: int, title: str | None, row: str = "") -> Cell:
-    """The grid of run ``i`` at an epoch of the report. Without a title, the title is the epoch of the grid."""
+    """Return the grid of run ``i`` at an epoch of the report. The default title is the grid's epoch."""
     entry = report.entries[i]
     index = entry.series.positions[position] if entry.series.positions else -1
     if index < 0:

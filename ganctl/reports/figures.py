@@ -1,4 +1,4 @@
-"""The figures of a report for print, at the width of one or two columns: PDF, SVG, or PNG at 300 dots per inch."""
+"""The figures of a report for print, one or two columns wide, as PDF, SVG, or PNG at 300 dots per inch."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ LOSSES_TITLE = "loss"
 def write(
     report: Report, folder: Path, file_format: str = "pdf", *, columns: int = 1, smoothing: float = SMOOTHING
 ) -> list[Path]:
-    """Write one file per figure of curves and one file with the samples of all runs into ``folder``.
+    """Write one file per figure of curves, and one file with the samples of all runs, to ``folder``.
 
     Args:
         file_format: one of ``FORMATS``.
         columns: width of the figures in columns of a two-column paper, 1 or 2.
-        smoothing: weight of the moving average in [0, 1). 0: no smoothing.
+        smoothing: weight of the moving average in [0, 1). 0 disables smoothing.
 
     Raises:
-        GanctlError: there is no such format, or the folder cannot be written.
+        GanctlError: the format does not exist, or the folder is not writable.
     """
     if file_format not in FORMATS:
         raise GanctlError(
@@ -65,20 +65,20 @@ def write(
 def figures_of_curves(
     report: Report, *, columns: int = 1, smoothing: float = SMOOTHING
 ) -> Iterator[tuple[str, Figure]]:
-    """Yield the name, usable as a file name, and the figure of the losses, of the outputs of D, and of each metric."""
+    """Yield names, usable as file names, and figures: of the losses, of the outputs of D, and of each metric."""
     labels = [entry.label for entry in report.entries]
     used: set[str] = set()
     for chart in _charts(report):
         names = {curves.D_OUTPUTS_TITLE: "d-outputs", LOSSES_TITLE: "losses"}
         name = re.sub(r"[^a-z0-9]+", "-", names.get(chart.title, chart.title).lower()).strip("-") or "chart"
-        while name in used:  # outputs of D have two charts: probabilities and unbounded outputs
+        while name in used:  # outputs of D may have two charts: probabilities and unbounded outputs
             name += "-raw"
         used.add(name)
         yield name, draw_curves(chart, labels, WIDTHS[columns], smoothing)
 
 
 def _charts(report: Report) -> list[Chart]:
-    """The charts of the page, with the losses of G and D in one chart."""
+    """Return the charts of the page, but with the losses of G and D in one chart."""
     found = curves.charts([entry.history for entry in report.entries])
     titles = [title(name) for name in LOSSES]
     losses = [curve for chart in found if chart.title in titles for curve in chart.curves]

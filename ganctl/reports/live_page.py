@@ -1,4 +1,4 @@
-"""The report of runs in the browser, updated during training. Does not need torch and never writes to a run."""
+"""A report in the browser that is updated during training. It does not need torch and never writes to a run."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ganctl.runs.read_run import History
 
 HOST = "127.0.0.1"
-MEGABYTES = 4.0  # of samples per update
-IDLE = 9  # seconds without rendering per second of CPU time for rendering, so that training keeps the CPU
+MEGABYTES = 4.0  # megabytes of samples per update
+IDLE = 9  # seconds of pause per second of CPU time for rendering, so that training keeps the CPU
 READ = ("config.toml", "status.json", "losses.jsonl", "timing.jsonl", "metrics.jsonl", "samples", "real.png")
 
 
@@ -40,7 +40,7 @@ class Rendered:
 
 
 class LivePage:
-    """The page of all runs in ``folder``, rendered again after they have changed.
+    """The page of all runs in ``folder``. The page is rendered again after a run has changed.
 
     Args:
         folder: a run folder, a folder of runs, or a sweep folder.
@@ -59,7 +59,7 @@ class LivePage:
         self.last = self._render()
 
     def newest(self) -> Rendered:
-        """Return the page as the runs are now, or as they were a short time ago.
+        """Return a current page, or a page that was rendered a short time ago.
 
         Raises:
             Exception: the runs cannot be read, for example because their folder was removed. ``last`` is kept.
@@ -75,7 +75,7 @@ class LivePage:
     def _render(self) -> Rendered:
         started = time.process_time()
         self._count += 1
-        version = f"{id(self)}-{self._count}"  # no page of an earlier server has this version
+        version = f"{id(self)}-{self._count}"  # differs from the versions of earlier servers
         shown = report(self._folder, megabytes=MEGABYTES)
         line = _state_line([entry.history for entry in shown.entries])
         live = (
@@ -88,7 +88,7 @@ class LivePage:
 
 
 class LiveServer(WebServer):
-    """The server of a :class:`LivePage`, on this machine only.
+    """Server of a :class:`LivePage` that is reachable only from this machine.
 
     Raises:
         GanctlError: the server cannot listen on this port.
@@ -101,7 +101,7 @@ class LiveServer(WebServer):
 
 class _Handler(PageHandler):
     server: LiveServer
-    policy = POLICY  # the page itself contains the rest
+    policy = POLICY  # the page contains everything else
 
     def do_GET(self) -> None:  # noqa: N802 (a name of http.server)
         path, query = self.parse_path()
@@ -114,7 +114,7 @@ class _Handler(PageHandler):
             newest = self.server.live.newest()
         except (
             Exception
-        ) as error:  # the run was removed, or a file is incomplete: the next request may succeed
+        ) as error:  # The run was removed or a file is incomplete, so the next request may succeed.
             if path == "/update":
                 self.send_message(HTTPStatus.SERVICE_UNAVAILABLE, _reason(error))
                 return
@@ -127,12 +127,14 @@ class _Handler(PageHandler):
 
 def _reason(error: Exception) -> str:
     if isinstance(error, GanctlError):
-        return f"{error.message} The last values that could be read are shown."
-    return f"The run cannot be read ({type(error).__name__}: {error}). The last values that could be read are shown."
+        return f"{error.message} The page shows the last readable values."
+    return (
+        f"The run cannot be read ({type(error).__name__}: {error}). The page shows the last readable values."
+    )
 
 
 def _stamps(folder: Path) -> list[tuple[object, ...]]:
-    """Return what changes when a run in ``folder`` changes: times and sizes of its files, and whether it trains."""
+    """Return the times and sizes of the files of all runs in ``folder``, and whether each run is being trained."""
     found: list[tuple[object, ...]] = []
     for path in read_run.find(folder):
         found.append((path, read_run.in_use(Run(path)), *(_stamp(path / name) for name in READ)))
@@ -148,7 +150,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 
 def _state_line(histories: list[History]) -> str:
-    """Return the state and progress of a run, or the number of runs in each state, as HTML."""
+    """Return the state and progress of a single run, or the number of runs in each state, as HTML."""
     if len(histories) > 1:
         count = Counter(h.state for h in histories)
         return " ".join(

@@ -1,4 +1,4 @@
-"""The report as Markdown, with its images as PNG files in a folder next to it."""
+"""The report as a Markdown file, with its images as PNG files in a folder next to the file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganctl.system.files import disk_error, write_atomically
 if TYPE_CHECKING:
     from ganctl.reports.report import Report
 
-DPI = 200  # twice the resolution of a screen, at the width of a chart below
+DPI = 200  # twice the resolution of a screen at the width of a chart below
 CHART_WIDTH = 420  # pixels
 MAX_EPOCHS = 5  # columns of the table of epochs
 MAX_COLUMNS = 4  # grids side by side
@@ -26,7 +26,7 @@ def write(report: Report, path: Path, *, comment: str = "") -> list[Path]:
     """Write the report to ``path`` and its images to the folder ``NAME_files`` next to it.
 
     Args:
-        comment: text in the Markdown file that is not displayed.
+        comment: text that the Markdown file contains but does not display.
 
     Returns:
         All files that were written.
@@ -40,7 +40,7 @@ def write(report: Report, path: Path, *, comment: str = "") -> list[Path]:
     sections = [
         ("Findings", "\n".join(_findings(content))),
         ("Samples", _samples(content, images)),
-        ("Samples over the epochs", _over_time(content, images)),
+        ("Samples by epoch", _over_time(content, images)),
         ("Curves", _charts(report, images)),
         ("Settings that differ", _settings(content)),
         ("Time, speed and numbers", f"{_runs(content)}\n\n{text(content.table.note)}"),
@@ -54,7 +54,7 @@ def write(report: Report, path: Path, *, comment: str = "") -> list[Path]:
 
 
 class _ImageFolder:
-    """A folder of PNG files, and the Markdown that shows them."""
+    """A folder of PNG files, and the Markdown that displays them."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -67,14 +67,14 @@ class _ImageFolder:
         return f"{self.folder.name}/{name}"
 
     def show(self, name: str, image: bytes, alt: str) -> str:
-        """Write an encoded image as PNG and return the Markdown that shows it."""
+        """Write an encoded image as PNG and return the Markdown that displays it."""
         buffer = io.BytesIO()
         samples_over_epochs.decode(image).save(buffer, "PNG", optimize=True)
         return f"![{text(alt)}]({self.add(name, buffer.getvalue())})"
 
 
 def text(value: str) -> str:
-    """Escape everything that Markdown or HTML would interpret."""
+    """Escape all characters that Markdown or HTML would interpret."""
     flat = " ".join(value.split())
     return re.sub(r"([\\`*_{}\[\]<>#|!~$&])", r"\\\1", flat).replace("\\<", "&lt;").replace("\\>", "&gt;")
 
@@ -135,7 +135,7 @@ def _charts(report: Report, images: _ImageFolder) -> str:
     shown = []
     for name, figure in figures.figures_of_curves(report):
         path = images.add(f"{name}.png", encode(figure, "png", DPI))
-        shown.append(f'<img src="{path}" width="{CHART_WIDTH}" alt="{name} over the epochs">')
+        shown.append(f'<img src="{path}" width="{CHART_WIDTH}" alt="{name} by epoch">')
     return "\n".join(shown)
 
 
@@ -158,6 +158,6 @@ def _runs(content: Content) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table. The cells of ``rows`` are Markdown, those of ``head`` are text."""
+    """Return a table. The cells of ``rows`` are Markdown, and the cells of ``head`` are plain text."""
     lines = [[text(cell) for cell in head], ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

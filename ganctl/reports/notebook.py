@@ -1,4 +1,4 @@
-"""A run as a notebook displays it: progress, newest samples, curves and problems."""
+"""The notebook view of a run: progress, newest samples, curves and problems."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from ganctl.runs.read_run import History
 
 WIDTH, HEIGHT = 260, 64  # pixels of a curve
-#: Colors of the curves, visible on white and on black.
+#: Colors of the curves, which are visible on white and on black.
 COLORS = dict(zip(COLUMNS, ("#4f7fe8", "#d9604c", "#2fa36f", "#b07ce0"), strict=True))
 
 
 def card(h: History) -> str:
-    """Return HTML without scripts."""
+    """Return the notebook view of a run as HTML without scripts."""
     series = samples_over_epochs.collect([h], megabytes=1.0).series[0]
     words = " · ".join([content.STATES[h.state], *content.progress(h)])
     parts = [f"<b>{escape(h.name)}</b><br><span style='opacity:.75'>{escape(words)}</span>"]
@@ -49,7 +49,7 @@ def _image(image: bytes, alt: str, caption: str) -> str:
 
 
 def _curve(heading: str, color: str, values: Sequence[float]) -> str:
-    """A small chart with its last value, or nothing without finite values."""
+    """Return a small chart with its last value, or nothing if no value is finite."""
     finite = [v for v in values if math.isfinite(v)]
     if not finite:
         return ""

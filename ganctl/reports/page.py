@@ -17,14 +17,14 @@ from ganctl.runs.status import State
 if TYPE_CHECKING:
     from ganctl.reports.report import Report
 
-COLORS = 10  # --c0 … --c9 in report.css, which repeat for further runs
+COLORS = 10  # number of colors, --c0 … --c9, in report.css. They repeat if there are more runs.
 
 
 def render(report: Report, *, live: str = "") -> str:
     """Return the page.
 
     Args:
-        live: HTML with the state of the runs. The page then requests updates from the server that it came from.
+        live: HTML with the state of the runs. If it is not empty, the page requests updates from its server.
     """
     content = collect(report)
     script, style = _asset("report.js") + (_asset("live.js") if live else ""), _asset("report.css")
@@ -47,7 +47,7 @@ def render(report: Report, *, live: str = "") -> str:
         "data": _json(_data(content)),
         "script": script,
     }
-    # Replace all placeholders in one pass, so that a placeholder in the name of a run is not replaced.
+    # Replace all placeholders in one pass, so that placeholders in names of runs are not replaced.
     pieces = _asset("report.html").split("{{")
     return pieces[0] + "".join(
         parts[name] + rest for name, _, rest in (p.partition("}}") for p in pieces[1:])
@@ -55,7 +55,7 @@ def render(report: Report, *, live: str = "") -> str:
 
 
 def render_iframe(report: Report) -> str:
-    """Return the page in an iframe, so that page and notebook do not change each other's style."""
+    """Return the page in an iframe, so that the styles of the page and the notebook do not affect each other."""
     page = escape(render(report), quote=True)
     return f'<iframe srcdoc="{page}" title="{escape(report.title)}" style="width:100%;height:900px;border:0"></iframe>'
 
@@ -71,7 +71,7 @@ def _asset(name: str) -> str:
 
 
 def _json(value: Any) -> str:
-    """JSON that cannot end the script element that contains it."""
+    """Return JSON that cannot close the script element that contains it."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
@@ -80,7 +80,7 @@ def _data(content: Content) -> dict[str, Any]:
     runs = [
         {
             "label": run.label,
-            "frames": [data_uri(image) for image in run.series.images[:-1]],  # the last image is in the page
+            "frames": [data_uri(image) for image in run.series.images[:-1]],  # the page contains the last one
             "positions": run.series.positions,
             "captions": run.captions,
             "end": round(run.epoch, 3),
@@ -100,7 +100,7 @@ def _data(content: Content) -> dict[str, Any]:
 
 
 def _spot(i: int) -> str:
-    """The color of run ``i``. The label of the run is always beside the spot."""
+    """Return a spot in the color of run ``i``. The label of the run is always next to the spot."""
     return f'<i class="spot" style="--c:var(--c{i % COLORS})"></i>'
 
 
@@ -203,7 +203,7 @@ def _curves(content: Content) -> str:
         f'<div class="tools"><div class="chips" role="group" aria-label="Runs shown">{chips}</div>'
         '<label>Smoothing <input type="range" id="smoothing" min="0" max="0.98" step="0.02" value="0.6"></label>'
         f'<label>Horizontal axis <select id="axis">{axes}</select></label></div><div id="charts"></div>'
-        "<noscript><p>The curves need JavaScript. The table of the runs has their final values.</p></noscript>"
+        "<noscript><p>The curves need JavaScript. The table of runs contains the final values.</p></noscript>"
     )
 
 
@@ -217,7 +217,7 @@ def _settings(content: Content) -> str:
     elif len(content.runs) > 1 and not partial:
         parts.append("<p>All settings are the same.</p>")
     if partial:
-        title = "Settings of some runs only"
+        title = "Settings that only some runs have"
         table = _settings_table(content, partial, title)
         parts.append(f"<details><summary>{title} ({len(partial)})</summary>{table}</details>")
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in same)
@@ -228,7 +228,7 @@ def _settings(content: Content) -> str:
 
 
 def _settings_table(content: Content, rows: Sequence[SettingRow], title: str) -> str:
-    """A row per setting and a column per run, or a row per run if there are more runs."""
+    """Return a table with one row per setting and one column per run, or the reverse if there are more runs."""
     runs = range(len(content.runs))
     if len(runs) <= max(4, len(rows)):
         head = [_label(content, i) for i in runs]
@@ -263,7 +263,7 @@ def _runs(content: Content) -> str:
 
 
 def _table(head: Sequence[str], body: Sequence[Sequence[str]], title: str, *, numbers: bool = False) -> str:
-    """A table. ``head`` and ``body`` are HTML."""
+    """Return a table. ``head`` and ``body`` are HTML."""
     first = "".join(f'<th scope="col">{cell}</th>' if cell else "<td></td>" for cell in head)
     rows = "".join(f"<tr>{''.join(row)}</tr>" for row in body)
     kind = " numbers" if numbers else ""

@@ -1,9 +1,9 @@
-"""A report of several runs: samples, curves and settings side by side in one file.
+"""A report on several runs: samples, curves and settings side by side in one file.
 
 :mod:`~ganctl.reports.settings` finds the settings that differ, :mod:`~ganctl.reports.samples_over_epochs` collects
-samples, :mod:`~ganctl.reports.training_problems` detects what is unusual, and :mod:`~ganctl.reports.content` gathers
-all of it as plain data. :mod:`~ganctl.reports.page`, :mod:`~ganctl.reports.markdown` and :mod:`~ganctl.reports.figures`
-render it. Torch is needed only for checkpoint files.
+samples, :mod:`~ganctl.reports.training_problems` detects problems, and :mod:`~ganctl.reports.content` gathers the
+results as plain data. :mod:`~ganctl.reports.page`, :mod:`~ganctl.reports.markdown` and :mod:`~ganctl.reports.figures`
+render this data. Torch is needed only for checkpoint files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SUFFIXES = (".html", ".md")
 
 @dataclass(frozen=True)
 class Entry:
-    """A run in a report. ``label`` distinguishes the run from the other runs of the report."""
+    """A run in a report. ``label`` distinguishes the run from the report's other runs."""
 
     label: str
     history: History
@@ -45,14 +45,14 @@ class Entry:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """Several runs side by side. In a notebook, a report is displayed as its HTML page.
+    """A report that shows several runs side by side. A notebook displays the report as its HTML page.
 
     Attributes:
         entries: the runs, in order.
         settings: all settings of the runs.
-        axes: the settings that distinguish the runs. The first setting makes the rows.
+        axes: the settings that distinguish the runs. Each value of the first setting is a row.
         epochs: the epochs whose samples are shown.
-        chosen_epochs: the epochs that the caller chose, empty if all epochs are shown.
+        chosen_epochs: the epochs that the caller chose; empty if all epochs are shown.
         left_out: sentences about epochs and images that are not shown.
     """
 
@@ -68,15 +68,15 @@ class Report:
         return f"<Report {self.title!r}: {', '.join(entry.label for entry in self.entries)}>"
 
     def html(self) -> str:
-        """Return the report as one HTML page that loads no other files."""
+        """Return the report as a self-contained HTML page."""
         from ganctl.reports import page
 
         return page.render(self)
 
     def image(self, *, dpi: int = 130) -> Image:
-        """Return the samples of all runs as a PIL image in rows and columns, with real images at the end.
+        """Return the samples of all runs as one PIL image with rows and columns. Real images are at the end.
 
-        The samples are those of the chosen epochs, or the newest samples.
+        The image shows the samples of the chosen epochs, or the newest samples if no epochs were chosen.
 
         Raises:
             GanctlError: there are no samples yet.
@@ -89,7 +89,7 @@ class Report:
 
         if not any(entry.series.images for entry in self.entries):
             raise GanctlError(
-                "There are no samples yet.", "Train first: samples are saved before the first step."
+                "There are no samples yet.", "Start training first. Samples are saved before the first step."
             )
         return open_image(io.BytesIO(encode(draw_samples(self, WIDTHS[2]), "png", dpi)))
 
@@ -97,13 +97,13 @@ class Report:
         """Write the report to ``path``: one ``.html`` file, or ``.md`` with a folder of images next to it.
 
         Args:
-            comment: text in the file that is not displayed.
+            comment: text that the file contains but does not display.
 
         Returns:
             All files that were written.
 
         Raises:
-            GanctlError: ``path`` has another suffix or cannot be written.
+            GanctlError: ``path`` has a different suffix or cannot be written.
         """
         path = Path(path)
         check_suffix(path)
@@ -125,7 +125,7 @@ def check_suffix(path: Path) -> None:
     """Raise a GanctlError if no report can be written to ``path``."""
     if path.suffix not in SUFFIXES:
         raise GanctlError(
-            f"--out {path}: a report must end in .html or .md.",
+            f"--out {path}: the file name of a report must end in .html or .md.",
             f"Try --out {quote(path.with_suffix('.html'))}",
             status=USAGE,
         )
@@ -147,13 +147,13 @@ def report(
 
     Args:
         *runs: run folders, folders of runs, sweep folders and checkpoint files, or Run and Sweep objects.
-        title: heading of the report. By default, the settings that differ.
+        title: heading of the report. The default lists the settings that differ.
         epochs: epochs whose samples are shown. By default, all epochs, or as many as fit.
-        megabytes: approximate size limit of all samples together.
+        megabytes: approximate limit on the total size of all samples.
         plugins: plugin files, needed if the generator of a checkpoint is defined in one of them.
 
     Raises:
-        GanctlError: there are no ``runs``, or one of them is neither a run, a sweep nor a checkpoint.
+        GanctlError: ``runs`` is empty, or contains something other than runs, sweeps and checkpoints.
     """
     if not runs:
         raise GanctlError(
@@ -172,7 +172,7 @@ def report(
             varied += [name for name in sweep.varying if name not in varied]
         else:
             found += [read_run.read(run) for run in read_run.find(path)]
-    found = list({h.path.resolve(): h for h in found}.values())  # each run once
+    found = list({h.path.resolve(): h for h in found}.values())  # include each run only once
     collected = settings.collect([h.config for h in found])
     axes = settings.choose_axes(settings.differing(collected), varied)
     labels = settings.labels(axes, [h.name for h in found])
@@ -199,6 +199,6 @@ def _title(found: Sequence[History], axes: Sequence[Setting]) -> str:
 
 
 def _read_sweep_run(entry: folder.Entry) -> History:
-    """Read a run of a sweep. The sweep may have recorded a state that the run itself could not."""
+    """Read a run of a sweep. The sweep may have recorded a state that the run could not record."""
     h = read_run.read(entry.run.path)
     return replace(h, total=h.total or entry.steps, state=entry.state, note=entry.reason or h.note)

@@ -20,11 +20,11 @@ MISSING = "–"
 
 @dataclass(frozen=True)
 class RunRow:
-    """Progress, time and numbers of a run, as text.
+    """Progress, time, losses and metrics of a run, as text.
 
     Attributes:
-        total: steps of the whole run, empty if the run has reached them.
-        relative_speed: share of the speed of the fastest run.
+        total: total number of steps; empty if the run has reached it.
+        relative_speed: speed, as a fraction of the fastest run's speed.
         values: one value per column of the table.
     """
 
@@ -47,7 +47,7 @@ class RunTable:
 
 
 def run_table(report: Report) -> RunTable:
-    """Return one row per run of ``report``, with a column per loss, metric and property that differs."""
+    """Return one row per run of ``report``, with one column per loss, metric and differing property."""
     histories = [entry.history for entry in report.entries]
     columns = list(COLUMNS) if any(h.losses for h in histories) else []
     metrics = curves.metric_names(histories)
@@ -82,14 +82,14 @@ def run_table(report: Report) -> RunTable:
         )
     note = "Losses and outputs of D are means over the last tenth of the run."
     if metrics:
-        note += " Metrics are the last value, with the lowest value in parentheses."
+        note += " Metrics are last values, with the lowest values in parentheses."
     if shared:
         note += f" {'All runs: ' if len(histories) > 1 else ''}{', '.join(shared)}."
     return RunTable([*map(title, columns), *map(title, metrics), *different], rows, note)
 
 
 def _properties(h: History) -> dict[str, str]:
-    """Parameters, device and precision; empty before training starts."""
+    """Return the number of parameters, the device and the precision; empty before training starts."""
     found = {f"parameters of {name}": f"{count:,}" for name, count in h.status.parameters.items()}
     found |= {
         name: value
@@ -100,7 +100,7 @@ def _properties(h: History) -> dict[str, str]:
 
 
 def _final_mean(values: Sequence[float]) -> str:
-    """The mean over the last tenth of ``values``."""
+    """Return the mean over the last tenth of ``values``."""
     tail = [v for v in values[-max(1, len(values) // 10) :] if v == v]
     return f"{sum(tail) / len(tail):.3g}".replace("-", "−") if tail else MISSING
 

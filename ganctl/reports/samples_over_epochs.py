@@ -1,4 +1,4 @@
-"""The samples of all runs over the epochs, encoded small enough to be in one file."""
+"""The samples of all runs at several epochs, encoded so that they fit into one file."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MAX_EPOCHS = 24
-MAX_WIDTH = 640  # pixels of a grid; of grids of larger images fewer images are shown
-GRAYS = 16  # shades of gray: hardly visible, and half the size
-QUALITY = 80  # of colors in WebP
-#: Pairs of (columns of each grid, number of epochs) to try until everything fits. None: all columns.
+MAX_WIDTH = 640  # pixels of a grid; fewer images are shown if the images are larger
+GRAYS = 16  # shades of gray; the error is hardly visible and the file is half as large
+QUALITY = 80  # quality of color images in WebP
+#: Pairs of (columns of each grid, number of epochs), which are tried in order until the samples fit. None: all columns.
 PLANS = ((None, MAX_EPOCHS), (None, 16), (None, 12), (6, 12), (5, 12), (4, 12), (4, 8), (3, 6))
 
 
 @dataclass(frozen=True)
 class SampleSeries:
-    """The sample grids of one run over the epochs of a report.
+    """The sample grids of one run at the epochs of a report.
 
     Attributes:
         images: encoded grids, in order.
-        positions: for each epoch of the report the index in ``images``, or −1 before the first grid.
-        frames: for each image the frame that it shows.
-        distinct: for each image the number of distinct images and of all images in it, or None if unknown.
-        blank: for each image whether each of its images has nearly one color.
-        contrast: for each image the contrast of its images as a share of that of real images, or None if unknown.
-        real: the encoded grid of real images, if there is one.
+        positions: for each epoch of the report, the index in ``images``, or −1 before the first grid.
+        frames: for each image, the frame that it shows.
+        distinct: for each grid, the number of distinct images and of all images, or None if unknown.
+        blank: for each grid, True if each of its images has nearly uniform color.
+        contrast: for each grid, the contrast relative to real images, or None if unknown.
+        real: the encoded grid of real images, or None.
     """
 
     images: list[bytes]
@@ -62,7 +62,7 @@ class Timeline:
 def collect(
     histories: Sequence[History], *, epochs: Sequence[float] = (), megabytes: float = 8.0
 ) -> Timeline:
-    """Choose epochs and sizes such that all samples together take at most about ``megabytes``.
+    """Choose epochs and sizes such that the total size of all samples is at most about ``megabytes``.
 
     Args:
         epochs: epochs to show. By default, all epochs with samples, or as many as fit.
@@ -91,7 +91,7 @@ def collect(
 
 
 def _with_samples(epochs: Sequence[float], available: Sequence[float]) -> list[float]:
-    """Return the epochs in ``available`` that equal those in ``epochs``, which may be rounded to two decimals."""
+    """Return the epochs in ``available`` that match ``epochs``, which may be rounded to two decimals."""
     found = set()
     for epoch in epochs:
         near = [each for each in available if abs(each - epoch) < 0.00501]
@@ -109,7 +109,7 @@ def _with_samples(epochs: Sequence[float], available: Sequence[float]) -> list[f
 
 
 def subsample(values: Sequence[float], count: int) -> list[float]:
-    """Return at most ``count`` of ``values``, including the first and last, denser at the beginning."""
+    """Return at most ``count`` of ``values``, including the first and last. Early values are denser."""
     if len(values) <= count:
         return list(values)
     chosen: list[int] = []
@@ -125,7 +125,7 @@ def latest_frame(frames: Sequence[Frame], epoch: float) -> int:
 
 
 def crop(image: Image, layout: Layout | None, columns: int | None) -> Image:
-    """Return the first images of a grid: at most ``columns`` per row, as many rows, no wider than MAX_WIDTH."""
+    """Return the first images of a grid: at most ``columns`` rows and columns, no wider than MAX_WIDTH."""
     if layout is not None:
         fitting = max(2, (MAX_WIDTH - split_grid.PADDING) // (layout.width + split_grid.PADDING))
         across = min(layout.columns, columns or layout.columns, fitting)
@@ -157,12 +157,12 @@ def encode(image: Image) -> bytes:
 
 
 def decode(data: bytes) -> Image:
-    """Decode an image that :func:`encode` made."""
+    """Decode an image that :func:`encode` encoded."""
     return read_image(io.BytesIO(data))
 
 
 def sample_layout(history: History, image: Image) -> Layout | None:
-    """Return the layout of a sample grid of a run, as recorded in its ``status.json``."""
+    """Return the layout of a run's sample grid, which the run's ``status.json`` records."""
     return split_grid.layout_of(image, history.status.image, history.status.grid)
 
 
@@ -197,7 +197,7 @@ def _series(history: History, epochs: Sequence[float], columns: int | None) -> S
 def _examine(
     grid: Image, layout: Layout | None, reals: split_grid.Array | None
 ) -> tuple[tuple[int, int] | None, bool, float | None]:
-    """Number of distinct images and of all images in ``grid``, whether they are blank, and their contrast, if known."""
+    """Return the number of distinct images and of all images in ``grid``, whether they are blank, and the contrast."""
     if layout is None or layout.rows * layout.columns < 4:
         return None, False, None
     images = _split(grid, layout)[: split_grid.MAX_COMPARED]
@@ -221,7 +221,7 @@ def open_image(path: Path | None) -> Image | None:
 def _open(frame: Frame) -> Image | None:
     try:
         return frame.open()
-    except OSError:  # truncated because the disk was full, for example
+    except OSError:  # for example, truncated because the disk was full
         return None
 
 
@@ -230,7 +230,7 @@ def _newest(history: History) -> Image | None:
 
 
 def _bytes_per_epoch(history: History, columns: int | None) -> int:
-    """Size of the newest sample grid in base64: later grids have more detail and take more space."""
+    """Return the base64 size of the newest sample grid, which has the most detail and takes the most space."""
     image = _newest(history)
     if image is None:
         return 0
@@ -238,7 +238,7 @@ def _bytes_per_epoch(history: History, columns: int | None) -> int:
 
 
 def _count_shown(histories: Sequence[History], columns: int | None) -> tuple[int, int]:
-    """Number of images that are shown of a sample grid, and of all images in it, in the first run with samples."""
+    """Return how many images of a sample grid are shown, and how many it contains, in the first run with samples."""
     for history in histories:
         image = _newest(history)
         layout = sample_layout(history, image) if image else None

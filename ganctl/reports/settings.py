@@ -1,4 +1,4 @@
-"""The settings in which runs differ, and the choice of those that become rows and columns."""
+"""Find the settings in which runs differ, and choose the settings that become rows and columns."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-#: Settings without effect on what is computed: they never distinguish runs.
+#: Settings that do not affect the computation and therefore never distinguish runs.
 WITHOUT_EFFECT = {
     "device", "data_root", "log_every", "sample_every", "samples", "checkpoint_every", "keep", "on_nan", "force",
     "trackers", "metrics", "metric_samples", "plugins", "data.download",
 }  # fmt: skip
-#: Settings whose value is understood without the name of the setting.
+#: Settings whose values are clear without the names of the settings.
 SELF_EXPLANATORY = {"model", "data", "loss", "generator", "discriminator", "optimizer"}
-#: Settings that are preferred for distinguishing runs, in order. All others follow, and LAST come last.
+#: Settings that are preferred for distinguishing runs, in order. Settings in LAST come after all others.
 FIRST = (
     "model", "data", "image_size", "loss", "generator", "discriminator", "optimizer", "g_optimizer",
     "d_optimizer", "lr", "g_lr", "d_lr", "batch_size", "n_critic", "latent", "z_dim", "ema", "augment", "precision",
 )  # fmt: skip
 LAST = ("epochs", "steps", "seed")
-#: Options of torch's optimizers that only select an implementation, or are never changed.
+#: Options of torch's optimizers that only select an implementation or are rarely changed.
 HIDDEN_OPTIMIZER_OPTIONS = {"foreach", "maximize", "capturable", "differentiable", "fused"}
 
 
@@ -36,7 +36,7 @@ class Setting:
         return self.name.replace("_", " ")
 
     def value_ids(self) -> list[int]:
-        """Return a number for each run. Runs with the same value have the same number."""
+        """Return a number for each run. Runs with equal values have equal numbers."""
         texts = [format_value(value) for value in self.values]
         return [texts.index(text) for text in texts]
 
@@ -71,9 +71,9 @@ def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def collect(configs: Sequence[Mapping[str, Any]]) -> list[Setting]:
-    """Return every setting of any of ``configs``, in the order of ``FIRST`` and ``LAST``."""
+    """Return all settings that appear in ``configs``, sorted by ``FIRST`` and ``LAST``."""
     flat = [flatten(config) for config in configs]
-    # If G and D have separate values in one run, the values are separate in all runs.
+    # If G and D have separate values in one run, list separate values for all runs.
     for option in ("lr", "optimizer"):
         if any(f"g_{option}" in f for f in flat):
             for f in flat:
@@ -86,12 +86,12 @@ def collect(configs: Sequence[Mapping[str, Any]]) -> list[Setting]:
 
 
 def differing(settings: Sequence[Setting]) -> list[Setting]:
-    """Return the settings that do not have the same value in all runs."""
+    """Return the settings whose values are not the same in all runs."""
     return [setting for setting in settings if len(set(setting.value_ids())) > 1]
 
 
 def choose_axes(settings: Sequence[Setting], first: Sequence[str] = ()) -> list[Setting]:
-    """Choose few settings whose values together distinguish as many runs as possible.
+    """Choose a small number of settings whose values together distinguish as many runs as possible.
 
     Args:
         settings: settings that differ, in order of preference.
@@ -108,7 +108,7 @@ def choose_axes(settings: Sequence[Setting], first: Sequence[str] = ()) -> list[
 
 
 def labels(axes: Sequence[Setting], names: Sequence[str]) -> list[str]:
-    """Return a label for each run: its values of ``axes``, and its name if these values are not unique."""
+    """Return a label for each run: its values of ``axes``, and also its name if these values are not unique."""
     found = [label(axes, i) or name for i, name in enumerate(names)]
     return [
         f"{text} ({name})" if found.count(text) > 1 else text for text, name in zip(found, names, strict=True)
@@ -116,7 +116,7 @@ def labels(axes: Sequence[Setting], names: Sequence[str]) -> list[str]:
 
 
 def label(axes: Sequence[Setting], run: int) -> str:
-    """Return the values of ``axes`` in a run: ``"wgan · lr 1e-4"``."""
+    """Return the values of ``axes`` in a run, for example ``"wgan · lr 1e-4"``."""
     values = [(axis, format_value(axis.values[run])) for axis in axes]
     return " · ".join(
         value if axis.name in SELF_EXPLANATORY else f"{axis.title} {value}" for axis, value in values
@@ -124,7 +124,7 @@ def label(axes: Sequence[Setting], run: int) -> str:
 
 
 def format_value(value: Any) -> str:
-    """Format a value as ``2e-4``, ``yes``, ``512, 256``, or ``–`` for None."""
+    """Format a value, for example as ``2e-4``, ``yes`` or ``512, 256``. None becomes ``–``."""
     if value is None:
         return "–"
     if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""The samples of a run over the epochs as an animation. Does not need torch."""
+"""An animation of a run's samples over the epochs. It does not need torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-TARGET_WIDTH = 480  # pixels; the default scale comes close to it
+TARGET_WIDTH = 480  # pixels; the default scale approximates this width
 CAPTION_HEIGHT = 24  # pixels
 
 
@@ -30,16 +30,16 @@ def save_timelapse(
     comment: str = "",
     reporter: Reporter | None = None,
 ) -> int:
-    """Write the samples of a run as an animation.
+    """Write an animation of a run's samples over the epochs.
 
     Args:
         run: the run folder.
         out: a file that ends in ``.gif`` or ``.mp4``.
         fps: frames per second.
-        captions: show epoch and step below each frame.
-        scale: pixels per pixel of a sample grid. By default, frames are about TARGET_WIDTH wide.
-        hold: extra seconds to show the last frame.
-        comment: ASCII text of at most 255 characters in the file.
+        captions: if True, show the epoch and step below each frame.
+        scale: integer magnification of the sample grids. By default, frames are about TARGET_WIDTH pixels wide.
+        hold: additional time to show the last frame, in seconds.
+        comment: ASCII text of at most 255 characters that is stored in the file.
 
     Returns:
         The number of sample grids.
@@ -52,7 +52,9 @@ def save_timelapse(
     frames = read_run.read(run).frames
     if not frames:
         raise GanctlError(
-            f"{run} has no samples.", "Train first: samples are saved before the first step.", status=USAGE
+            f"{run} has no samples.",
+            "Start training first. Samples are saved before the first step.",
+            status=USAGE,
         )
     images: list[np.ndarray[Any, Any]] = []
     with reporter.bar("samples", len(frames)) as advance:

@@ -1,4 +1,4 @@
-"""Sentences about what is unusual in a run: divergence, mode collapse, a discriminator that wins.
+"""Detect problems in a run, such as divergence, mode collapse, or a discriminator that wins.
 
 docs/reports.md describes the thresholds.
 """
@@ -19,23 +19,23 @@ from ganctl.runs.resume_command import resume_command
 Level = Literal["bad", "warn", "info", "good"]
 LEVELS: tuple[Level, ...] = ("bad", "warn", "info", "good")  # from worst to best
 
-FAKE_REJECTED = 0.01  # D wins if D(G(z)) is below this
-REAL_ACCEPTED = 0.9  # and D(x) is above this
-INDISTINGUISHABLE = 0.02  # D cannot distinguish reals and fakes if D(x) and D(G(z)) differ by less than this
-MIN_SHARE = 0.1  # minimum share of the lines for which a condition must hold
+FAKE_REJECTED = 0.01  # D wins if D(G(z)) is below this value
+REAL_ACCEPTED = 0.9  # and D(x) is above this value
+INDISTINGUISHABLE = 0.02  # D cannot distinguish reals and fakes if D(x) and D(G(z)) differ by less
+MIN_SHARE = 0.1  # minimum fraction of the lines for which a condition must hold
 MIN_STEPS = 100  # minimum number of steps for which D must win
-UNIFORM = 0.4  # samples with a smaller share of the contrast of real images are not images yet
-GROWTH = 100.0  # outputs of D grow without bound if they are this many times as large as at the beginning
-LARGE = 1000.0  # and above this
-NOTHING_UNUSUAL = "Nothing unusual in the curves and samples."
+UNIFORM = 0.4  # samples with a smaller fraction of the real images' contrast are not images yet
+GROWTH = 100.0  # outputs of D grow without bound if they exceed their initial size by this factor
+LARGE = 1000.0  # and are larger than this value
+NOTHING_UNUSUAL = "There is nothing unusual in the curves and samples."
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A sentence. Levels: ``bad`` (the run is unusable), ``warn`` (needs a look), ``info``, ``good``.
+    """One finding about a run. Levels: ``bad`` (the run is unusable), ``warn`` (check the run), ``info``, ``good``.
 
     Attributes:
-        kind: a few words that findings of the same kind share.
+        kind: a short description that findings of the same kind share.
         advice: a sentence about what to try; empty if there is nothing to do.
     """
 
@@ -46,7 +46,7 @@ class Finding:
 
 
 def detect(history: History, series: SampleSeries | None = None) -> list[Finding]:
-    """Return the findings about a run, the worst first. There is at least one."""
+    """Return the findings about a run, with the worst first. The list is never empty."""
     found = [*_state(history), *_losses(history), *_samples(series), *_length(history)]
     if not any(finding.level in ("bad", "warn") for finding in found):
         if history.losses:
@@ -57,7 +57,7 @@ def detect(history: History, series: SampleSeries | None = None) -> list[Finding
 
 
 def has_probabilities(history: History) -> bool:
-    """Return whether the outputs of D are probabilities or have 0 and 1 as targets: other outputs leave [0, 1]."""
+    """Return True if the outputs of D are probabilities or have 0 and 1 as targets. Other outputs leave [0, 1]."""
     outputs = [v for name in ("D(x)", "D(G(z))") for v in history.column(name) if math.isfinite(v)]
     loss = history.config.get("loss")
     name = str(loss.get("name", "")) if isinstance(loss, dict) else ""
@@ -110,7 +110,7 @@ def _losses(h: History) -> list[Finding]:
             mean = sum(real[start:]) / len(real[start:])
             since = _since(steps, start)
             text = f"D cannot distinguish fakes from reals {since}: its mean output is {mean:.2f} for both."
-            advice = "If the samples are good, this is the goal of training."
+            advice = "If the samples are good, training has reached its goal."
             found.append(Finding("info", text, "D cannot distinguish fakes from reals", advice))
         return found
     for name, values in (("D(x)", real), ("D(G(z))", fake)):
@@ -159,13 +159,13 @@ def _samples(series: SampleSeries | None) -> list[Finding]:
     collapsed = [count is not None and count[0] < COLLAPSED * count[1] for count in series.distinct]
     start = _trailing_start(collapsed)
     before = max((count[0] for count in series.distinct[:start] if count is not None), default=0)
-    advice = "Try --loss hinge, another --seed or, with few images, --augment diffaug."
+    advice = "Try --loss hinge, another --seed or, if the dataset is small, --augment diffaug."
     text = f"of the {last[1]} samples at {where}, only about {last[0]} {'is' if last[0] == 1 else 'are'} distinct"
     if start > 0 and before:
         since = _epoch_or_step(series, start)
         sentence = f"Mode collapse since {since}: {text}. Before that, {before} were distinct."
         return [Finding("bad", sentence, "Mode collapse", advice)]
-    sentence = f"Mode collapse, or too few steps: {text}. The number was never much higher."
+    sentence = f"Mode collapse, or too few steps: {text}. The number was never much higher before."
     return [Finding("warn", sentence, "Mode collapse, or too few steps", advice)]
 
 
@@ -174,7 +174,7 @@ def _resume(h: History) -> str:
 
 
 def _steps_before(steps: Sequence[int], index: int) -> int:
-    """Return the step of the line before that of ``index``, 0 for the first line."""
+    """Return the step of the line before line ``index``, or 0 for the first line."""
     return steps[index - 1] if index else 0
 
 
@@ -188,7 +188,7 @@ def _since(steps: Sequence[int], start: int) -> str:
 
 
 def _trailing_start(flags: Sequence[bool]) -> int:
-    """Return the index at which the last unbroken series of True begins; the length if the last flag is False."""
+    """Return the index at which the trailing run of True begins, or the length if the last flag is False."""
     start = len(flags)
     while start and flags[start - 1]:
         start -= 1
@@ -196,7 +196,7 @@ def _trailing_start(flags: Sequence[bool]) -> int:
 
 
 def _longest(flags: Sequence[bool]) -> tuple[int, int]:
-    """Return first index and length of the longest series of True."""
+    """Return the first index and the length of the longest run of True."""
     best, start = (0, 0), 0
     for i, flag in enumerate([*flags, False]):
         if not flag:
@@ -205,7 +205,7 @@ def _longest(flags: Sequence[bool]) -> tuple[int, int]:
 
 
 def _growth(values: Sequence[float]) -> tuple[float, float] | None:
-    """Return the median size of the first and last tenth of ``values`` if they grew without bound."""
+    """Return the median absolute values of the first and last tenth of ``values`` if they grew without bound."""
     sizes = [abs(v) for v in values if math.isfinite(v)]
     if len(sizes) < 10:
         return None

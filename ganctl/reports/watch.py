@@ -1,4 +1,4 @@
-"""A run in the terminal during training: curves, progress and the newest samples. Does not need torch."""
+"""A live view of a run in the terminal: curves, progress and the newest samples. It does not need torch."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ganctl.rendering.split_grid import Layout
 
 BARS = "▁▂▃▄▅▆▇█"
-MIN_IMAGE = 16  # pixels: smaller images would be unrecognizable
-RECENT = 10  # lines over which the speed is averaged
+MIN_IMAGE = 16  # pixels; smaller images would be unrecognizable
+RECENT = 10  # number of lines over which the speed is averaged
 COLORS = {"finished": "green", "running": "cyan", "waiting": "cyan", "stopped": "yellow"}
 
 
@@ -39,11 +39,11 @@ def follow(
     console: Console | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Show a run until it ends. Ctrl-C ends the display and not the run.
+    """Show a run until it ends. Ctrl-C closes the view but does not stop the run.
 
     Args:
         run: the run folder.
-        seconds: interval between updates.
+        seconds: interval between updates, in seconds.
         samples: show the newest samples if the terminal has enough colors.
         once: print one line and return.
 
@@ -106,7 +106,7 @@ def _print_lines(
 
 
 def status_line(h: History) -> str:
-    """Return the state of a run as one line, for a pipe."""
+    """Return the state of a run as one line, for output that is not a terminal."""
     last = h.losses[-1] if h.losses else {}
     left = seconds_left(h)
     minutes = h.status.minutes
@@ -123,7 +123,7 @@ def status_line(h: History) -> str:
 
 
 def view(h: History, console: Console, samples: bool) -> RenderableType:
-    """Return what the terminal shows of a run, no larger than the terminal."""
+    """Return the view of a run, which is no larger than the terminal."""
     from rich.console import Group
     from rich.text import Text
 
@@ -137,14 +137,14 @@ def view(h: History, console: Console, samples: bool) -> RenderableType:
         for name in COLUMNS
         if any(map(math.isfinite, h.column(name)))
     ]
-    rows = height - len(parts) - 3  # caption and cursor
+    rows = height - len(parts) - 3  # lines for the caption and the cursor
     if samples and unicode and can_show_images(console) and h.frames and rows >= MIN_IMAGE // 2:
         from ganctl.reports.samples_over_epochs import sample_layout
 
         frame = h.frames[-1]
         try:
             image = frame.open()
-        except OSError:  # the file is being written
+        except OSError:  # the file is still being written
             return Group(*parts)
         parts.append(Text(f"epoch {frame.epoch:g}, step {frame.step:,}", style="dim"))
         parts += half_blocks(image, sample_layout(h, image), width, rows)
@@ -156,7 +156,7 @@ def view(h: History, console: Console, samples: bool) -> RenderableType:
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
-    """Draw ``values`` as at most ``width`` characters, with a gap where no value is finite."""
+    """Draw ``values`` with at most ``width`` characters. A gap means that no value is finite."""
     n = len(values)
     width = min(width, n)
     means = []
@@ -177,7 +177,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
 def half_blocks(grid: Image, layout: Layout | None, columns: int, rows: int) -> list[Text]:
     """Draw the first images of ``grid`` as text. Each character shows two pixels, one above the other.
 
-    As many images are drawn as fit into ``columns`` × ``rows`` characters at a recognizable size.
+    The number of images is limited so that they are recognizable in ``columns`` × ``rows`` characters.
     """
     from PIL import Image
     from rich.text import Text
@@ -212,7 +212,7 @@ def half_blocks(grid: Image, layout: Layout | None, columns: int, rows: int) -> 
 
 
 def seconds_left(h: History) -> float | None:
-    """Estimate the time to the last step from the last lines, or return None if unknown or not running."""
+    """Estimate the seconds to the last step. Return None if the run is not running or its speed is unknown."""
     recent = h.timing[-RECENT:]
     if h.state != "running" or not recent:
         return None

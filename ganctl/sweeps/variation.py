@@ -161,9 +161,7 @@ def _merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for layer in layers:
         for table in [layer[name] for name in TABLES if isinstance(layer.get(name), Mapping)]:
-            for key in map(
-                setting_name, table
-            ):  # an earlier layer may contain the setting in a different table
+            for key in map(setting_name, table):  # an earlier layer may have the setting in another table
                 for name in TABLES:
                     merged.get(name, {}).pop(key, None)
         for name in TABLES:

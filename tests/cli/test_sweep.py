@@ -235,7 +235,7 @@ def test_repeated_failures_to_start_stop_the_sweep(
     err = capsys.readouterr().err
     assert "error: A worker process ended with status 1: ImportError: no libfoo." in err
     assert (
-        "hint: Train a single run to see the cause: ganctl train --resume sweeps/00001-gan-glyphs/lr=1e-4"
+        "hint: To see the cause, train a single run: ganctl train --resume sweeps/00001-gan-glyphs/lr=1e-4"
         in err
     )
 

@@ -129,7 +129,7 @@ def test_vanished_and_incomplete_files_do_not_end_the_server(tmp_path: Path) -> 
         path.rename(tmp_path / "gone")
         status, text = ask(server, f"/update?version={version(first)}")
         assert status == 503
-        assert text == f"{path} does not exist. The last values that could be read are shown."
+        assert text == f"{path} does not exist. The page shows the last readable values."
         assert ask(server, "/") == (200, first)
         (tmp_path / "gone").rename(path)
         (path / "status.json").write_text('{"state":')

@@ -71,7 +71,7 @@ def after(step: int, **values: Any) -> Callable[[int], dict[str, Any]]:
         (
             {"distinct": (1, 1, 1, 1, 1)},
             ("warn", "Mode collapse, or too few steps: of the 16 samples at epoch 4, only about 1 is distinct. "
-             "The number was never much higher."),
+             "The number was never much higher before."),
         ),
         ({"distinct": (1,), "epochs": 0}, GOOD),  # before the first step, all samples are similar
         ({"status": {"state": "running"}, "steps": range(100, 1201, 100), "epochs": 2},

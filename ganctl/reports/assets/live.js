@@ -1,8 +1,8 @@
-// The live page: replace what has changed, and keep the position of the slider, the scroll position and all other views.
+// Update the live page, and preserve the position of the slider, the scroll position and the rest of the view.
 (() => {
   const $ = (id) => document.getElementById(id);
   const seconds = +$("live").dataset.seconds;
-  let pressed = false;  // replacing a slider would end the drag
+  let pressed = false;  // Do not replace a slider while it is being dragged.
   addEventListener("pointerdown", () => { pressed = true; }, true);
   for (const name of ["pointerup", "pointercancel"]) addEventListener(name, () => { pressed = false; }, true);
   const released = async () => { while (pressed) await new Promise((done) => setTimeout(done, 100)); };
@@ -14,7 +14,7 @@
     const scrolled = [...document.querySelectorAll(".wide")].map((wide) => wide.scrollLeft);
     const place = [scrollX, scrollY], focused = document.activeElement && document.activeElement.id;
     shownReport.stop();
-    if ($("zoom").contains($("player"))) $("player").remove();  // the new player is in the new main
+    if ($("zoom").contains($("player"))) $("player").remove();  // The new <main> contains a new player.
     for (const name of ["header", "main", "footer"]) document.querySelector(name).replaceWith(next[name]);
     $("data").textContent = next.data;
     for (const details of document.querySelectorAll("details")) {
@@ -31,7 +31,7 @@
     try {
       response = await fetch(`/update?version=${$("live").dataset.version}`);
     } catch {
-      return "Not connected. Run ganctl watch --web again to see newer values.";
+      return "Not connected. Run ganctl watch --web again to show newer values.";
     }
     if (response.status === 204) return "";
     const text = await response.text();
@@ -39,7 +39,7 @@
     const page = new DOMParser().parseFromString(text, "text/html");
     const take = (selector) => { const node = page.querySelector(selector); return node && document.adoptNode(node); };
     const next = { header: take("header"), main: take("main"), footer: take("footer"), data: page.getElementById("data").textContent };
-    // Decoded images have their size at once, so that the page does not jump.
+    // Decode the images first, so that their sizes are known and the page does not jump.
     await Promise.allSettled([...next.main.querySelectorAll("img")].map((image) => image.decode()));
     await released();
     document.title = page.title;

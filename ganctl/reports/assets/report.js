@@ -1,5 +1,5 @@
 "use strict";
-/** Fill in the page. ``kept``: the result of ``keep`` of an earlier page of the same runs, whose view is restored. */
+/** Fill in the page. ``kept`` is the view to restore, which ``keep`` returned for an earlier page of the same runs. */
 function startReport(kept) {
   const controller = new AbortController(), signal = controller.signal;
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -74,7 +74,7 @@ function startReport(kept) {
     $("play").setAttribute("aria-label", on ? "Pause" : "Play");
     $("play").querySelector("path").setAttribute("d", on ? icons.pause : icons.play);
   }
-  const place = $("player") && $("player").nextElementSibling;  // the player is in front of the samples
+  const place = $("player") && $("player").nextElementSibling;  // the player comes before the samples
   function zoom(i) {
     zoomed = i;
     $("zoom-title").textContent = data.runs[i].label;
@@ -82,7 +82,7 @@ function startReport(kept) {
     $("zoom-reals").hidden = !real;
     if (real) $("zoom-real").src = real;
     draw();
-    const player = $("player");  // outside of a modal dialog, nothing can be used
+    const player = $("player");  // the controls outside a modal dialog are inert
     if (player) $("zoom").querySelector("form").after(player);
     if (!$("zoom").open) $("zoom").showModal();
   }
@@ -116,7 +116,7 @@ function startReport(kept) {
   const hidden = new Set(kept ? data.runs.flatMap((run, i) => (kept.hidden.includes(run.label) ? [i] : [])) : []);
   let smoothing = kept ? kept.smoothing : 0.6, axis = kept ? kept.axis : "epoch";
 
-  /** Return the exponential moving average, as in TensorBoard, without its bias towards zero. */
+  /** Return the exponential moving average, corrected for its bias toward zero, as in TensorBoard. */
   function smooth(ys, weight) {
     let sum = 0, norm = 0;
     return ys.map((y) => {
@@ -164,7 +164,7 @@ function startReport(kept) {
       this.svg.addEventListener("pointerleave", () => { this.tip.hidden = true; if (this.hair) this.hair.setAttribute("visibility", "hidden"); });
     }
     shown() { return this.spec.curves.filter((curve) => !hidden.has(curve.run)); }
-    /** Return whether the values of some runs are so large that a linear scale would hide those of other runs. */
+    /** Return true if some values are so large that a linear scale would hide the values of other runs. */
     spansDiffer() {
       if (this.spec.probability) return false;
       const spans = this.spec.curves.map((curve) => {
@@ -211,7 +211,7 @@ function startReport(kept) {
       let marks;
       if (this.log) {
         marks = [0];
-        for (const times of [1, 2, 5]) {  // powers of ten first, so that they are kept if there is no room for all marks
+        for (const times of [1, 2, 5]) {  // powers of ten first, because later marks are dropped if there is no room
           for (let p = 9; p >= -6; p--) marks.push(times * 10 ** p, -times * 10 ** p);
         }
         marks = marks.filter((v) => f(v) >= low && f(v) <= high);
