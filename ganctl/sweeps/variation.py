@@ -203,9 +203,7 @@ def _check_names(merged: Mapping[str, Any]) -> None:
                 )
             seen[key] = table
     if "seed" in seen and merged.get("seeds") is not None:
-        raise GanctlError(
-            "Both a number of seeds and values of seed were given.", "Remove one of the two.", status=USAGE
-        )
+        raise GanctlError("Both seeds and values of seed were given.", "Remove one of the two.", status=USAGE)
 
 
 def _values(key: str, given: Any) -> list[str]:
