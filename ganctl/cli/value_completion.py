@@ -46,10 +46,11 @@ class PartOption(click.ParamType):
         from ganctl.config.command_line import PARTS
         from ganctl.plugin import discovery
 
+        registry = discovery.discover().registry
         part, dot, _ = incomplete.partition(".")
         if not dot:
-            return [CompletionItem(f"{name}.") for name in PARTS if name.startswith(incomplete)]
-        registry = discovery.discover().registry
+            names = [*PARTS, *registry.names("regularizer")]
+            return [CompletionItem(f"{name}.") for name in names if name.startswith(incomplete)]
         texts = {
             f"{part}.{name}=" for component in _chosen(ctx, part, registry) for name in _parameters(component)
         }
@@ -68,7 +69,7 @@ def _chosen(ctx: click.Context, part: str, registry: Any) -> list[Component]:
 
     kind = "optimizer" if part == "optimizer" else COMPONENTS.get(part)
     if kind is None:
-        return []
+        return registry.find("regularizer", part)
     everything: list[Component] = registry.all(kind)
     model = next(
         (item.target for item in registry.all("model") if item.name == ctx.params.get("model")), None
@@ -100,5 +101,6 @@ def _parameters(component: Component) -> list[str]:
             arguments = [*node.args.args, *node.args.kwonlyargs]
         else:
             continue
-        return [arg.arg for arg in arguments if arg.arg not in FILLED_IN[component.kind]]
+        names = [arg.arg for arg in arguments if arg.arg not in FILLED_IN[component.kind]]
+        return [*names, "every"] if component.kind == "regularizer" else names
     return []

@@ -10,7 +10,7 @@ from ganctl.config.command_line import with_options
 from ganctl.config.resolve import resolve
 from ganctl.config.settings import LISTS, SHORTHANDS, Config
 from ganctl.errors import USAGE, GanctlError
-from ganctl.plugin.names import option_name, setting_name
+from ganctl.plugin.names import option_name, same_name, setting_name
 from ganctl.plugin.registry import Registry
 from ganctl.sweeps.combinations import Values, combinations
 from ganctl.sweeps.naming import run_name
@@ -89,6 +89,9 @@ def typed_value(table: Mapping[str, Any], name: str, text: str) -> Any:
     )
     part = "g_optimizer" if part == "optimizer" else part
     values = table.get(part) if part else table
+    if part and values is None:  # the options of a regularizer
+        specs = (spec for spec in table["regularizers"] if isinstance(spec, Mapping))
+        values = next((spec for spec in specs if same_name(spec["name"], part)), None)
     if part == "schedules" or not isinstance(values, Mapping) or isinstance(values.get(option, {}), Mapping):
         return text
     value = values[option]
@@ -115,6 +118,7 @@ def _check_fixed(variation: Variation, given: Mapping[str, Any], component_optio
     """Raise a GanctlError if a setting that varies was also set for all runs."""
     fixed = {
         *map(setting_name, given),
+        *(kind for kind, setting in LISTS_BY_KIND.items() if setting in given),
         *(setting_name(text.partition("=")[0].strip()) for text in component_options),
     }
     for key in variation.names():

@@ -59,7 +59,11 @@ def make_request(
     from_file = toml.read(config_file) if config_file else {}
     settings = {key: value for key, value in from_file.items() if key not in KEYS}
     layers = [each for each in (settings, layer) if each]
-    variation = merge_variations({key: value for key, value in from_file.items() if key in KEYS}, vary)
+    variation = merge_variations(
+        {key: value for key, value in from_file.items() if key in KEYS},
+        vary,
+        regularizers=registry.names("regularizer"),
+    )
     planned = plan(registry, variation, layers, given, component_options)
     print_warnings(dict.fromkeys(warning for each in planned for warning in each.warnings))
     merged: dict[str, Any] = {}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ganctl.config.command_line import LISTS_BY_KIND, PARTS
 from ganctl.config.settings import HELP, SHORTHANDS
 from ganctl.errors import USAGE, GanctlError, did_you_mean
-from ganctl.plugin.names import option_name, setting_name
+from ganctl.plugin.names import option_name, same_name, setting_name
 
 #: Settings that may vary. Options of components may also vary, as PART.OPTION.
 NAMES = [*(set(HELP) - {"plugins", "schedules", "force"}), *SHORTHANDS, "optimizer", "lr_schedule"]
@@ -91,14 +91,17 @@ def parse_options(
     return layer
 
 
-def merge_variations(*layers: Mapping[str, Any]) -> Variation:
+def merge_variations(*layers: Mapping[str, Any], regularizers: Collection[str] = ()) -> Variation:
     """Merge ``layers``, each with some of :data:`KEYS`, and check the result. Later layers take precedence.
+
+    Args:
+        regularizers: names of regularizers, whose options may vary as NAME.OPTION.
 
     Raises:
         GanctlError: a setting does not exist, values are invalid, or nothing varies.
     """
     merged = _merge(layers)
-    _check_names(merged)
+    _check_names(merged, regularizers)
     ranges = {key: ",".join(_values(key, value)) for key, value in merged.get("range", {}).items()}
     variation = Variation(
         grid={key: _values(key, value) for key, value in merged.get("grid", {}).items()},
@@ -177,14 +180,17 @@ def _merge(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return merged
 
 
-def _check_names(merged: Mapping[str, Any]) -> None:
+def _check_names(merged: Mapping[str, Any], regularizers: Collection[str]) -> None:
     seen: dict[str, str] = {}
     for table in TABLES:
         for key in merged.get(table, {}):
             part, dot, option = key.partition(".")
-            if dot and not (part in PARTS and option):
+            is_part = part in PARTS or any(same_name(key.rpartition(".")[0], name) for name in regularizers)
+            if dot and not (is_part and option):
                 raise GanctlError(
-                    f"{table} {key}: there is no part '{part}'.", did_you_mean(part, PARTS), status=USAGE
+                    f"{table} {key}: there is no part '{part}'.",
+                    did_you_mean(part, [*PARTS, *regularizers]),
+                    status=USAGE,
                 )
             if not dot and key not in NAMES and key not in LISTS_BY_KIND:
                 near = did_you_mean(option_name(key), map(option_name, NAMES))

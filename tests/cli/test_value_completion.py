@@ -41,6 +41,8 @@ def test_components_and_their_options_are_completed(option: str) -> None:
     assert complete(command, "--model", "gan", name, "generator.w") == []
     assert "generator.hidden=" in complete(command, "--model", "gan", name, "generator.h")
     assert "generator.width=" in complete(command, name, "generator.")
+    assert complete(command, name, "lec") == ["lecam."]
+    assert complete(command, name, "lecam.") == ["lecam.decay=", "lecam.every=", "lecam.weight="]
     assert not {"generator.image=", "generator.self="} & set(complete(command, name, "generator."))
 
 

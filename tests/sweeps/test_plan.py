@@ -18,8 +18,9 @@ GIVEN = {"model": "gan", "data": "glyphs"}
 def planned(
     *, given: dict[str, Any] | None = None, options: tuple[str, ...] = (), **vary: Any
 ) -> list[PlannedRun]:
-    variation = merge_variations(parse_options(**vary))
-    return plan(discovery.registry(), variation, [], {**GIVEN, **(given or {})}, options)
+    registry = discovery.registry()
+    variation = merge_variations(parse_options(**vary), regularizers=registry.names("regularizer"))
+    return plan(registry, variation, [], {**GIVEN, **(given or {})}, options)
 
 
 def test_values_are_parsed_as_on_the_command_line() -> None:
@@ -49,6 +50,25 @@ def test_values_have_the_types_of_the_settings() -> None:
     }  # fmt: skip
     assert isinstance(run.values["lr"], float)
     assert run.texts["ema"] == "none"
+
+
+def test_options_of_regularizers_vary() -> None:
+    runs = planned(
+        grid=["r1.gamma=1,10", "gradient-penalty.every=4"], given={"regularizers": ("r1", "gradient-penalty")}
+    )
+    assert [run.config.regularizers[0].options["gamma"] for run in runs] == [1.0, 10.0]
+    assert [run.config.regularizers[1].options["every"] for run in runs] == [4, 4]
+    assert runs[1].values == {"r1.gamma": 10.0, "gradient_penalty.every": 4}
+    with pytest.raises(GanctlError, match="there is no part 'r3'"):
+        planned(grid=["r3.gamma=1"])
+
+
+def test_regularizers_vary() -> None:
+    runs = planned(grid=["regularizer=r1,lecam,none"])
+    names = [[spec.name for spec in run.config.regularizers] for run in runs]
+    assert names == [["r1"], ["lecam"], []]
+    with pytest.raises(GanctlError, match="regularizer varies, but was also given"):
+        planned(grid=["regularizer=r1,lecam"], given={"regularizers": ("r1",)})
 
 
 def test_models_can_vary() -> None:
