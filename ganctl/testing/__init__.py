@@ -25,6 +25,7 @@ from ganctl.testing.assertions import (
     assert_optimizer,
     assert_plugin,
     assert_registration,
+    assert_regularizer,
 )
 from ganctl.testing.augmentation import check_augmentation
 from ganctl.testing.dataset import check_dataset
@@ -36,6 +37,7 @@ from ganctl.testing.model import check_model
 from ganctl.testing.optimizer import check_optimizer
 from ganctl.testing.plugin import CheckResult, check_plugin, run_checks
 from ganctl.testing.registration import check_registration
+from ganctl.testing.regularizer import check_regularizer
 
 __all__ = [
     "CheckResult",
@@ -49,6 +51,7 @@ __all__ = [
     "assert_optimizer",
     "assert_plugin",
     "assert_registration",
+    "assert_regularizer",
     "check_augmentation",
     "check_dataset",
     "check_discriminator",
@@ -58,5 +61,6 @@ __all__ = [
     "check_optimizer",
     "check_plugin",
     "check_registration",
+    "check_regularizer",
     "run_checks",
 ]

@@ -17,6 +17,7 @@ from ganctl.testing.model import check_model
 from ganctl.testing.optimizer import check_optimizer
 from ganctl.testing.plugin import check_plugin
 from ganctl.testing.registration import check_registration
+from ganctl.testing.regularizer import check_regularizer
 
 P = ParamSpec("P")
 
@@ -47,3 +48,4 @@ assert_model = assertion(check_model)
 assert_optimizer = assertion(check_optimizer)
 assert_plugin = assertion(check_plugin)
 assert_registration = assertion(check_registration)
+assert_regularizer = assertion(check_regularizer)

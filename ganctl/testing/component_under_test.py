@@ -33,6 +33,8 @@ class Subject:
     def make(self, **filled_in: Any) -> Any:
         """Build the component as ganctl builds it."""
         resolved = options.resolve(self.kind, self.name, self.factory, self.options)
+        if self.kind == "regularizer":
+            resolved.pop("every")  # an option that ganctl adds
         return options.call(self.factory, resolved, **filled_in)
 
 

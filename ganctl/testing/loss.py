@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import copy
-import io
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -21,6 +19,14 @@ from ganctl.testing.device import on_device
 from ganctl.testing.failures import Broken, Failure, Findings
 from ganctl.testing.loss_inputs import Inputs
 from ganctl.testing.split_batch import half, run_in_halves
+from ganctl.testing.step_results import (
+    differs_after_loading,
+    finite,
+    gradients_of,
+    save_and_load,
+    unchanged,
+    value_and_report,
+)
 
 D_STEP, G_STEP = "in the D step", "in the G step"
 
@@ -75,7 +81,7 @@ def _check(
             _check_g_step(inputs, findings)
             with torch.no_grad():
                 inputs.loss.constrain(inputs.D)
-            if not _finite(inputs.D.parameters()):
+            if not finite(inputs.D.parameters()):
                 raise Broken("makes D's weights infinite or NaN in constrain(D).", "Keep them finite.")
     if findings.failures:
         return  # the remaining checks require a loss that works
@@ -135,7 +141,7 @@ def _rows(batch: Batch, rank: int) -> Batch:
 
 
 def _check_d_step(inputs: Inputs, findings: Findings) -> None:
-    with _unchanged(inputs, D_STEP):
+    with unchanged([*inputs.real, *inputs.fake], inputs.D, D_STEP):
         value, report = _call(inputs.loss.discriminator_loss, D_STEP, inputs, inputs.fake)
     for name in ("D(x)", "D(G(z))"):
         if name not in report:
@@ -143,7 +149,7 @@ def _check_d_step(inputs: Inputs, findings: Findings) -> None:
                 f"does not report '{name}' {D_STEP}.",
                 "Return it in the dict, as in {'D(x)': on_real.mean(), 'D(G(z))': on_fake.mean()}. It becomes a curve.",
             )
-    gradients = _gradients(value, [*inputs.D.parameters()], D_STEP)
+    gradients = gradients_of(value, [*inputs.D.parameters()], D_STEP)
     if not any(bool((g != 0).any()) for g in gradients if g is not None):
         raise Broken(
             f"gives D's weights no gradient {D_STEP}.",
@@ -155,7 +161,7 @@ def _check_g_step(inputs: Inputs, findings: Findings) -> None:
     fake = _with_graph(inputs.fake)
     for weight in inputs.D.parameters():
         weight.requires_grad_(False)
-    with _unchanged(inputs, G_STEP):
+    with unchanged([*inputs.real, *inputs.fake], inputs.D, G_STEP):
         value, _ = _call(inputs.loss.generator_loss, G_STEP, inputs, fake)
     unfrozen = any(weight.requires_grad for weight in inputs.D.parameters())
     for weight in inputs.D.parameters():
@@ -165,7 +171,7 @@ def _check_g_step(inputs: Inputs, findings: Findings) -> None:
             f"enables the gradients of D's weights {G_STEP}.",
             "Do not set requires_grad of D's weights. The engine freezes D.",
         )
-    (gradient,) = _gradients(value, [fake.x], G_STEP)
+    (gradient,) = gradients_of(value, [fake.x], G_STEP)
     if gradient is None or not bool((gradient != 0).any()):
         raise Broken(
             f"gives G no gradient {G_STEP}, because it does not depend on fake.x.",
@@ -196,22 +202,13 @@ def _check_bf16(inputs: Inputs) -> None:
                 "Call D with ganctl.logits(D, real), which returns float32, or use D(…).float().",
             )
         weights: list[Tensor] = [*inputs.D.parameters()] if step == D_STEP else [fake.x]
-        _gradients(value, weights, f"{step} under bf16 autocast")
+        gradients_of(value, weights, f"{step} under bf16 autocast")
 
 
 def _check_state(inputs: Inputs, fresh: Inputs) -> None:
     for _ in range(3):
         inputs.loss.discriminator_loss(inputs.D, inputs.real, inputs.fake)
-    saved = io.BytesIO()
-    torch.save(inputs.loss.state_dict(), saved)
-    saved.seek(0)
-    try:
-        state = torch.load(saved, weights_only=True)
-    except Exception as error:
-        raise Broken(
-            "has a state that cannot be stored in a checkpoint.", "Store only tensors, in buffers."
-        ) from error
-    fresh.loss.load_state_dict(state)
+    save_and_load(inputs.loss, fresh.loss)
     values = []
     for loss in (inputs.loss, fresh.loss):
         D = copy.deepcopy(fresh.D)  # spectral normalization changes D with every call
@@ -223,10 +220,7 @@ def _check_state(inputs: Inputs, fresh: Inputs) -> None:
             ]
         )
     if values[0] != values[1]:
-        raise Broken(
-            "has different values after its state is saved and loaded.",
-            "Store its state in buffers (register_buffer), and use only torch's random number generator.",
-        )
+        raise differs_after_loading()
 
 
 def _with_graph(fake: Batch) -> Batch:
@@ -237,75 +231,5 @@ def _with_graph(fake: Batch) -> Batch:
 def _call(
     method: Callable[..., Any], step: str, inputs: Inputs, fake: Batch
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Call a method of the loss, and check the types of what it returns."""
     result = method(inputs.D, inputs.real, fake)
-    if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
-        raise Broken(
-            f"returns {_describe(result)} {step} instead of a scalar and a dict.",
-            "End it with: return loss, {'D(x)': …, 'D(G(z))': …} (or {} in the G step).",
-        )
-    value, report = result
-    if not isinstance(value, Tensor) or value.ndim:
-        raise Broken(
-            f"returns {_describe(value)} {step} instead of a scalar to minimize.",
-            "Average over the batch: .mean().",
-        )
-    if not bool(value.isfinite()):
-        raise Broken(
-            f"is {float(value.detach())} {step} for small random images.",
-            "Write log-sigmoids as torch.nn.functional.softplus, and keep the arguments of roots away from 0.",
-        )
-    for name, entry in report.items():
-        if not isinstance(entry, Tensor) or entry.ndim:
-            raise Broken(
-                f"reports '{name}' {step} as {_describe(entry)} instead of a scalar tensor.",
-                "Report a mean as a tensor, without .item().",
-            )
-        if not bool(entry.isfinite()):
-            raise Broken(f"reports '{name}' {step} as {float(entry.detach())}.", "Report only finite values.")
-    return value, report
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return f"a tensor of shape {tuple(value.shape)}"
-    return f"a {type(value).__name__}"
-
-
-def _gradients(value: Tensor, inputs: list[Tensor], step: str) -> tuple[Tensor | None, ...]:
-    if not value.requires_grad:
-        raise Broken(
-            f"has no gradient {step}.",
-            "Compute it from the outputs of D, without detach(), .data, .item() and torch.no_grad().",
-        )
-    gradients = torch.autograd.grad(value, inputs, allow_unused=True)
-    if not _finite(g for g in gradients if g is not None):
-        raise Broken(
-            f"has an infinite or NaN gradient {step}.",
-            "Keep the arguments of roots away from 0. For norms, use ganctl.penalties.norm.",
-        )
-    return gradients
-
-
-def _finite(tensors: Iterable[Tensor]) -> bool:
-    return all(bool(tensor.isfinite().all()) for tensor in tensors)
-
-
-@contextmanager
-def _unchanged(inputs: Inputs, step: str) -> Iterator[None]:
-    """Raise :class:`Broken` if the body changes the inputs of a step or calls backward()."""
-    batches = (inputs.real, inputs.fake)
-    tensors = [t for batch in batches for t in batch if t is not None] + list(inputs.D.parameters())
-    before = [tensor.detach().clone() for tensor in tensors]
-    yield
-    if any(not torch.equal(now, old) for now, old in zip(tensors, before, strict=True)):
-        raise Broken(
-            f"changes its inputs {step}.",
-            "Do not change real, fake and D's weights: use x + 1 instead of x.add_(1).",
-        )
-    if any(weight.grad is not None for weight in inputs.D.parameters()):
-        raise Broken(
-            f"calls backward() itself {step}.",
-            "Return the value. The engine calls backward() and the optimizers. "
-            "For a penalty, use torch.autograd.grad(…, create_graph=True).",
-        )
+    return value_and_report(result, step, "return loss, {'D(x)': …, 'D(G(z))': …} (or {} in the G step).")

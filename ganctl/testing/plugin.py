@@ -16,9 +16,11 @@ from ganctl.testing.generator import check_generator
 from ganctl.testing.loss import check_loss
 from ganctl.testing.model import check_model
 from ganctl.testing.optimizer import check_optimizer
+from ganctl.testing.regularizer import check_regularizer
 
 CHECKS: dict[str, Callable[..., list[Failure]]] = {
     "loss": check_loss,
+    "regularizer": check_regularizer,
     "generator": check_generator,
     "discriminator": check_discriminator,
     "dataset": dataset.check_if_available,
