@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ganctl.sampling.sampler import Sampler
     from ganctl.sampling.walk_result import Walk
     from ganctl.sweeps.folder import Sweep
+    from ganctl.training.make import make
     from ganctl.training.trackers import Tracker
 
 _LAZY = {
@@ -48,6 +49,7 @@ _LAZY = {
     "Walk": "ganctl.sampling.walk_result",
     "load": "ganctl.api",
     "logits": "ganctl.loss",
+    "make": "ganctl.training.make",
     "report": "ganctl.reports.report",
     "sweep": "ganctl.api",
     "train": "ganctl.api",
@@ -82,6 +84,7 @@ __all__ = [
     "hookimpl",
     "load",
     "logits",
+    "make",
     "report",
     "sweep",
     "train",

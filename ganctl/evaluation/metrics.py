@@ -5,8 +5,8 @@ G generates them from the same latents every time, and the random numbers of tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -14,18 +14,23 @@ from torch import Tensor
 from ganctl.dataset import Images
 from ganctl.plugin import options
 from ganctl.plugin.registry import Registry
+from ganctl.plugin.signatures import requested
 from ganctl.recipe import Spec
 
 
 class Metric(Protocol):
-    """A function from samples to a number, as factories of ``register_metrics`` return it.
+    """A function from samples to a number or to several, as factories of ``register_metrics`` return it.
+
+    A metric receives further arguments by naming them in its signature, for example
+    ``__call__(self, fakes, reals, G, y, device)``: ``G``, the generator in evaluation mode, called as ``G(z, y, c)``;
+    ``y``, the labels of the fakes, int64 N on the CPU, or None; ``device``, the :class:`torch.device` of the run.
 
     A metric that needs random numbers draws them from its own generator with a fixed seed, so that the same samples
     have the same value.
     """
 
-    def __call__(self, fakes: Iterator[Tensor], reals: Images) -> float:
-        """Return the value of the metric.
+    def __call__(self, fakes: Iterator[Tensor], reals: Images) -> float | Mapping[str, float]:
+        """Return the value of the metric, or several values by name, which are logged as ``METRIC/NAME``.
 
         Args:
             fakes: batches of samples, uint8 N×C×H×W on the CPU. They can be iterated over once.
@@ -55,13 +60,21 @@ class Metrics:
     def __bool__(self) -> bool:
         return bool(self._metrics)
 
-    def __call__(self, fakes: Callable[[], Iterator[Tensor]], reals: Images) -> dict[str, float]:
-        """Return the value of each metric by its name. ``fakes`` is called once per metric."""
+    def __call__(
+        self, fakes: Callable[[], Iterator[Tensor]], reals: Images, **available: Any
+    ) -> dict[str, float]:
+        """Return the values of all metrics by name.
+
+        Args:
+            fakes: called once per metric.
+            available: further arguments, passed to the metrics that request them.
+        """
         values: dict[str, float] = {}
         for name, metric in list(self._metrics.items()):
             try:
                 with torch.no_grad():
-                    values[name] = float(metric(fakes(), reals))
+                    value = metric(fakes(), reals, **requested(metric, **available))
+                values.update(_by_name(name, value))
             except Exception as error:
                 self._drop(name, error)
         return values
@@ -70,3 +83,9 @@ class Metrics:
         self._metrics.pop(name, None)
         reason = " ".join(str(error).split()) or type(error).__name__
         self._log(f"warning: the metric '{name}' failed ({reason}) and is no longer computed.")
+
+
+def _by_name(metric: str, value: float | Mapping[str, float]) -> dict[str, float]:
+    if isinstance(value, Mapping):
+        return {f"{metric}/{name}": float(each) for name, each in value.items()}
+    return {metric: float(value)}

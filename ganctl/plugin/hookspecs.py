@@ -125,6 +125,7 @@ def register_metrics(register: Register) -> None:
     """Metrics: ``factory(**options)`` returning ``metric(fakes, reals) -> float``, a :class:`ganctl.Metric`.
 
     ``fakes`` is an iterator of uint8 N×C×H×W batches on the CPU, ``reals`` the training data, a :class:`ganctl.Images`.
+    A metric may return a dict of numbers, and request ``G``, ``y`` and ``device`` by name.
     """
 
 

@@ -23,6 +23,7 @@ from ganctl.system.memory import Demand, allocating, is_out_of_memory
 from ganctl.training.components import is_conditional
 from ganctl.training.devices import preserve_rng
 from ganctl.training.generate_samples import draw_latents, generate, rows_of_classes
+from ganctl.training.network_calls import GeneratorCall
 from ganctl.training.setup import count_classes
 from ganctl.training.state import Training
 
@@ -114,7 +115,13 @@ class Artifacts:
             def fakes() -> Iterator[Tensor]:
                 return (grid.to_uint8(x) for x in generate(G, z, y, t.config.batch_size))
 
-            values = self._metrics(fakes, t.images)
+            values = self._metrics(
+                fakes,
+                t.images,
+                G=GeneratorCall(G),
+                y=None if y is None else y.cpu(),
+                device=t.engine.device,
+            )
         if not values:
             return
         epoch = t.epochs_completed(t.step) if t.epoch_ended else t.epoch

@@ -103,3 +103,37 @@ def test_failing_metric_is_dropped_with_a_warning(tmp_path: Path) -> None:
     assert len(log) == 2
     assert log[0].startswith("warning: the metric 'gone' failed (There is no metric 'gone'.")
     assert log[1] == "warning: the metric 'fails' failed (too few images) and is no longer computed."
+
+
+SEVERAL = """
+import torch
+import ganctl
+
+@ganctl.hookimpl
+def register_metrics(register):
+    register("several", lambda: measure, summary="Several values")
+
+def measure(fakes, reals, device, G, y):
+    x = torch.cat(list(fakes))
+    assert device == torch.device("cpu")
+    assert y.tolist() == [i % 10 for i in range(len(x))]
+    own = G(torch.zeros(2, 100), torch.tensor([0, 1]))
+    return {"mean": x.float().mean(), "own": own.mean(), "n": len(x)}
+"""
+
+
+def test_metric_may_request_arguments_and_return_several_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "several.py"
+    file.write_text(SEVERAL)
+    run = ganctl.train(
+        "cgan", {"name": "glyphs", "n": 16}, out=tmp_path / "run", plugins=[file], metrics=["several"],
+        metric_samples=12, batch_size=8, steps=2, samples=1, trackers=[], quiet=True, device="cpu",
+        generator={"hidden": "8"}, discriminator={"hidden": "8"},
+    )  # fmt: skip
+    assert "warning" not in capsys.readouterr().err
+    (values,) = [r for r in run.metrics if r["step"] == 2]
+    assert list(values) == ["step", "epoch", "several/mean", "several/own", "several/n"]
+    assert values["several/n"] == 12
+    assert "several/mean" in ganctl.report(run.path).html()
