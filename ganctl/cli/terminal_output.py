@@ -31,7 +31,7 @@ _ASCII = {
     **{"₁": "_1", "₂": "_2", "ᵢ": "_i", "ⱼ": "_j", "\u0302": "_hat"},
     # Greek letters
     **{"α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta", "λ": "lambda"},
-    **{"μ": "mu", "σ": "sigma", "φ": "phi", "χ": "chi"},
+    **{"Δ": "Delta", "μ": "mu", "σ": "sigma", "φ": "phi", "χ": "chi"},
     # lines, curves and images
     **{"─": "-", "━": "-", "└": "+", "┘": "+", "▀": "#"},
     **dict(zip("▁▂▃▄▅▆▇█", "_.,-=+*#", strict=True)),

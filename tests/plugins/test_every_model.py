@@ -16,7 +16,7 @@ from ganctl.plugin import discovery
 from ganctl.runs import checkpoint
 
 STEPS, STOPPED = 200, 180
-# With 100 images in batches of 8, both lengths end within an epoch, and STOPPED is between two log lines.
+# With 100 images and batches of 8, both lengths end within an epoch, and STOPPED is between two log lines.
 SETTINGS: dict[str, Any] = {
     "data": {"name": "glyphs", "n": 100},
     "image_size": 8,
@@ -34,7 +34,9 @@ def test_every_registered_model_is_tested() -> None:
 
 
 @pytest.mark.parametrize("model", sorted(TINY))
-def test_training_and_resuming(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_model_trains_and_resumes_exactly(
+    model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *_: None)  # slow and not tested here
     settings = {**SETTINGS, **TINY[model]}
@@ -51,7 +53,7 @@ def test_training_and_resuming(model: str, tmp_path: Path, monkeypatch: pytest.M
         assert any(not torch.equal(v, initial[network][k]) for k, v in weights.items())
 
     (middle,) = (path for path in uninterrupted.checkpoints if path.name == f"step-{STOPPED:08d}.pt")
-    torch.manual_seed(99)  # the state of the process must not influence the result
+    torch.manual_seed(99)  # the random state of the process must not affect the result
     resumed = ganctl.train(resume_from=middle, quiet=True)
     assert resumed.path != uninterrupted.path
     assert_same_run(uninterrupted, resumed)

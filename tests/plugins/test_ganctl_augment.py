@@ -1,4 +1,4 @@
-"""Tests of ganctl_augment: effect, frequency and gradients of each operation."""
+"""Test ganctl_augment: the effect, frequency and gradients of each operation."""
 
 from __future__ import annotations
 
@@ -51,20 +51,20 @@ def numbered(n: int, side: int) -> Tensor:
 
 
 def frequency_is(found: Tensor, expected: float) -> bool:
-    """Check that the frequency in independent trials is within four standard deviations of ``expected``."""
+    """Return whether the frequency in independent trials is within four standard deviations of ``expected``."""
     deviation = math.sqrt(expected * (1 - expected) / found.numel())
     return abs(found.double().mean().item() - expected) < 4 * deviation
 
 
 def std_is(found: Tensor, expected: float) -> bool:
-    """Check that normal values have mean 0 and this standard deviation, within four standard errors."""
+    """Return whether normal values have mean 0 and standard deviation ``expected``, within four standard errors."""
     n = found.numel()
     return abs(found.mean().item()) < 4 * expected / math.sqrt(n) and abs(found.std().item() - expected) < (
         4 * expected / math.sqrt(2 * n)
     )
 
 
-# Every augmentation
+# ---- every augmentation
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -93,7 +93,7 @@ def test_autocast_does_not_change_the_result(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("channels", [1, 3])
-def test_first_and_second_derivatives_with_respect_to_x(name: str, channels: int) -> None:
+def test_first_and_second_derivatives_with_respect_to_x_are_correct(name: str, channels: int) -> None:
     augment = strong(name)
 
     def fixed(x: Tensor) -> Tensor:
@@ -107,7 +107,7 @@ def test_first_and_second_derivatives_with_respect_to_x(name: str, channels: int
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_gradient_penalty_reaches_weights_of_d(name: str) -> None:
+def test_gradient_penalty_has_gradients_for_the_weights_of_d(name: str) -> None:
     augment, D = strong(name), nn.Sequential(nn.Conv2d(3, 4, 3), nn.Tanh(), nn.Flatten(), nn.LazyLinear(1))
     x = random_images(4).requires_grad_()
     (gradient,) = torch.autograd.grad(D(augment(x)).sum(), x, create_graph=True)
@@ -130,7 +130,7 @@ def test_result_depends_on_the_seed_and_differs_between_images(name: str) -> Non
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_nothing_leaves_the_device(name: str) -> None:
+def test_augmentation_does_not_copy_data_to_the_host(name: str) -> None:
     x, augment = random_images(4).requires_grad_(), strong(name)
     adaptive = make("ada")
     logits = torch.randn(4)
@@ -145,7 +145,7 @@ def test_nothing_leaves_the_device(name: str) -> None:
 
 @pytest.mark.cuda
 @pytest.mark.parametrize("name", NAMES)
-def test_capture_as_cuda_graph(name: str) -> None:
+def test_augmentation_can_be_captured_as_a_cuda_graph(name: str) -> None:
     if not torch.cuda.is_available():
         pytest.skip("requires CUDA")
     augment = make(name).cuda()
@@ -171,15 +171,15 @@ def test_capture_as_cuda_graph(name: str) -> None:
     graph.replay()
     one = y.clone()
     graph.replay()
-    assert not torch.equal(one, y)  # new random numbers
+    assert not torch.equal(one, y)  # each replay draws new random numbers
     assert gradient.isfinite().all()
     assert gradient.abs().sum() > 0
 
 
-# diffaug
+# ---- diffaug
 
 
-def test_empty_policy_is_the_identity() -> None:
+def test_empty_policy_does_not_change_images() -> None:
     x = random_images(4)
     assert torch.equal(make("diffaug", policy=())(x), x)
     assert torch.equal(make("diffaug", policy="")(x), x)
@@ -217,7 +217,9 @@ def test_translation_shifts_by_at_most_an_eighth() -> None:
 
 def test_translation_range_depends_on_each_side() -> None:
     shifted = make("diffaug", policy="translation")(torch.ones(64, 1, 4, 32))
-    assert (shifted == shifted[:, :, :1]).all()  # an eighth of 4 rows is less than one row
+    assert (
+        shifted == shifted[:, :, :1]
+    ).all()  # an eighth of 4 rows is less than one row, so rows are not shifted
     assert {int((row == 0).sum()) for row in shifted[:, 0, 0]} == {0, 1, 2, 3, 4}
 
 
@@ -236,12 +238,12 @@ def test_cutout_is_a_rectangle_of_half_the_side(side: int) -> None:
         assert lengths.min() >= half // 2
         inside = ~covered[:, 0] & ~covered[:, -1]
         assert (lengths[inside] == half).all()
-        assert covered.any(0).all()  # every position, including corners
-        assert (covered.int().diff(dim=1).abs().sum(1) <= 2).all()  # contiguous
+        assert covered.any(0).all()  # all pixels can be covered, including corners
+        assert (covered.int().diff(dim=1).abs().sum(1) <= 2).all()  # the covered rows are contiguous
 
 
 def test_diffaug_color_has_the_ranges_of_the_paper() -> None:
-    # Light and dark pixels around 0 with a color cast, from which brightness, contrast and saturation can be computed.
+    # Light and dark pixels around 0 with a color cast. Brightness, contrast and saturation can be computed from them.
     x = torch.tensor([0.5, -0.5]).view(1, 1, 1, 2) + torch.tensor([0.3, -0.3, 0.0]).view(1, 3, 1, 1)
     y = make("diffaug", policy="color")(x.expand(4000, -1, -1, -1)).double()
     brightness = y.mean((1, 2, 3))
@@ -263,27 +265,29 @@ def test_gray_images_stay_gray(name: str) -> None:
     gray = random_images(32, 1)
     as_rgb = augment(gray.expand(-1, 3, -1, -1))
     assert torch.allclose(as_rgb, as_rgb[:, :1].expand_as(as_rgb), atol=1e-5)
-    for image, after in zip(gray, augment(gray), strict=True):  # an affine map: a·x + b
+    for image, after in zip(gray, augment(gray), strict=True):  # must be an affine map a·x + b
         slope = (after[0, 0, 1] - after[0, 0, 0]) / (image[0, 0, 1] - image[0, 0, 0])
         assert torch.allclose(after, slope * image + (after - slope * image).mean(), atol=1e-4)
 
 
-# ada: geometry
+# ---- ada: geometry
 
 
-def test_p_0_is_exactly_the_identity() -> None:
+def test_p_of_0_does_not_change_images() -> None:
     for shape in ((4, 3, 8, 8), (4, 1, 7, 10), (2, 3, 33, 20)):
         x = random_images(*shape)
         assert torch.equal(make("ada")(x), x)
         assert torch.equal(make("ada", p=1.0, blit=False, geometry=False, color=False)(x), x)
 
 
-def test_flip_option() -> None:
-    x = random_images(1, side := 3, side, side).expand(2000, -1, -1, -1)  # too small for a shift by an eighth
+def test_flip_option_flips_half_of_the_augmented_images() -> None:
+    x = random_images(1, side := 3, side, side).expand(
+        2000, -1, -1, -1
+    )  # too small to be shifted by an eighth
     y = make("ada", p=0.6, rotate=False, **BLIT)(x)
     flipped = (y == x.flip(3)).flatten(1).all(1)
     assert ((y == x).flatten(1).all(1) | flipped).all()
-    assert frequency_is(flipped, 0.3)  # applied with probability p, and half of the samples are flips
+    assert frequency_is(flipped, 0.3)  # applied with probability p, and then flips half of the images
     assert torch.equal(make("ada", p=1.0, rotate=False, flip=False, **BLIT)(x), x)
 
 
@@ -296,7 +300,7 @@ def test_rotations_by_90_degrees_are_exact() -> None:
         assert frequency_is(rotated[k], 0.2)
 
 
-def test_flips_and_rotations_reach_all_eight_orientations() -> None:
+def test_flips_and_rotations_produce_all_eight_orientations() -> None:
     x = random_images(1, 1, 3, 3)
     y = make("ada", p=1.0, **BLIT)(x.expand(400, -1, -1, -1))
     orientations = [image.rot90(k, (2, 3)) for image in (x, x.flip(3)) for k in range(4)]
@@ -305,7 +309,7 @@ def test_flips_and_rotations_reach_all_eight_orientations() -> None:
     assert min(count) > 20
 
 
-def test_shifts_by_whole_pixels_up_to_an_eighth_with_reflection() -> None:
+def test_images_are_shifted_by_whole_pixels_up_to_an_eighth_with_reflection() -> None:
     x = numbered(600, 16)
     y = make("ada", p=0.5, rotate=False, flip=False, **BLIT)(x)
     padded = F.pad(x[:1], (2, 2, 2, 2), mode="reflect")
@@ -315,12 +319,12 @@ def test_shifts_by_whole_pixels_up_to_an_eighth_with_reflection() -> None:
     }
     assert torch.stack(list(at.values())).any(0).all()
     assert all(found.any() for found in at.values())
-    # Values in ±2 are rounded, so a quarter of the samples is 0 along each axis.
+    # Shifts in ±2 are rounded, so a quarter of all shifts are 0 along each axis.
     assert frequency_is(at[0, 0], 0.5 + 0.5 / 16)
 
 
 def sample_affine_maps(n: int, side: int, **given: Any) -> tuple[Tensor, Tensor]:
-    """Return n affine maps of ada's geometry for square images: matrices n×2×2 and offsets n×2, x before y."""
+    """Return n affine maps of ada's geometry for square images, as n×2×2 matrices and n×2 offsets, x before y."""
     row, column = make("ada", **GEOMETRY, **given)._sources(torch.empty(n, 1, side, side))
     source, m = torch.stack([column, row], 1).double(), side // 2
     middle = source[:, :, m, m]
@@ -328,7 +332,7 @@ def sample_affine_maps(n: int, side: int, **given: Any) -> tuple[Tensor, Tensor]
     return torch.stack([across, down], -1), middle - (side - 1) / 2
 
 
-def test_scale_stretch_and_shifts_have_the_deviations_of_the_paper() -> None:
+def test_scale_stretch_and_shifts_have_the_standard_deviations_of_the_paper() -> None:
     matrix, offset = sample_affine_maps(4000, 33, p=1.0, rotate=False)
     assert (matrix[:, 0, 1] == 0).all()
     assert (matrix[:, 1, 0] == 0).all()
@@ -339,7 +343,7 @@ def test_scale_stretch_and_shifts_have_the_deviations_of_the_paper() -> None:
     assert std_is(offset[:, 1] / down / 33, 0.125)
 
 
-def test_rotations_by_any_angle_with_probability_p() -> None:
+def test_images_are_rotated_by_any_angle_with_probability_p() -> None:
     matrix, _ = sample_affine_maps(2000, 9, p=1.0)
     angle = torch.atan2(matrix[:, 1, 0] - matrix[:, 0, 1], matrix[:, 0, 0] + matrix[:, 1, 1])
     for quadrant in range(4):
@@ -348,10 +352,12 @@ def test_rotations_by_any_angle_with_probability_p() -> None:
     assert frequency_is(matrix[:, 0, 1].abs() > 1e-6, 0.4)
 
 
-def test_probability_that_geometry_does_not_change_an_image() -> None:
+def test_geometry_leaves_images_unchanged_with_the_expected_probability() -> None:
     p, x = 0.3, random_images(1, 1, 6, 6).expand(4000, -1, -1, -1)
     same = (make("ada", p=p, **GEOMETRY)(x) == x).flatten(1).all(1)
-    assert frequency_is(same, (1 - p) ** 4)  # scale, rotations (two, together p), stretch, shift
+    assert frequency_is(
+        same, (1 - p) ** 4
+    )  # scale, two rotations with a combined probability of p, stretch, and shift
 
 
 def test_resampling_agrees_with_grid_sample() -> None:
@@ -366,27 +372,29 @@ def test_resampling_agrees_with_grid_sample() -> None:
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-# ada: color
+# ---- ada: color
 
 
 def sample_color_maps(n: int, p: float) -> tuple[Tensor, Tensor]:
-    """Return n affine maps of colors, matrices n×3×3 and offsets n×3, computed from black and the three primaries."""
+    """Return n affine color maps, as n×3×3 matrices and n×3 offsets, computed from black and the three primaries."""
     corners = torch.cat([torch.zeros(3, 1), torch.eye(3)], 1).double().view(1, 3, 1, 4)
     y = make("ada", p=p, **COLOR)(corners.expand(n, -1, -1, -1)).squeeze(2)
     return y[:, :, 1:] - y[:, :, :1], y[:, :, 0]
 
 
-def test_color_has_the_operations_and_deviations_of_the_paper() -> None:
+def test_color_has_the_operations_and_standard_deviations_of_the_paper() -> None:
     n = 4000
     matrix, offset = sample_color_maps(n, p=1.0)
-    luma = matrix.sum((1, 2)) / 3  # factor along the gray axis: contrast, negative for an inversion
+    luma = (
+        matrix.sum((1, 2)) / 3
+    )  # scale along the gray axis, which is the contrast (negative for an inversion)
     assert torch.allclose(matrix.sum(1), luma.view(n, 1).expand(n, 3), atol=1e-5)
     assert torch.allclose(matrix.sum(2), luma.view(n, 1).expand(n, 3), atol=1e-5)
     assert frequency_is(luma < 0, 0.5)
     assert std_is(luma.abs().log2(), 0.5)
     assert torch.allclose(offset, offset[:, :1].expand(n, 3), atol=1e-5)
     assert std_is(offset[:, 0] / luma, 0.2)
-    # The component orthogonal to gray is a scaled rotation.
+    # Orthogonal to the gray axis, the map is a scaled rotation.
     chroma = matrix - luma.view(n, 1, 1) / 3
     size = (chroma.square().sum((1, 2)) / 2).sqrt()
     assert std_is((size / luma.abs()).log2(), 1.0)
@@ -408,7 +416,7 @@ def test_color_is_applied_per_image_with_probability_p() -> None:
     assert frequency_is(matrix.sum((1, 2)) < 0, p / 2)
 
 
-def test_gray_images_get_brightness_contrast_and_inversion() -> None:
+def test_brightness_contrast_and_inversion_apply_to_gray_images() -> None:
     n = 4000
     corners = torch.tensor([0.0, 1.0], dtype=torch.float64).view(1, 1, 1, 2)
     y = make("ada", p=1.0, **COLOR)(corners.expand(n, -1, -1, -1)).flatten(1)
@@ -418,7 +426,7 @@ def test_gray_images_get_brightness_contrast_and_inversion() -> None:
     assert std_is(y[:, 0] / luma, 0.2)
 
 
-# ada: p
+# ---- ada: p
 
 
 def observe(augment: nn.Module, times: int, logits: Tensor) -> float:
@@ -427,10 +435,10 @@ def observe(augment: nn.Module, times: int, logits: Tensor) -> float:
     return float(augment.p)
 
 
-def test_p_follows_the_sign_of_logits_of_reals() -> None:
+def test_p_increases_or_decreases_with_the_sign_of_real_logits() -> None:
     confident = torch.full((50,), 2.5)
     uncertain = torch.tensor([1.0, -1.0]).repeat(25)
-    augment = make("ada", kimg=2.0)  # a batch of 50 changes p by 1/40
+    augment = make("ada", kimg=2.0)  # each batch of 50 images changes p by 1/40
     assert observe(augment, 3, confident) == 0
     assert observe(augment, 1, confident) == pytest.approx(0.1)
     assert observe(augment, 8, confident) == pytest.approx(0.3)
@@ -449,7 +457,7 @@ def test_p_rises_from_0_to_1_within_kimg() -> None:
 
 def test_target_applies_to_the_mean_over_batches() -> None:
     augment = make("ada", kimg=1.0)
-    for logits in ([9.0] * 10, [9.0] * 10, [9.0] * 10, [-9.0] * 10):  # mean of the signs 0.5
+    for logits in ([9.0] * 10, [9.0] * 10, [9.0] * 10, [-9.0] * 10):  # the mean of the signs is 0.5
         augment.observe(torch.tensor(logits))
     assert augment.p == 0
     augment = make("ada", kimg=1.0, target=0.4)
@@ -463,7 +471,7 @@ def test_observe_accepts_any_logits() -> None:
     assert observe(augment, 1, torch.ones(10, 1, dtype=torch.bfloat16)) == pytest.approx(0.01)
     assert (
         observe(augment, 1, torch.full((10,), float("nan"))) == 0
-    )  # NaN counts as sign 0 and does not persist
+    )  # NaN has sign 0 and does not affect later batches
     assert observe(augment, 1, torch.ones(10, requires_grad=True)) == pytest.approx(0.01)
 
 
@@ -481,7 +489,7 @@ def test_fixed_p_does_not_change() -> None:
 
 def test_state_dict_restores_the_state() -> None:
     original, restored = make("ada", kimg=1.0), make("ada", kimg=1.0)
-    observe(original, 6, torch.ones(10))  # between two changes of p
+    observe(original, 6, torch.ones(10))  # stops between two changes of p
     assert set(original.state_dict()) == {"p", "signs", "images", "batches"}
     restored.load_state_dict(original.state_dict())
     assert observe(restored, 2, torch.ones(10)) == observe(original, 2, torch.ones(10)) == pytest.approx(0.08)
@@ -497,12 +505,12 @@ def test_invalid_options_are_rejected(given: dict[str, Any]) -> None:
     assert error.value.status == USAGE
 
 
-# In training
+# ---- in training
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_training_step_with_augmentation(name: str, precision: str) -> None:
+def test_training_step_uses_the_augmentation(name: str, precision: str) -> None:
     G = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
     D = nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0))
     augment = make(name, kimg=0.06, adjust_every=1, target=-1.0) if name == "ada" else make(name)

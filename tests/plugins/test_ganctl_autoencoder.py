@@ -1,4 +1,4 @@
-"""Tests of ganctl_autoencoder."""
+"""Test ganctl_autoencoder."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def test_with_code_also_returns_the_code() -> None:
 
 
 def test_number_of_parameters_equals_pytorch_gan() -> None:
-    """The expected number is that of began.py at 32×32×1."""
+    """The expected number comes from began.py at 32×32×1."""
     down, length = 9 * 64 + 64, 64 * 16 * 16
     inner = length * 32 + 32 + 2 * 32 + 32 * length + length + 2 * length
     D = make("discriminator", "autoencoder", ImageShape(1, 32, 32))
     assert parameters(D) == down + inner + 9 * 64 + 1
 
 
-def test_without_batch_norm_images_are_independent() -> None:
+def test_outputs_of_images_are_independent_without_batch_norm() -> None:
     image = ImageShape(1, 8, 8)
     for batch_norm in (True, False):
         D = make("discriminator", "autoencoder", image, {"width": 4, "batch_norm": batch_norm})
@@ -82,7 +82,7 @@ def test_invalid_options_and_sizes_are_rejected(size: int, given: dict[str, Any]
     assert caught.value.status == USAGE
 
 
-def test_same_seed_gives_same_network_and_state_dict_restores_it() -> None:
+def test_same_seed_creates_the_same_network_and_state_dict_restores_it() -> None:
     image = ImageShape(1, 8, 8)
 
     def build(seed: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Tests of ganctl_conditional."""
+"""Test ganctl_conditional."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def linear(*widths: int) -> int:
 
 
 def test_cgan_layers_equal_pytorch_gan() -> None:
-    """The expected layers are those of cgan.py at 32×32×1, with 10 classes, 10-d embeddings and 100-d z."""
+    """The expected layers come from cgan.py at 32×32×1, with 10 classes, 10-d embeddings and 100-d z."""
     image = ImageShape(1, 32, 32)
     G = make("generator", "cgan", image, latent=Normal(100))
     D = make("discriminator", "cgan", image)
@@ -45,7 +45,7 @@ def test_cgan_layers_equal_pytorch_gan() -> None:
 
 
 def test_acgan_and_infogan_layers_equal_pytorch_gan() -> None:
-    """The networks are those of dcgan-upsample, 1,049,985 and 98,113 parameters, with an embedding or a second head."""
+    """The networks equal dcgan-upsample (1,049,985 and 98,113 parameters) plus an embedding or a second head."""
     image = ImageShape(1, 32, 32)
     assert parameters(make("generator", "acgan", image, latent=Normal(100))) == 1_049_985 + 10 * 100
     assert parameters(make("discriminator", "acgan", image)) == 98_113 + 512 * 10 + 10
@@ -68,7 +68,7 @@ def test_cgan_supports_any_image_size(image: ImageShape) -> None:
 
 @pytest.mark.parametrize("size", [16, 32, 48])
 @pytest.mark.parametrize("colors", [1, 3])
-def test_acgan_output_shapes_and_range(size: int, colors: int) -> None:
+def test_acgan_outputs_have_the_expected_shapes_and_range(size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     G, D = make("generator", "acgan", image), make("discriminator", "acgan", image)
     x = G(torch.randn(3, 12), Y)
@@ -81,7 +81,7 @@ def test_acgan_output_shapes_and_range(size: int, colors: int) -> None:
 
 
 def test_acgan_class_head_returns_logits() -> None:
-    """PyTorch-GAN applies softmax before the cross-entropy, which applies it again."""
+    """PyTorch-GAN applies softmax before the cross-entropy, which applies softmax again."""
     torch.manual_seed(0)
     image = ImageShape(1, 32, 32)
     _, classes = make("discriminator", "acgan", image)(images(16, image) * 9)
@@ -224,7 +224,7 @@ def test_models_use_published_settings(name: str, loss: str) -> None:
 def test_batch_norm_at_16_gives_every_batch_the_same_mean_logit(
     size: int, norm: str, same_mean: bool
 ) -> None:
-    """At 16×16, the last layer has one pixel per image, so batch normalization removes the mean over the batch."""
+    """At 16×16, the last layer has one pixel per image, so batch normalization removes the batch mean."""
     torch.manual_seed(0)
     image = ImageShape(1, size, size)
     D = make("discriminator", "acgan", image, {"norm": norm, "dropout": 0}).double()

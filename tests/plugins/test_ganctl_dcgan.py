@@ -1,4 +1,4 @@
-"""Tests of ganctl_dcgan."""
+"""Test ganctl_dcgan."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_dcgan_upsample_has_the_published_number_of_parameters() -> None:
     assert parameters(make("discriminator", "dcgan-upsample", image)) == 98_113
 
 
-def test_dcgan_layers_at_64() -> None:
+def test_dcgan_has_the_published_layers_at_64() -> None:
     image = ImageShape(3, 64, 64)
     G, D = make("generator", "dcgan", image), make("discriminator", "dcgan", image)
     assert channels(G) == [512, 256, 128, 64, 3]
@@ -58,7 +58,7 @@ def test_dcgan_layers_at_64() -> None:
     assert layer_types(D) == ["Conv2d", "LeakyReLU", *block * 3, "Conv2d"]
 
 
-def test_dcgan_upsample_layers() -> None:
+def test_dcgan_upsample_has_the_published_layers() -> None:
     image = ImageShape(1, 32, 32)
     G, D = make("generator", "dcgan-upsample", image), make("discriminator", "dcgan-upsample", image)
     block = ["Upsample", "Conv2d", "BatchNorm2d", "LeakyReLU"]
@@ -71,7 +71,7 @@ def test_dcgan_upsample_layers() -> None:
     ("size", "start", "blocks"),
     [(28, 7, 2), (32, 4, 3), (48, 6, 3), (64, 4, 4), (80, 5, 4), (96, 6, 4), (128, 4, 5), (8, 4, 1)],
 )
-def test_dcgan_number_of_blocks_follows_from_the_image_size(size: int, start: int, blocks: int) -> None:
+def test_image_size_determines_the_number_of_dcgan_blocks(size: int, start: int, blocks: int) -> None:
     G = make("generator", "dcgan", ImageShape(1, size, size), SMALL)
     first, *rest = [m for m in G.modules() if isinstance(m, nn.ConvTranspose2d)]
     assert first.kernel_size == (start, start)
@@ -85,7 +85,7 @@ def test_dcgan_number_of_blocks_follows_from_the_image_size(size: int, start: in
     + [("dcgan-upsample", size) for size in (16, 32, 48, 64, 96, 128)],
 )
 @pytest.mark.parametrize("colors", [1, 3])
-def test_output_shapes_and_range(name: str, size: int, colors: int) -> None:
+def test_outputs_have_the_expected_shapes_and_range(name: str, size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     given = SMALL if name == "dcgan" else {}
     G, D = make("generator", name, image, given, z_dim=7), make("discriminator", name, image, given)
@@ -108,7 +108,7 @@ def test_dcgan_supports_images_that_are_not_square(height: int, width: int) -> N
 
 
 @pytest.mark.parametrize("depth", [1, 3, 6])
-def test_dcgan_depth_option(depth: int) -> None:
+def test_depth_option_sets_the_number_of_dcgan_blocks(depth: int) -> None:
     image = ImageShape(1, 64, 64)
     G = make("generator", "dcgan", image, {"width": 2, "depth": depth})
     D = make("discriminator", "dcgan", image, {"width": 2, "depth": depth})
@@ -182,12 +182,12 @@ def test_invalid_options_are_rejected(kind: str, name: str, given: dict[str, Any
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
-def test_initial_weights(kind: str, name: str) -> None:
+def test_initial_weights_have_the_published_distribution(kind: str, name: str) -> None:
     torch.manual_seed(0)
     network = make(kind, name, ImageShape(3, 64, 64))
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            # The tolerance suits the smallest layer and excludes torch's default initialization.
+            # The tolerance allows for the smallest layer and rules out torch's default initialization.
             assert module.weight.std().item() == pytest.approx(0.02, rel=0.1)
             assert abs(module.weight.mean().item()) < 0.003
         elif isinstance(module, nn.BatchNorm2d):
@@ -198,7 +198,7 @@ def test_initial_weights(kind: str, name: str) -> None:
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
 @pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
-def test_same_seed_gives_same_weights(kind: str, name: str) -> None:
+def test_same_seed_creates_the_same_weights(kind: str, name: str) -> None:
     def weights(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(seed)
         return list(make(kind, name, ImageShape(1, 32, 32)).parameters())
@@ -208,13 +208,13 @@ def test_same_seed_gives_same_weights(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(("given", "eps"), [({}, 1e-5), ({"batch_norm_eps": "0.8"}, 0.8)])
-def test_dcgan_upsample_batch_norm_eps_option(given: dict[str, str], eps: float) -> None:
+def test_eps_option_of_dcgan_upsample_sets_eps_of_batch_norm(given: dict[str, str], eps: float) -> None:
     image = ImageShape(1, 32, 32)
     G, D = (
         make("generator", "dcgan-upsample", image, given),
         make("discriminator", "dcgan-upsample", image, given),
     )
-    # The first normalization of the published generator has torch's default eps.
+    # The first normalization layer of the published generator has torch's default eps.
     assert [m.eps for m in G.modules() if isinstance(m, nn.BatchNorm2d)] == [1e-5, eps, eps]
     assert [m.eps for m in D.modules() if isinstance(m, nn.BatchNorm2d)] == [eps] * 3
 
@@ -235,11 +235,11 @@ def test_only_batch_norm_mixes_the_images_of_a_batch(name: str, norm: str) -> No
     (gradient,) = torch.autograd.grad(D(x)[0], x, create_graph=True)
     assert gradient[0].abs().max() > 0
     assert bool((gradient[1:] == 0).all()) == (norm != "batch")
-    gradient.square().sum().backward()  # as a gradient penalty does
+    gradient.square().sum().backward()  # like a gradient penalty
 
 
 @pytest.mark.parametrize("name", ["dcgan", "dcgan-upsample"])
-def test_spectral_norm_option(name: str) -> None:
+def test_spectral_norm_option_normalizes_every_weight(name: str) -> None:
     torch.manual_seed(0)
     image = ImageShape(3, 32, 32)
     D = make("discriminator", name, image, SPECTRAL)
@@ -266,7 +266,7 @@ def test_spectral_norm_state_is_copied_and_saved(name: str) -> None:
     outputs = []
     for network in (D, restored, copied):
         torch.manual_seed(1)  # for dropout
-        outputs.append([network(x) for _ in range(3)])  # each call does one more power iteration
+        outputs.append([network(x) for _ in range(3)])  # each call runs one more power iteration
     for expected, from_state_dict, from_copy in zip(*outputs, strict=True):
         assert torch.equal(expected, from_state_dict)
         assert torch.equal(expected, from_copy)
@@ -325,7 +325,7 @@ def assert_equal_values_and_gradients(
 def test_fast_forward_of_generators_equals_their_layers(
     name: str, image: ImageShape, layout: torch.memory_format
 ) -> None:
-    """``forward`` uses cheaper operations than the list of layers, with the same result."""
+    """``forward`` computes the same result as the list of layers with cheaper operations."""
     torch.manual_seed(0)
     G = make("generator", name, image, SMALL if name == "dcgan" else {}).double().to(memory_format=layout)
     z = torch.randn(5, 100, dtype=torch.float64, requires_grad=True)

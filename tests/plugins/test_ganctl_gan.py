@@ -1,4 +1,4 @@
-"""Tests of ganctl_gan."""
+"""Test ganctl_gan."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_gan_layers_are_in_the_published_order() -> None:
     assert layer_types(make("discriminator", MNIST)) == ["Flatten", *["Linear", "LeakyReLU"] * 2, "Linear"]
 
 
-def test_discriminator_with_three_hidden_layers() -> None:
+def test_hidden_option_sets_the_layers_of_the_discriminator() -> None:
     D = make("discriminator", MNIST, {"hidden": "512,256,128"})
     assert [(m.in_features, m.out_features) for m in D.modules() if isinstance(m, nn.Linear)] == [
         (784, 512), (512, 256), (256, 128), (128, 1),
@@ -56,7 +56,7 @@ def test_gan_basic_networks_have_one_hidden_layer() -> None:
 
 
 @pytest.mark.parametrize(("given", "eps"), [({}, 1e-5), ({"batch_norm_eps": "0.8"}, 0.8)])
-def test_batch_norm_eps_option(given: dict[str, str], eps: float) -> None:
+def test_eps_option_sets_eps_of_batch_norm(given: dict[str, str], eps: float) -> None:
     norms = [m for m in make("generator", MNIST, given).modules() if isinstance(m, nn.BatchNorm1d)]
     assert [m.eps for m in norms] == [eps] * 3
 
@@ -66,7 +66,7 @@ def test_batch_norm_can_be_disabled() -> None:
 
 
 @pytest.mark.parametrize("image", [(1, 28, 28), (3, 32, 32), (3, 5, 7), (4, 1, 1)])
-def test_output_shapes_and_range(image: tuple[int, int, int]) -> None:
+def test_outputs_have_the_expected_shapes_and_range(image: tuple[int, int, int]) -> None:
     G, D = make("generator", ImageShape(*image), z_dim=7), make("discriminator", ImageShape(*image))
     x = G(torch.randn(5, 7) * 10)
     assert x.shape == (5, *image)
@@ -83,7 +83,7 @@ def test_discriminator_returns_logits() -> None:
 
 
 @pytest.mark.parametrize("kind", ["generator", "discriminator"])
-def test_same_seed_gives_same_weights(kind: str) -> None:
+def test_same_seed_creates_the_same_weights(kind: str) -> None:
     def weights(seed: int) -> list[torch.Tensor]:
         torch.manual_seed(seed)
         return list(make(kind, MNIST).state_dict().values())

@@ -1,4 +1,4 @@
-"""Tests of ganctl_losses: values and gradients of simple losses against closed forms in float64."""
+"""Test ganctl_losses: compare values and gradients of simple losses with closed forms in float64."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make(name: str, **given: float) -> Loss:
 
 
 def identity(x: Tensor, y: Tensor | None) -> Tensor:
-    """Return the input as logits: a trivial discriminator."""
+    """Return the input as logits, as a trivial discriminator."""
     return x
 
 
@@ -89,7 +89,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "given", "form"), CASES)
-def test_discriminator_loss(name: str, given: dict, form: dict) -> None:
+def test_discriminator_loss_equals_the_closed_form(name: str, given: dict, form: dict) -> None:
     real = torch.tensor(LOGITS_REAL, dtype=torch.float64, requires_grad=True)
     fake = torch.tensor(LOGITS_FAKE, dtype=torch.float64, requires_grad=True)
     loss, reported = make(name, **given).discriminator_loss(identity, Batch(real), Batch(fake))
@@ -104,7 +104,7 @@ def test_discriminator_loss(name: str, given: dict, form: dict) -> None:
 
 
 @pytest.mark.parametrize(("name", "given", "form"), CASES)
-def test_generator_loss(name: str, given: dict, form: dict) -> None:
+def test_generator_loss_equals_the_closed_form(name: str, given: dict, form: dict) -> None:
     real = torch.tensor(LOGITS_REAL, dtype=torch.float64, requires_grad=True)
     fake = torch.tensor(LOGITS_FAKE, dtype=torch.float64, requires_grad=True)
     loss, reported = make(name, **given).generator_loss(identity, Batch(real), Batch(fake))
@@ -116,7 +116,7 @@ def test_generator_loss(name: str, given: dict, form: dict) -> None:
 
 
 @pytest.mark.parametrize("name", ["bce", "minimax", "lsgan", "hinge"])
-def test_labels_reach_the_discriminator(name: str) -> None:
+def test_labels_are_passed_to_the_discriminator(name: str) -> None:
     seen = []
 
     def discriminator(x: Tensor, y: Tensor | None) -> Tensor:
@@ -134,8 +134,8 @@ def test_labels_reach_the_discriminator(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bce", "minimax"])
-def test_extreme_logits_give_finite_losses(name: str) -> None:
-    """The probability is exactly 0 or 1 in float32, where the logarithm would be infinite."""
+def test_losses_of_extreme_logits_are_finite(name: str) -> None:
+    """In float32, the probability is exactly 0 or 1, and its logarithm would be infinite."""
     loss = make(name, label_smoothing=0.1)
     for scale in (1e4, -1e4):
         real = torch.full((3,), scale, requires_grad=True)
@@ -149,7 +149,7 @@ def test_extreme_logits_give_finite_losses(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bce", "minimax", "lsgan", "hinge"])
-def test_bfloat16_logits_give_a_float32_loss(name: str) -> None:
+def test_loss_of_bfloat16_logits_is_float32(name: str) -> None:
     torch.manual_seed(0)
     logits = torch.randn(1000).bfloat16()
     batches = Batch(logits), Batch(logits.flip(0) - 1)

@@ -1,8 +1,8 @@
-"""Tests of ganctl_losses: values and gradients against a second implementation of the equations in NumPy.
+"""Test ganctl_losses: compare values and gradients with a second implementation of the equations in NumPy.
 
-D's logit is quadratic in the image, so its gradient is known in closed form. The other outputs of D are linear, and G
-is one layer with tanh. Values must equal the equations, and gradients with respect to the weights of D and G must equal
-finite differences of the equations.
+D's logit is quadratic in the image, so the logit's gradient is known in closed form. The other outputs of D are linear,
+and G is one layer with tanh. Values must equal the equations. Gradients with respect to the weights of D and G must
+equal finite differences of the equations.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ N, K = 4, 3  # images, classes
 CODES = Codes(2, (3, 2), 2)
 SEED = 11
 Weights = dict[str, np.ndarray]
-#: Returns the loss of a case, computed with NumPy.
+#: A function that returns the loss of a case, computed with NumPy.
 Formula = Callable[["Case"], float]
 
 
@@ -37,7 +37,7 @@ def make(name: str, **given: Any) -> Loss:
 
 
 class Case:
-    """Fixed real images, labels, latents and weights of D and G, and the terms of the equations."""
+    """Fixed real images, labels, latents and weights of D and G, and the terms in the equations."""
 
     def __init__(self, channels: int) -> None:
         rng = np.random.default_rng(3)
@@ -63,7 +63,7 @@ class Case:
         return (self.D["a"] * x**2 / 2 + self.D["w"] * x).sum(1) + self.D["c"]
 
     def gradient_norm(self, x: np.ndarray) -> np.ndarray:
-        """Return ‖∇d(x)‖ of each image."""
+        """Return ‖∇d(x)‖ for each image."""
         return np.sqrt(((self.D["a"] * x + self.D["w"]) ** 2).sum(1))
 
     def reconstruction(self, x: np.ndarray) -> np.ndarray:
@@ -119,7 +119,7 @@ def ragan(c: Case, higher: np.ndarray, lower: np.ndarray) -> float:
 
 
 def softmax_loss(c: Case, target_of_reals: float) -> float:
-    """Return the cross-entropy of the softmax over the batch, where the target gives all reals this probability."""
+    """Return the cross-entropy of the softmax over the batch, with ``target_of_reals`` as the reals' probability."""
     energy = np.exp(np.concatenate([c.d(c.real), c.d(c.fake)]))
     p = energy / energy.sum()
     target = np.concatenate([np.full(N, target_of_reals / N), np.full(N, (1 - target_of_reals) / N)])
@@ -141,7 +141,7 @@ def mutual_information(c: Case, *, variances: bool) -> float:
     categorical = cross_entropy(predicted[:, :3], one) + cross_entropy(predicted[:, 3:5], two)
     mean, variance = predicted[:, 5:7], np.exp(predicted[:, 7:9]) if variances else np.ones((N, 2))
     density = np.exp(-((u - mean) ** 2) / 2 / variance) / np.sqrt(2 * np.pi * variance)
-    constant = 2 * np.log(np.sqrt(2 * np.pi))  # omitted from the loss, for each of the two codes
+    constant = 2 * np.log(np.sqrt(2 * np.pi))  # the loss omits this constant for each of the two codes
     return categorical + 0.1 * (-np.log(density).sum(1).mean() - constant)
 
 
@@ -192,7 +192,7 @@ def with_embedding(D: dict[str, Tensor], x: Tensor, y: Tensor | None) -> tuple[T
     return reconstruction(D, x, y), x.flatten(1) @ D["classes"]
 
 
-# --- name, options, D, equation of D, equation of G ---------------------------------------------------------------
+# --- name, options, D, equation for D, equation for G ---------------------------------------------------------------
 
 CASES: dict[str, tuple[str, dict[str, Any], Callable[..., Any], Formula, Formula]] = {
     "wgan": ("wgan", {}, logit, wasserstein_d, wasserstein_g),
@@ -306,7 +306,7 @@ def test_every_loss_is_tested() -> None:
 
 
 def finite_difference(f: Callable[[], float], weight: np.ndarray, step: float = 1e-6) -> np.ndarray:
-    """Return the gradient of ``f`` with respect to ``weight``, which is modified temporarily."""
+    """Return the gradient of ``f`` with respect to ``weight``, which is temporarily modified."""
     gradient = np.zeros_like(weight)
     for index in np.ndindex(weight.shape):
         original = weight[index].copy()
@@ -364,7 +364,7 @@ def test_value_and_gradients(key: str, network_name: str, channels: int) -> None
 
 @pytest.mark.parametrize("key", [key for key, case in CASES.items() if case[0] in PENALIZED])
 def test_penalty_has_no_gradient_with_respect_to_fakes(key: str) -> None:
-    """Only the logits of fakes in the loss of D may have a gradient with respect to G, not the penalty."""
+    """In D's loss, only the fakes' logits may have a gradient with respect to G. The penalty must not."""
     name, given, network, *_ = CASES[key]
     case, loss = Case(1), make(name, **given)
     for weight in ("gamma", "gp_weight", "k"):
@@ -387,7 +387,7 @@ def test_penalizes_gradient_is_set_correctly() -> None:
 
 
 def test_losses_use_the_public_penalties() -> None:
-    """With the same seed, the public functions use the same random points as the loss."""
+    """With the same seed, the public functions and the loss use the same random points."""
     case, loss = Case(1), make("wgan-gp", gp_weight=1)
     D = {k: torch.tensor(v) for k, v in case.D.items()}
     real, fake = (torch.tensor(x).view(N, 1, 2, 2) for x in (case.real, case.fake))
@@ -398,7 +398,7 @@ def test_losses_use_the_public_penalties() -> None:
     assert torch.equal(reported["penalty"], penalties.one_centered(lambda x, y: logit(D, x, y), points))
 
 
-# --- properties of single losses ------------------------------------------------------------
+# --- properties of individual losses ------------------------------------------------------------
 
 
 def test_wgan_clips_every_weight() -> None:
@@ -412,7 +412,7 @@ def test_wgan_clips_every_weight() -> None:
     for weight, was in zip(D.parameters(), before, strict=True):
         assert torch.equal(weight, was.clamp(-torch.tensor(0.05), torch.tensor(0.05)))
         assert weight.requires_grad
-    loss.clip.fill_(0.01)  # as a schedule does
+    loss.clip.fill_(0.01)  # like a schedule
     with torch.no_grad():
         loss.constrain(D)
     assert max(p.abs().max().item() for p in D.parameters()) == pytest.approx(0.01)
@@ -428,7 +428,7 @@ def test_other_losses_do_not_constrain_weights(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted({name for name, *_ in CASES.values()}))
 def test_coefficients_are_buffers_named_like_options(name: str) -> None:
-    """Schedules look up buffers by option name, and checkpoints contain buffers."""
+    """Schedules look up buffers by option name, and checkpoints store buffers."""
     loss = make(name)
     factory = discovery.registry().get("loss", name).load()
     plain = {"one_sided", "points", "p", "label_smoothing"}
@@ -443,7 +443,7 @@ def test_coefficients_are_buffers_named_like_options(name: str) -> None:
 
 
 def test_acgan_applies_softmax_once() -> None:
-    """With a second softmax, the cross-entropy could not reach 0."""
+    """If softmax were applied twice, the cross-entropy could not reach 0."""
     loss, y = make("acgan"), torch.tensor([0, 1, 2])
     for scale in (1.0, 30.0):
         scores = scale * torch.eye(3)
@@ -482,7 +482,7 @@ def test_acgan_uses_the_labels_of_each_batch() -> None:
 def test_began_updates_k_according_to_the_equation() -> None:
     loss = make("began", gamma=0.5, k_rate=0.125)
     k = 0.0
-    # L(x) and L(G(z)) of each step. D returns zero, so the error is the absolute value of the image.
+    # L(x) and L(G(z)) for each step. D returns zero, so the error is the absolute value of the image.
     for real, fake in [(0.8, 0.1), (1.0, 0.0), (0.2, 0.6), (0.1, 1.0), (0.0, 1.0), (0.0, 1.0), (1.0, 0.0)]:
         batches = Batch(torch.full((2, 1, 2, 2), real)), Batch(torch.full((2, 1, 2, 2), -fake))
         value, reported = loss.discriminator_loss(lambda x, y: torch.zeros_like(x), *batches)
@@ -504,7 +504,7 @@ def test_began_updates_k_according_to_the_equation() -> None:
 
 
 def test_ebgan_margin_applies_to_each_fake() -> None:
-    """The margin applies to single images, not to the mean of the batch."""
+    """The margin applies to individual images, not to the batch mean."""
     loss = make("ebgan", margin=1.0)
     x = torch.tensor([2.0, 0.5]).view(2, 1, 1, 1).requires_grad_()  # energies 4 and 0.25
     value, reported = loss.discriminator_loss(
@@ -520,7 +520,7 @@ def test_ebgan_margin_applies_to_each_fake() -> None:
     ("rows", "expected"),
     [
         ([[1.0, 0], [0, 2]], 0.0),
-        ([[1.0, 0], [-3, 0]], 1.0),  # opposite directions count as similar, because the cosine is squared
+        ([[1.0, 0], [-3, 0]], 1.0),  # opposite directions are similar, because the cosine is squared
         ([[1.0, 0], [1, 1]], 0.5),
         ([[1.0, 0], [1, 1], [0, 5]], 1 / 3),
         ([[1.0, 2]], 0.0),
@@ -540,7 +540,7 @@ def test_pulling_away_term_is_the_mean_squared_cosine(rows: list[list[float]], e
 
 
 def test_pulling_away_term_is_exact_under_autocast() -> None:
-    """A matrix product in bfloat16 has only two significant digits."""
+    """A matrix product in bfloat16 would have only two significant digits."""
     torch.manual_seed(0)
     codes, x = torch.randn(8, 5), torch.zeros(8, 1, 1, 1)
     loss, found = make("ebgan"), []
@@ -553,7 +553,7 @@ def test_pulling_away_term_is_exact_under_autocast() -> None:
 
 
 @pytest.mark.parametrize("key", ["softmax", "relativistic", "relativistic-average", "bgan"])
-def test_extreme_logits_give_finite_gradients(key: str) -> None:
+def test_gradients_of_extreme_logits_are_finite(key: str) -> None:
     loss = make(key)
     for scale in (1e4, -1e4):
         weight = torch.tensor(scale, requires_grad=True)
@@ -568,7 +568,7 @@ def test_extreme_logits_give_finite_gradients(key: str) -> None:
 
 
 class ConvD(nn.Module):
-    """A convolutional D with every output that a loss may need."""
+    """A convolutional D that can return every output required by a loss."""
 
     def __init__(self, channels: int, output: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Tests of ganctl_metrics: properties of the sliced Wasserstein distance."""
+"""Test ganctl_metrics: properties of the sliced Wasserstein distance."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_levels_of_the_pyramid_add_up_to_the_image() -> None:
 
 
 @pytest.mark.parametrize(("size", "channels"), [(32, 1), (28, 3), (5, 1)])
-def test_images_of_the_same_distribution_have_a_lower_distance(size: int, channels: int) -> None:
+def test_images_from_the_same_distribution_have_a_lower_distance(size: int, channels: int) -> None:
     reals, same = random_images(200, 0, size, channels), random_images(200, 1, size, channels)
     smooth = interpolate(random_images(200, 2, max(size // 4, 1), channels).float(), size=size).to(
         torch.uint8
@@ -49,7 +49,7 @@ def test_distance_of_reordered_images_decreases_with_more_patches() -> None:
 
 
 def test_distance_of_1x1_images_equals_the_closed_form() -> None:
-    """1×1 images have one patch of one value, so the distance is the mean difference of sorted normalized values."""
+    """A 1×1 image has one patch with one value, so the distance is the mean difference of sorted normalized values."""
     a = torch.tensor([0, 0, 0, 255], dtype=torch.uint8).view(4, 1, 1, 1)
     b = torch.tensor([0, 0, 255, 255], dtype=torch.uint8).view(4, 1, 1, 1)
     normalized = [(t.double() - t.double().mean()) / t.double().std(correction=0) for t in (a, b)]

@@ -1,4 +1,4 @@
-"""Tests of ganctl_models: models that differ from dcgan or gan mainly in the loss."""
+"""Test ganctl_models: models that differ from dcgan or gan mainly in the loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of ganctl_optim."""
+"""Test ganctl_optim."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CLASSES = {
 
 
 @pytest.mark.parametrize(("name", "cls"), CLASSES.items())
-def test_all_options_of_torch_are_available_with_help(name: str, cls: type) -> None:
+def test_all_options_of_torchs_optimizers_are_available_with_help(name: str, cls: type) -> None:
     factory = discovery.registry().get("optimizer", name).load()
     assert factory is cls
     found = options.of("optimizer", factory)
     assert {o.name for o in found} == set(inspect.signature(cls).parameters) - {"params"}
     for option in found:
-        # Some releases of torch do not document all options of SGD.
+        # Some torch releases do not document all options of SGD.
         documented = f"        {option.name} (" in (cls.__doc__ or "")
         assert bool(option.help) == documented, option.name
         assert "`" not in option.help
@@ -34,7 +34,7 @@ def test_all_options_of_torch_are_available_with_help(name: str, cls: type) -> N
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_option_types(name: str) -> None:
+def test_options_have_the_expected_types(name: str) -> None:
     found = {
         o.name: o.type_name
         for o in options.of("optimizer", discovery.registry().get("optimizer", name).load())

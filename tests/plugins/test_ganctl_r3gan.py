@@ -1,4 +1,4 @@
-"""Tests of ganctl_r3gan."""
+"""Test ganctl_r3gan."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_number_of_parameters_equals_the_published_networks_for_cifar10() -> Non
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("size", [8, 28, 32, 48, 64])
 @pytest.mark.parametrize("colors", [1, 3])
-def test_output_shapes(name: str, size: int, colors: int) -> None:
+def test_outputs_have_the_expected_shapes(name: str, size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     G, D = make("generator", name, image, SMALL), make("discriminator", name, image, SMALL)
     x = G(torch.randn(3, 12), Y)
@@ -57,7 +57,7 @@ def test_output_shapes(name: str, size: int, colors: int) -> None:
     assert D(x[:1], Y[:1]).shape == (1,)
 
 
-def test_images_that_are_not_square() -> None:
+def test_images_need_not_be_square() -> None:
     image = ImageShape(3, 32, 48)
     x = make("generator", "r3gan", image, SMALL)(torch.randn(2, 12))
     assert x.shape == (2, *image)
@@ -142,7 +142,7 @@ def test_initial_variance_is_moderate() -> None:
     image = ImageShape(3, 64, 64)
     x = make("generator", "r3gan", image, latent=Normal(64))(torch.randn(8, 64))
     assert 0.2 < x.std().item() < 2
-    # Unit-variance noise that is low-pass filtered repeatedly has a small but nonzero deviation.
+    # After repeated low-pass filtering, unit-variance noise has a small but nonzero standard deviation.
     assert 1e-3 < make("discriminator", "r3gan", image)(torch.randn(8, *image)).std().item() < 2
 
 
@@ -211,7 +211,7 @@ def test_model_uses_published_settings() -> None:
     model: Model = discovery.registry().get("model", "r3gan").load()
     assert (model.loss.name, model.batch_size, dict(model.latent.options)) == ("r3gan", 512, {"z_dim": 64})
     assert model.g_optimizer.options["betas"][0] == 0.0
-    # The final values of the schedules in the authors' train.py, relative to the initial values.
+    # The schedules must end at the final values in the authors' train.py.
     ends = {name: float(text.split()[1]) for name, text in model.schedules.items()}
     assert ends == {"lr": 5e-5, "loss.gamma": 0.1, "ema": 500_000}
     assert (model.g_optimizer.options["lr"], model.loss.options["gamma"]) == (2e-4, 1.0)

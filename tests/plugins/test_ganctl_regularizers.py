@@ -1,6 +1,6 @@
-"""Values of ganctl_regularizers against a second implementation of the equations in NumPy, in float64.
+"""Compare values of ganctl_regularizers with a second implementation of the equations in NumPy, in float64.
 
-D's logit is quadratic in the image, so its gradient is known in closed form. G is one layer with tanh.
+D's logit is quadratic in the image, so the logit's gradient is known in closed form. G is one layer with tanh.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def near_z(sigma: float) -> np.ndarray:
 
 
 def transformed(*batches: np.ndarray, share: float = 0.25) -> list[np.ndarray]:
-    """Mirror and shift each image by loops over its pixels."""
+    """Mirror and shift each image with loops over the pixels."""
     torch.manual_seed(SEED)
     results = []
     for batch in batches:
@@ -142,7 +142,7 @@ def transformed(*batches: np.ndarray, share: float = 0.25) -> list[np.ndarray]:
 
 
 def path_lengths(n: int) -> np.ndarray:
-    """Return ‖J(z)ᵀ·y‖: the derivative of tanh(z·M) is (1 − tanh²)·Mᵀ."""
+    """Return ‖J(z)ᵀ·y‖. The derivative of tanh(z·M) is (1 − tanh²)·Mᵀ."""
     torch.manual_seed(SEED)
     noise = torch.randn(n, CHANNELS, SIDE, SIDE, dtype=torch.float64).reshape(n, PIXELS).numpy() / SIDE
     return np.sqrt((((noise * (1 - FAKE[:n] ** 2)) @ M.T) ** 2).sum(1))
@@ -166,7 +166,7 @@ def off_diagonal(rows: np.ndarray) -> float:
     return ((products - np.diag(np.diag(products))) ** 2).sum()
 
 
-#: Name, options, and formulas of the term of D and of the term of G.
+#: Name, options, formula of D's term, and formula of G's term.
 EQUATIONS: list[tuple[str, dict[str, Any], Callable[[], float] | None, Callable[[], float] | None]] = [
     ("r1", {"gamma": 3.0}, lambda: 3 / 2 * (norms(REAL) ** 2).mean(), None),
     ("r2", {}, lambda: 10 / 2 * (norms(FAKE) ** 2).mean(), None),
@@ -235,7 +235,7 @@ def test_every_regularizer_has_an_equation() -> None:
     assert {equation[0] for equation in EQUATIONS} == set(NAMES)
 
 
-def test_lecam_follows_the_means_of_the_logits() -> None:
+def test_lecam_tracks_the_means_of_the_logits() -> None:
     lecam = make("lecam", decay=0.75)
     y, means = torch.tensor(Y), None
     for step in range(3):
@@ -247,7 +247,7 @@ def test_lecam_follows_the_means_of_the_logits() -> None:
 
 
 class Mapped(G):
-    """A generator with a mapping and w per layer, as in StyleGAN2: each of two layers uses its own w."""
+    """A generator with a mapping and two layers, each of which uses a separate w, as in StyleGAN2."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -264,17 +264,19 @@ class Mapped(G):
         return self.synthesis(self.mapping(z, y))
 
 
-def test_path_length_is_taken_in_w_if_g_has_a_mapping() -> None:
+def test_path_length_is_measured_in_w_if_g_has_a_mapping() -> None:
     module = Mapped()
     found = terms(make("path-length", shrink=1), module)
     w = np.tanh(FAKE_Z @ module.map.detach().numpy())
     torch.manual_seed(SEED)
     noise = torch.randn(N, CHANNELS, SIDE, SIDE).reshape(N, PIXELS).numpy() / SIDE  # synthesis is float32
-    gradient = (noise * (1 - np.tanh(3 * w @ M) ** 2)) @ M.T  # of layer 0, and half of that of layer 1
+    gradient = (
+        noise * (1 - np.tanh(3 * w @ M) ** 2)
+    ) @ M.T  # gradient for layer 0, and half of the gradient for layer 1
     lengths = np.sqrt(((gradient**2).sum(1) + (2 * gradient) ** 2 @ np.ones(Z)) / 2)
     assert found["g"] == pytest.approx(2 * path_length_penalty(lengths, 0.01), rel=1e-4)
     gradients = found["generator_term"][2]
-    assert len(gradients) == 2  # also reaches the mapping
+    assert len(gradients) == 2  # the mapping also has a gradient
 
 
 def test_orthogonal_has_one_row_per_output_of_each_layer() -> None:

@@ -1,4 +1,4 @@
-"""Training with ganctl_regularizers: with every loss, with every precision, when not due, stopped and resumed."""
+"""Test training with ganctl_regularizers: every loss and precision, steps without a term, and resuming."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_regularizer_changes_the_update(name: str) -> None:
 
 
 class Operations(TorchDispatchMode):
-    """Names of the operations that are executed."""
+    """Record the names of executed operations."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,14 +95,14 @@ class Operations(TorchDispatchMode):
 
 
 def operations(engine: Engine, step: int) -> list[str]:
-    engine.step(reals, engine.due(0))  # creates the state of the optimizers
+    engine.step(reals, engine.due(0))  # creates the optimizers' state
     with Operations() as recorded:
         engine.step(reals, engine.due(step))
     return recorded.names
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_step_without_a_due_regularizer_executes_the_operations_of_a_run_without_it(name: str) -> None:
+def test_step_in_which_no_regularizer_is_due_executes_no_extra_operations(name: str) -> None:
     lazy = [{"name": name, "every": 2}]
     assert operations(make(lazy), 1) == operations(make([]), 1)
     assert len(operations(make(lazy), 2)) > len(operations(make([]), 2))
@@ -121,7 +121,7 @@ def test_lecam_needs_no_forward_pass() -> None:
 @pytest.mark.parametrize("regularizers", LAZY)
 @pytest.mark.parametrize(
     "stop", [4, 5]
-)  # before the step in which the terms of every=4 are evaluated, and after it
+)  # before and after the step in which terms with every=4 are evaluated
 def test_resumed_run_equals_uninterrupted_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, regularizers: list[Any], stop: int
 ) -> None:

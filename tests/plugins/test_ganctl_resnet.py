@@ -1,4 +1,4 @@
-"""Tests of ganctl_resnet."""
+"""Test ganctl_resnet."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def first_block(inputs: int, outputs: int) -> int:
 
 
 def test_number_of_parameters_at_32_equals_mimicry() -> None:
-    """The expected numbers are those of sngan_32.py: G with ngf 256, D with ndf 128."""
+    """The expected numbers come from sngan_32.py: G with ngf 256, D with ndf 128."""
     image = ImageShape(3, 32, 32)
     G = make("generator", "resnet", image, latent=Normal(128))
     D = make("discriminator", "resnet", image, {"spectral_norm": True, "pool": "sum"})
@@ -56,7 +56,7 @@ def test_number_of_parameters_at_32_equals_mimicry() -> None:
     ("size", "widths", "start"), [(64, [1024, 512, 256, 128, 64], 4), (48, [512, 256, 128, 64], 6)]
 )
 def test_number_of_parameters_above_32_equals_mimicry(size: int, widths: list[int], start: int) -> None:
-    """The expected numbers are those of sngan_64.py and sngan_48.py: G with ngf 1024 and 512, D with ndf 1024."""
+    """The expected numbers come from sngan_64.py and sngan_48.py: G with ngf 1024 and 512, D with ndf 1024."""
     image = ImageShape(3, size, size)
     with torch.device("meta"):
         G = make("generator", "resnet", image, latent=Normal(128))
@@ -70,7 +70,7 @@ def test_number_of_parameters_above_32_equals_mimicry(size: int, widths: list[in
 @pytest.mark.parametrize("name", GENERATORS)
 @pytest.mark.parametrize("size", [8, 28, 32, 40, 48, 64, 96])
 @pytest.mark.parametrize("colors", [1, 3])
-def test_generator_output_shapes_and_range(name: str, size: int, colors: int) -> None:
+def test_generator_outputs_have_the_expected_shapes_and_range(name: str, size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     G = make("generator", name, image, SMALL)
     x = G(torch.randn(3, 12), torch.tensor([0, 9, 4]))
@@ -84,7 +84,7 @@ def test_generator_output_shapes_and_range(name: str, size: int, colors: int) ->
 @pytest.mark.parametrize("name", DISCRIMINATORS)
 @pytest.mark.parametrize("size", [8, 28, 32, 40, 48, 64, 96])
 @pytest.mark.parametrize("colors", [1, 4])
-def test_discriminator_output_shapes(name: str, size: int, colors: int) -> None:
+def test_discriminator_outputs_have_the_expected_shapes(name: str, size: int, colors: int) -> None:
     image = ImageShape(colors, size, size)
     D = make("discriminator", name, image, SMALL)
     logits = D(images(3, image), torch.tensor([0, 9, 4]))
@@ -95,7 +95,7 @@ def test_discriminator_output_shapes(name: str, size: int, colors: int) -> None:
     assert D(images(1, image), torch.tensor([2])).shape == (1,)
 
 
-def test_images_that_are_not_square() -> None:
+def test_images_need_not_be_square() -> None:
     image = ImageShape(3, 32, 48)
     x = make("generator", "sagan", image, SMALL)(torch.randn(2, 12))
     assert x.shape == (2, *image)
@@ -148,7 +148,7 @@ def test_only_conditional_networks_need_labels() -> None:
             }
             assert "num_classes" not in names_of_options  # set by ganctl
             conditional = (kind, name) in CONDITIONAL
-            if not conditional:  # works without labels and ignores labels
+            if not conditional:  # works without labels and ignores given labels
                 network = make(kind, name, ImageShape(1, 16, 16), SMALL, num_classes=0).eval()
                 x = torch.randn(2, 12) if kind == "generator" else images(2, ImageShape(1, 16, 16))
                 assert torch.equal(network(x), network(x, torch.tensor([1, 0])))
@@ -162,7 +162,7 @@ def test_conditional_generators_depend_on_the_label(name: str) -> None:
     z, y = torch.randn(1, 12).repeat(3, 1), torch.tensor([0, 0, 1])
     norms = [m for m in G.modules() if isinstance(m, ConditionalBatchNorm)]
     assert len(norms) == 4
-    # Initially, all classes have γ = 1 and β = 0. With other values, the classes differ.
+    # All classes start with γ = 1 and β = 0. With different values, the classes differ.
     G.eval()
     x = G(z, y)
     assert torch.allclose(x[0], x[2])
@@ -227,7 +227,7 @@ def test_attention_equals_the_equations() -> None:
     torch.manual_seed(0)
     attention = SelfAttention(16).double()
     x = torch.randn(2, 16, 3, 5, dtype=torch.float64)
-    assert torch.equal(attention(x), x)  # γ = 0
+    assert torch.equal(attention(x), x)  # γ is initially 0
     nn.init.constant_(attention.gamma, 0.7)
     weights = {name: getattr(attention, name).weight[:, :, 0, 0] for name in "fghv"}
     assert weights["f"].shape == (2, 16)
@@ -252,7 +252,9 @@ def test_attention_has_second_derivatives() -> None:
 
 
 @pytest.mark.parametrize(("size", "given", "side"), [(128, {}, 32), (64, {}, 32), (32, {}, 16), (28, {}, 14)])
-def test_default_position_of_attention(size: int, given: dict[str, int], side: int) -> None:
+def test_default_position_of_attention_depends_on_the_image_size(
+    size: int, given: dict[str, int], side: int
+) -> None:
     image = ImageShape(1, size, size)
     seen = []
     for kind in ("generator", "discriminator"):
@@ -299,8 +301,8 @@ def test_sagan_generators_have_spectral_norm_and_resnet_generators_do_not() -> N
         assert all(hasattr(m, "parametrizations") == expected for m in layers)
 
 
-def test_logit_of_d_depends_only_on_its_image() -> None:
-    """A gradient penalty needs the gradient with respect to each image separately."""
+def test_each_logit_depends_only_on_its_image() -> None:
+    """A gradient penalty needs a separate gradient with respect to each image."""
     image = ImageShape(1, 16, 16)
     for name in DISCRIMINATORS:
         D = make("discriminator", name, image, SMALL)
@@ -326,7 +328,7 @@ def test_spectral_norm_state_is_copied_and_saved(kind: str, name: str) -> None:
     restored = make(kind, name, image, {**SMALL, "spectral_norm": True})
     restored.load_state_dict(network.state_dict())
     copied = copy.deepcopy(network)
-    for _ in range(3):  # each call does one more power iteration
+    for _ in range(3):  # each call runs one more power iteration
         expected = network(x, y)
         assert torch.equal(restored(x, y), expected)
         assert torch.equal(copied(x, y), expected)
@@ -338,7 +340,7 @@ def test_spectral_norm_state_is_copied_and_saved(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GENERATORS + DISCRIMINATORS)
-def test_same_seed_gives_same_weights(name: str) -> None:
+def test_same_seed_creates_the_same_weights(name: str) -> None:
     kind = "generator" if name in GENERATORS else "discriminator"
 
     def weights(seed: int) -> list[torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Tests of ganctl_trackers: TensorBoard reads what the tracker wrote."""
+"""Test ganctl_trackers: TensorBoard can read the files that the tracker writes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ CONFIG = {
 }  # fmt: skip
 
 
-def test_hyperparameters_are_flat() -> None:
+def test_hyperparameters_are_flattened() -> None:
     assert hyperparameters(CONFIG) == {
         "model": "dcgan", "batch_size": 64, "ema": "none", "generator": "mlp", "generator.hidden": "512, 256",
         "generator.batch_norm": True, "g_optimizer": "adam", "g_optimizer.lr": 2e-4,
@@ -74,7 +74,7 @@ def test_hyperparameters_are_flat() -> None:
 
 
 def test_every_run_is_one_hparams_session(tmp_path: Path) -> None:
-    """The HPARAMS tab of ``tensorboard --logdir runs`` lists each run once, with its settings and last values."""
+    """The HPARAMS tab of ``tensorboard --logdir runs`` lists each run once, with settings and latest values."""
     from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
     from tensorboard.context import RequestContext
     from tensorboard.plugins.base_plugin import TBContext

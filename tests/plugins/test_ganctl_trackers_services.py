@@ -1,4 +1,4 @@
-"""Tests of ganctl_trackers with Weights & Biases in offline mode and with MLflow's local store."""
+"""Test ganctl_trackers with Weights & Biases in offline mode and with MLflow's local store."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ LOGGED = {"d_loss", "g_loss", "D(x)", "D(G(z))", "images_per_second", "swd"}
 
 
 def wandb_records(file: Path) -> Iterator[Any]:
-    """Yield the records that W&B wrote to ``file``, in LevelDB's log format after a header of 7 bytes."""
+    """Yield the records that W&B wrote to ``file``, which is in LevelDB's log format with a 7-byte header."""
     from wandb.proto.wandb_internal_pb2 import Record
 
     data, position, parts = file.read_bytes(), 7, b""
@@ -70,7 +70,7 @@ def wandb_records(file: Path) -> Iterator[Any]:
 
 
 def wandb_sessions(run: Path) -> list[dict[str, Any]]:
-    """Read what each session logged: id, project, settings, history by step, summary and exit code."""
+    """Return the logged data of each session: id, project, settings, history by step, summary and exit code."""
     sessions = []
     for file in sorted(run.glob("wandb/offline-run-*/*.wandb")):
         found: dict[str, Any] = {"settings": {}, "history": {}, "summary": {}}
@@ -122,7 +122,7 @@ def test_wandb_offline_run_has_settings_numbers_samples_and_checkpoint(
     assert len(list(tmp_path.glob("run/wandb/offline-run-*/files/media/images/samples_*.png"))) == 3
 
 
-def test_wandb_run_of_diverged_training_has_failed(
+def test_wandb_marks_a_diverged_run_as_failed(
     tmp_path: Path, ganctl: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("wandb")
@@ -188,17 +188,17 @@ def test_mlflow_does_not_log_repeated_steps_twice_and_records_failure(
     assert [m.step for m in client.get_metric_history(run.info.run_id, "d_loss")] == [1, 2, 3, 4]
 
 
-def test_mlflow_metric_names() -> None:
+def test_mlflow_metric_names_are_valid() -> None:
     assert [metric_name(n) for n in ("D(x)", "D(G(z))", "d_loss", "swd.16/a b")] == [
         *("D_x", "D_G_z", "d_loss", "swd.16/a b"),
     ]
 
 
-# -- Both
+# -- both services
 
 
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
-def test_missing_package_costs_one_warning(
+def test_missing_package_causes_one_warning(
     name: str, tmp_path: Path, ganctl: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "site" / name).mkdir(parents=True)
@@ -212,7 +212,7 @@ def test_missing_package_costs_one_warning(
     ]
 
 
-def test_unreachable_server_costs_one_warning(
+def test_unreachable_server_causes_one_warning(
     tmp_path: Path, ganctl: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("mlflow")
@@ -244,7 +244,7 @@ def test_background_calls_are_made_in_order_and_do_not_block() -> None:
     assert made == [0, 1, 2]
 
 
-def test_background_raises_the_error_of_an_earlier_call_and_makes_no_further_call() -> None:
+def test_background_raises_the_error_of_an_earlier_call_and_skips_later_calls() -> None:
     made: list[int] = []
     background = Background("test")
     background.submit(lambda: 1 / 0)

@@ -1,4 +1,4 @@
-"""Tests of ganctl_vision."""
+"""Test ganctl_vision."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_every_dataset_is_registered_and_importable() -> None:
         assert callable(table.get("dataset", f"ganctl:{name}").load())
 
 
-def test_registration_and_modules_of_workers_do_not_import_torch() -> None:
+def test_registration_and_worker_modules_do_not_import_torch() -> None:
     modules = "ganctl_vision, ganctl_vision.open_image, ganctl_vision.draw_glyph"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
@@ -69,7 +69,7 @@ def test_registration_and_modules_of_workers_do_not_import_torch() -> None:
 # --- glyphs
 
 
-def test_glyphs_shape_labels_and_brightness(tmp_path: Path) -> None:
+def test_glyphs_have_the_expected_shape_labels_and_brightness(tmp_path: Path) -> None:
     images, fingerprint, skipped = load(glyphs(n=100), tmp_path)
     assert images.x.shape == (100, 1, 28, 28)
     assert images.y is not None
@@ -78,7 +78,7 @@ def test_glyphs_shape_labels_and_brightness(tmp_path: Path) -> None:
     assert not skipped
     assert load(glyphs(n=100), tmp_path).fingerprint == fingerprint
     x = images.x.float() / 255
-    assert 0.08 < x.mean() < 0.25  # white strokes on black, like MNIST, whose mean is 0.13
+    assert 0.08 < x.mean() < 0.25  # white strokes on a black background, like MNIST, whose mean is 0.13
     ink = x.mean((1, 2, 3))
     assert ink.min() > 0.03  # no image is empty
     assert (x > 0.9).any(-1).any(-1).all()
@@ -98,7 +98,7 @@ def test_smaller_set_of_glyphs_is_a_prefix_and_seeds_differ(tmp_path: Path) -> N
     assert torch.equal(more[:40], few)
     assert np.array_equal(
         np.asarray(draw_glyph.draw("33", 0)), few[33, 0].numpy()
-    )  # drawn without the others
+    )  # one image drawn on its own
     assert not torch.equal(load(glyphs(n=40, seed=1), tmp_path).images.x, few)
 
 
@@ -114,7 +114,7 @@ def test_glyphs_are_legible_and_varied() -> None:
     assert train[::10].std(0).max() > 0.3  # varied
 
 
-def test_glyphs_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_glyphs_options_are_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GanctlError, match="n is 0"):
         glyphs(n=0)
     monkeypatch.setattr(features, "check", lambda feature: False)
@@ -140,19 +140,21 @@ def zipped(source: Path, to: Path) -> Path:
     return to
 
 
-def test_folder_without_subfolders_and_its_zip(tmp_path: Path) -> None:
+def test_folder_without_subfolders_and_its_zip_have_the_same_images(tmp_path: Path) -> None:
     faces = tmp_path / "faces"
     for i in range(12):
         save(faces / f"{i}.png", i)
     for source in (faces, zipped(faces, tmp_path / "faces.zip")):
         files = read(source)
-        assert [Path(name).stem for name in files.names] == [str(i) for i in range(12)]  # 2 before 10
+        assert [Path(name).stem for name in files.names] == [
+            str(i) for i in range(12)
+        ]  # natural order: 2 before 10
         assert files.labels is None
         assert files.classes == ()
         assert load(folder(tmp_path, str(source)), tmp_path).images.x[:, 0, 0, 0].tolist() == list(range(12))
 
 
-def test_subfolders_are_classes(tmp_path: Path) -> None:
+def test_each_subfolder_is_a_class(tmp_path: Path) -> None:
     for name in ("cat/1.png", "cat/deep/er/2.png", "ant/10.png", "ant/9.png", "Dog/1.png"):
         save(tmp_path / "set" / name)
     for source in (tmp_path / "set", zipped(tmp_path / "set", tmp_path / "set.zip")):
@@ -208,7 +210,7 @@ def test_links_are_followed_except_cycles(tmp_path: Path) -> None:
     assert list(read(tmp_path / "set").names) == ["a/1.png"]
 
 
-def test_channels_option(tmp_path: Path) -> None:
+def test_channels_option_selects_gray_or_color(tmp_path: Path) -> None:
     save(tmp_path / "set" / "1.png", 200, "RGB")
     assert load(folder(tmp_path, str(tmp_path / "set"), channels=1), tmp_path).images.x.shape == (1, 1, 4, 4)
     assert load(folder(tmp_path, str(tmp_path / "set")), tmp_path).images.x.shape == (1, 3, 4, 4)
@@ -235,7 +237,7 @@ def test_changed_files_are_read_again(tmp_path: Path) -> None:
 
 
 def replace(old: Path, new: Path) -> None:
-    """Copy the files of ``new`` over those of ``old``, and restore times as ``cp -p``, rsync and tar do."""
+    """Overwrite the files in ``old`` with the files in ``new``, and restore times like ``cp -p``, rsync and tar."""
     for file in (f for f in old.rglob("*") if f.is_file()):
         before, data = file.stat(), (new / file.relative_to(old)).read_bytes()
         assert before.st_size == len(data)
@@ -269,18 +271,18 @@ def test_replaced_zip_file_with_the_same_size_and_time_is_read_again(tmp_path: P
     assert folder(tmp_path, str(archives / "old" / "set.zip")).fingerprint() != before
 
 
-def test_copy_with_times_is_not_decoded_again(tmp_path: Path) -> None:
+def test_copy_with_preserved_times_is_not_decoded_again(tmp_path: Path) -> None:
     path = tmp_path / "set"
     for i in range(100):
         save(path / f"{i}.png", i)
     before = folder(tmp_path, str(path)).fingerprint()
     shutil.copytree(path, tmp_path / "copy")
     shutil.rmtree(path)
-    os.rename(tmp_path / "copy", path)  # other inodes and change times, as on another machine
+    os.rename(tmp_path / "copy", path)  # inodes and change times differ, as on a different machine
     assert folder(tmp_path, str(path)).fingerprint() == before
 
 
-def test_path_relative_to_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_path_can_be_relative_to_the_data_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "root" / "faces" / "1.png")
     assert list(read("faces", root=tmp_path / "root").names) == ["1.png"]
     save(tmp_path / "here" / "faces" / "2.png")
@@ -326,7 +328,7 @@ def test_invalid_zip_files_are_rejected(tmp_path: Path) -> None:
 def test_encrypted_zip_is_rejected(tmp_path: Path) -> None:
     save(tmp_path / "set" / "1.png")
     data = bytearray(zipped(tmp_path / "set", tmp_path / "set.zip").read_bytes())
-    data[data.index(b"PK\x01\x02") + 8] |= 1  # the flag, in the central directory
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the encryption flag in the central directory
     (tmp_path / "locked.zip").write_bytes(data)
     assert "encrypted" in error_of(tmp_path / "locked.zip").message
 
@@ -380,7 +382,9 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (torchvision_datasets.kmnist, "KMNIST"),
     ],
 )
-def test_mnist_and_similar_datasets(factory: Any, kind: str, tmp_path: Path, offline: list[str]) -> None:
+def test_mnist_and_similar_datasets_are_read(
+    factory: Any, kind: str, tmp_path: Path, offline: list[str]
+) -> None:
     write_mnist(tmp_path / kind / "raw", {"train": 30, "t10k": 20})
     images = load(factory(tmp_path), tmp_path).images
     assert images.x.shape == (30, 1, 28, 28)
@@ -403,8 +407,10 @@ def test_emnist_is_upright_and_labels_start_at_0(tmp_path: Path, offline: list[s
     assert images.classes == tuple("abcdefghijklmnopqrstuvwxyz")
 
 
-def test_cifar10_and_cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]) -> None:
-    # The files of this test have different checksums than the real files.
+def test_cifar10_and_cifar100_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]
+) -> None:
+    # The test files have different checksums than the real files.
     monkeypatch.setattr(
         "torchvision.datasets.cifar.check_integrity", lambda path, md5=None: os.path.isfile(path)
     )
@@ -420,7 +426,7 @@ def test_cifar10_and_cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, o
     write("cifar-10-batches-py", {**ten, "batches.meta": {"label_names": list("abcdefghij")}})
     images = load(torchvision_datasets.cifar10(tmp_path), tmp_path).images
     assert images.x.shape == (20, 3, 32, 32)
-    assert torch.equal(images.x[:4].flatten(1), torch.from_numpy(data))  # one plane per channel
+    assert torch.equal(images.x[:4].flatten(1), torch.from_numpy(data))  # one plane per color channel
     assert images.y is not None
     assert images.y.tolist() == [0, 1, 2, 9] * 5
     assert images.classes == tuple("abcdefghij")
@@ -434,7 +440,7 @@ def test_cifar10_and_cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, o
     assert images.y.tolist() == [0, 1, 2, 99]
 
 
-def test_stl10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]) -> None:
+def test_stl10_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]) -> None:
     monkeypatch.setattr(
         "torchvision.datasets.stl10.check_integrity", lambda path, md5=None: os.path.isfile(path)
     )
@@ -456,7 +462,7 @@ def test_stl10(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[st
     assert len(load(torchvision_datasets.stl10(tmp_path, split="train+unlabeled"), tmp_path).images.x) == 4
 
 
-def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]) -> None:
+def test_svhn_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str]) -> None:
     (tmp_path / "train_32x32.mat").write_bytes(b"Matlab")
     if torchvision_datasets.importlib.util.find_spec("scipy") is None:
         with pytest.raises(GanctlError, match="scipy") as error:
@@ -478,7 +484,7 @@ def test_svhn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, offline: list[str
     assert images.y.tolist() == [0, 9]
 
 
-def test_celeba(tmp_path: Path, offline: list[str]) -> None:
+def test_celeba_is_read(tmp_path: Path, offline: list[str]) -> None:
     for i in range(4):
         save(tmp_path / "celeba" / "img_align_celeba" / f"00000{i}.png", i * 50).rename(
             tmp_path / "celeba" / "img_align_celeba" / f"00000{i}.jpg"
@@ -494,7 +500,7 @@ def test_celeba(tmp_path: Path, offline: list[str]) -> None:
     assert len(load(torchvision_datasets.celeba(tmp_path, split="valid"), tmp_path).images.x) == 1
 
 
-def test_missing_dataset_without_network(
+def test_missing_dataset_without_network_is_an_error(
     tmp_path: Path, offline: list[str], capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(GanctlError) as error:
@@ -508,14 +514,16 @@ def test_missing_dataset_without_network(
     assert capfd.readouterr().out == ""
 
 
-def test_missing_dataset_with_download_disabled(tmp_path: Path, offline: list[str]) -> None:
+def test_missing_dataset_with_download_disabled_is_an_error(tmp_path: Path, offline: list[str]) -> None:
     with pytest.raises(GanctlError, match="downloading is disabled"):
         load(torchvision_datasets.cifar10(tmp_path, download=False), tmp_path)
     assert not offline
     assert list(tmp_path.iterdir()) == []
 
 
-def test_data_root_one_level_too_deep_is_suggested(tmp_path: Path, offline: list[str]) -> None:
+def test_error_suggests_the_parent_of_a_data_root_that_is_one_level_too_deep(
+    tmp_path: Path, offline: list[str]
+) -> None:
     write_mnist(tmp_path / "MNIST" / "raw", {"train": 3, "t10k": 2})
     with pytest.raises(GanctlError) as error:
         load(torchvision_datasets.mnist(tmp_path / "MNIST", download=False), tmp_path)
@@ -612,7 +620,7 @@ def test_unwritable_root_is_reported(tmp_path: Path, offline: list[str]) -> None
         load(torchvision_datasets.mnist(tmp_path / "file"), tmp_path)
 
 
-def test_real_mnist(data_root: Path, tmp_path: Path) -> None:
+def test_real_mnist_is_read(data_root: Path, tmp_path: Path) -> None:
     images = load(torchvision_datasets.mnist(data_root, download=False), tmp_path).images
     assert images.x.shape == (60_000, 1, 28, 28)
     assert images.x.float().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
@@ -620,7 +628,7 @@ def test_real_mnist(data_root: Path, tmp_path: Path) -> None:
     assert images.y.bincount().tolist() == [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 
 
-def test_real_jpegs_in_a_zip(data_root: Path, tmp_path: Path) -> None:
+def test_real_jpegs_in_a_zip_are_read(data_root: Path, tmp_path: Path) -> None:
     archive = data_root / "cifar10-jpg" / "test.zip"
     if not archive.exists():
         pytest.skip(f"requires {archive}")

@@ -1,4 +1,4 @@
-"""Tests of ganctl_wgan: settings of the Wasserstein models."""
+"""Test ganctl_wgan: settings of the Wasserstein models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Animations have the given frames and the given frame rate."""
+"""Test that animations have the given frames and frame rate."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ganctl.rendering.animation import save_animation
 
 
 def gray(n: int, size: tuple[int, int] = (30, 20)) -> list[np.ndarray]:
-    """Frames of a bright square that moves to the right."""
+    """Return frames of a bright square that moves to the right."""
     frames = [np.full((*size, 1), 40, np.uint8) for _ in range(n)]
     for i, frame in enumerate(frames):
         frame[5:15, i : i + 10] = 200
     return frames
 
 
-def test_gif_of_gray_frames_is_exact_and_repeats(tmp_path: Path) -> None:
+def test_gif_of_gray_frames_is_exact_and_loops(tmp_path: Path) -> None:
     frames = gray(5)
     save_animation(frames, tmp_path / "x.gif", fps=20)
     with Image.open(tmp_path / "x.gif") as gif:
@@ -42,7 +42,7 @@ def test_gif_keeps_colors(tmp_path: Path) -> None:
 
 def test_mp4_has_the_frames_and_the_frame_rate(tmp_path: Path) -> None:
     av = pytest.importorskip("av")
-    frames = gray(12, (31, 45))  # odd sides
+    frames = gray(12, (31, 45))  # odd side lengths
     save_animation(frames, tmp_path / "x.mp4", fps=12.5)
     with av.open(tmp_path / "x.mp4") as container:
         stream = container.streams.video[0]
@@ -54,7 +54,7 @@ def test_mp4_has_the_frames_and_the_frame_rate(tmp_path: Path) -> None:
         assert actual.shape == (32, 46)
         assert (
             np.abs(expected[..., 0].astype(int) - actual[:31, :45]).mean() < 16
-        )  # lossy, with the limited range of video
+        )  # video is lossy and has a limited range
 
 
 def test_invalid_animations_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

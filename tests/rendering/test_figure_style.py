@@ -1,4 +1,4 @@
-"""Figures look the same, whatever the user's matplotlib is set to."""
+"""Test that figures do not depend on the user's matplotlib settings."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_curves_are_drawn_with_a_broken_matplotlib_folder(tmp_path: Path, fault:
     assert (tmp_path / "curves.png").read_bytes() == (tmp_path / "expected.png").read_bytes()
 
 
-def test_style_is_removed_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_style_is_removed_after_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(matplotlib.rcParams, "lines.linewidth", 9.0)
     monkeypatch.setitem(matplotlib.rcParams, "text.usetex", True)
     before = dict(matplotlib.rcParams)
@@ -69,7 +69,7 @@ def test_style_is_removed_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     assert dict(matplotlib.rcParams) == before
 
 
-def test_import_keeps_the_backend_for_pyplot(tmp_path: Path) -> None:
+def test_import_does_not_change_the_backend_of_pyplot(tmp_path: Path) -> None:
     code = DRAW + "import matplotlib; print(matplotlib.rcParams['backend'])"
     environment = {**os.environ, "MPLBACKEND": "svg", "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, str(tmp_path / "curves.png")]

@@ -1,4 +1,4 @@
-"""The state of a run in reports, ``ganctl watch`` and sweeps does not depend on the text of ``log.txt``."""
+"""Test that reports, ``ganctl watch`` and sweeps do not determine the state of a run from ``log.txt``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MISLEADING = (
     "finished 14 of 14 steps",
 )
 ERROR = {"message": "No space left on the disk.", "hint": "Free some space.", "status": 6}
-#: State in status.json → state that is shown if no process holds the folder.
+#: Maps the state in status.json to the state shown if no process holds the folder.
 STATES = {
     "waiting": "waiting",
     "running": "killed",
@@ -58,7 +58,7 @@ def set_status(path: Path, **changes: Any) -> None:
 
 @pytest.fixture
 def runs(tiny_run: Run, tmp_path: Path) -> dict[str, Path]:
-    """A real run in each state of STATES, and a run that really diverged."""
+    """A real run in each state in STATES, and a run that has actually diverged."""
     paths = {}
     for recorded, shown in STATES.items():
         paths[shown] = tmp_path / "sweep" / shown
@@ -76,7 +76,7 @@ def runs(tiny_run: Run, tmp_path: Path) -> dict[str, Path]:
     return paths
 
 
-def test_report_watch_and_notebook_show_the_state_with_any_log(runs: dict[str, Path]) -> None:
+def test_report_watch_and_notebook_show_the_state_regardless_of_the_log(runs: dict[str, Path]) -> None:
     result = report(*runs.values())
     shown = dict(zip(runs, content.collect(result).runs, strict=True))
     assert {name: run.state for name, run in shown.items()} == {name: name for name in runs}
@@ -93,14 +93,14 @@ def test_report_watch_and_notebook_show_the_state_with_any_log(runs: dict[str, P
     assert not any(line in result.html() for line in MISLEADING)
 
 
-def test_running_run_is_shown_as_running_with_any_log(runs: dict[str, Path]) -> None:
+def test_running_run_is_shown_as_running_regardless_of_the_log(runs: dict[str, Path]) -> None:
     with Run(runs["killed"]).lock():
         assert read_run.read(runs["killed"]).state == "running"
         findings = [finding.text for finding in report(runs["killed"]).entries[0].findings]
     assert any(text.startswith("The run is at step ") for text in findings)
 
 
-def test_sweep_shows_the_states_with_any_log(runs: dict[str, Path]) -> None:
+def test_sweep_shows_the_states_regardless_of_the_logs(runs: dict[str, Path]) -> None:
     path = runs["finished"].parent
     planned = [
         {"name": n, "values": {"seed": n}, "texts": {"seed": n}, "steps": 14, "images_per_step": 16}

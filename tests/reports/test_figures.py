@@ -1,4 +1,4 @@
-"""Figures for print: text is text, sizes are exact, and lines can be distinguished in color and in gray."""
+"""Test figures for print: text remains text, sizes are exact, and lines are distinguishable, even in grayscale."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def texts(svg: bytes) -> str:
 
 
 @pytest.mark.parametrize("kind", figures.FORMATS)
-def test_names_of_files_and_equal_files_for_equal_runs(tmp_path: Path, kind: str) -> None:
+def test_files_have_the_expected_names_and_are_equal_for_equal_runs(tmp_path: Path, kind: str) -> None:
     made = make_report(tmp_path, "a", "_$hidden")
     written = figures.write(made, tmp_path / "figures", kind)
     assert [p.name for p in written] == [f"{name}.{kind}" for name in ("losses", "d-outputs", "samples")]
@@ -65,7 +65,7 @@ def test_figures_are_exactly_as_wide_as_one_or_two_columns(
         assert Image.open(path).width == 300 * width, path.name
 
 
-def test_text_remains_text(tmp_path: Path) -> None:
+def test_text_in_figures_remains_text(tmp_path: Path) -> None:
     made = make_report(tmp_path, "wgan", "wgan-gp", steps=MANY_LINES)
     found = {p.stem: texts(p.read_bytes()) for p in figures.write(made, tmp_path / "figures", "svg")}
     for word in ("wgan-gp", "G loss", "D loss", "epoch", "loss", "before smoothing"):
@@ -115,7 +115,7 @@ def test_lines_can_be_distinguished_in_color_and_in_gray(tmp_path: Path) -> None
     assert len({(line.get_color(), line.is_dashed()) for line in legend(one).values()}) == 3
 
 
-def test_more_runs_than_can_be_overlaid_have_a_panel_per_quantity(tmp_path: Path) -> None:
+def test_many_runs_have_one_panel_per_quantity(tmp_path: Path) -> None:
     three = drawn(make_report(tmp_path / "three", *"abc"))["losses"]
     four = drawn(make_report(tmp_path / "four", *"abcd"))["losses"]
     assert [axes.get_ylabel().split("\n")[0] for axes in three.axes] == ["loss"]
@@ -123,7 +123,7 @@ def test_more_runs_than_can_be_overlaid_have_a_panel_per_quantity(tmp_path: Path
     assert not any(line.is_dashed() for axes in four.axes for line in axes.lines)
 
 
-def test_chart_of_one_run_of_several_names_the_run(tmp_path: Path) -> None:
+def test_chart_of_one_of_several_runs_contains_its_name(tmp_path: Path) -> None:
     paths = [
         fake_runs.make(tmp_path / "a", {"model": "a"}),
         fake_runs.make(tmp_path / "b", {"model": "b"}, record=lambda s: {"D(x)": 9.0}),
@@ -134,7 +134,7 @@ def test_chart_of_one_run_of_several_names_the_run(tmp_path: Path) -> None:
     assert "b" in legend(found["d-outputs-raw"])
 
 
-def test_smoothing_is_stated(tmp_path: Path) -> None:
+def test_figures_state_the_smoothing(tmp_path: Path) -> None:
     made = make_report(tmp_path, "a", steps=MANY_LINES)
     smoothed, unsmoothed = (drawn(made, smoothing=weight)["losses"] for weight in (0.9, 0))
     assert smoothed.axes[0].get_ylabel() == "loss\n(EMA, weight 0.9)"
@@ -154,7 +154,7 @@ def test_horizontal_axis_is_labeled_with_its_unit(tmp_path: Path) -> None:
     assert drawn(without)["losses"].axes[0].get_xlabel() == "step"
 
 
-def test_chosen_epochs_are_in_the_samples(tmp_path: Path) -> None:
+def test_samples_show_the_selected_epochs(tmp_path: Path) -> None:
     made = make_report(tmp_path, "a", "b", epochs=(3, 0, 2))
     figure = draw_samples(made, 3.25)
     titles = [text.get_text() for text in figure.texts]
@@ -179,7 +179,7 @@ def test_images_in_print_are_enlarged_by_whole_pixels(tmp_path: Path) -> None:
     assert shown.shape[1] % fake_runs.grid(0).width == 0
 
 
-def test_small_images_are_left_out_until_the_others_can_be_seen(tmp_path: Path) -> None:
+def test_small_images_are_omitted_until_the_rest_are_large_enough(tmp_path: Path) -> None:
     run = fake_runs.make(tmp_path / "a", status={"image": [1, 4, 4], "grid": [30, 30]})
     for path in (run / "samples").iterdir():
         fake_runs.grid(1, size=4, n=900).save(path)
@@ -187,10 +187,10 @@ def test_small_images_are_left_out_until_the_others_can_be_seen(tmp_path: Path) 
     shown = figure.axes[0].images[0].get_array()
     side = figure.axes[0].get_position().width * 3.25
     across = int(side / SMALLEST)
-    assert shown.shape[1] % (across * 6 + 2) == 0, "so many images of 4 pixels with gaps of 2"
+    assert shown.shape[1] % (across * 6 + 2) == 0, "not the width of whole 4-pixel images with 2-pixel gaps"
 
 
-def test_figures_are_those_of_the_report_image(tmp_path: Path) -> None:
+def test_figures_equal_the_figures_in_the_report(tmp_path: Path) -> None:
     made = make_report(tmp_path, "a")
     assert made.image(dpi=100).width == 675
     buffer = io.BytesIO()
@@ -198,7 +198,7 @@ def test_figures_are_those_of_the_report_image(tmp_path: Path) -> None:
     assert buffer.getvalue()
 
 
-def test_curve_without_values_and_curve_of_one_point(tmp_path: Path) -> None:
+def test_curves_with_no_or_one_point_are_drawn(tmp_path: Path) -> None:
     made = make_report(tmp_path, "a", steps=[5], record=lambda s: {"g_loss": float("nan")})
     from ganctl.reports.curves import charts
 

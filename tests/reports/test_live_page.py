@@ -1,4 +1,4 @@
-"""The live page of runs over HTTP, and in a browser if Chromium is installed."""
+"""Test the live page of runs over HTTP, and in a browser if Chromium is installed."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from ganctl.runs.folder import Run
 
 
 def running(path: Path, steps: int = 50) -> Path:
-    """Make a run that is at step ``steps`` of 100."""
+    """Create a run that is at step ``steps`` of 100."""
     return fake_runs.make(
         path, steps=range(5, steps + 1, 5), epochs=steps // 25, status={"state": "running", "step": steps}
     )
 
 
 def advance(path: Path, to: int, state: str = "running") -> None:
-    """Replace the run at ``path`` by the same run at step ``to``, one file after another."""
+    """Replace the run at ``path`` with the same run at step ``to``, one file at a time."""
     fresh = fake_runs.make(
         path.parent / ".fresh",
         steps=range(5, to + 1, 5),
@@ -122,7 +122,7 @@ def test_page_of_several_runs_counts_their_states(tmp_path: Path) -> None:
         assert html.count('<figure class="cell">') == 3
 
 
-def test_vanished_and_incomplete_files_do_not_end_the_server(tmp_path: Path) -> None:
+def test_server_keeps_running_if_files_disappear_or_are_incomplete(tmp_path: Path) -> None:
     path = running(tmp_path / "run")
     with served(path) as server:
         first = ask(server, "/")[1]
@@ -141,7 +141,9 @@ def test_vanished_and_incomplete_files_do_not_end_the_server(tmp_path: Path) -> 
         assert state(ask(server, "/update")[1]).startswith("finished step 100")
 
 
-def test_rendering_leaves_the_cpu_to_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_page_is_not_rendered_again_until_the_cpu_has_been_idle_long_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = running(tmp_path / "run")
     monkeypatch.setattr(live_page, "IDLE", 1e6)
     live = LivePage(path, 2)
@@ -159,7 +161,7 @@ def test_watching_writes_nothing_to_the_run(tmp_path: Path) -> None:
     assert {file: file.stat().st_mtime_ns for file in (path, *path.rglob("*"))} == before
 
 
-def test_requests_of_other_pages_are_refused(tmp_path: Path) -> None:
+def test_requests_from_other_pages_are_refused(tmp_path: Path) -> None:
     with served(running(tmp_path / "run")) as server:
         assert ask(server, "/", Host="evil.example")[0] == 403
         assert ask(server, "/update", Origin="http://evil.example")[0] == 403
@@ -204,7 +206,7 @@ def test_command_serves_without_torch_until_ctrl_c(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", code, "--web", path, "--port", "0", "--no-browser"],
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        # Jobs of a shell without job control ignore SIGINT.
+        # A shell without job control starts background jobs with SIGINT ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     try:
@@ -214,14 +216,14 @@ def test_command_serves_without_torch_until_ctrl_c(tmp_path: Path) -> None:
         connection = HTTPConnection("127.0.0.1", int(line.split(":")[2].split("/")[0]), timeout=30)
         connection.request("GET", "/")
         assert "killed" in connection.getresponse().read().decode()
-        process.send_signal(signal.SIGINT)  # with a connection open
+        process.send_signal(signal.SIGINT)  # while a connection is open
         out, err = process.communicate(timeout=30)
     finally:
         process.kill()
     assert (process.returncode, out, err) == (0, "False\n", "")
 
 
-# In a browser.
+# ---- in a browser
 
 LIVE = "document.getElementById('live').textContent"
 SHOWN = "document.getElementById('now').textContent"
@@ -234,7 +236,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_page_follows_the_run_in_a_browser(browser: Page, tmp_path: Path, width: int) -> None:
+def test_page_in_a_browser_shows_new_results(browser: Page, tmp_path: Path, width: int) -> None:
     path = running(tmp_path / "run")
     with Run(path).lock(), served(path) as server:
         browser.open(server.url, width=width)
@@ -251,7 +253,7 @@ def test_page_follows_the_run_in_a_browser(browser: Page, tmp_path: Path, width:
     assert browser.errors == []
 
 
-def test_update_keeps_the_view_in_a_browser(browser: Page, tmp_path: Path) -> None:
+def test_update_does_not_change_the_view_in_a_browser(browser: Page, tmp_path: Path) -> None:
     path = running(tmp_path / "run")
     view = (
         "[document.getElementById('epoch').value, document.getElementById('smoothing').value, "
@@ -280,7 +282,7 @@ def test_update_keeps_the_view_in_a_browser(browser: Page, tmp_path: Path) -> No
         assert browser.run("document.getElementById('zoom-caption').textContent") == "epoch 1 · step 25"
         browser.run("document.querySelector('#zoom button').click()")
         browser.wait("document.querySelectorAll('.samples > #player').length === 1", seconds=5)
-        # Every listener exists once: one key press moves by one epoch.
+        # Each listener is registered only once, so one key press moves one epoch.
         browser.run(
             "document.body.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowRight', bubbles: true}))"
         )
@@ -288,7 +290,7 @@ def test_update_keeps_the_view_in_a_browser(browser: Page, tmp_path: Path) -> No
     assert browser.errors == []
 
 
-def test_page_reports_in_a_browser_that_updates_are_missing(browser: Page, tmp_path: Path) -> None:
+def test_page_in_a_browser_reports_that_updates_have_stopped(browser: Page, tmp_path: Path) -> None:
     path = running(tmp_path / "run")
     problem = "document.getElementById('problem').textContent"
     with served(path) as server:
@@ -302,4 +304,4 @@ def test_page_reports_in_a_browser_that_updates_are_missing(browser: Page, tmp_p
         browser.wait(f"{problem}.startsWith('Not connected.')")
         browser.call("Network.emulateNetworkConditions", offline=False, **network)
         browser.wait("document.getElementById('problem').hidden")
-    browser.errors.clear()  # the requests that failed
+    browser.errors.clear()  # errors of the failed requests

@@ -1,4 +1,4 @@
-"""The page, Markdown and figures of a report: complete, self-contained, and safe with any name."""
+"""Test that the page, Markdown and figures of a report are complete, self-contained and safe with any name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HOSTILE = (
 
 
 class Page(HTMLParser):
-    """The tags of a page with their attributes, and the text of its scripts."""
+    """Parse a page into tags with attributes, and the text of scripts."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def sweep(path: Path, **made: Any) -> list[Path]:
     ]
 
 
-def test_page_loads_nothing(tmp_path: Path) -> None:
+def test_page_loads_no_external_files(tmp_path: Path) -> None:
     page = Page(report(*sweep(tmp_path)).html())
     for _, attributes in page.tags:
         for name in ("src", "href", "srcset", "action", "data", "poster"):
@@ -122,7 +122,7 @@ def test_names_cannot_inject_markup(tmp_path: Path) -> None:
         assert "<script" not in path.read_text(encoding="utf-8")
 
 
-def test_settings_make_rows_and_columns_and_every_image_has_an_alt_text(tmp_path: Path) -> None:
+def test_settings_form_rows_and_columns_and_every_image_has_alt_text(tmp_path: Path) -> None:
     page = Page(report(*sweep(tmp_path)).html())
     heads = re.findall(r"(?:lr|batch size) [\de-]+", page.text)
     assert {"lr 1e-4", "lr 2e-4", "batch size 64", "batch size 256"} <= set(heads)
@@ -134,7 +134,7 @@ def test_settings_make_rows_and_columns_and_every_image_has_an_alt_text(tmp_path
     assert len(rows) >= 3 + 6 + 6, "the matrix (a page is higher than wide), the settings and the runs"
 
 
-def test_runs_are_listed_if_a_matrix_would_have_too_many_gaps(tmp_path: Path) -> None:
+def test_runs_are_listed_one_by_one_if_a_matrix_would_have_too_many_gaps(tmp_path: Path) -> None:
     pairs = [("a", 1), ("a", 2), ("b", 4), ("c", 8)]
     changes = [{"model": model, "batch_size": size} for model, size in pairs]
     made = report(*(fake_runs.make(tmp_path / f"{i}", change) for i, change in enumerate(changes)))
@@ -143,7 +143,7 @@ def test_runs_are_listed_if_a_matrix_would_have_too_many_gaps(tmp_path: Path) ->
     assert "matrix" not in [a.get("class") for a in Page(made.html()).all("table")]
 
 
-def test_all_grids_have_samples_at_every_epoch(tmp_path: Path) -> None:
+def test_every_run_has_samples_at_every_epoch(tmp_path: Path) -> None:
     page = Page(
         report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", {"seed": 1}, epochs=2)).html()
     )
@@ -192,7 +192,7 @@ def test_probabilities_and_unbounded_outputs_have_separate_charts(tmp_path: Path
     ]
 
 
-def test_tables_have_metrics_speed_and_settings_that_differ(tmp_path: Path) -> None:
+def test_tables_contain_metrics_speed_and_differing_settings(tmp_path: Path) -> None:
     scores = [{"step": 25 * e, "epoch": e, "swd": v} for e, v in ((1, 90.0), (2, 40.0), (3, 55.5))]
     paths = [
         fake_runs.make(tmp_path / "a", lr(1e-4), metrics=scores),
@@ -210,7 +210,7 @@ def test_tables_have_metrics_speed_and_settings_that_differ(tmp_path: Path) -> N
     assert "swd" in [chart["title"] for chart in json.loads(Page(html).scripts[0])["charts"]]
 
 
-def test_runs_that_are_empty_or_damaged(tmp_path: Path) -> None:
+def test_report_includes_empty_and_damaged_runs(tmp_path: Path) -> None:
     fake_runs.make(tmp_path / "runs" / "a")
     for name in ("empty", "damaged"):
         (tmp_path / "runs" / name).mkdir()
@@ -225,7 +225,7 @@ def test_runs_that_are_empty_or_damaged(tmp_path: Path) -> None:
     assert len(report(tmp_path / "runs").entries) == 3
 
 
-def test_sweep_has_its_varied_settings_as_axes_and_shows_failures(tmp_path: Path) -> None:
+def test_report_of_a_sweep_uses_varied_settings_as_axes_and_shows_failures(tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
     varied = [{"batch_size": size, "lr": rate} for size in ("64", "128") for rate in ("1e-4", "2e-4")]
     names = []
@@ -259,7 +259,7 @@ def test_run_given_twice_is_shown_once(tmp_path: Path) -> None:
     assert made.title == "a"
 
 
-def test_equal_runs_give_equal_files(tmp_path: Path) -> None:
+def test_reports_of_equal_runs_are_equal(tmp_path: Path) -> None:
     paths = sweep(tmp_path)
     assert report(*paths).html() == report(*paths).html()
 
@@ -268,11 +268,11 @@ def test_equal_runs_give_equal_files(tmp_path: Path) -> None:
     ("change", "title"),
     [({"model": "wgan"}, "gan and wgan"), ({"batch_size": 8}, "batch size 64 and 8"), ({}, "2 runs")],
 )
-def test_default_title(tmp_path: Path, change: dict[str, Any], title: str) -> None:
+def test_default_title_describes_the_runs(tmp_path: Path, change: dict[str, Any], title: str) -> None:
     assert report(fake_runs.make(tmp_path / "a"), fake_runs.make(tmp_path / "b", change)).title == title
 
 
-def test_invalid_reports_raise(tmp_path: Path) -> None:
+def test_invalid_arguments_raise_an_error(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="no runs to report on"):
         report()
     with pytest.raises(GanctlError, match="does not exist"):
@@ -292,7 +292,9 @@ def test_invalid_reports_raise(tmp_path: Path) -> None:
         figures.write(made, tmp_path, "jpg")
 
 
-def test_checkpoint_has_the_samples_that_training_saved(tiny_run: ganctl.Run, tmp_path: Path) -> None:
+def test_samples_of_a_checkpoint_equal_the_samples_saved_in_training(
+    tiny_run: ganctl.Run, tmp_path: Path
+) -> None:
     checkpoint = tiny_run.checkpoints[-1]
     copy = tmp_path / "copy.pt"
     copy.write_bytes(checkpoint.read_bytes())

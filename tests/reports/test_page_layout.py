@@ -1,4 +1,4 @@
-"""The page of a report in a browser: nothing overflows, and nothing covers a caption."""
+"""Test the report page in a browser: no element overflows, and no element covers a caption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from helpers.chromium import chromium
 
 from ganctl.reports.report import report
 
-#: Captions that the player covers although their samples are in view, at any scroll position.
+#: Counts captions that are covered by the player while their samples are visible, at all scroll positions.
 COVERED = """(() => {
   const box = (node) => node.getBoundingClientRect();
   document.documentElement.style.scrollBehavior = "auto";

@@ -1,4 +1,4 @@
-"""Samples over the epochs: selection, size, and a note on what is left out."""
+"""Test the selection and size of samples over epochs, and the note on omitted samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(path: Path, **made: object) -> History:
     return read_run.read(fake_runs.make(path, **made))  # type: ignore[arg-type]
 
 
-def test_runs_of_different_length_share_epochs_and_keep_their_last_samples(tmp_path: Path) -> None:
+def test_runs_of_different_lengths_share_epochs_and_keep_their_last_samples(tmp_path: Path) -> None:
     timeline = samples_over_epochs.collect([read(tmp_path / "a"), read(tmp_path / "b", epochs=2)])
     assert timeline.epochs == [0, 1, 2, 3, 4]
     assert [s.positions for s in timeline.series] == [[0, 1, 2, 3, 4], [0, 1, 2, 2, 2]]
@@ -29,10 +29,10 @@ def test_runs_of_different_length_share_epochs_and_keep_their_last_samples(tmp_p
     assert timeline.left_out == []
 
 
-def test_chosen_epochs(tmp_path: Path) -> None:
+def test_epochs_can_be_selected(tmp_path: Path) -> None:
     timeline = samples_over_epochs.collect([read(tmp_path / "a")], epochs=(2, 4))
     assert [f.epoch for f in timeline.series[0].frames] == [2, 4]
-    assert timeline.left_out == [], "nothing was left out that was asked for"
+    assert timeline.left_out == [], "a selected epoch was omitted"
 
 
 def test_epoch_without_samples_is_refused_with_a_list_of_epochs(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_epoch_may_be_rounded_to_two_decimals(tmp_path: Path) -> None:
     assert timeline.series[0].frames == [history.frames[2]]
 
 
-def test_epochs_are_left_out_to_limit_the_size_and_noted(tmp_path: Path) -> None:
+def test_epochs_are_omitted_to_limit_the_size_and_a_note_is_added(tmp_path: Path) -> None:
     h = read(tmp_path / "a", epochs=30)
     assert len(samples_over_epochs.collect([h]).epochs) == samples_over_epochs.MAX_EPOCHS
     size = len(samples_over_epochs.encode(h.frames[-1].open()))
@@ -79,7 +79,7 @@ def test_encoded_image_differs_only_in_shades(mode: str) -> None:
     assert samples_over_epochs.decode(samples_over_epochs.encode(image)).size == image.size
 
 
-def test_fewer_large_images_are_shown_and_none_is_cut() -> None:
+def test_fewer_images_are_shown_if_they_are_large_and_none_is_cropped() -> None:
     big = fake_runs.grid(0, size=256)
     cropped = samples_over_epochs.crop(big, split_grid.layout_of(big, (1, 256, 256)), None)
     assert cropped.size == (2 * 258 + 2,) * 2
@@ -94,7 +94,7 @@ def test_fewer_large_images_are_shown_and_none_is_cut() -> None:
     ("n", "columns", "rows"), [(64, 8, 8), (60, 8, 8), (16, 4, 4), (2, 2, 1), (1, 1, 1), (5, 3, 2)]
 )
 @pytest.mark.parametrize("recorded", [True, False])
-def test_layout_and_split(n: int, columns: int, rows: int, recorded: bool) -> None:
+def test_grid_is_split_into_the_original_images(n: int, columns: int, rows: int, recorded: bool) -> None:
     image = fake_runs.grid(1, n=n)
     layout = split_grid.layout_of(image, (1, 16, 16), (columns, rows) if recorded else None)
     assert layout == split_grid.Layout(columns, rows, 16, 16)
@@ -103,7 +103,7 @@ def test_layout_and_split(n: int, columns: int, rows: int, recorded: bool) -> No
     assert np.array_equal(images[0, 0, ..., 0], np.asarray(image)[2:18, 2:18])
 
 
-def test_layout_is_unknown_without_status_and_for_an_image_of_another_size() -> None:
+def test_layout_is_unknown_without_status_or_if_the_image_size_differs() -> None:
     image = fake_runs.grid(1)
     assert split_grid.layout_of(image, None, (4, 4)) is None
     assert split_grid.layout_of(image, (1, 16, 16), (4, 3)) is None
@@ -118,7 +118,7 @@ def test_count_distinct_ignores_speckle() -> None:
     assert split_grid.count_distinct(noisy.astype(np.uint8), reals) == 2
 
 
-def test_damaged_image_is_replaced_by_the_one_before(tmp_path: Path) -> None:
+def test_damaged_image_is_replaced_with_the_previous_image(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
     (path / "samples" / "epoch-0002-step-00000050.png").write_bytes(b"\x89PNG nothing")
     (path / "real.png").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""Settings in which runs differ, and labels that distinguish runs."""
+"""Test the settings in which runs differ and the labels that distinguish runs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_image_folder_is_labeled_with_its_name() -> None:
     assert settings.labels(settings.choose_axes(found), ["a", "b"]) == ["faces", "cars.zip"]
 
 
-def test_options_separate_in_one_run_are_separate_in_all() -> None:
+def test_options_that_are_separate_in_one_run_are_separate_in_all_runs() -> None:
     found = {s.name: s.values for s in differing(lr(2e-4), lr(2e-4, 1e-4))}
     assert found == {"d_lr": (2e-4, 1e-4)}
 
@@ -55,11 +55,11 @@ def test_axes_are_the_fewest_settings_that_distinguish_the_runs() -> None:
         "lr 1e-4 · batch size 64",
         "lr 1e-4 · batch size 128",
     ]
-    # The settings that a sweep varies come first.
+    # Settings varied by a sweep come first.
     assert [a.name for a in settings.choose_axes(found, ["batch_size"])] == ["batch_size", "lr"]
 
 
-def test_settings_that_follow_from_the_model_are_no_axes() -> None:
+def test_settings_determined_by_the_model_are_not_axes() -> None:
     changes = [
         {"model": "wgan", "loss": {"name": "wgan", "clip": 0.01}, **lr(5e-5)},
         {"model": "wgan-gp", "loss": {"name": "wgan-gp", "gp_weight": 10.0}, **lr(1e-4)},
@@ -92,5 +92,5 @@ def test_runs_with_equal_settings_are_labeled_with_their_names() -> None:
         (None, "–"), ([512, 256], "512, 256"), ([], "none"), ("none", "none"), ({"a": 0.5}, "a 0.5"), (-3e-5, "-3e-5"),
     ],
 )  # fmt: skip
-def test_format_value(value: Any, text: str) -> None:
+def test_values_are_formatted_concisely(value: Any, text: str) -> None:
     assert settings.format_value(value) == text

@@ -1,4 +1,4 @@
-"""The samples of a run as an animation."""
+"""Test animations of a run's samples."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_default_output_is_in_the_run_folder(tmp_path: Path) -> None:
     assert Image.open(path / "evolution.gif").size == (74, 74)
 
 
-def test_invalid_output_or_run_raises(tmp_path: Path) -> None:
+def test_invalid_output_or_run_raises_an_error(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
     with pytest.raises(GanctlError, match="not an animation file"):
         timelapse.save_timelapse(path, tmp_path / "a.webm")

@@ -1,4 +1,4 @@
-"""Findings in unusual runs, and none in healthy runs."""
+"""Test that problems are found in unusual runs and not in healthy runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganctl.runs import read_run
 
 
 def make(path: Path, **made: Any) -> Path:
-    """Write a run of 2,000 steps: enough to draw conclusions from."""
+    """Write a run of 2,000 steps, which is long enough for findings."""
     status = {"step": 2000, "total": 2000, **made.pop("status", {})}
     return fake_runs.make(
         path, **{"steps": range(100, 2001, 100), "steps_per_epoch": 500, "status": status, **made}
@@ -43,8 +43,8 @@ def after(step: int, **values: Any) -> Callable[[int], dict[str, Any]]:
         ({}, GOOD),
         ({"record": after(800, real=0.99, fake=0.004)}, ("bad", "D wins since step 900: D(G(z)) stays below 0.01.")),
         ({"record": after(0, real=0.99, fake=0.0)}, ("bad", "D wins from the beginning: D(G(z)) stays below 0.01.")),
-        ({"record": after(1900, real=0.99, fake=0.004)}, GOOD),  # a single line
-        ({"record": after(800, real=0.5, fake=0.004)}, GOOD),  # D rejects reals, too
+        ({"record": after(1900, real=0.99, fake=0.004)}, GOOD),  # only one line
+        ({"record": after(800, real=0.5, fake=0.004)}, GOOD),  # D also rejects reals
         (
             {"record": lambda s: {"D(x)": 0.99, "D(G(z))": 0.001} if 400 < s < 1200 else {}},
             ("warn", "D was far ahead from step 500 to step 1,100: D(G(z)) was below 0.01. G recovered."),
@@ -73,16 +73,18 @@ def after(step: int, **values: Any) -> Callable[[int], dict[str, Any]]:
             ("warn", "Mode collapse, or too few steps: of the 16 samples at epoch 4, only about 1 is distinct. "
              "The number was never much higher before."),
         ),
-        ({"distinct": (1,), "epochs": 0}, GOOD),  # before the first step, all samples are similar
+        ({"distinct": (1,), "epochs": 0}, GOOD),  # all samples are similar before the first step
         ({"status": {"state": "running"}, "steps": range(100, 1201, 100), "epochs": 2},
          ("warn", "The run was killed at step 1,200 of 2,000. It can be resumed from its last checkpoint.")),
     ],
 )  # fmt: skip
-def test_finding(tmp_path: Path, made: dict[str, Any], expected: tuple[str, str]) -> None:
+def test_run_has_the_expected_finding(
+    tmp_path: Path, made: dict[str, Any], expected: tuple[str, str]
+) -> None:
     assert detect(tmp_path / "run", **made)[0] == expected
 
 
-def test_blank_samples(tmp_path: Path) -> None:
+def test_blank_samples_are_reported(tmp_path: Path) -> None:
     from PIL import Image
 
     path = make(tmp_path / "run")
@@ -94,7 +96,7 @@ def test_blank_samples(tmp_path: Path) -> None:
     )
 
 
-def test_no_mode_collapse_is_reported_without_reals(tmp_path: Path) -> None:
+def test_mode_collapse_is_not_reported_without_reals(tmp_path: Path) -> None:
     path = make(tmp_path / "run", distinct=(1, 1, 1, 1, 1))
     (path / "real.png").unlink()
     h = read_run.read(path)
@@ -103,7 +105,7 @@ def test_no_mode_collapse_is_reported_without_reals(tmp_path: Path) -> None:
     ] == [GOOD]
 
 
-def test_nothing_is_concluded_from_samples_of_few_steps(tmp_path: Path) -> None:
+def test_samples_after_few_steps_have_no_findings(tmp_path: Path) -> None:
     early: dict[str, Any] = {
         "steps": range(5, 101, 5),
         "steps_per_epoch": 25,
@@ -146,7 +148,7 @@ def test_gray_samples_are_not_reported_as_collapsed(tmp_path: Path) -> None:
         {"status": {"state": "stopped"}},
     ],
 )
-def test_each_problem_has_a_kind_and_says_what_to_try(tmp_path: Path, made: dict[str, Any]) -> None:
+def test_each_problem_has_a_kind_and_a_suggestion(tmp_path: Path, made: dict[str, Any]) -> None:
     h = read_run.read(make(tmp_path / "run", **made))
     worst = training_problems.detect(h, samples_over_epochs.collect([h]).series[0])[0]
     assert worst.level in ("bad", "warn")

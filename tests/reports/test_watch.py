@@ -1,4 +1,4 @@
-"""A run in the terminal: contents, updates, and the end of the run."""
+"""Test the display of a run in the terminal: its contents, updates and end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def shown(console: Console) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-def test_sparkline_spans_from_lowest_to_highest_value() -> None:
+def test_sparkline_spans_the_range_from_lowest_to_highest_value() -> None:
     assert watching.sparkline([0, 1, 2, 3, 4, 5, 6, 7], 8) == "▁▂▃▄▅▆▇█"
     assert watching.sparkline([1, 1, 1], 8) == "▁▁▁"
     assert watching.sparkline([0, math.nan, 1], 3) == "▁ █"
@@ -93,7 +93,7 @@ def test_time_left_is_estimated_from_the_last_lines(tmp_path: Path) -> None:
 
 
 def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
-    """Return a pause during which the run continues. The run ends in the second pause."""
+    """Return a replacement for ``time.sleep`` during which the run advances. The run ends in the second call."""
     pauses = []
 
     def pause(seconds: float) -> None:
@@ -121,7 +121,7 @@ def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
     ids=["finished", "diverged", "failed"],
 )
 @pytest.mark.parametrize("live", [True, False], ids=["terminal", "pipe"])
-def test_follow_shows_a_run_until_it_ends(
+def test_watch_shows_a_run_until_it_ends(
     tmp_path: Path, status: dict[str, Any], code: int, word: str, live: bool
 ) -> None:
     path = fake_runs.make(tmp_path / "a", status=RUNNING, steps=range(5, 61, 5), epochs=2)
@@ -152,7 +152,7 @@ def test_dumb_terminal_shows_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(shown(console).splitlines()) > 1
 
 
-def test_ctrl_c_ends_the_display_and_not_the_run(tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_display_but_not_the_run(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status=RUNNING)
 
     def pause(seconds: float) -> None:
@@ -163,7 +163,7 @@ def test_ctrl_c_ends_the_display_and_not_the_run(tmp_path: Path) -> None:
         assert read_run.read(path).state == "running"
 
 
-def test_follow_does_not_wait_for_a_killed_run(tmp_path: Path) -> None:
+def test_watch_does_not_wait_for_a_killed_run(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status=RUNNING)
     assert watching.follow(path, console=terminal(), pause=lambda s: pytest.fail("follow waited")) == 1
 

@@ -1,4 +1,4 @@
-"""Checkpoint files: atomic, sealed, loaded without running code."""
+"""Test that checkpoint files are written atomically, sealed, and loaded without running code."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_load_returns_the_saved_state(state: dict[str, Any], tmp_path: Path) -> 
 
 
 def test_every_value_is_plain(state: dict[str, Any]) -> None:
-    """torch reads these types without running code: no Path, Enum, NumPy scalar or torch.__version__."""
+    """torch can load only plain types without running code, so no Path, Enum, NumPy scalar or torch.__version__."""
 
     def check(value: Any, where: str) -> None:
         if isinstance(value, dict):
@@ -53,7 +53,7 @@ def test_every_value_is_plain(state: dict[str, Any]) -> None:
     check(state, "")
 
 
-def test_equal_states_make_equal_files(state: dict[str, Any], tmp_path: Path) -> None:
+def test_equal_states_are_saved_as_equal_files(state: dict[str, Any], tmp_path: Path) -> None:
     one, two = tmp_path / "a.pt", tmp_path / "b.pt"
     checkpoint.save(one, state)
     checkpoint.save(two, state)
@@ -69,11 +69,11 @@ def test_torch_load_reads_a_checkpoint(tiny_run: Run) -> None:
         assert archive.comment.startswith(checkpoint.SEAL)
 
 
-def test_load_puts_tensors_on_the_cpu(state: dict[str, Any]) -> None:
+def test_tensors_are_loaded_on_the_cpu(state: dict[str, Any]) -> None:
     assert all(weight.device.type == "cpu" for weight in state["engine"]["G"].values())
 
 
-def test_a_sealed_archive_cannot_be_sealed_again() -> None:
+def test_sealed_archive_cannot_be_sealed_again() -> None:
     buffer = io.BytesIO()
     torch.save({"x": 1}, buffer)
     sealed = checkpoint.seal(buffer.getvalue())
@@ -83,7 +83,7 @@ def test_a_sealed_archive_cannot_be_sealed_again() -> None:
 
 
 @pytest.mark.parametrize("step", ["write", "fsync", "replace"])
-def test_a_failed_save_keeps_the_old_file(
+def test_failed_save_keeps_the_old_file(
     step: str, state: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "x.pt"
@@ -105,13 +105,13 @@ def test_a_failed_save_keeps_the_old_file(
     assert [p.name for p in tmp_path.iterdir()] == ["x.pt"]
 
 
-def test_a_folder_is_refused(tmp_path: Path) -> None:
+def test_folder_is_refused_as_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match="it is a folder, not a file") as caught:
         checkpoint.load(tmp_path)
     assert caught.value.status == 4
 
 
-def test_a_checkpoint_of_a_later_ganctl_is_refused(state: dict[str, Any], tmp_path: Path) -> None:
+def test_checkpoint_from_a_newer_version_is_refused(state: dict[str, Any], tmp_path: Path) -> None:
     buffer = io.BytesIO()
     torch.save({**state, "format": checkpoint.FORMAT + 1, "ganctl": "9.0"}, buffer)
     (tmp_path / "x.pt").write_bytes(checkpoint.seal(buffer.getvalue()))

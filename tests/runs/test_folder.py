@@ -1,4 +1,4 @@
-"""The run folder: created, numbered, locked and read."""
+"""Test creating, numbering, locking and reading run folders."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run, check_run_name
 
 
-def test_numbers_increase(tmp_path: Path) -> None:
+def test_run_numbers_increase(tmp_path: Path) -> None:
     names = [Run.create_numbered(tmp_path / "runs", "gan-mnist").path.name for _ in range(3)]
     assert names == ["00001-gan-mnist", "00002-gan-mnist", "00003-gan-mnist"]
 
 
-def test_a_number_is_never_reused(tmp_path: Path) -> None:
-    """A number is not reused after gaps, for another name, or next to folders that are not runs."""
+def test_run_number_is_never_reused(tmp_path: Path) -> None:
+    """A number is not reused after gaps, for a different name, or next to folders that are not runs."""
     for name in ("00007-dcgan-cifar10", "notes", "12-short", "00003-gan"):
         (tmp_path / name).mkdir()
     assert Run.create_numbered(tmp_path, "gan").path.name == "00008-gan"
@@ -37,13 +37,13 @@ def test_a_number_is_never_reused(tmp_path: Path) -> None:
         ("..", "00001-run"),
     ],
 )
-def test_any_name_makes_one_folder_in_the_parent(given: str, made: str, tmp_path: Path) -> None:
+def test_any_run_name_creates_one_folder_in_the_parent(given: str, made: str, tmp_path: Path) -> None:
     run = Run.create_numbered(tmp_path / "runs", given)
     assert run.path == tmp_path / "runs" / made
     assert [p.name for p in tmp_path.iterdir()] == ["runs"]
 
 
-def test_out_may_exist_only_if_empty(tmp_path: Path) -> None:
+def test_existing_out_folder_must_be_empty(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert Run.create(tmp_path / "empty").checkpoints_dir.is_dir()
     assert Run.create(tmp_path / "a" / "b" / "new").samples_dir.is_dir()
@@ -61,10 +61,10 @@ def test_existing_run_can_be_resumed_with_its_plugin_files(tmp_path: Path) -> No
     assert caught.value.hint.endswith(f": ganctl train --resume '{run.path}' --plugin 'my loss.py'")
 
 
-def test_a_folder_created_at_the_same_moment_is_refused(
+def test_folder_created_at_the_same_time_by_another_process_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two processes find an empty folder. The one that creates the first folder in it wins."""
+    """If two processes find an empty folder, the process that first creates a subfolder gets the folder."""
     original = Path.iterdir
 
     def empty_still(self: Path) -> object:
@@ -112,7 +112,7 @@ def test_checkpoints_and_samples_are_sorted_by_step(tmp_path: Path) -> None:
     assert [p.name[-12:-4] for p in run.samples] == ["00000007", "00000099", "00001000"]
 
 
-def test_a_finished_run_is_read(tiny_run: Run) -> None:
+def test_finished_run_can_be_read(tiny_run: Run) -> None:
     assert tiny_run.config["model"] == "gan"
     assert tiny_run.config["data"] == {"name": "glyphs", "n": 100, "seed": 0}
     assert [record["step"] for record in tiny_run.losses] == [7, 13]
@@ -127,14 +127,14 @@ def test_name_does_not_depend_on_the_current_folder(tiny_run: Run, monkeypatch: 
     assert Run(os.curdir).losses == tiny_run.losses
 
 
-def test_an_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
+def test_incomplete_last_line_is_ignored(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run")
     run.losses_file.write_text('{"step": 7, "d_loss": "nan"}\n{"step": 14, "d_lo')
     assert [record["step"] for record in run.losses] == [7]
     assert run.losses[0]["d_loss"] != run.losses[0]["d_loss"]
 
 
-def test_an_unwritable_parent_is_reported(tmp_path: Path) -> None:
+def test_unwritable_parent_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for make in (
         lambda: Run.create(tmp_path / "file" / "run"),
@@ -149,13 +149,13 @@ def test_an_unwritable_parent_is_reported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["first-try", "a", "x_1.2", "A" * 100])
-def test_run_name_is_kept_unchanged(name: str, tmp_path: Path) -> None:
+def test_valid_run_name_is_kept_unchanged(name: str, tmp_path: Path) -> None:
     check_run_name(name)
     assert Run.create_numbered(tmp_path, name).path.name == f"00001-{name}"
 
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "../x", "a b", "-a", "a-", "é", "A" * 101, "a\n"])
-def test_run_name_that_would_change_is_refused(name: str) -> None:
+def test_run_name_that_would_have_to_be_changed_is_refused(name: str) -> None:
     with pytest.raises(GanctlError, match="cannot be part of a folder's name") as caught:
         check_run_name(name)
     assert caught.value.status == USAGE

@@ -1,4 +1,4 @@
-"""A run folder is read correctly in every state."""
+"""Test that a run folder is read correctly in every state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganctl.runs import status as run_status
 from ganctl.runs.folder import Run
 
 
-def test_a_finished_run(tmp_path: Path) -> None:
+def test_finished_run_is_read(tmp_path: Path) -> None:
     h = read_run.read(fake_runs.make(tmp_path / "a"))
     assert (h.name, h.state, h.note, h.step, h.total, h.epoch) == ("a", "finished", "", 100, 100, 4.0)
     assert [(f.step, f.epoch) for f in h.frames] == [(0, 0), (25, 1), (50, 2), (75, 3), (100, 4)]
@@ -38,20 +38,20 @@ def test_a_finished_run(tmp_path: Path) -> None:
         ({"state": "running"}, "killed", ""),  # no process holds the folder
     ],
 )
-def test_state_is_what_status_json_says(
+def test_state_is_read_from_status_json(
     tmp_path: Path, status: dict[str, Any], state: str, note: str
 ) -> None:
     h = read_run.read(fake_runs.make(tmp_path / "a", status=status))
     assert (h.state, h.note) == (state, note)
 
 
-def test_no_line_of_the_log_is_read(tmp_path: Path) -> None:
+def test_log_is_not_read(tmp_path: Path) -> None:
     misleading = "Traceback (most recent call last):\nganctl.errors.GanctlError: Training diverged: x\n"
     h = read_run.read(fake_runs.make(tmp_path / "a", log=misleading))
     assert (h.state, h.total, h.status.images) == ("finished", 100, 1600)
 
 
-def test_run_folder_of_an_earlier_ganctl_is_refused(tmp_path: Path) -> None:
+def test_run_folder_created_by_an_earlier_version_is_refused(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a")
     (path / "status.json").unlink()
     with pytest.raises(GanctlError, match="an earlier version of ganctl created it") as refused:
@@ -59,7 +59,7 @@ def test_run_folder_of_an_earlier_ganctl_is_refused(tmp_path: Path) -> None:
     assert "--resume" in refused.value.hint
 
 
-def test_a_locked_run_is_running_and_reading_leaves_the_lock_alone(tmp_path: Path) -> None:
+def test_locked_run_is_running_and_reading_does_not_affect_the_lock(tmp_path: Path) -> None:
     path = fake_runs.make(tmp_path / "a", status={"state": "running"})
     with Run(path).lock():
         assert read_run.read(path).state == "running"
@@ -68,7 +68,7 @@ def test_a_locked_run_is_running_and_reading_leaves_the_lock_alone(tmp_path: Pat
         pass
 
 
-def test_waiting_runs_and_missing_or_damaged_files(tmp_path: Path) -> None:
+def test_waiting_runs_and_runs_with_missing_or_damaged_files_are_read(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     (empty / "config.toml").write_text("model = 'gan'\n")
@@ -86,7 +86,7 @@ def test_waiting_runs_and_missing_or_damaged_files(tmp_path: Path) -> None:
     assert h.step == 100
 
 
-def test_total_is_estimated_before_training_has_written_it(tmp_path: Path) -> None:
+def test_total_is_estimated_before_training_has_written_the_total(tmp_path: Path) -> None:
     assert read_run.read(fake_runs.make(tmp_path / "a", {"epochs": 8}, status={"total": None})).total == 200
     assert (
         read_run.read(
@@ -123,7 +123,7 @@ def test_find_returns_runs_in_natural_order(tmp_path: Path) -> None:
         read_run.find(tmp_path / "nowhere")
 
 
-def test_newest_returns_the_run_modified_last(tmp_path: Path) -> None:
+def test_newest_returns_the_most_recently_modified_run(tmp_path: Path) -> None:
     import os
 
     for name in ("a", "b"):

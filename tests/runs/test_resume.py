@@ -1,4 +1,4 @@
-"""Tests of resuming: which files of a run folder count as those of training."""
+"""Test which files in a run folder are treated as training files on resume."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ganctl.runs.folder import Run
 
 @pytest.fixture
 def run(tiny_run: Run, tmp_path: Path) -> Run:
-    """A finished run with copies of its files, made by a user."""
+    """A finished run whose folder also contains copies of files made by a user."""
     copy = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
     first = copy.checkpoints[0]
     for name in (
@@ -57,7 +57,7 @@ def test_files_that_training_did_not_write_are_never_deleted(
     assert len(run.checkpoints) == 1
 
 
-def test_broken_links_and_vanishing_folders_are_not_read(
+def test_broken_links_and_disappearing_folders_are_ignored(
     run: Run, tmp_path: Path, run_cli: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (run.samples_dir / "epoch-0009-step-00000999.png").symlink_to("nowhere.png")
@@ -68,7 +68,9 @@ def test_broken_links_and_vanishing_folders_are_not_read(
     shutil.copytree(run.path, tmp_path / "²", symlinks=True)
     assert run_cli("report", tmp_path, "--out", tmp_path / "report.html")[0] == 0
     shutil.rmtree(run.samples_dir)
-    monkeypatch.setattr(Path, "is_dir", lambda self: True)  # removed after a check
+    monkeypatch.setattr(
+        Path, "is_dir", lambda self: True
+    )  # simulates a folder that is removed after the check
     monkeypatch.setattr(Path, "exists", lambda self: True)
     run.losses_file.unlink()
     assert run.samples == []

@@ -1,4 +1,4 @@
-"""Tests of files of latents, and of the options --save-latents and --latents."""
+"""Test latent files and the options --save-latents and --latents."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def test_written_latents_are_read_back(tmp_path: Path) -> None:
     assert found.y is not None
     assert torch.equal(found.y, y)
     assert np.load(tmp_path / "x.npz", allow_pickle=False)["seed"] == 3
-    assert latent_files.read(tmp_path / "x.npz", dim=7).y is None  # a model without classes
+    assert latent_files.read(tmp_path / "x.npz", dim=7).y is None  # for a model without classes
 
 
-def test_files_written_with_numpy(tmp_path: Path) -> None:
+def test_files_written_with_numpy_are_read(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(14).reshape(2, 7))
     found = latent_files.read(tmp_path / "x.npy", dim=7)
     assert found.z.dtype == torch.float32
@@ -61,7 +61,9 @@ def test_files_written_with_numpy(tmp_path: Path) -> None:
         ({"z": np.array([{"a": 1}], dtype=object)}, "not a file of latents"),
     ],
 )
-def test_latents_that_do_not_fit_are_errors(arrays: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_latents_with_the_wrong_shape_or_type_are_errors(
+    arrays: dict[str, Any], message: str, tmp_path: Path
+) -> None:
     np.savez(tmp_path / "x.npz", **arrays)
     with pytest.raises(GanctlError, match=message) as caught:
         latent_files.read(tmp_path / "x.npz", dim=7, num_classes=3)
@@ -70,7 +72,7 @@ def test_latents_that_do_not_fit_are_errors(arrays: dict[str, Any], message: str
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 cut off", b"\x93NUMPY"])
-def test_other_files_are_errors(content: bytes, tmp_path: Path) -> None:
+def test_files_of_other_types_are_errors(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "x.npz").write_bytes(content)
     with pytest.raises(GanctlError, match="not a file of latents"):
         latent_files.read(tmp_path / "x.npz", dim=7)
@@ -85,7 +87,7 @@ def test_damaged_archive_is_an_error(tmp_path: Path) -> None:
         latent_files.read(tmp_path / "x.npz", dim=7)
 
 
-# ganctl sample with --save-latents and --latents.
+# ---- ganctl sample with --save-latents and --latents
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +128,7 @@ def test_classes_are_saved(run_cli: Callable[..., tuple[int, str]], tmp_path: Pa
         ) == (0, "")
         assert (np.load("a.npz")["images"] == np.load("b.npz")["images"]).all()
     assert np.load("z.npz")["y"].tolist() == [i // 12 for i in range(120)]
-    # Generate another class from the same latents.
+    # Generate a different class from the same latents.
     assert (
         run_cli(
             "sample",

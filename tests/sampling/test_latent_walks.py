@@ -1,4 +1,4 @@
-"""Tests of latent walks: traversal, interpolation, files and commands."""
+"""Test latent walks: traversal, interpolation, files and commands."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sampler(tiny_run: Run) -> ganctl.Sampler:
 
 
 def trained(tmp_path_factory: pytest.TempPathFactory, model: str, **settings: Any) -> ganctl.Sampler:
-    """Return the sampler of a run of one step, which is trained once per session."""
+    """Return the sampler of a one-step run, which is trained once per session."""
     out = tmp_path_factory.getbasetemp() / f"walks-{model}"
     if not out.exists():
         ganctl.train(
@@ -47,7 +47,7 @@ def coded(tmp_path_factory: pytest.TempPathFactory) -> ganctl.Sampler:
     return trained(tmp_path_factory, "infogan")
 
 
-# Traversal.
+# ---- traversal
 
 
 def test_row_varies_only_its_dimension(sampler: ganctl.Sampler) -> None:
@@ -75,14 +75,14 @@ def test_dimensions_are_counted_from_1(sampler: ganctl.Sampler) -> None:
         assert "1 to 100" in caught.value.hint
 
 
-def test_traverse_given_latent(sampler: ganctl.Sampler) -> None:
+def test_given_latent_can_be_traversed(sampler: ganctl.Sampler) -> None:
     z = torch.zeros(2, 100)
     assert sampler.traverse("3", [2], z=z).z.sum() == 2
     with pytest.raises(GanctlError, match="needs N×100"):
         sampler.traverse("3", z=torch.zeros(2, 99))
 
 
-def test_default_values_span_the_latent(sampler: ganctl.Sampler) -> None:
+def test_default_values_span_the_range_of_the_latent(sampler: ganctl.Sampler) -> None:
     assert sampler.traverse("5").rows[0].values == (-3, -2, -1, 0, 1, 2, 3)
     assert {d.span for d in dimensions(Normal(9))} == {3}
     assert {d.span for d in dimensions(Uniform(9))} == {1}
@@ -94,7 +94,7 @@ def test_default_values_span_the_latent(sampler: ganctl.Sampler) -> None:
 def test_auto_selects_the_dimensions_with_the_largest_change(
     sampler: ganctl.Sampler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """G depends only on two dimensions, and more on one of them."""
+    """G depends only on two dimensions, and one of the two has a larger effect."""
     weight = sampler.G.get_parameter(
         next(n for n, p in sampler.G.named_parameters() if p.shape[1:] == (100,))
     )
@@ -147,7 +147,7 @@ def test_codes_are_dimensions(coded: ganctl.Sampler) -> None:
     assert caught.value.hint == "Use a number from 1 to 62, or a code: c, u0, u1, c0."
 
 
-# Interpolation.
+# ---- interpolation
 
 
 def test_slerp_follows_the_great_circle() -> None:
@@ -166,7 +166,7 @@ def test_slerp_follows_the_great_circle() -> None:
 def test_default_method_depends_on_the_latent() -> None:
     points = torch.randn(2, 512, generator=torch.Generator().manual_seed(0))
     middle = interpolate_points(Normal(512), points, [0.5])
-    assert 0.95 < middle.norm() / points.norm(dim=1).mean() < 1.05  # the length of normal latents
+    assert 0.95 < middle.norm() / points.norm(dim=1).mean() < 1.05  # the typical norm of normal latents
     assert torch.equal(interpolate_points(Uniform(512), points, [0.5])[0], points.mean(0))
     assert torch.equal(interpolate_points(Normal(512), points, [0.5], "lerp")[0], points.mean(0))
     codes = Codes(500, 10, 2)
@@ -221,14 +221,14 @@ def test_invalid_paths_are_errors(sampler: ganctl.Sampler) -> None:
         sampler.interpolate(steps=0)
 
 
-# Images and files.
+# ---- images and files
 
 
 def ink(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("L"))
 
 
-def test_image_contains_every_sample_in_its_place(sampler: ganctl.Sampler) -> None:
+def test_image_contains_every_sample_at_the_correct_position(sampler: ganctl.Sampler) -> None:
     walk = sampler.traverse("5,25", [-3, 0, 3])
     plain = ink(walk.image(labels=False))
     assert plain.shape == (2 * 30 + 2, 3 * 30 + 2)
@@ -240,13 +240,13 @@ def test_image_contains_every_sample_in_its_place(sampler: ganctl.Sampler) -> No
         for column in range(3):
             at = slice(2 + row * 30, 30 + row * 30), slice(2 + column * 30, 30 + column * 30)
             assert (cells[at] == plain[at]).all()
-    assert (labeled[:below, right:] < 128).any()  # captions above
-    assert (labeled[below:, :right] < 128).any()  # names at the left
+    assert (labeled[:below, right:] < 128).any()  # captions above the samples
+    assert (labeled[below:, :right] < 128).any()  # names on the left
     last = plain[32:60, 62:90].repeat(3, 0).repeat(3, 1)
     assert (ink(walk.image())[-8 - 84 : -8, -8 - 84 : -8] == last).all()
 
 
-def test_rows_with_other_values_have_their_own_captions(coded: ganctl.Sampler) -> None:
+def test_rows_with_different_values_have_separate_captions(coded: ganctl.Sampler) -> None:
     same, other = coded.traverse("u0,u1").image(), coded.traverse("u0,2").image()
     assert other.height > same.height
     assert coded.traverse("c,u0").image(labels=False).width == 10 * 34 + 2
@@ -299,10 +299,10 @@ def test_unwritable_paths_are_errors(tmp_path: Path) -> None:
         walk_writers.check_path(tmp_path / "x.gif", animations=False)
 
 
-# The commands.
+# ---- commands
 
 
-def test_traverse_and_interpolate_as_commands(
+def test_traverse_and_interpolate_commands_write_the_expected_files(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run_cli: Callable[..., tuple[int, str]]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -329,7 +329,7 @@ def test_traverse_and_interpolate_as_commands(
         f"{tiny_run.name}-step-00000013-traverse-seed0-n6.png",
         "x.gif",
     ]
-    # The same command replaces its file; other inputs give a numbered file, or are refused.
+    # The same command replaces its file. Different inputs are written to a numbered file or refused.
     walk = ("traverse", "--ckpt", run, "--dims", "5,25", "--values")
     assert run_cli(*walk, "-3,0,3")[1].endswith("-seed0-n6.png\n")
     assert run_cli(*walk, "-3,0,2")[1].endswith("-seed0-n6-2.png\n")
@@ -384,7 +384,7 @@ def test_invalid_options_are_errors(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ranking_reports_its_progress(sampler: ganctl.Sampler) -> None:
+def test_ranking_of_dimensions_reports_progress(sampler: ganctl.Sampler) -> None:
     counts: list[int] = []
     rank_dimensions(sampler, trials=1, advance=counts.append)
     assert sum(counts) == len(dimensions(sampler.latent)) == 100

@@ -1,4 +1,4 @@
-"""Tests of sampling from a checkpoint."""
+"""Test sampling from a checkpoint."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def uint8(sampler: ganctl.Sampler, n: int, **options: Any) -> torch.Tensor:
     return grid.to_uint8(sampler.sample(n, **options))
 
 
-def test_samples_do_not_depend_on_their_number(sampler: ganctl.Sampler) -> None:
+def test_samples_do_not_depend_on_the_number_of_samples(sampler: ganctl.Sampler) -> None:
     many = sampler.latents(50_000, seed=3)
     for n in (1, 25, 64, 65, 1000):
         assert torch.equal(sampler.latents(n, seed=3), many[:n])
     assert torch.equal(uint8(sampler, 25, seed=3), uint8(sampler, 1000, seed=3)[:25])
 
 
-def test_truncated_latents_do_not_depend_on_their_number(sampler: ganctl.Sampler) -> None:
+def test_truncated_latents_do_not_depend_on_the_number_of_latents(sampler: ganctl.Sampler) -> None:
     many = sampler.latents(1000, seed=3, truncation=0.7)
     assert many.abs().max() <= 0.7
     assert torch.equal(sampler.latents(25, seed=3, truncation=0.7), many[:25])
@@ -58,7 +58,7 @@ def test_samples_depend_only_on_the_seed(sampler: ganctl.Sampler) -> None:
     assert not torch.equal(sampler.sample(9, seed=6), one)
 
 
-def test_shape_range_and_attributes(sampler: ganctl.Sampler) -> None:
+def test_samples_and_sampler_have_the_expected_shape_range_and_attributes(sampler: ganctl.Sampler) -> None:
     x = sampler.sample(25)
     assert x.shape == (25, 1, 28, 28)
     assert x.dtype == torch.float32
@@ -80,14 +80,14 @@ def test_sampling_keeps_the_global_random_state(tiny_run: Run) -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_samples_equal_those_of_training(tiny_run: Run, tmp_path: Path) -> None:
-    """The last sample grid of a run equals the samples of its checkpoint with the seed of the run."""
+def test_samples_equal_the_samples_saved_in_training(tiny_run: Run, tmp_path: Path) -> None:
+    """A run's last sample grid equals the samples from the run's checkpoint with the run's seed."""
     sampler = ganctl.load(tiny_run.path, device="cpu")
     grid.save_png(sampler.grid(9, seed=0), tmp_path / "x.png")
     assert (tmp_path / "x.png").read_bytes() == tiny_run.samples[-1].read_bytes()
 
 
-def test_run_folder_means_its_newest_checkpoint(tiny_run: Run) -> None:
+def test_newest_checkpoint_of_a_run_folder_is_used(tiny_run: Run) -> None:
     newest = tiny_run.checkpoints[-1]
     assert find_checkpoint(tiny_run.path) == newest
     assert find_checkpoint(tiny_run.checkpoints_dir) == newest
@@ -127,7 +127,7 @@ def test_averaged_generator_is_used(tmp_path: Path) -> None:
     assert not all(torch.equal(averaged[name], weight) for name, weight in state["G"].items())
 
 
-def test_color_images(tmp_path: Path) -> None:
+def test_color_images_are_sampled(tmp_path: Path) -> None:
     (tmp_path / "faces").mkdir()
     for i in range(8):
         pixels = np.random.default_rng(i).integers(0, 256, (16, 16, 3), dtype=np.uint8)
@@ -171,7 +171,7 @@ def test_every_format_contains_the_same_samples(sampler: ganctl.Sampler, tmp_pat
     assert (image[2:30, 32:60] == expected[1, 0].numpy()).all()
 
 
-def test_folder_that_is_not_empty_is_an_error(sampler: ganctl.Sampler, tmp_path: Path) -> None:
+def test_output_folder_must_be_empty(sampler: ganctl.Sampler, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "a.txt").touch()
     with pytest.raises(GanctlError, match="is not empty"):
@@ -179,7 +179,7 @@ def test_folder_that_is_not_empty_is_an_error(sampler: ganctl.Sampler, tmp_path:
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["a.txt"]
 
 
-def test_latents_have_their_distribution() -> None:
+def test_latents_have_the_expected_distribution() -> None:
     z = draw_latents(Normal(8), 5000, seed=0)
     assert z.shape == (5000, 8)
     assert abs(float(z.mean())) < 0.02
@@ -200,7 +200,7 @@ def test_truncation_needs_a_normal_latent() -> None:
 def test_shapes_are_checked_before_memory_is_allocated(
     tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The network is built only on the meta device."""
+    """The check builds the network only on the meta device."""
     state = checkpoint.load(tiny_run.checkpoints[-1])
     state["image"] = [1, 20_000, 20_000]
     checkpoint.save(tmp_path / "x.pt", state)

@@ -1,4 +1,4 @@
-"""Tests of claiming runs: locks, heartbeats and crashes."""
+"""Test claiming runs: locks, heartbeats and crashes."""
 
 from __future__ import annotations
 
@@ -79,11 +79,15 @@ def test_worker_in_another_container_is_alive_as_long_as_it_holds_its_lock(
     entry = sweep.entries[0]
     claimed = claim_runs.claim_next(sweep)
     assert claimed
-    worker = {**(entry.worker or {}), "pid_namespace": "pid:[1]", "pid": 2**22 + 1}  # no such PID here
+    worker = {
+        **(entry.worker or {}),
+        "pid_namespace": "pid:[1]",
+        "pid": 2**22 + 1,
+    }  # this PID does not exist here
     entry.worker_file.write_text(json.dumps(worker))
     assert entry.state == "running"
     claimed.release()
-    entry.worker_file.write_text(json.dumps({**worker, "pid": 1}))  # a dead worker, whose PID exists here
+    entry.worker_file.write_text(json.dumps({**worker, "pid": 1}))  # a dead worker whose PID exists here
     assert entry.state == "waiting"
 
 
@@ -97,12 +101,12 @@ time.sleep(60)
 """
 
 
-def test_worker_in_another_pid_namespace(sweep: Sweep) -> None:
+def test_worker_in_another_pid_namespace_is_alive_until_it_is_killed(sweep: Sweep) -> None:
     unshare = ["unshare", "--pid", "--fork", "--kill-child"]
     if subprocess.run([*unshare, "true"], capture_output=True).returncode:
         pytest.skip("this user cannot create PID namespaces")
     entry = sweep.entries[0]
-    # Started from a shell that is replaced by python: the worker is not process 1 of its namespace.
+    # Start the worker from a shell, so that the worker is not process 1 of its namespace.
     command = [*unshare, "sh", "-c", 'true; "$@"; true', "sh", sys.executable, "-c", CLAIM, str(sweep.path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -111,7 +115,7 @@ def test_worker_in_another_pid_namespace(sweep: Sweep) -> None:
         assert worker
         assert entry.state == "running"
         process.kill()
-    worker["pid"] = 1  # a process of this PID exists here
+    worker["pid"] = 1  # a process with this PID exists here
     entry.worker_file.write_text(json.dumps(worker))
     until = time.monotonic() + 10
     while entry.state != "waiting":
@@ -120,7 +124,7 @@ def test_worker_in_another_pid_namespace(sweep: Sweep) -> None:
 
 
 def write_remote_worker(entry: Entry, heartbeat: int = 0) -> None:
-    """Write the file of a worker on another machine."""
+    """Write the worker file of a worker on another machine."""
     worker = {"machine": "another boot", "host": "elsewhere", "pid": 1, "heartbeat": heartbeat}
     entry.worker_file.write_text(json.dumps(worker))
 
@@ -143,7 +147,7 @@ def test_run_of_dead_machine_is_claimed_after_timeout(sweep: Sweep, monkeypatch:
 
 
 def test_file_system_without_shared_locks_is_an_error(sweep: Sweep) -> None:
-    """Another machine sends heartbeats, but the lock of its run can be acquired here."""
+    """Another machine sends heartbeats, but this machine can acquire the run's lock."""
     write_remote_worker(sweep.entries[0])
     heartbeats = 0
 

@@ -1,4 +1,4 @@
-"""Tests of grids, zipped values, random draws and seeds."""
+"""Test grids, zipped values, random draws and seeds."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_zip_pairs_values_and_seeds_repeat_every_combination() -> None:
     ]
 
 
-def test_draws_are_reproducible_and_more_draws_start_with_the_same() -> None:
+def test_draws_are_reproducible_and_do_not_depend_on_their_number() -> None:
     def draws(n: int, seed: int = 0) -> list[dict[str, str]]:
         options = parse_options(ranges=["lr=1e-5..1e-3", "batch-size=16..64"], random=n)
         return combinations(merge_variations(options), seed=seed)
@@ -41,7 +41,7 @@ def test_draws_are_reproducible_and_more_draws_start_with_the_same() -> None:
     assert draws(5, seed=1) != draws(5)
 
 
-def test_distribution_of_draws() -> None:
+def test_draws_have_the_requested_distribution() -> None:
     options = parse_options(
         ranges=[
             "lr=1e-5..1e-3",
@@ -67,7 +67,7 @@ def test_distribution_of_draws() -> None:
     ("value", "text"),
     [(1e-4, "1e-4"), (2.5e-5, "2.5e-5"), (0.05, "0.05"), (1.0, "1.0"), (1 / 300, "0.0033333333333333335")],
 )
-def test_numbers_of_a_file_are_formatted_concisely(value: float, text: str) -> None:
+def test_numbers_in_a_file_are_formatted_concisely(value: float, text: str) -> None:
     (row,) = combinations(merge_variations({"grid": {"lr": [value]}}))
     assert row == {"lr": text}
     assert float(text) == value

@@ -1,4 +1,4 @@
-"""Tests of reading a sweep folder: states of runs, last records, and damaged files."""
+"""Test reading a sweep folder: run states, last records, and damaged files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ganctl.runs.status import Failure, Status
 from ganctl.sweeps.folder import Sweep, last_record, read
 
 
-def test_states_and_reasons(tmp_path: Path) -> None:
+def test_runs_have_the_expected_states_and_reasons(tmp_path: Path) -> None:
     sweep = fake_sweep(tmp_path)
     assert [entry.state for entry in sweep] == [
         "finished",
@@ -31,9 +31,11 @@ def test_states_and_reasons(tmp_path: Path) -> None:
     assert sweep.entries[4].last == {}
 
 
-def test_state_is_that_of_the_run(tmp_path: Path) -> None:
+def test_state_of_an_entry_equals_the_state_of_its_run(tmp_path: Path) -> None:
     entry = fake_sweep(tmp_path).entries[4]
-    record(entry, "finished", 100, 1.0)  # with ganctl train --resume, outside the sweep
+    record(
+        entry, "finished", 100, 1.0
+    )  # as if the run had been resumed outside the sweep with ganctl train --resume
     assert entry.state == "finished"
     record(entry, "running", 50, 1.0)
     assert entry.state == "killed"  # no process holds the run
@@ -41,7 +43,7 @@ def test_state_is_that_of_the_run(tmp_path: Path) -> None:
         assert entry.state == "running"
     error = Failure("The loss is nan.", "Lower the learning rate.", 5)
     run_status.write(entry.run.status_file, Status("diverged", 60, error=error))
-    assert entry.state == "stopped"  # a worker is going to try the run again
+    assert entry.state == "stopped"  # a worker will try the run again
     entry.end_file.write_text('{"state": "failed", "message": "It broke."}')
     assert entry.state == "diverged"
     assert entry.reason == "The loss is nan."
@@ -58,14 +60,14 @@ def test_state_is_that_of_the_run(tmp_path: Path) -> None:
         ('{"a": 1}\n' * 5000 + '{"a": 2}\n', {"a": 2}),
     ],
 )
-def test_last_record_is_the_last_complete_one(text: str, expected: dict[str, Any], tmp_path: Path) -> None:
+def test_last_complete_record_is_returned(text: str, expected: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     assert last_record(path) == {}
     path.write_text(text)
     assert last_record(path) == expected
 
 
-def test_damaged_files(sweep: Sweep) -> None:
+def test_damaged_files_are_ignored_or_reported(sweep: Sweep) -> None:
     sweep.entries[0].end_file.write_text("{")  # an incomplete file is ignored
     assert sweep.entries[0].state == "waiting"
     (sweep.path / "runs.json").write_text('{"runs": 3}')

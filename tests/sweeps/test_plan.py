@@ -1,4 +1,4 @@
-"""Tests of the planned runs: their settings, their names, and invalid variations."""
+"""Test planned runs: settings, names and invalid variations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def planned(
     return plan(registry, variation, [], {**GIVEN, **(given or {})}, options)
 
 
-def test_values_are_parsed_as_on_the_command_line() -> None:
+def test_values_are_parsed_like_command_line_options() -> None:
     runs = planned(grid=["optimizer=adam,rmsprop", "generator.hidden=8,16;32"])
     assert [run.config.g_optimizer.name for run in runs] == ["adam", "adam", "rmsprop", "rmsprop"]
     assert [run.config.generator.options["hidden"] for run in runs] == [(8, 16), (32,)] * 2
@@ -71,7 +71,7 @@ def test_regularizers_vary() -> None:
         planned(grid=["regularizer=r1,lecam"], given={"regularizers": ("r1",)})
 
 
-def test_models_can_vary() -> None:
+def test_model_can_be_varied() -> None:
     runs = plan(
         discovery.registry(),
         merge_variations(parse_options(grid=["model=wgan,wgan-gp"], seeds=2)),

@@ -1,4 +1,4 @@
-"""Tests of requests for a sweep from a TOML file and from the command line."""
+"""Test sweep requests from a TOML file and from the command line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_command_line_takes_precedence_over_the_file(tmp_path: Path) -> None:
         (5, (4,))
     }
 
-    again = tmp_path / "again.toml"  # the settings that a sweep writes request the same runs
+    again = tmp_path / "again.toml"  # settings written by a sweep request the same runs
     again.write_text(toml.write(over.settings, {}))
     assert [each.config for each in make_request(again, {}, {}).planned] == [
         each.config for each in over.planned
@@ -42,7 +42,7 @@ def test_command_line_takes_precedence_over_the_file(tmp_path: Path) -> None:
     assert over.settings["epochs"] == 5
 
 
-def test_file_may_contain_only_settings(tmp_path: Path) -> None:
+def test_file_can_be_a_plain_training_config(tmp_path: Path) -> None:
     file = tmp_path / "run.toml"
     file.write_text('model = "gan"\ndata = "glyphs"\nlr = 1e-3\n')
     assert len(make_request(file, parse_options(grid=["lr=1e-4,2e-4"]), {}).planned) == 2

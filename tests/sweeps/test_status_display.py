@@ -1,4 +1,4 @@
-"""Tests of the displays: lines, a live table, or nothing."""
+"""Test the status displays: lines, a live table, or no output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from helpers.fake_sweeps import fake_sweep
 from ganctl.sweeps import status_display
 
 
-def test_lines_without_a_terminal(
+def test_status_is_printed_as_lines_without_a_terminal(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status_display, "SUMMARY_INTERVAL", 0.0)

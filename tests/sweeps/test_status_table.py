@@ -1,4 +1,4 @@
-"""Tests of the table that a terminal shows."""
+"""Test the status table shown in a terminal."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_table_shows_every_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_table_fits_the_width(width: int, tmp_path: Path) -> None:
     lines = drawn_lines(fake_sweep(tmp_path), width)
-    assert len(lines) == 8  # no line is wrapped
+    assert len(lines) == 8  # lines are not wrapped
     assert max(map(len, lines)) <= width
     assert lines[0].count("D(") == (1 if width == 40 else 2)
     assert ("images/s" in lines[0]) == (width >= 80)

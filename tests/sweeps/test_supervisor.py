@@ -1,4 +1,4 @@
-"""Tests of the number of worker processes."""
+"""Test the number of worker processes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ HERE = {"machine": folder.this_machine(), "pid_namespace": folder.this_pid_names
     ("pids", "reports", "expected"),
     [
         ([], [], 1),
-        ([7], [], 1),  # not measured yet
+        ([7], [], 1),  # the memory of process 7 is not measured yet
         ([7], [(7, 100, 125)], 2),
-        ([7], [(7, 100, 124)], 1),  # too little free memory
-        ([7, 8], [(7, 100, 1000)], 2),  # the second process is not measured yet
+        ([7], [(7, 100, 124)], 1),  # too little memory is free
+        ([7, 8], [(7, 100, 1000)], 2),  # process 8 is not measured yet
         ([7], [(7, 100, 1000), (8, 100, 50)], 2),  # process 8 belongs to another supervisor
     ],
 )

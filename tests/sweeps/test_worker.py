@@ -1,4 +1,4 @@
-"""Tests of the memory measurements of a worker."""
+"""Test a worker's memory measurements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganctl.sweeps.worker import measure_memory
 from ganctl.system.memory import free_memory
 
 
-def test_memory_is_measured() -> None:
+def test_worker_measures_its_memory_use() -> None:
     assert measure_memory(torch.device("cpu"))["memory"] > 50e6
     if Path("/proc/meminfo").exists():
         assert (free_memory() or 0) > 1e6
