@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.bit_identical import assert_same_state
 
 import ganctl
 from ganctl import GanctlError
@@ -162,3 +163,113 @@ def test_warm_up_can_be_disabled() -> None:
     for value in ("0", "-1", "nan", "inf"):
         with pytest.raises(GanctlError, match="ema_rampup is"):
             resolve(registry, given, {"ema_rampup": value})
+
+
+BUFFERS = """
+import ganctl
+import torch
+from torch import nn
+
+class Faded(nn.Module):
+    def __init__(self, image, latent):
+        super().__init__()
+        self.image, size = tuple(image), image.channels * image.height * image.width
+        self.register_buffer("alpha", torch.tensor(1.0))
+        self.net = nn.Linear(*self.sizes(latent.dim, size))
+
+class FadedG(Faded):
+    def sizes(self, dim, size): return dim, size
+    def forward(self, z, y=None): return torch.tanh(self.alpha * self.net(z)).view(-1, *self.image)
+
+class FadedD(Faded):
+    def sizes(self, dim, size): return size, 1
+    def forward(self, x, y=None): return self.alpha * self.net(x.flatten(1)).squeeze(1)
+
+class Dimmed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("alpha", torch.tensor(1.0))
+    def forward(self, x): return x * self.alpha
+
+class Term(ganctl.Regularizer):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("alpha", torch.tensor(1.0))
+    def generator_term(self, D, real, fake):
+        return self.alpha * fake.x.square().mean(), {"term": self.alpha.clone()}
+
+@ganctl.hookimpl
+def register_generators(register): register("faded", FadedG, summary="With a scalar buffer")
+
+@ganctl.hookimpl
+def register_discriminators(register): register("faded", FadedD, summary="With a scalar buffer")
+
+@ganctl.hookimpl
+def register_augmentations(register): register("faded", Dimmed, summary="With a scalar buffer")
+
+@ganctl.hookimpl
+def register_regularizers(register): register("faded", Term, summary="With a scalar buffer")
+"""
+PARTS = ("generator", "discriminator", "augment", "faded")  # a regularizer by its name
+
+
+def test_buffers_of_every_part_follow_their_schedules(tmp_path: Path) -> None:
+    plugin = tmp_path / "faded.py"
+    plugin.write_text(BUFFERS)
+
+    def run(name: str, **settings: object) -> ganctl.Run:
+        return train(
+            tmp_path / name, plugins=[plugin], generator="faded", discriminator="faded", augment="faded",
+            regularizers=["faded"], steps=8, checkpoint_every=3, keep=0, trackers=[], device="cpu",
+            schedules={f"{part}.alpha": f"linear {i} over 8" for i, part in enumerate(PARTS)}, **settings,
+        )  # fmt: skip
+
+    whole, cut, eager = run("whole"), run("cut"), run("eager", graph=False)
+    assert [row["term"] for row in whole.losses] == pytest.approx([1 + 2 * step / 8 for step in range(8)])
+    state = checkpoint.load(whole.checkpoints[-1])["engine"]
+    parts = (state["G"], state["D"], state["augment"], state["regularizers"]["faded"])
+    assert [float(part["alpha"]) for part in parts] == pytest.approx([1 - 7 / 8, 1, 1 + 7 / 8, 1 + 2 * 7 / 8])
+    for path in cut.checkpoints[1:]:
+        path.unlink()
+    ganctl.train(resume_from=cut.path, plugins=[plugin], quiet=True)
+    for other in (cut, eager):
+        assert_same_state(checkpoint.load(other.checkpoints[-1])["engine"], state)
+        assert other.losses_file.read_bytes() == whole.losses_file.read_bytes()
+    assert "Falls back" not in (whole.path / "log.txt").read_text()
+
+
+def test_schedule_of_beta2_falls_back_to_eager_steps_with_one_line(tmp_path: Path) -> None:
+    schedules = {"g_optimizer.beta2": "linear 0.5 over 8", "d_optimizer.beta2": "linear 0.5 over 8"}
+    settings = {
+        "steps": 8,
+        "checkpoint_every": 3,
+        "keep": 0,
+        "trackers": [],
+        "device": "cpu",
+        "schedules": schedules,
+    }
+    whole, cut, plain = (train(tmp_path / name, **settings) for name in ("whole", "cut", "plain"))
+    group = checkpoint.load(whole.checkpoints[-1])["engine"]["g_optimizer"]["param_groups"][0]
+    base = whole.config["g_optimizer"]["betas"]
+    assert group["betas"] == pytest.approx((base[0], base[1] + (0.5 - base[1]) * 7 / 8))
+    lines = [line for line in (whole.path / "log.txt").read_text().splitlines() if "Falls back" in line]
+    assert len(lines) == 1
+    assert "g_optimizer.beta2 is scheduled, and its optimizer keeps it in Python" in lines[0]
+    for path in cut.checkpoints[1:]:
+        path.unlink()
+    ganctl.train(resume_from=cut.path, quiet=True)
+    assert cut.losses_file.read_bytes() == whole.losses_file.read_bytes()
+    unscheduled = train(tmp_path / "unscheduled", **{**settings, "schedules": {}})
+    assert unscheduled.losses_file.read_bytes() != plain.losses_file.read_bytes()
+
+
+def test_none_removes_a_schedule_of_the_recipe_so_that_its_loss_can_be_replaced() -> None:
+    registry, given = discovery.registry(), {"model": "r3gan", "data": "glyphs", "loss": "hinge"}
+    engine = make_engine()  # its loss has no coefficient gamma
+    with pytest.raises(GanctlError, match=r"There is no value 'loss\.gamma' to schedule"):
+        Schedules(resolve(registry, given).config.schedules, engine, total_steps=8)
+    removed = resolve(registry, given, {"schedules": {"loss.gamma": "none"}}).config
+    assert sorted(removed.schedules) == ["d_optimizer.lr", "ema", "g_optimizer.lr"]
+    Schedules(removed.schedules, engine, total_steps=8)
+    both = resolve(registry, given, {"schedules": {"lr": "none", "ema": "none", "loss.gamma": "none"}}).config
+    assert both.schedules == {}
