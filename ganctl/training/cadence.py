@@ -101,8 +101,7 @@ def _describe(cadence: Cadence) -> str:
         first = [step for step in range(1, 10_001) if cadence.due(step)]
         shown = [first[0], *(step for step in first if step >= 10)][:4]
         return f"at steps {', '.join(f'{step:,}' for step in shown)} …"
-    early = " (at first, at steps 1, 2, 5, 10, …)" if cadence.early and cadence.interval > 2 else ""
-    return f"every {cadence.interval:,} steps{early}" if cadence.interval > 1 else "every step"
+    return f"every {cadence.interval:,} steps" if cadence.interval > 1 else "every step"
 
 
 def _round_numbers() -> list[int]:

@@ -200,7 +200,7 @@ def _take_steps(t: Training, log: RunLog, artifacts: Artifacts, stop: StopSignal
         _finish_again(t, log, artifacts)
         return
     say(_description(t))
-    say(f"{cadence.describe(config, t.total)}, and every {SECONDS_BETWEEN_CHECKPOINTS / 60:.0f} minutes.")
+    say(f"{cadence.describe(config, t.total)} and every {SECONDS_BETWEEN_CHECKPOINTS / 60:.0f} minutes.")
     for line in what_to_expect.at_start(t):
         say(line)
     if t.batches.prefetcher is not None or t.engine.device.type == "cuda":

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-
-import torch
-from torch import nn
 
 from ganctl.config.enough_steps import ENOUGH_STEPS, FEW_IMAGES
 from ganctl.recipe import Model
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.system.progress import clock
-from ganctl.training.devices import preserve_rng
 from ganctl.training.state import Training
+from ganctl.training.step_time_estimate import estimate_seconds_per_step
 
 HEAVY = 5.0  # seconds per step: longer steps are reported before the first step
 SMALL_DATA_MODEL = "dcgan-small"
-MEASURED_BATCH = 2
 
 
 def at_start(t: Training) -> list[str]:
@@ -36,7 +31,7 @@ def at_start(t: Training) -> list[str]:
             f"note: D soon memorizes {n:,} images. Add --augment diffaug, or use {SMALL_DATA_MODEL}: {command}"
         )
     if t.step == 0 and t.engine.device.type == "cpu":
-        lines += _heavy(t, estimate_seconds_per_step(t))
+        lines += _heavy(t, estimate_seconds_per_step(t.engine, t.images))
     return lines
 
 
@@ -57,40 +52,6 @@ def once_measured(t: Training, seconds_per_step: float) -> list[str]:
             f"and take about {needed}."
         )
     return lines
-
-
-def estimate_seconds_per_step(t: Training) -> float:
-    """Estimate the time of a step from forward passes of two images, without changing the training run.
-
-    The factors are those of the passes in a step: each D update needs a forward and a backward pass of D on reals and
-    on fakes, and a sample from G; the G update needs a forward pass and a backward pass through D, and a backward pass
-    through G. A backward pass takes about twice as long as a forward pass. Gradient penalties need a second backward
-    pass of D.
-    """
-    engine = t.engine
-    y = None if t.images.y is None else t.images.y[:MEASURED_BATCH]
-    x = torch.zeros(MEASURED_BATCH, *t.images.shape)
-    with preserve_rng(engine.device), torch.no_grad():
-        z = engine.latent.sample(MEASURED_BATCH, engine.device)
-        y = None if y is None else y.to(engine.device).repeat(MEASURED_BATCH)[:MEASURED_BATCH]
-        g, d = _forward_time(engine.G, z, y), _forward_time(engine.D, x, y)
-    penalized = 2 if engine.loss.penalizes_gradient else 1
-    seconds = (engine.n_critic * (g + 6 * penalized * d)) + 3 * d + 2 * g
-    return seconds * engine.batch_size / MEASURED_BATCH
-
-
-def _forward_time(network: nn.Module, x: torch.Tensor, y: torch.Tensor | None) -> float:
-    """Return the seconds of a forward pass in evaluation mode, which leaves all buffers as they are."""
-    training = [module for module in network.modules() if module.training]
-    network.eval()
-    try:
-        network(x, y)  # the first pass allocates memory
-        started = time.perf_counter()
-        network(x, y)
-        return time.perf_counter() - started
-    finally:
-        for module in training:
-            module.training = True
 
 
 def _length(t: Training) -> str:

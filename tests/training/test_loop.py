@@ -264,7 +264,5 @@ def test_extra_checkpoint_after_ten_minutes_is_replaced_by_the_next(
 
 def test_cadence_is_printed_at_the_start(tmp_path: Path) -> None:
     run = train("gan", tmp_path / "run", log_every=None, sample_every=None)
-    text = (
-        "A log line every step, a sample grid every step, a checkpoint every 6 steps, and every 10 minutes."
-    )
+    text = "A log line every step, a sample grid every step, a checkpoint every 6 steps and every 10 minutes."
     assert text in run.log_file.read_text()
