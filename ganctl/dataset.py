@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 
@@ -18,11 +18,14 @@ class Images(NamedTuple):
     """A dataset of decoded images.
 
     Attributes:
-        x: images, uint8 N×C×H×W.
+        x: images, uint8, uint16 or float32, N×C×H×W with any number of channels C.
         y: labels, int64 N, −1 for an image without a label; None without labels.
         classes: names of the classes, in the order of their labels.
         flip: mirror half of the images left to right during training.
-        c: conditions, N×…, of any dtype; None without conditions. ``flip`` does not mirror them.
+        c: conditions, N×…, of any dtype that NumPy has; None without conditions. ``flip`` does not mirror them, and
+            ``--image-size`` does not resize them.
+        range: the values of ``x`` that become −1 and 1 in the networks, as (low, high). All values are in this range.
+            None: the full range of the integer dtype. float32 needs a range.
     """
 
     x: Tensor
@@ -30,6 +33,7 @@ class Images(NamedTuple):
     classes: tuple[str, ...] = ()
     flip: bool = False
     c: Tensor | None = None
+    range: tuple[float, float] | None = None
 
     @property
     def shape(self) -> ImageShape:
@@ -48,10 +52,12 @@ class ImageFiles:
         open: function of a name that returns a PIL image or raises an exception. It runs in worker processes and must
             therefore be picklable: a module-level function, a :func:`functools.partial` of such a function, or an
             instance of a module-level class.
-        labels: one label per name; None without labels.
+        labels: one label per name, −1 for an image without a label; None without labels.
         classes: names of the classes, in the order of their labels.
         channels: 1 or 3; None: 1 if every image is gray, otherwise 3.
         notes: messages for the user, for example about files that were skipped.
+        conditions: one condition per name, a tensor or array N×…; None without conditions. Conditions of images that
+            cannot be decoded are omitted.
     """
 
     names: Sequence[str]
@@ -60,6 +66,7 @@ class ImageFiles:
     classes: tuple[str, ...] = ()
     channels: int | None = None
     notes: Sequence[str] = ()
+    conditions: Any = None
 
 
 class Dataset:

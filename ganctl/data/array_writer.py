@@ -36,7 +36,7 @@ class ArrayWriter:
         self._log = log
         self._keep = False
         self._file: IO[bytes] | None = None
-        self._memory: NDArray[np.uint8] | None = None
+        self._memory: NDArray[Any] | None = None
         self.start(0)
 
     def __enter__(self) -> ArrayWriter:
@@ -45,14 +45,15 @@ class ArrayWriter:
     def __exit__(self, *exception: object) -> None:
         self._discard()
 
-    def start(self, total: int) -> None:
-        """Discard everything written so far, and prepare for at most ``total`` images."""
+    def start(self, total: int, dtype: np.dtype[Any] | None = None) -> None:
+        """Discard everything written so far, and prepare for at most ``total`` images of ``dtype`` (default: uint8)."""
         self._discard()
+        self._dtype = dtype or np.dtype(np.uint8)
         self._total = total
         self._n = 0
         self._shape: tuple[int, int, int] = (0, 0, 0)
 
-    def append(self, block: NDArray[np.uint8]) -> None:
+    def append(self, block: NDArray[Any]) -> None:
         """Append n×C×H×W images. Gray images get three channels as soon as one block has three."""
         if self._file is None and self._memory is None:
             self._open(block.shape[1:])
@@ -69,14 +70,14 @@ class ArrayWriter:
             self._memory[self._n : self._n + len(block)] = block
         self._n += len(block)
 
-    def finish(self) -> NDArray[np.uint8]:
-        """Return all images as uint8 N×C×H×W; a file is mapped copy-on-write."""
+    def finish(self) -> NDArray[Any]:
+        """Return all images as an array N×C×H×W; a file is mapped copy-on-write."""
         if self._file is not None and self.path is not None:
             try:
                 self._write_header(self._n)
                 sync(self._file)
                 self._file.close()
-                mapped: NDArray[np.uint8] = np.load(self.path, mmap_mode="c", allow_pickle=False)
+                mapped: NDArray[Any] = np.load(self.path, mmap_mode="c", allow_pickle=False)
                 return mapped
             except OSError as error:
                 self._move_to_memory(error)
@@ -114,7 +115,7 @@ class ArrayWriter:
         # numpy pads the header so that the first axis can grow: the header for another n has the same size.
         assert self._file
         self._file.seek(0)
-        description = {"descr": "|u1", "fortran_order": False, "shape": (n, *self._shape)}
+        description = {"descr": self._dtype.str, "fortran_order": False, "shape": (n, *self._shape)}
         np.lib.format.write_array_header_1_0(self._file, description)
         self._header_bytes = self._file.tell()
 
@@ -133,14 +134,14 @@ class ArrayWriter:
                 old_file.close()
                 old_path.unlink(missing_ok=True)
 
-    def _written(self) -> NDArray[np.uint8]:
+    def _written(self) -> NDArray[Any]:
         """Return the images appended so far."""
         if self._memory is not None:
             return self._memory[: self._n]
         shape = (self._n, *self._shape)
         if self._file is None or self.path is None or self._n == 0:
-            return np.empty((0, *self._shape), np.uint8)
-        return np.memmap(self.path, np.uint8, "r", offset=self._header_bytes, shape=shape)
+            return np.empty((0, *self._shape), self._dtype)
+        return np.memmap(self.path, self._dtype, "r", offset=self._header_bytes, shape=shape)
 
     def _move_to_memory(self, error: OSError) -> None:
         written = self._written()
@@ -157,7 +158,7 @@ class ArrayWriter:
         try:
             if available is not None and self._bytes() > 0.9 * available:
                 raise MemoryError
-            self._memory = np.empty((self._total, *self._shape), np.uint8)
+            self._memory = np.empty((self._total, *self._shape), self._dtype)
         except MemoryError as error:
             place = f"Neither {self.path.parent} nor memory has" if self.path else "Memory does not have"
             raise GanctlError(
@@ -168,7 +169,7 @@ class ArrayWriter:
 
     def _bytes(self) -> int:
         channels, height, width = self._shape
-        return self._total * channels * height * width
+        return self._total * channels * height * width * self._dtype.itemsize
 
     def _discard(self) -> None:
         self._memory = None

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ganctl.data.pixels import PixelFormat, as_signed
 from ganctl.data.prefetch import Placement, Prefetcher, choose_placement, disk_reading_threads
 from ganctl.dataset import Images
 from ganctl.loss import Batch
@@ -45,12 +46,14 @@ class Batches:
     ) -> None:
         self.batch_size, self.seed, self.device = batch_size, seed, device
         self.n, self.flip = len(images.x), images.flip
-        self.placement = placement or choose_placement(images.x.nbytes, device)
+        self.pixels = PixelFormat.of(images)
+        size = images.x.nbytes + (0 if images.c is None else images.c.nbytes)
+        self.placement = placement or choose_placement(size, device)
         self.prefetcher: Prefetcher | None = None
         if self.placement.location == "device":
-            self.x = images.x.to(device)
+            self.x = as_signed(images.x).to(device)
             self.y = None if images.y is None else images.y.to(device)
-            self.c = None if images.c is None else images.c.to(device)
+            self.c = None if images.c is None else as_signed(images.c).to(device)
         else:
             count = per_step or batch_size
             threads = 2 if self.placement.location == "host" else disk_reading_threads()
@@ -58,6 +61,7 @@ class Batches:
                 images, count, partial(self._indices, count), device, threads=threads
             )
             self.x, self.y, self.c = self.prefetcher.x, self.prefetcher.y, self.prefetcher.c
+        self._c_dtype = torch.float32 if images.c is None else images.c.dtype
         self.position = 0  # of the first prepared image
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64, device=device)
@@ -86,8 +90,8 @@ class Batches:
         self._cursor += self.batch_size
         x = self.x.index_select(0, chosen)
         y = None if self.y is None else self.y.index_select(0, chosen)
-        c = None if self.c is None else self.c.index_select(0, chosen)
-        x = x.float().div_(127.5).sub_(1)
+        c = None if self.c is None else self.c.index_select(0, chosen).view(self._c_dtype)
+        x = self.pixels.scaled(x)
         if self.flip:
             mirrored = torch.rand(len(x), 1, 1, 1, device=self.device) < 0.5
             x = torch.where(mirrored, x.flip(3), x)

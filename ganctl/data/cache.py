@@ -2,8 +2,8 @@
 
 The name of a cache entry contains the dataset's name, the image size and a digest of the dataset's identity. Its
 metadata file, such as ``mnist-own-1f3c….json``, is written last: without it, the entry does not exist. The names of
-the files with pixels and labels also contain a random word, so no file is ever overwritten. A lock file per entry
-ensures that only one process builds the entry.
+the files with pixels, labels and conditions also contain a random word, so no file is ever overwritten. A lock file
+per entry ensures that only one process builds the entry.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Any, NamedTuple
 import filelock
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ganctl.data import decode_pool
 from ganctl.data.array_writer import ArrayWriter, Log, sync
 from ganctl.data.decoding import DECODER_VERSION
+from ganctl.data.pixels import DTYPES, PixelFormat, take, wrong_pixels
 from ganctl.dataset import Dataset, ImageFiles, Images
 from ganctl.errors import DATA, FAILED, RESOURCES, USAGE, GanctlError
 
@@ -41,7 +41,7 @@ class Loaded(NamedTuple):
 
     Attributes:
         images: the decoded images; ``images.x`` is memory-mapped if it could be cached.
-        fingerprint: hash of pixels and labels, independent of the machine.
+        fingerprint: hash of pixels, labels and conditions, independent of the machine.
         skipped: one line per image that could not be read, with its name and the error.
     """
 
@@ -114,9 +114,9 @@ def load_images(
     progress = progress or (lambda title, done, total: None)
     if isinstance(dataset, Images):
         _validate(name, dataset)
-        x = dataset.x if image_size is None else torch.cat(list(_resized(dataset.x, image_size)))
+        x = dataset.x if image_size is None else torch.cat(list(_resized(dataset, image_size)))
         images = dataset._replace(x=x)
-        return Loaded(images, _hash(x.numpy(), images.y), [])
+        return Loaded(images, _hash(images), [])
 
     try:
         folder = _datasets_dir(cache_dir)
@@ -181,14 +181,20 @@ class _Entry:
                 return None
             # Copy-on-write protects the file from changes and avoids a warning by torch.
             x = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
-            y = None
+            y = c = None
             if meta["y"]:
                 y = torch.from_numpy(np.load(self.folder / meta["y"], allow_pickle=False))
-            if list(x.shape) != meta["shape"] or x.dtype != torch.uint8:
+            if list(x.shape) != meta["shape"] or x.dtype != DTYPES[meta.get("dtype", "uint8")]:
                 return None
             if y is not None and (len(y) != len(x) or y.dtype != torch.int64):
                 return None
-            images = Images(x, y, tuple(meta["classes"]))
+            if meta.get("c"):
+                stored = np.load(self.folder / meta["c"]["file"], mmap_mode="c", allow_pickle=False)
+                if [stored.dtype.str, list(stored.shape)] != [meta["c"]["dtype"], meta["c"]["shape"]]:
+                    return None
+                c = torch.from_numpy(stored)
+            low_high = meta.get("range")
+            images = Images(x, y, tuple(meta["classes"]), c=c, range=tuple(low_high) if low_high else None)
             return _Content(images, meta["fingerprint"], meta["skipped"], meta["notes"])
         except (OSError, ValueError, KeyError, TypeError, EOFError):
             return None
@@ -201,40 +207,49 @@ class _Entry:
         """Replace the entry with the file of ``writer``. Without a file, do nothing."""
         if writer.path is None:
             return
-        y = content.images.y
-        y_path = writer.path.with_suffix(".y.npy") if y is not None else None
+        images = content.images
+        arrays = {"y": images.y, "c": images.c}
+        paths = {
+            name: writer.path.with_suffix(f".{name}.npy")
+            for name, array in arrays.items()
+            if array is not None
+        }
         temporary = writer.path.with_suffix(".json")
         meta = {
             "source": self.source,
             "x": writer.path.name,
-            "y": y_path and y_path.name,
-            "shape": list(content.images.x.shape),
+            "y": paths["y"].name if "y" in paths else None,
+            "c": None if images.c is None else _description(paths["c"], images.c),
+            "dtype": str(images.x.dtype).removeprefix("torch."),
+            "range": images.range and list(map(float, images.range)),
+            "shape": list(images.x.shape),
             "bytes": writer.path.stat().st_size,
-            "classes": content.images.classes,
+            "classes": images.classes,
             "fingerprint": content.fingerprint,
             "skipped": content.skipped,
             "notes": content.notes,
         }
         try:
-            if y is not None and y_path:
-                with open(y_path, "wb") as labels:
-                    np.save(labels, y.numpy(), allow_pickle=False)
-                    sync(labels)
+            for name, path in paths.items():
+                array = arrays[name]
+                assert array is not None
+                with open(path, "wb") as file:
+                    np.save(file, array.numpy(), allow_pickle=False)
+                    sync(file)
             with open(temporary, "w", encoding="utf-8") as metadata:
                 json.dump(meta, metadata, indent=1)
                 sync(metadata)
             os.replace(temporary, self.metadata_file)
         except BaseException as error:
-            for path in (y_path, temporary):
-                if path:
-                    path.unlink(missing_ok=True)
+            for path in (*paths.values(), temporary):
+                path.unlink(missing_ok=True)
             if not isinstance(error, OSError):
                 raise
             # The disk is full, but the pixels are in the file, which stays mapped during this run.
             writer.log_unwritable(error)
             return
         writer.keep()
-        self.clean(keep={writer.path.name, y_path.name if y_path else None})
+        self.clean(keep={writer.path.name, *(path.name for path in paths.values())})
 
     def clean(self, keep: set[str | None]) -> None:
         """Remove files of earlier and of killed processes. The caller must hold the lock."""
@@ -250,14 +265,14 @@ def _build(
     data = dataset.read()
     if isinstance(data, Images):
         _validate(name, data)
-        writer.start(len(data.x))
+        writer.start(len(data.x), data.x[:0].numpy().dtype)
         done = 0
         progress(f"Preparing {name}", 0, len(data.x))
-        for block in _resized(data.x, image_size):
+        for block in _resized(data, image_size):
             writer.append(block.numpy())
             done += len(block)
             progress(f"Preparing {name}", done, len(data.x))
-        return _content(writer, data.y, data.classes)
+        return _content(writer, data)
     if not isinstance(data, ImageFiles):
         raise GanctlError(
             f"The dataset '{name}' returned {type(data).__name__}, not ganctl.Images or ganctl.ImageFiles.",
@@ -287,22 +302,23 @@ def _build(
             f"{len(skipped):,} of {len(data.names):,} images of '{name}' could not be read and are "
             f"skipped: {'; '.join(skipped[:5])}{more}"
         )
-    y = None
+    y = c = None
     if data.labels is not None:
         y = torch.as_tensor(np.asarray(data.labels, dtype=np.int64)[positions])
-    return _content(writer, y, data.classes, skipped, notes)
+    if data.conditions is not None:
+        c = take(torch.as_tensor(data.conditions), torch.tensor(positions))
+    without_pixels = Images(torch.empty(len(positions), 1, 1, 1, dtype=torch.uint8), y, data.classes, c=c)
+    _validate(name, without_pixels)
+    return _content(writer, without_pixels, skipped, notes)
 
 
 def _content(
-    writer: ArrayWriter,
-    y: Tensor | None,
-    classes: Sequence[str],
-    skipped: Sequence[str] = (),
-    notes: Sequence[str] = (),
+    writer: ArrayWriter, images: Images, skipped: Sequence[str] = (), notes: Sequence[str] = ()
 ) -> _Content:
-    x = writer.finish()
-    images = Images(torch.from_numpy(x), y, tuple(classes))
-    return _Content(images, _hash(x, y), list(skipped), list(notes))
+    """Return the content of an entry: ``images`` with the pixels that were written."""
+    x = torch.from_numpy(writer.finish())
+    images = images._replace(x=x, classes=tuple(images.classes), flip=False)
+    return _Content(images, _hash(images), list(skipped), list(notes))
 
 
 def _decode(
@@ -314,9 +330,10 @@ def _decode(
         The positions of the images that could be read, and one line per other image; or None if ``size`` is None
         and the images differ in size.
     """
-    names, labels = files.names, files.labels
-    if labels is not None and len(labels) != len(names):
-        raise GanctlError(f"The dataset '{name}' has {len(names)} images, but {len(labels)} labels.")
+    names = files.names
+    for what, values in (("labels", files.labels), ("conditions", files.conditions)):
+        if values is not None and len(values) != len(names):
+            raise GanctlError(f"The dataset '{name}' has {len(names)} images, but {len(values)} {what}.")
     positions: list[int] = []
     skipped: list[str] = []
     first_size: tuple[int, ...] | None = None
@@ -337,38 +354,61 @@ def _decode(
     return positions, skipped
 
 
-def _resized(x: Tensor, size: int | None) -> Iterator[Tensor]:
-    """Yield blocks of ``x``, with the largest centered square resized like Pillow's antialiased bicubic filter."""
-    for block in x.split(1024):
+def _resized(images: Images, size: int | None) -> Iterator[Tensor]:
+    """Yield blocks of ``images.x``, with the largest centered square resized like Pillow's antialiased bicubic filter.
+
+    The blocks have the dtype and the range of the images. The filter is computed in float32.
+    """
+    _, low, high = PixelFormat.of(images)
+    for block in images.x.split(1024):
         if size is not None and tuple(block.shape[2:]) != (size, size):
             height, width = block.shape[2:]
             side = min(height, width)
             top, left = (height - side) // 2, (width - side) // 2
             block = block[:, :, top : top + side, left : left + side]
             if side != size:
+                dtype = block.dtype
                 block = torch.nn.functional.interpolate(
                     block.float(), size=(size, size), mode="bicubic", antialias=True
                 )
-                block = block.round_().clamp_(0, 255).to(torch.uint8)
+                block = block if dtype.is_floating_point else block.round_()
+                block = block.clamp_(low, high).to(dtype)  # the filter overshoots
         yield block
 
 
 def _validate(name: str, images: Images) -> None:
-    x, y = images.x, images.y
+    x, y, c = images.x, images.y, images.c
     wrong = ""
-    if not isinstance(x, Tensor) or x.dtype != torch.uint8 or x.ndim != 4:
+    if not isinstance(x, Tensor) or x.ndim != 4:
         kind = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-        wrong = f"x is {kind}, not uint8 N×C×H×W"
-    elif y is not None and (not isinstance(y, Tensor) or y.dtype != torch.int64 or y.shape != (len(x),)):
-        wrong = f"y is not int64 of length {len(x)}"
+        wrong = f"x is {kind}, not a tensor N×C×H×W"
     elif x.numel() == 0:
         raise GanctlError(f"The dataset '{name}' contains no images.", status=DATA)
+    elif reason := wrong_pixels(x, images.range):
+        wrong = reason
+    elif y is not None and (not isinstance(y, Tensor) or y.dtype != torch.int64 or y.shape != (len(x),)):
+        wrong = f"y is not int64 of length {len(x)}"
+    elif y is not None and int(y.min()) < -1:
+        wrong = f"y has the label {int(y.min())}; labels start at 0, and an image without a label has −1"
+    elif c is not None and (not isinstance(c, Tensor) or c.ndim == 0 or len(c) != len(x)):
+        kind = f"{c.dtype} {tuple(c.shape)}" if isinstance(c, Tensor) else type(c).__name__
+        wrong = f"c is {kind}, not a tensor with {len(x)} rows"
+    elif c is not None and not _has_numpy_dtype(c):
+        wrong = f"c is {c.dtype}, which NumPy lacks"
     if wrong:
         raise GanctlError(
             f"The dataset '{name}' cannot be used: {wrong}.",
             "This is a bug in the plugin that provides the dataset. See: ganctl list datasets",
             status=FAILED,
         )
+
+
+def _has_numpy_dtype(c: Tensor) -> bool:
+    try:
+        c[:0].numpy()
+    except (TypeError, RuntimeError):
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -401,7 +441,7 @@ def _lock(entry: _Entry, name: str, log: Log) -> Iterator[bool]:
 def _files_of(entry: _Entry) -> set[str | None]:
     try:
         meta = json.loads(entry.metadata_file.read_text(encoding="utf-8"))
-        return {meta["x"], meta["y"]}
+        return {meta["x"], meta["y"], *([meta["c"]["file"]] if meta.get("c") else [])}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
@@ -426,13 +466,25 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _hash(x: NDArray[Any], y: Tensor | None) -> str:
-    digest = hashlib.blake2b(repr((x.shape, y is None)).encode(), digest_size=16)
-    for start in range(0, len(x), 1024):
-        digest.update(np.ascontiguousarray(x[start : start + 1024]).data)
-    if y is not None:
-        digest.update(np.ascontiguousarray(y.numpy()).data)
+def _hash(images: Images) -> str:
+    """Hash pixels, labels and conditions. The format and conditions are included only if they are not the default."""
+    x, y, c = images.x, images.y, images.c
+    identity: list[Any] = [tuple(x.shape), y is None]
+    if x.dtype != torch.uint8 or images.range is not None:
+        identity += [str(x.dtype), images.range and tuple(map(float, images.range))]
+    if c is not None:
+        identity += [str(c.dtype), tuple(c.shape)]
+    digest = hashlib.blake2b(repr(tuple(identity)).encode(), digest_size=16)
+    for tensor in (x, y, c):
+        for block in () if tensor is None else tensor.split(1024):
+            digest.update(np.ascontiguousarray(block.numpy()).data)
     return digest.hexdigest()
+
+
+def _description(path: Path, c: Tensor) -> dict[str, Any]:
+    """Return what the metadata of an entry contains about the file of its conditions."""
+    array = c.numpy()
+    return {"file": path.name, "dtype": array.dtype.str, "shape": list(array.shape)}
 
 
 def _printable(name: str) -> str:

@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from ganctl.data.pixels import as_signed
 from ganctl.dataset import Images
 from ganctl.system.memory import free_memory, gib
 from ganctl.system.processors import usable_processors
@@ -64,7 +65,8 @@ class Prefetcher:
     """The images of one step at a fixed address, while the images of the next steps are being read.
 
     Attributes:
-        x: the staged images, count×C×H×W on ``device``; ``y``: their labels; ``c``: their conditions.
+        x: the staged images, count×C×H×W on ``device``; ``y``: their labels; ``c``: their conditions. ``x`` and ``c``
+            have the dtype of :func:`ganctl.data.pixels.as_signed`.
         seconds_waited: time that the host waited for images.
 
     Args:
@@ -85,7 +87,7 @@ class Prefetcher:
         threads: int,
     ) -> None:
         sources = {"x": images.x, "y": images.y, "c": images.c}
-        self._sources = {name: source for name, source in sources.items() if source is not None}
+        self._sources = {name: as_signed(source) for name, source in sources.items() if source is not None}
         self._count, self._indices = count, indices
         self._staged = {
             name: torch.empty((count, *source.shape[1:]), dtype=source.dtype, device=device)

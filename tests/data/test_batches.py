@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -72,6 +74,43 @@ def test_prefetched_batches_equal_batches_on_the_device(per_step: int) -> None:
     assert prefetched.x.data_ptr() == address
     assert prefetched.prefetcher.seconds_waited > 0
     prefetched.close()
+
+
+@pytest.mark.parametrize("location", ["device", "disk"])
+def test_uint16_and_conditions_are_drawn_without_a_loss_of_precision(
+    location: Literal["device", "disk"],
+) -> None:
+    x = torch.tensor([0, 1, 65534, 65535]).to(torch.uint16).view(4, 1, 1, 1)
+    c = torch.tensor([[40000], [40001], [40002], [40003]]).to(torch.uint16)
+    batches = Batches(
+        Images(x, torch.arange(4), c=c), 4, seed=0, device=CPU, placement=Placement(location, "")
+    )
+    batch = batches.next()
+    batches.close()
+    order = batch.y.argsort()
+    assert batch.x.dtype == torch.float32
+    assert batch.x.flatten()[order].unique().numel() == 4
+    assert torch.equal(batch.x[order], x.float() / 32767.5 - 1)
+    assert batch.c.dtype == torch.uint16
+    assert batch.c[order].int().tolist() == c.int().tolist()
+
+
+def test_memory_of_images_depends_on_their_dtype_and_includes_conditions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+
+    def record(size: int, device: torch.device) -> Placement:
+        sizes.append(size)
+        return Placement("device", "")
+
+    monkeypatch.setattr("ganctl.data.batches.choose_placement", record)
+    for x, c in (
+        (torch.zeros(4, 1, 2, 2, dtype=torch.uint8), None),
+        (torch.zeros(4, 1, 2, 2, dtype=torch.uint16), torch.zeros(4, 3)),
+    ):
+        Batches(Images(x, c=c), 2, seed=0, device=CPU)
+    assert sizes == [16, 32 + 48]
 
 
 def test_placement_depends_on_free_memory() -> None:

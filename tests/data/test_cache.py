@@ -215,8 +215,8 @@ def test_decoded_images_are_used_unchanged_and_are_not_cached(cache: Path) -> No
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (Images(torch.zeros(2, 1, 2, 2)), "float32 .2, 1, 2, 2., not uint8 N×C×H×W"),
-        (Images(torch.zeros(2, 2, 2, dtype=torch.uint8)), "not uint8 N×C×H×W"),
+        (Images(torch.zeros(2, 1, 2, 2)), "x is float32 and has no range"),
+        (Images(torch.zeros(2, 2, 2, dtype=torch.uint8)), "x is torch.uint8 .2, 2, 2., not a tensor N×C×H×W"),
         (
             Images(torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.zeros(3).long()),
             "y is not int64 of length 2",
@@ -452,3 +452,107 @@ def test_dataset_plugin_in_the_documentation_works(
     Image.new("L", (8, 8), 77).save(tmp_path / "stamps" / "1.jpg")
     loaded = load(stamps_plugin.stamps(tmp_path), cache)
     assert loaded.images.x.unique().tolist() == [77]
+
+
+class Stored(Dataset):
+    """Decoded images, which are cached."""
+
+    def __init__(self, images: Images) -> None:
+        self.images = images
+
+    def fingerprint(self) -> str:
+        return "stored"
+
+    def read(self) -> Images:
+        return self.images
+
+
+def spectral(n: int = 6) -> Images:
+    """Return 12-bit images with 13 channels, and conditions."""
+    x = torch.arange(n * 13 * 8 * 8).remainder(4096).to(torch.uint16).view(n, 13, 8, 8)
+    return Images(x, torch.arange(n) - 1, c=torch.arange(n * 2).view(n, 2).to(torch.uint16), range=(0, 4095))
+
+
+def test_uint16_range_and_conditions_are_cached(cache: Path) -> None:
+    images = spectral()
+    first, again = (load(Stored(images), cache) for _ in range(2))
+    for loaded in (first, again):
+        assert torch.equal(loaded.images.x.int(), images.x.int())
+        assert loaded.images.x.dtype == torch.uint16
+        assert loaded.images.c is not None
+        assert loaded.images.c.dtype == torch.uint16
+        assert torch.equal(loaded.images.c.int(), images.c.int())
+        assert loaded.images.range == (0, 4095)
+        assert loaded.images.y.tolist() == [-1, 0, 1, 2, 3, 4]
+    assert first.fingerprint == again.fingerprint == load(images, cache).fingerprint
+    assert [name.partition(".")[2].partition(".")[2] for name in files(cache) if ".npy" in name] == [
+        "x.c.npy", "x.npy", "x.y.npy",
+    ]  # fmt: skip
+
+
+def test_damaged_conditions_are_written_again(cache: Path) -> None:
+    load(Stored(spectral()), cache)
+    (file,) = (cache / "datasets").glob("*.c.npy")
+    np.save(file, np.zeros((2, 2)))
+    assert load(Stored(spectral()), cache).images.c.dtype == torch.uint16
+
+
+def test_hash_depends_on_dtype_range_and_conditions_and_is_unchanged_for_uint8(cache: Path) -> None:
+    x = torch.arange(2 * 3 * 4 * 4).to(torch.uint8).view(2, 3, 4, 4)
+    y = torch.tensor([0, 1])
+    assert load(Images(x), cache).fingerprint == "e3c06dba93d88a578c0a5bf3a9d3c7e9"
+    assert load(Images(x, y), cache).fingerprint == "0d15f1991af5362d54c3f01bc7cec049"
+    variants = [
+        Images(x, y),
+        Images(x, y, range=(0, 200)),
+        Images(x.to(torch.uint16), y),
+        Images(x, y, c=y),
+        Images(x, y, c=y.int()),
+        Images(x, y, c=y.flip(0)),
+    ]
+    assert len({load(images, cache).fingerprint for images in variants}) == len(variants)
+
+
+def test_resizing_keeps_dtype_and_precision(cache: Path) -> None:
+    ramp = torch.linspace(1000, 1020, 16).round().to(torch.uint16).expand(2, 13, 16, 16).contiguous()
+    small = load(Images(ramp, range=(1000, 1020)), cache, size=8).images.x
+    assert small.dtype == torch.uint16
+    assert small.shape == (2, 13, 8, 8)
+    assert small[0, 0, 0].int().diff().gt(0).all()
+    assert (int(small.int().min()), int(small.int().max())) >= (1000, 1010)
+    reals = load(Images(ramp.float() / 1020, range=(0.9, 1)), cache, size=8).images.x
+    assert reals.dtype == torch.float32
+    assert (reals[0, 0] * 1020).sub(small[0, 0].float()).abs().max() < 0.6
+    assert reals.max() <= 1
+
+
+def test_conditions_of_unreadable_files_are_dropped(faces: Faces, cache: Path) -> None:
+    (faces.folder / "05.png").write_text("not an image")
+    faces.fields = {"conditions": np.arange(160.0, dtype=np.float32).reshape(80, 2)}
+    for _ in range(2):
+        c = load(faces, cache).images.c
+        assert c.shape == (79, 2)
+        assert c[:, 0].tolist() == [2.0 * i for i in range(80) if i != 5]
+
+
+def test_files_need_one_condition_each(faces: Faces, cache: Path) -> None:
+    faces.fields = {"conditions": np.zeros((79, 2))}
+    with pytest.raises(GanctlError, match="has 80 images, but 79 conditions"):
+        load(faces, cache)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"c": torch.zeros(5, 2)}, r"c is torch.float32 \(5, 2\), not a tensor with 6 rows"),
+        ({"c": torch.zeros(6, 2, dtype=torch.bfloat16)}, "c is torch.bfloat16, which NumPy lacks"),
+        ({"y": torch.full((6,), -2)}, "y has the label -2"),
+        ({"range": (0, 100)}, r"x has values from 0 to 4095, but range is \(0, 100\)"),
+        ({"x": torch.zeros(6, 1, 2, 2), "range": None}, "x is float32 and has no range"),
+    ],
+)
+def test_invalid_conditions_labels_and_ranges_are_refused(
+    cache: Path, change: dict[str, object], message: str
+) -> None:
+    with pytest.raises(GanctlError, match=message):
+        load(Stored(spectral()._replace(**change)), cache)  # type: ignore[arg-type]
