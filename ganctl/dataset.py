@@ -22,8 +22,8 @@ class Images(NamedTuple):
         y: labels, int64 N, −1 for an image without a label; None without labels.
         classes: names of the classes, in the order of their labels.
         flip: mirror half of the images left to right during training.
-        c: conditions, N×…, of any dtype that NumPy has; None without conditions. ``flip`` does not mirror them, and
-            ``--image-size`` does not resize them.
+        c: conditions, N×…, of any real dtype that NumPy has, finite; None without conditions. ``flip`` does not mirror
+            them, and ``--image-size`` does not resize them.
         range: the values of ``x`` that become −1 and 1 in the networks, as (low, high). All values are in this range.
             None: the full range of the integer dtype. float32 needs a range.
     """

@@ -54,6 +54,9 @@ class Loss(nn.Module):
     #: The loss uses gradients of D with respect to single images, which batch normalization would mix.
     penalizes_gradient: bool = False
 
+    #: The loss accepts the label −1 of an image without a label.
+    handles_unlabeled: bool = False
+
     #: The loss uses second derivatives of G, so that torch.compile cannot be used for G.
     penalizes_generator: bool = False
 

@@ -26,6 +26,9 @@ class Regularizer(nn.Module):
     #: The term uses gradients of D with respect to single images, which batch normalization would mix.
     penalizes_gradient: bool = False
 
+    #: The regularizer accepts the label −1 of an image without a label.
+    handles_unlabeled: bool = False
+
     #: The term uses second derivatives of G, so that torch.compile cannot be used for G.
     penalizes_generator: bool = False
 

@@ -9,7 +9,14 @@ from pathlib import Path
 import click
 
 from ganctl.cli.number_types import PORTS, Number, number_option
-from ganctl.cli.sampling_options import ckpt_option, generator_option, machine_options, with_generator_options
+from ganctl.cli.sampling_options import (
+    apply_conditions,
+    ckpt_option,
+    condition_options,
+    generator_option,
+    machine_options,
+    with_generator_options,
+)
 
 EXAMPLES = """
 \b
@@ -40,13 +47,18 @@ PORT = 8490
 )
 @click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 @generator_option
+@condition_options
 @machine_options
+@click.pass_context
 def explore(
+    context: click.Context,
     ckpt: Path,
     host: str,
     port: int,
     no_browser: bool,
     generator_options: tuple[str, ...],
+    conditions_file: Path | None,
+    condition: tuple[float, ...] | None,
     plugin_paths: tuple[Path, ...],
     device: str,
     quiet: bool,
@@ -66,6 +78,7 @@ def explore(
     reporter = make_reporter(quiet=quiet)
     checkpoint = find_checkpoint(ckpt)
     sampler = with_generator_options(load(checkpoint, device=device, plugins=plugin_paths), generator_options)
+    apply_conditions(context, sampler, conditions_file, condition)
     with Server(host, port) as server:
         with reporter.bar("ranking dimensions", len(dimensions(sampler.latent))) as advance:
             explorer = Explorer(sampler, output_name(checkpoint), advance)

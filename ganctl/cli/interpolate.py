@@ -10,10 +10,12 @@ import click
 from ganctl.cli.number_types import FPS, SAMPLES, SEED, Number, Numbers, number_option
 from ganctl.cli.path_type import PathType
 from ganctl.cli.sampling_options import (
+    apply_conditions,
     batch_size_option,
     ckpt_option,
     class_option,
     classes_of,
+    condition_options,
     force_option,
     generator_option,
     latents_from,
@@ -70,6 +72,7 @@ STEPS, ANIMATION_STEPS = 8, 30
     help="Number of paths; the second path uses the second latents of the seeds, and so on.",
 )
 @class_option
+@condition_options
 @truncation_option
 @click.option(
     "--out",
@@ -98,6 +101,8 @@ def interpolate(
     ckpt: Path,
     seeds: tuple[int, ...],
     latents_file: Path | None,
+    conditions_file: Path | None,
+    condition: tuple[float, ...] | None,
     steps: int | None,
     rows: int,
     class_name: str | None,
@@ -135,6 +140,7 @@ def interpolate(
     checkpoint = find_checkpoint(ckpt)
     sampler = with_generator_options(load(checkpoint, device=device, plugins=plugin_paths), generator_options)
     latents = latents_from(sampler, latents_file)
+    apply_conditions(context, sampler, conditions_file, condition)
     classes = classes_of(sampler, class_name)
     made_from = recorded_inputs(context, checkpoint)
     if out is not None:

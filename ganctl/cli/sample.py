@@ -9,10 +9,12 @@ import click
 from ganctl.cli.number_types import SAMPLES, SCALE, SEED, Number, number_option
 from ganctl.cli.path_type import PathType
 from ganctl.cli.sampling_options import (
+    apply_conditions,
     batch_size_option,
     ckpt_option,
     class_option,
     classes_of,
+    condition_options,
     force_option,
     generator_option,
     latents_from,
@@ -36,6 +38,8 @@ Examples:
   ganctl sample --ckpt x.pt --n 10000 --out samples.npz
   ganctl sample --ckpt x.pt --n 4 --save-latents four.npz
   ganctl sample --ckpt y.pt --latents four.npz
+  ganctl sample --ckpt x.pt --conditions gray.npy
+  ganctl sample --ckpt x.pt --c 0.1,0.5
 """
 
 
@@ -45,9 +49,10 @@ Examples:
     "--n",
     metavar="N",
     type=Number(SAMPLES),
-    help="Number of samples; with --class or --code, per row.  [default: 25, or all of --latents]",
+    help="Number of samples; with --class or --code, per row.  [default: 25, or all of --latents or --conditions]",
 )
 @class_option
+@condition_options
 @click.option(
     "--code",
     metavar="NAME=VALUE",
@@ -64,7 +69,7 @@ Examples:
     "--out",
     metavar="FILE.png|DIR|FILE.npz",
     type=PathType(),
-    help="Grid, folder of PNG files, or NumPy archive with an array 'images' (N×H×W×C, uint8).  "
+    help="Grid, folder of PNG files, or NumPy archive with an array 'images' (N×H×W×C, in the dtype of the dataset).  "
     "[default: a grid named after run, checkpoint, seed and number]",
 )
 @force_option
@@ -105,6 +110,8 @@ def sample(
     batch_size: int,
     truncation: float | None,
     latents_file: Path | None,
+    conditions_file: Path | None,
+    condition: tuple[float, ...] | None,
     save_latents: Path | None,
     generator_options: tuple[str, ...],
     plugin_paths: tuple[Path, ...],
@@ -145,7 +152,8 @@ def sample(
     if class_name is not None and code is not None:
         raise GanctlError("Both --class and --code were given.", "Give one of them.", status=USAGE)
     classes, given = classes_of(sampler, class_name), latents_from(sampler, latents_file)
-    n = n or (25 if given is None else len(given.z))
+    given_conditions = apply_conditions(context, sampler, conditions_file, condition)
+    n = n or (len(given.z) if given is not None else given_conditions or 25)
     source = f"seed{seed}" if latents_file is None else latents_file.stem
     row = f"-class-{class_name}" if class_name is not None else f"-code-{code}" if code else ""
     made_from = recorded_inputs(context, checkpoint, n=n)

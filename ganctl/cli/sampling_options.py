@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganctl.cli.number_types import SCALE, Number, number_option
+from ganctl.cli.number_types import SCALE, Number, Numbers, number_option
 from ganctl.cli.path_type import PathType
 from ganctl.cli.shared_options import plugin_option, quiet_option
 from ganctl.cli.value_completion import RunPath
@@ -41,6 +41,29 @@ latents_option = click.option(
     type=PathType(),
     help="Use the latents in this file, as written by --save-latents, instead of random latents.",
 )
+#: Range of the numbers of a condition on the command line.
+CONDITION = Range(-1e9, 1e9, whole=False)
+
+
+def condition_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--conditions`` and ``--c`` to ``command``."""
+    from_file = click.option(
+        "--conditions",
+        "conditions_file",
+        metavar="FILE.npy|.npz",
+        type=PathType(),
+        help="Conditions c for a model that takes them, one per row.  [default: those in the checkpoint]",
+    )
+    numbers = number_option(
+        "--c",
+        "condition",
+        metavar="X,Y,…",
+        type=Numbers(CONDITION),
+        help="One condition for all samples, if it is a short vector. Write negative numbers as in --c=-1,0.5.",
+    )
+    return from_file(numbers(command))
+
+
 truncation_option = number_option(
     "--truncation",
     metavar="X",
@@ -125,6 +148,29 @@ def latents_from(sampler: Sampler, file: Path | None) -> Latents | None:
     return latent_files.read(file, dim=sampler.latent.dim, num_classes=classes)
 
 
+def apply_conditions(
+    context: click.Context, sampler: Sampler, file: Path | None, numbers: tuple[float, ...] | None
+) -> int | None:
+    """Let ``sampler`` use the conditions of ``--conditions`` or ``--c``.
+
+    Returns:
+        The number of conditions in the file, or None without a file.
+    """
+    refuse_both(context, "conditions_file", "condition")
+    if file is None and numbers is None:
+        return None
+    import torch
+
+    from ganctl.sampling import conditions
+
+    if file is not None:
+        sampler.use_conditions(conditions.read(file))
+        return None if sampler.conditions is None else len(sampler.conditions)
+    c = torch.tensor(numbers, dtype=torch.float64)
+    sampler.use_conditions(c[0] if sampler.condition == [] and len(c) == 1 else c)
+    return None
+
+
 def recorded_inputs(context: click.Context, checkpoint: Path, **resolved: object) -> str:
     """Return the record of what determines the samples of a command: its options, and the content of files.
 
@@ -134,9 +180,12 @@ def recorded_inputs(context: click.Context, checkpoint: Path, **resolved: object
     from ganctl.system import output_files
 
     given = {name: value for name, value in context.params.items() if name not in NOT_INPUTS}
-    plugins, latents = given.pop("plugin_paths"), given.pop("latents_file")
+    plugins = given.pop("plugin_paths")
+    files = [file for name in ("latents_file", "conditions_file") if (file := given.pop(name)) is not None]
+    if given["condition"] is None:
+        del given["condition"]  # not part of the record of a model without conditions
     options = {name: value for name, value in given.items() if not isinstance(value, Path)}
-    sources = [checkpoint, *plugins, *([] if latents is None else [latents])]
+    sources = [checkpoint, *plugins, *files]
     return output_files.record(str(context.command.name), {**options, **resolved}, sources)
 
 

@@ -10,10 +10,12 @@ import click
 from ganctl.cli.number_types import SEED, Number, Numbers, number_option
 from ganctl.cli.path_type import PathType
 from ganctl.cli.sampling_options import (
+    apply_conditions,
     batch_size_option,
     ckpt_option,
     class_option,
     classes_of,
+    condition_options,
     force_option,
     generator_option,
     latents_from,
@@ -64,6 +66,7 @@ Examples:
 )
 @latents_option
 @class_option
+@condition_options
 @click.option("--code", metavar="NAME=VALUE", help="Code of an InfoGAN that is set first, for example c=3.")
 @truncation_option
 @click.option(
@@ -85,6 +88,8 @@ def traverse(
     ckpt: Path,
     dims: str,
     latents_file: Path | None,
+    conditions_file: Path | None,
+    condition: tuple[float, ...] | None,
     class_name: str | None,
     out: Path | None,
     force: bool,
@@ -115,6 +120,7 @@ def traverse(
     checkpoint = find_checkpoint(ckpt)
     sampler = with_generator_options(load(checkpoint, device=device, plugins=plugin_paths), generator_options)
     latents = latents_from(sampler, latents_file)
+    apply_conditions(context, sampler, conditions_file, condition)
     classes = classes_of(sampler, class_name)
     if classes is None and latents is not None and latents.y is not None:
         classes = [int(latents.y[0])]

@@ -393,8 +393,10 @@ def _validate(name: str, images: Images) -> None:
     elif c is not None and (not isinstance(c, Tensor) or c.ndim == 0 or len(c) != len(x)):
         kind = f"{c.dtype} {tuple(c.shape)}" if isinstance(c, Tensor) else type(c).__name__
         wrong = f"c is {kind}, not a tensor with {len(x)} rows"
-    elif c is not None and not _has_numpy_dtype(c):
-        wrong = f"c is {c.dtype}, which NumPy lacks"
+    elif c is not None and (c.is_complex() or not _has_numpy_dtype(c)):
+        wrong = f"c is {c.dtype}, which cannot be stored"
+    elif c is not None and not all(bool(block.isfinite().all()) for block in c.split(1024)):
+        wrong = "c has values that are not finite"
     if wrong:
         raise GanctlError(
             f"The dataset '{name}' cannot be used: {wrong}.",

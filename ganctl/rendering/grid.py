@@ -24,12 +24,21 @@ def to_uint8(x: Tensor) -> Tensor:
 
 
 def to_pil(x: Tensor) -> Image:
-    """Convert a uint8 C×H×W image to a PIL image. Unless C is 3, only the first channel is shown."""
+    """Convert a uint8 C×H×W image to a PIL image, for viewing.
+
+    One channel is shown in gray, and of two channels only the first. Of three or more channels, the first three are
+    shown in red, green and blue.
+    """
     from PIL import Image
 
-    if x.shape[0] == 3:
-        return Image.fromarray(x.permute(1, 2, 0).contiguous().numpy())
+    if is_shown_in_color(x.shape[0]):
+        return Image.fromarray(x[:3].permute(1, 2, 0).contiguous().numpy())
     return Image.fromarray(x[0].contiguous().numpy())
+
+
+def is_shown_in_color(channels: int) -> bool:
+    """Return whether :func:`to_pil` shows images of ``channels`` channels in color."""
+    return channels >= 3
 
 
 def enlarge(x: Tensor, scale: int) -> Tensor:

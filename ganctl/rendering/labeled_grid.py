@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
 
-from ganctl.rendering.grid import PADDING, to_pil
+from ganctl.rendering.grid import PADDING, is_shown_in_color, to_pil
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -60,7 +60,7 @@ def draw(lines: Sequence[Line], *, labels: bool = True, scale: int | None = None
         has_captions.append(draw_captions)
         tops.append(top)
         top += cell[1]
-    mode = "RGB" if lines[0].images.shape[1] == 3 else "L"
+    mode = "RGB" if is_shown_in_color(lines[0].images.shape[1]) else "L"
     margin = GAP if labels else 0  # at the right and the bottom
     size = (left + columns * cell[0] + PADDING + margin, top + PADDING + margin)
     canvas = Image.new(mode, size, PAPER if labels else "black")

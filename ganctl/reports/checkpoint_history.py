@@ -34,7 +34,8 @@ def read(path: Path, plugins: Sequence[Path | str] = ()) -> History:
     config, step = sampler.config, sampler.step
     n, y, columns = config.samples, None, math.ceil(math.sqrt(config.samples))
     z = sampler.latents(n, seed=config.seed)
-    if sampler.conditional:  # as in training, one row per class with the same latents in each row
+    if sampler.conditional and not sampler.takes_conditions:
+        # As in training, one row per class with the same latents in each row.
         rows = min(sampler.num_classes, 10, n)
         columns = n // rows
         z, y = rows_of_classes(sampler.latents(columns, seed=config.seed), list(range(rows)))

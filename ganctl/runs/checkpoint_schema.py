@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,10 +15,12 @@ from torch import Tensor
 
 from ganctl.config.ranges import check_ranges
 from ganctl.config.settings import COMPONENTS, LISTS, Config
+from ganctl.data.pixels import DTYPES
 from ganctl.errors import CHECKPOINT, DATA, RESOURCES, GanctlError
 from ganctl.plugin import options
 
 PLAIN = (bool, int, float, str, type(None))
+CONDITIONS_LIMIT = 2**24  # bytes of conditions in a checkpoint
 MOST_VALUES = 10**6  # a list that contains another one many times can be small in the file
 DEEPEST = 20  # levels of tables in a checkpoint; ganctl's own have 7
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]+)?")
@@ -34,6 +37,11 @@ def check(state: dict[str, Any], path: Path) -> None:
             raise _unusable(path, f"it has no '{name}'")
         if not is_right(state[name]):
             raise _unusable(path, f"its '{name}' has the wrong type or range")
+    for name, is_right in _OPTIONAL_PARTS.items():
+        if name in state and not is_right(state[name]):
+            raise _unusable(path, f"its '{name}' has the wrong type or range")
+    if not _conditions_fit(state):
+        raise _unusable(path, "its 'conditions' do not fit its 'condition' or 'num_classes'")
     _check_config(state["config"], path)
     if (state["config"].get("ema") is None) != (state["engine"].get("G_ema") is None):
         raise _unusable(path, "it has settings or weights of an averaged G, but not both")
@@ -189,6 +197,44 @@ def _is_random_state(value: Any) -> bool:
     return all(isinstance(state, Tensor) and state.dtype == torch.uint8 for state in value.values())
 
 
+def _is_pixels(value: Any) -> bool:
+    if not (_is_table(value) and value.keys() == {"dtype", "range"} and value["dtype"] in DTYPES):
+        return False
+    limits = value["range"]
+    if not (isinstance(limits, (list, tuple)) and len(limits) == 2):
+        return False
+    if not all(type(limit) in (int, float) and math.isfinite(limit) for limit in limits):
+        return False
+    return bool(limits[0] < limits[1])
+
+
+def _is_conditions(value: Any) -> bool:
+    if value is None:
+        return True
+    if not (_is_table(value) and value.keys() == {"c", "y"} and isinstance(value["c"], Tensor)):
+        return False
+    c, y = value["c"], value["y"]
+    if not c.shape or c.nbytes > CONDITIONS_LIMIT or not bool(c.isfinite().all()):
+        return False
+    return y is None or (isinstance(y, Tensor) and y.dtype == torch.int64 and y.shape == c.shape[:1])
+
+
+def _conditions_fit(state: Mapping[str, Any]) -> bool:
+    stored = state.get("conditions")
+    if stored is None:
+        return True
+    if list(stored["c"].shape[1:]) != state.get("condition"):
+        return False
+    y = stored["y"]
+    return y is None or bool(((y >= 0) & (y < state["num_classes"])).all())
+
+
+#: Parts that checkpoints of earlier versions lack.
+_OPTIONAL_PARTS: dict[str, Callable[[Any], bool]] = {
+    "pixels": _is_pixels,
+    "condition": lambda value: value is None or (isinstance(value, list) and all(map(_is_count, value))),
+    "conditions": _is_conditions,
+}
 _PARTS: dict[str, Callable[[Any], bool]] = {
     "step": _is_count,
     "seconds": lambda value: type(value) in (int, float) and 0 <= value < 2**53,

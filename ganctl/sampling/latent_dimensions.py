@@ -127,6 +127,7 @@ def rank_dimensions(
     *,
     seed: int = 0,
     classes: Sequence[int] | None = None,
+    c: Tensor | None = None,
     batch_size: int = 64,
     trials: int = DEFAULT_TRIALS,
     advance: Progress = lambda n: None,
@@ -140,6 +141,7 @@ def rank_dimensions(
     Args:
         seed: seed of the latents.
         classes: classes of the samples; by default all classes in turn.
+        c: conditions of the latents, in turn; by default those of the sampler.
         trials: number of latents.
         advance: called with the number of dimensions just finished.
     """
@@ -149,9 +151,13 @@ def rank_dimensions(
         numbers = torch.tensor(classes if classes is not None else range(max(sampler.num_classes, 1)))
         y = numbers[torch.arange(trials) % len(numbers)]
 
+    given = sampler.conditions_in_turn(trials, c)
+
     def generate(latents: list[Tensor]) -> Tensor:
         labels = None if y is None else y.repeat(len(latents))
-        return torch.cat(list(sampler.generate(torch.cat(latents), labels, batch_size=batch_size)))
+        conditions = None if given is None else torch.cat([given] * len(latents))
+        samples = sampler.generate(torch.cat(latents), labels, c=conditions, batch_size=batch_size)
+        return torch.cat(list(samples))
 
     ranked = []
     for dimension in dimensions(sampler.latent):

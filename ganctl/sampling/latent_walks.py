@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -26,6 +27,7 @@ def traverse(
     seed: int = 0,
     z: Tensor | None = None,
     classes: Sequence[int] | None = None,
+    c: Tensor | None = None,
     code: str | None = None,
     truncation: float | None = None,
     batch_size: int = 64,
@@ -46,6 +48,8 @@ def traverse(
         seed: the latent is the first latent of this seed.
         z: the latent to vary, used instead of that of ``seed``: the first row of N×dim.
         classes: classes of a conditional model, one row for each class. Default: the first class.
+        c: condition of all samples, in the form of one condition of the dataset, or K×…, of which the first is used.
+            Default: the first of :attr:`conditions`.
         code: code that is set first, such as ``"c=3"``.
         truncation: truncation of the latent of ``seed``, as for :meth:`latents`.
         batch_size: number of samples that are generated at a time.
@@ -67,22 +71,24 @@ def traverse(
             "Write, for example: --values=-3,0,3",
             status=USAGE,
         )
+    c = sampler.conditions_in_turn(1, c)
     if code is not None:
         base = sampler.with_code(base, code)[0]
     rows = []
-    for dimension in select_dimensions(sampler, dims, seed=seed, classes=classes, batch_size=batch_size):
+    ranking: dict[str, Any] = {"classes": classes, "c": c, "batch_size": batch_size}
+    for dimension in select_dimensions(sampler, dims, seed=seed, **ranking):
         row_values = dimension.values if values is None or dimension.size > 1 else tuple(map(float, values))
         latents = torch.cat([dimension.set(base, value) for value in row_values])
         for number in _class_numbers(sampler, classes):
             y = None if number is None else torch.full((len(row_values),), number)
-            x = torch.cat(list(sampler.generate(latents, y, batch_size=batch_size)))
+            x = torch.cat(list(sampler.generate(latents, y, c=c, batch_size=batch_size)))
             name = dimension.name
             if classes is not None and len(classes) > 1 and number is not None:
                 name = f"{name}, {sampler.class_name(number)}"
             rows.append(Row(name, tuple(map(format_value, row_values)), row_values, latents, y, x))
             if advance is not None:
                 advance(1)
-    return Walk(tuple(rows))
+    return Walk(tuple(rows), sampler.pixels)
 
 
 def interpolate(
@@ -96,6 +102,7 @@ def interpolate(
     method: str | None = None,
     loop: bool = False,
     classes: Sequence[int] | None = None,
+    c: Tensor | None = None,
     truncation: float | None = None,
     batch_size: int = 64,
     advance: Progress | None = None,
@@ -117,6 +124,7 @@ def interpolate(
             lerp for other latents.
         loop: continue from the last point to the first point, without repeating the first sample.
         classes: classes of a conditional model; ``rows`` paths for each class.
+        c: conditions, K×…, one for each path in turn. Default: :attr:`conditions`.
         truncation: truncation of the latents of ``seeds``, as for :meth:`latents`.
         batch_size: number of samples that are generated at a time.
         advance: called with the number of rows just finished, for a progress bar.
@@ -137,6 +145,7 @@ def interpolate(
         raise GanctlError("rows and steps must be at least 1.", status=USAGE)
     points, names = _path_points(sampler, seeds, z, rows, truncation)
     point_classes = y.reshape(rows, -1) if y is not None and sampler.conditional else None
+    path_conditions = sampler.conditions_in_turn(rows, c)
     positions = _path_positions(len(names), steps, loop)
     captions = tuple(names[round(t) % len(names)] if t == round(t) else "" for t in positions)
     made = []
@@ -146,14 +155,15 @@ def interpolate(
             labels = None if number is None else torch.full((len(positions),), number)
             if labels is None and point_classes is not None:
                 labels = point_classes[row][[math.floor(t + 0.5) % len(names) for t in positions]]
-            x = torch.cat(list(sampler.generate(latents, labels, batch_size=batch_size)))
+            own = None if path_conditions is None else path_conditions[row : row + 1]
+            x = torch.cat(list(sampler.generate(latents, labels, c=own, batch_size=batch_size)))
             name = ""
             if classes is not None and len(classes) > 1 and number is not None:
                 name = sampler.class_name(number)
             made.append(Row(name, captions, positions, latents, labels, x))
             if advance is not None:
                 advance(1)
-    return Walk(tuple(made))
+    return Walk(tuple(made), sampler.pixels)
 
 
 def _path_points(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+from ganctl.data.pixels import PixelFormat
 from ganctl.errors import CHECKPOINT, USAGE, GanctlError, did_you_mean
 from ganctl.latent import Codes
 from ganctl.loss import Loss
@@ -19,18 +20,21 @@ from ganctl.plugin import single_file
 from ganctl.plugin.names import plugin_file
 from ganctl.plugin.options import convert_sampling
 from ganctl.plugin.registry import Registry
+from ganctl.plugin.signatures import requests
 from ganctl.recipe import ImageShape, Spec
 from ganctl.rendering import grid as image_grid
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.provenance import check_origin, config_of
-from ganctl.sampling import latent_dimensions, latent_walks
+from ganctl.sampling import conditions, latent_dimensions, latent_walks
 from ganctl.system.progress import print_warnings
 from ganctl.training import components
 from ganctl.training.check_checkpoint import check_weights
 from ganctl.training.devices import choose_device
 from ganctl.training.generate_samples import draw_latents, generate
+from ganctl.training.network_calls import GeneratorCall
+from ganctl.training.sample_conditions import in_turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -46,6 +50,11 @@ class Sampler:
         conditional: whether G takes classes.
         num_classes: number of classes of the dataset.
         classes: names of the classes; empty if the dataset has no names.
+        takes_conditions: whether G takes the conditions ``c`` of a dataset.
+        condition: shape of one condition; None if the dataset has no conditions.
+        conditions: default conditions, N×``condition``: those of images of the dataset, from the checkpoint. None if it
+            contains no conditions. May be replaced, see :meth:`use_conditions`.
+        pixels: dtype of the dataset's pixels, and the values (``low``, ``high``) that are −1 and 1 in samples.
         config: settings of the run.
         step: number of generator updates before the checkpoint.
         device: device of G.
@@ -59,6 +68,8 @@ class Sampler:
         self.classes = tuple(state["classes"])
         self.num_classes: int = state["num_classes"]
         self.step: int = state["step"]
+        self.pixels = PixelFormat.from_state(state.get("pixels"))
+        self.condition: list[int] | None = state.get("condition")
         self.device = device
         self.warnings = [
             warning for part in ("generator", "latent") for warning in check_origin(registry, state, part)
@@ -76,8 +87,13 @@ class Sampler:
         self._state = {key: state[key] for key in ("components", "config")}
         self._weights = {"discriminator": state["engine"]["D"], "loss": state["engine"]["loss"]}
         self._registry = registry
-        self._data = components.Data(self.image, self.num_classes, state.get("condition"))
+        self._data = components.Data(self.image, self.num_classes, self.condition)
         self.G = self._build("generator", components.make_generator, state["engine"][part])
+        self.takes_conditions = self.condition is not None and requests(self.G.forward, "c")
+        stored = state.get("conditions") or {"c": None, "y": None}
+        self._condition_dtype: torch.dtype | None = None if stored["c"] is None else stored["c"].dtype
+        self.conditions: Tensor | None = stored["c"]
+        self._condition_labels: Tensor | None = stored["y"]  # of the images of self.conditions
 
     @cached_property
     def D(self) -> nn.Module:  # noqa: N802 (the discriminator, as in formulas)
@@ -173,24 +189,72 @@ class Sampler:
         return draw_latents(self.latent, n, seed=seed, truncation=truncation)
 
     @torch.no_grad()
-    def generate(self, z: Tensor, y: Tensor | None = None, *, batch_size: int = 64) -> Iterator[Tensor]:
+    def generate(
+        self, z: Tensor, y: Tensor | None = None, *, c: Tensor | None = None, batch_size: int = 64
+    ) -> Iterator[Tensor]:
         """Generate the samples of the latents ``z`` (N×dim) in batches: float32 in [−1, 1] on the CPU.
 
         Args:
-            y: class of each sample, int64 N. Default for a conditional generator: all classes in turn.
+            y: class of each sample, int64 N. Default for a conditional generator: all classes in turn, or the classes
+                of the images that :attr:`conditions` belong to.
+            c: conditions, K×…, or a single condition. With fewer conditions than samples, they are repeated in turn.
+                Default: :attr:`conditions`.
             batch_size: number of samples per batch.
+
+        Raises:
+            GanctlError: the generator needs conditions and there are none, or ``c`` does not fit.
         """
         if y is None and self.conditional:
-            y = self.classes_in_turn(len(z))
+            y = self.classes_in_turn(len(z)) if c is not None else self.default_classes(len(z))
         labels = None if y is None else y.to(self.device)
-        for x in generate(partial(self.G, **self.options), z.to(self.device), labels, batch_size):
+        call = GeneratorCall(self.G, **self.options)
+        for x in generate(call, z.to(self.device), labels, batch_size, self.conditions_in_turn(len(z), c)):
             yield x.cpu()
+
+    def conditions_in_turn(self, n: int, c: Tensor | None = None) -> Tensor | None:
+        """Return ``n`` conditions, or None if the generator takes none: ``c`` or :attr:`conditions`, repeated in turn.
+
+        Raises:
+            GanctlError: the generator needs conditions and there are none, or ``c`` does not fit.
+        """
+        if c is not None:
+            c = self._checked(c)
+        elif self.takes_conditions and (self.conditions is None or not len(self.conditions)):
+            raise GanctlError(
+                f"The generator '{self.config.generator.name}' needs conditions, and the checkpoint contains none.",
+                "Give --conditions FILE.npy, --c NUMBERS, or c= in Python.",
+                status=USAGE,
+            )
+        else:
+            c = self.conditions if self.takes_conditions else None
+        return None if c is None else in_turn(c, n)
+
+    def use_conditions(self, c: Tensor) -> None:
+        """Replace :attr:`conditions`, the default of all methods that generate samples.
+
+        Args:
+            c: conditions, K×…, or a single condition.
+
+        Raises:
+            GanctlError: the generator takes no conditions, or ``c`` does not fit.
+        """
+        self.conditions, self._condition_labels = self._checked(c), None
+
+    def _checked(self, c: Tensor) -> Tensor:
+        if not self.takes_conditions or self.condition is None:
+            raise GanctlError(
+                f"The generator '{self.config.generator.name}' takes no conditions.",
+                "Omit --conditions, --c, and c= in Python.",
+                status=USAGE,
+            )
+        return conditions.checked(c, self.condition, self._condition_dtype)
 
     def sample(
         self,
         n: int = 25,
         *,
         y: Tensor | None = None,
+        c: Tensor | None = None,
         seed: int = 0,
         truncation: float | None = None,
         batch_size: int = 64,
@@ -199,12 +263,13 @@ class Sampler:
 
         Args:
             y: class of each sample, int64 n, as for :meth:`generate`.
+            c: conditions, as for :meth:`generate`.
             seed: seed of the latents, as for :meth:`latents`.
             truncation: truncation of the latents, as for :meth:`latents`.
             batch_size: number of samples that are generated at a time.
         """
         z = self.latents(n, seed=seed, truncation=truncation)
-        return torch.cat(list(self.generate(z, y, batch_size=batch_size)))
+        return torch.cat(list(self.generate(z, y, c=c, batch_size=batch_size)))
 
     def with_code(self, z: Tensor, code: str) -> Tensor:
         """Return ``z`` with a code set to each of V values, as :meth:`ganctl.Codes.with_code`: V×N×dim.
@@ -242,6 +307,12 @@ class Sampler:
     def classes_in_turn(self, n: int) -> Tensor:
         """Return the classes 0, 1, …, repeated up to length ``n``: int64 n."""
         return torch.arange(n) % self.num_classes
+
+    def default_classes(self, n: int) -> Tensor:
+        """Return the classes of ``n`` samples if none are given: int64 n, as described for :meth:`generate`."""
+        if self.takes_conditions and self._condition_labels is not None and len(self._condition_labels):
+            return in_turn(self._condition_labels, n)
+        return self.classes_in_turn(n)
 
     def class_name(self, number: int) -> str:
         """Return the name of a class, or its number as text if the dataset has no names."""

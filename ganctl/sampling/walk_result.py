@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ganctl.data.pixels import UINT8, PixelFormat
 from ganctl.rendering import grid, labeled_grid
 
 if TYPE_CHECKING:
@@ -45,9 +46,11 @@ class Walk:
 
     Attributes:
         rows: the rows, each with ``name``, ``captions``, ``values``, ``z``, ``y`` and ``x``.
+        pixels: dtype and range of the dataset, which arrays in files have.
     """
 
     rows: tuple[Row, ...]
+    pixels: PixelFormat = UINT8
 
     @property
     def x(self) -> Tensor:

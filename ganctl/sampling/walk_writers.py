@@ -60,7 +60,7 @@ def write_walk(
             out,
             walk.z,
             walk.y,
-            images=grid.to_uint8(walk.x).permute(0, 2, 3, 1).numpy(),
+            images=walk.pixels.unscaled(walk.x).permute(0, 2, 3, 1).numpy(),
             rows=[row.name for row in walk.rows for _ in row.values],
             values=[value for row in walk.rows for value in row.values],
             comment=comment,

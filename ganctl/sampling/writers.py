@@ -41,6 +41,9 @@ def write_samples(
 ) -> None:
     """Generate ``n`` samples and write them to ``out``: a grid (.png), an array (.npz), or a folder of PNG files.
 
+    PNG files have 8 bits and at most three channels, see :func:`ganctl.rendering.grid.to_pil`. An array has the dtype
+    and the range of the dataset. Conditions are those of the sampler, the same for each class or value of a code.
+
     Args:
         seed: seed of the latents.
         classes: generate ``n`` samples of each of these classes, with the same latents. In a grid, each class is a row.
@@ -69,6 +72,9 @@ def write_samples(
             f"{n} samples need {n} latents, but there are only {len(z)}.", "Omit --n.", status=USAGE
         )
     z, y = z[:n], None if y is None else y[:n]
+    c = sampler.conditions_in_turn(n)
+    if y is None and c is not None and sampler.conditional:
+        y = sampler.default_classes(n)  # the classes of the images that the conditions belong to
     if classes:
         z, y = rows_of_classes(z, classes)
         nrow = nrow or (n if len(classes) > 1 else None)
@@ -78,7 +84,7 @@ def write_samples(
         nrow = nrow or (n if len(varied) > 1 else None)
     pixels = math.prod(sampler.image)
     in_memory = (
-        len(z) * pixels * 3 if out.suffix in (".png", ".npz") else 0
+        len(z) * pixels * 3 * sampler.pixels.dtype.itemsize if out.suffix in (".png", ".npz") else 0
     )  # the batches, one array, and the file
     fewer = "Reduce --n, or write a folder of images: --out DIR"
     demands = [
@@ -89,10 +95,14 @@ def write_samples(
             "Reduce --batch-size.",
         ),
     ]
+    if y is None and sampler.conditional:
+        y = sampler.default_classes(len(z))
     with allocating(*demands), reporter.bar("Generating samples", len(z)) as advance:
-        batches = (grid.to_uint8(x) for x in sampler.generate(z, y, batch_size=batch_size))
+        samples = sampler.generate(z, y, c=c, batch_size=batch_size)
+        batches = (grid.to_uint8(x) for x in samples)
         if out.suffix == ".npz":
-            write_npz(torch.cat(list(_advancing(batches, advance))), out, seed=seed, comment=comment)
+            arrays = map(sampler.pixels.unscaled, samples)
+            write_npz(torch.cat(list(_advancing(arrays, advance))), out, seed=seed, comment=comment)
         elif out.suffix == ".png":
             x = torch.cat(list(_advancing(batches, advance)))
             image = grid.grid(grid.enlarge(x, scale), nrow)
@@ -101,15 +111,13 @@ def write_samples(
             write_folder((grid.enlarge(x, scale) for x in batches), out, advance)
     reporter.say(f"Wrote {len(z)} sample{'s' if len(z) > 1 else ''} to {out}")
     if save_latents is not None:
-        if y is None and sampler.conditional:
-            y = sampler.classes_in_turn(len(z))
         source = {} if latents is not None else {"seed": seed}
         latent_files.write(save_latents, z, y, comment=comment, **source)
         reporter.say(f"Wrote their latents to {save_latents}")
 
 
 def write_npz(x: Tensor, path: Path, *, seed: int, comment: str = "") -> None:
-    """Write uint8 images (N×C×H×W) to a NumPy archive with ``images`` (N×H×W×C) and ``seed``."""
+    """Write images (N×C×H×W) to a NumPy archive with ``images`` (N×H×W×C) and ``seed``."""
     arrays = {"images": x.permute(0, 2, 3, 1).numpy(), "seed": seed}
     write_atomically(path, latent_files.npz(arrays, comment=comment))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ganctl.data.pixels import PixelFormat, as_uint8, take
 from ganctl.errors import RESOURCES, GanctlError, status_of
 from ganctl.evaluation.metrics import Metrics
 from ganctl.rendering import curves, grid
@@ -24,6 +25,12 @@ from ganctl.training.components import is_conditional
 from ganctl.training.devices import preserve_rng
 from ganctl.training.generate_samples import draw_latents, generate, rows_of_classes
 from ganctl.training.network_calls import GeneratorCall
+from ganctl.training.sample_conditions import (
+    chosen_images,
+    conditions_and_labels,
+    in_turn,
+    takes_conditions,
+)
 from ganctl.training.setup import count_classes
 from ganctl.training.state import Training
 
@@ -37,7 +44,8 @@ class Artifacts:
     def __init__(self, t: Training) -> None:
         self._t = t
         self._metrics = Metrics(t.registry, t.config.metrics, t.reporter.say)
-        z, y, self._columns = _grid_inputs(t)
+        self._pixels = PixelFormat.of(t.images)
+        z, y, self._c, self._columns = _grid_inputs(t)
         self._z, self._y = z.to(t.engine.device), None if y is None else y.to(t.engine.device)
         self._curves_drawn = time.monotonic()
         self._failed: set[str] = set()
@@ -89,7 +97,7 @@ class Artifacts:
             ),
             _sampling(t) as G,
         ):
-            x = torch.cat(list(generate(G, self._z, self._y, t.config.batch_size)))
+            x = torch.cat(list(generate(GeneratorCall(G), self._z, self._y, t.config.batch_size, self._c)))
             image = grid.grid(grid.to_uint8(x), self._columns)
         _ensure_folder(t, t.run.samples_dir)
         grid.save_png(image, self._samples_file())
@@ -97,9 +105,8 @@ class Artifacts:
 
     def _draw_reals(self) -> None:
         t = self._t
-        generator = torch.Generator().manual_seed(t.config.seed)
-        chosen = torch.randperm(len(t.images.x), generator=generator)[: t.config.samples]
-        image = grid.grid(t.images.x[chosen])
+        reals = take(t.images.x, chosen_images(t.images, t.config.samples, seed=t.config.seed))
+        image = grid.grid(self._pixels.to_uint8(reals))
         grid.save_png(image, t.run.real_file)
         t.trackers.image(0, "reals", image)
 
@@ -107,17 +114,20 @@ class Artifacts:
         """Compute metrics of samples from the same latents every time."""
         t = self._t
         z = draw_latents(t.engine.latent, t.config.metric_samples, seed=t.config.seed).to(t.engine.device)
-        y = None
-        if is_conditional(t.registry, t.config):
-            y = torch.arange(len(z), device=z.device) % count_classes(t.images)
+        y, c = None, None
+        if takes_conditions(t.engine.G, t.images):
+            y, c = _labels_and_conditions(t, len(z))
+            y = None if y is None else y.to(z.device)
+        elif is_conditional(t.registry, t.config):
+            y = torch.arange(len(z), device=z.device) % max(count_classes(t.images), 1)
         with _sampling(t) as G:
 
             def fakes() -> Iterator[Tensor]:
-                return (grid.to_uint8(x) for x in generate(G, z, y, t.config.batch_size))
+                return (grid.to_uint8(x) for x in generate(GeneratorCall(G), z, y, t.config.batch_size, c))
 
             values = self._metrics(
                 fakes,
-                t.images,
+                as_uint8(t.images),
                 G=GeneratorCall(G),
                 y=None if y is None else y.cpu(),
                 device=t.engine.device,
@@ -150,19 +160,30 @@ def _is_full_disk(error: Exception) -> bool:
     return isinstance(error, GanctlError) and error.status == RESOURCES
 
 
-def _grid_inputs(t: Training) -> tuple[Tensor, Tensor | None, int]:
-    """Latents, labels and columns of the sample grid. For a conditional model, each row is a class."""
+def _grid_inputs(t: Training) -> tuple[Tensor, Tensor | None, Tensor | None, int]:
+    """Return latents, labels, conditions and the number of columns of the sample grid.
+
+    If G takes conditions, each sample has the condition and label of the image at the same position in ``real.png``.
+    Otherwise, each row of a conditional model is a class.
+    """
     latent, config = t.engine.latent, t.config
+    z, columns = draw_latents(latent, config.samples, seed=config.seed), math.ceil(math.sqrt(config.samples))
+    if takes_conditions(t.engine.G, t.images):
+        y, c = _labels_and_conditions(t, config.samples)
+        return z, y, c, columns
     if not is_conditional(t.registry, config):
-        return (
-            draw_latents(latent, config.samples, seed=config.seed),
-            None,
-            math.ceil(math.sqrt(config.samples)),
-        )
-    rows = min(count_classes(t.images), MOST_CLASSES, config.samples)
+        return z, None, None, columns
+    rows = min(max(count_classes(t.images), 1), MOST_CLASSES, config.samples)
     columns = config.samples // rows
     z, y = rows_of_classes(draw_latents(latent, columns, seed=config.seed), list(range(rows)))
-    return z, y, columns
+    return z, y, None, columns
+
+
+def _labels_and_conditions(t: Training, n: int) -> tuple[Tensor | None, Tensor]:
+    """Return labels (None if G takes no labels) and conditions of ``n`` images, which begin with ``real.png``."""
+    chosen = chosen_images(t.images, n, seed=t.config.seed)
+    c, y = conditions_and_labels(t.images, in_turn(chosen, n))
+    return y if is_conditional(t.registry, t.config) else None, c
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ganctl.config.settings import Config
+from ganctl.data.pixels import PixelFormat
 from ganctl.dataset import Images
 from ganctl.errors import GanctlError
 from ganctl.plugin.registry import Registry
@@ -94,6 +95,11 @@ def check_data(state: Mapping[str, Any], images: Images) -> None:
     ):
         if state.get(part) != expected:  # "condition" is absent in older checkpoints
             raise _wrong(f"its '{part}' is not that of the dataset")
+    if PixelFormat.from_state(state.get("pixels")) != PixelFormat.of(images):
+        raise _wrong("its 'pixels' are not those of the dataset")
+    stored = state.get("conditions")
+    if stored is not None and (images.c is None or stored["c"].dtype != images.c.dtype):
+        raise _wrong("its 'conditions' are not those of the dataset")
 
 
 def check_reported_names(state: Mapping[str, Any], run: Run | None) -> None:

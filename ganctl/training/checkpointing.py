@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from ganctl.data.pixels import PixelFormat
 from ganctl.dataset import Images
 from ganctl.errors import DATA, GanctlError
 from ganctl.plugin.registry import Registry
@@ -17,6 +18,7 @@ from ganctl.training.check_checkpoint import check_data, check_reported_names, c
 from ganctl.training.devices import rng_state, set_rng_state
 from ganctl.training.engine import Engine
 from ganctl.training.loss_log import RunLog
+from ganctl.training.sample_conditions import stored_conditions
 from ganctl.training.setup import condition_shape, count_classes
 from ganctl.training.state import Training
 from ganctl.version import __version__
@@ -108,7 +110,9 @@ def _state(t: Training, seconds: float) -> dict[str, Any]:
         "image": list(t.images.shape),
         "classes": list(t.images.classes),
         "num_classes": count_classes(t.images),
+        "pixels": PixelFormat.of(t.images).to_state(),
         "condition": condition_shape(t.images),
+        "conditions": stored_conditions(t.engine.G, t.images, t.config),
         "data": t.fingerprint,
         "engine": t.engine.state_dict(),
         "recorder": t.recorder.state_dict(),

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from ganctl.latent import Latent
+from ganctl.training.network_calls import GeneratorCall
 
 LATENT_BLOCK = (
     64  # latents are drawn in whole blocks, so that the first 25 do not depend on how many are drawn
 )
 
 
-def generate(G: Callable[..., Tensor], z: Tensor, y: Tensor | None, batch_size: int) -> Iterator[Tensor]:
-    """Yield G(z, y) in batches: float32 in [−1, 1], on the device of G."""
+def generate(
+    G: GeneratorCall, z: Tensor, y: Tensor | None, batch_size: int, c: Tensor | None = None
+) -> Iterator[Tensor]:
+    """Yield G(z, y, c) in batches: float32 in [−1, 1], on the device of G. ``c`` may be on the CPU."""
     for start in range(0, len(z), batch_size):
         part = slice(start, start + batch_size)
-        yield G(z[part], None if y is None else y[part]).float()
+        yield G(z[part], None if y is None else y[part], None if c is None else c[part].to(z.device))
 
 
 def rows_of_classes(z: Tensor, classes: list[int]) -> tuple[Tensor, Tensor]:

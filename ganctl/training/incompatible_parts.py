@@ -16,6 +16,7 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.latent import Latent
 from ganctl.loss import Loss
 from ganctl.plugin.registry import Registry
+from ganctl.plugin.signatures import requests
 from ganctl.regularizer import Regularizer
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.training.devices import preserve_rng
@@ -54,6 +55,31 @@ def check_loss(config: Config, loss: Loss, regularizers: Mapping[str, Regularize
             "Train without --augment, or with a loss on logits.",
             status=USAGE,
         )
+
+
+def check_labels(
+    registry: Registry, config: Config, images: Images, parts: Mapping[tuple[str, str], nn.Module]
+) -> None:
+    """Refuse images without labels if a part needs every label.
+
+    Args:
+        parts: networks, loss and regularizers by kind and name. A part takes labels if its factory names
+            ``num_classes``, and declares with ``handles_unlabeled = True`` that a label may be −1.
+
+    Raises:
+        GanctlError: a part takes labels and does not declare this.
+    """
+    if images.y is None or not (unlabeled := int((images.y < 0).sum())):
+        return
+    for (kind, name), part in parts.items():
+        takes_labels = requests(registry.get(kind, name).load(), "num_classes")
+        if takes_labels and not getattr(part, "handles_unlabeled", False):
+            raise GanctlError(
+                f"The {kind} '{name}' needs a label for every image, but {unlabeled:,} of {len(images.x):,} images "
+                f"of '{config.data.name}' have none.",
+                "Label these images, remove them, or choose parts that handle unlabeled images.",
+                status=USAGE,
+            )
 
 
 def check_generator(registry: Registry, config: Config, G: nn.Module, latent: Latent, images: Images) -> None:

@@ -21,14 +21,18 @@ class GeneratorCall:
 
     Attributes:
         module: the network G, for its own methods, such as a mapping or an encoder.
+
+    Args:
+        **options: further arguments of G that every call passes by name.
     """
 
-    def __init__(self, module: nn.Module) -> None:
-        self.module = module
+    def __init__(self, module: nn.Module, **options: Any) -> None:
+        self.module, self._options = module, options
         self._takes_c = requests(module.forward, "c")
 
     def __call__(self, z: Tensor, y: Tensor | None = None, c: Tensor | None = None) -> Tensor:
-        x: Tensor = self.module(z, y, c=c) if self._takes_c else self.module(z, y)
+        by_name = {**self._options, "c": c} if self._takes_c else self._options
+        x: Tensor = self.module(z, y, **by_name)
         return x.float()
 
 

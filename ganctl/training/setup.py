@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from ganctl.config.settings import Config
 from ganctl.data import cache
@@ -17,7 +18,7 @@ from ganctl.system.environment_errors import require_temporary_folder
 from ganctl.system.progress import Reporter, as_callback
 from ganctl.training import components
 from ganctl.training.engine import Engine
-from ganctl.training.incompatible_parts import check_batch_size, check_generator, check_loss
+from ganctl.training.incompatible_parts import check_batch_size, check_generator, check_labels, check_loss
 from ganctl.training.invalid_components import check_augmentation, check_signatures
 
 
@@ -57,6 +58,13 @@ def make_engine(registry: Registry, config: Config, images: Images, device: torc
     regularizers = components.make_regularizers(registry, config, data)
     check_signatures(registry, config, loss, regularizers, D)
     check_loss(config, loss, regularizers, D)
+    parts: dict[tuple[str, str], nn.Module] = {
+        ("generator", config.generator.name): G,
+        ("discriminator", config.discriminator.name): D,
+        ("loss", config.loss.name): loss,
+        **{("regularizer", name): regularizer for name, regularizer in regularizers.items()},
+    }
+    check_labels(registry, config, images, parts)
     latent = components.make_latent(registry, config.latent, images.shape, config.data_root)
     check_generator(registry, config, G, latent, images)
     augment = None
@@ -113,7 +121,7 @@ def condition_shape(images: Images) -> list[int] | None:
 
 
 def count_classes(images: Images) -> int:
-    """Return the number of classes; 0 without labels."""
+    """Return the number of classes; 0 without labels. The label −1 of unlabeled images is not a class."""
     if images.y is None:
         return 0
     return max(len(images.classes), int(images.y.max()) + 1)

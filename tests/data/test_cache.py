@@ -545,7 +545,8 @@ def test_files_need_one_condition_each(faces: Faces, cache: Path) -> None:
     ("change", "message"),
     [
         ({"c": torch.zeros(5, 2)}, r"c is torch.float32 \(5, 2\), not a tensor with 6 rows"),
-        ({"c": torch.zeros(6, 2, dtype=torch.bfloat16)}, "c is torch.bfloat16, which NumPy lacks"),
+        ({"c": torch.zeros(6, 2, dtype=torch.bfloat16)}, "c is torch.bfloat16, which cannot be stored"),
+        ({"c": torch.full((6,), torch.nan)}, "c has values that are not finite"),
         ({"y": torch.full((6,), -2)}, "y has the label -2"),
         ({"range": (0, 100)}, r"x has values from 0 to 4095, but range is \(0, 100\)"),
         ({"x": torch.zeros(6, 1, 2, 2), "range": None}, "x is float32 and has no range"),
