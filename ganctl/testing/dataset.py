@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ganctl.data.decoding import decode
+from ganctl.data.pixels import as_signed, wrong_pixels
 from ganctl.dataset import Dataset, ImageFiles, Images
 from ganctl.errors import DATA, USAGE, GanctlError
 from ganctl.plugin import options
@@ -26,7 +27,7 @@ ORDER = "Read in a fixed order, as from sorted(), and draw random numbers from a
 def check_dataset(
     dataset: Target, /, *, root: Path | str | None = None, registry: Registry | None = None, **options: Any
 ) -> list[Failure]:
-    """Check a dataset: uint8 N×C×H×W, valid labels, a reproducible order, a fingerprint that depends on the data.
+    """Check a dataset: pixels N×C×H×W in their range, valid labels, a reproducible order, a fingerprint that depends on the data.
 
     Args:
         dataset: Its registered name or its factory.
@@ -121,10 +122,10 @@ def _check_images(findings: Findings, images: Images) -> None:
     x, y = images.x, images.y
     if not isinstance(x, Tensor):
         raise Broken(f"has an x that is a {type(x).__name__}, not a tensor.", "Use torch.from_numpy(x).")
-    if x.dtype != torch.uint8:
+    if x.numel() and (reason := wrong_pixels(x, images.range)):
         findings.add(
-            f"has x in {str(x.dtype).removeprefix('torch.')} instead of uint8 from 0 to 255.",
-            "For x from 0 to 1, use x.mul(255).round().to(torch.uint8). ganctl scales it to [−1, 1].",
+            f"cannot be used: {reason}.",
+            "Use uint8, or uint16 or float32 with range=(low, high). ganctl maps the range to [−1, 1].",
         )
     if x.ndim != 4 or 0 in x.shape:
         findings.add(
@@ -136,6 +137,8 @@ def _check_images(findings: Findings, images: Images) -> None:
             f"has x of shape {tuple(x.shape)}, which looks like N×H×W×C instead of N×C×H×W.",
             "Use x.permute(0, 3, 1, 2).contiguous().",
         )
+    if images.c is not None:
+        _check_conditions(findings, images.c, len(x))
     if y is None:
         return
     if not isinstance(y, Tensor) or y.dtype != torch.int64 or y.shape != (len(x),):
@@ -149,11 +152,23 @@ def _check_images(findings: Findings, images: Images) -> None:
     _check_labels(findings, int(y.min()), int(y.max()), images.classes)
 
 
+def _check_conditions(findings: Findings, c: Any, n: int) -> None:
+    remedy = "Give a tensor with one row per image, of a real dtype that NumPy has."
+    if not isinstance(c, Tensor):
+        findings.add(f"has conditions that are a {type(c).__name__}, not a tensor.", remedy)
+    elif c.ndim == 0 or len(c) != n:
+        findings.add(f"has conditions of shape {tuple(c.shape)} for {n} images.", remedy)
+    elif c.dtype in (torch.bfloat16, torch.complex64, torch.complex128):
+        findings.add(f"has conditions in {str(c.dtype).removeprefix('torch.')}.", remedy)
+    elif not bool(c.isfinite().all()):
+        findings.add("has conditions that are not finite.", "Remove these images, or replace these values.")
+
+
 def _check_labels(findings: Findings, low: int, high: int, classes: Any) -> None:
-    if low < 0 or (classes and high >= len(classes)):
+    if low < -1 or (classes and high >= len(classes)):
         findings.add(
             f"has labels from {low} to {high}, but {len(classes) or 'no'} classes.",
-            "Number the classes from 0, and list their names in 'classes' in this order.",
+            "Number the classes from 0, use −1 for images without a label, and list their names in 'classes' in this order.",
         )
 
 
@@ -169,6 +184,8 @@ def _check_files(findings: Findings, files: ImageFiles) -> None:
                 "Give one label for each name.",
             )
         _check_labels(findings, min(files.labels), max(files.labels), files.classes)
+    if files.conditions is not None:
+        _check_conditions(findings, torch.as_tensor(files.conditions), len(files.names))
     if files.channels not in (None, 1, 3):
         findings.add(f"has channels={files.channels}.", "Use 1, 3 or None.")
     try:
@@ -214,13 +231,23 @@ def _same(first: Any, second: Any) -> bool:
     if type(first) is not type(second):
         return False
     if isinstance(first, Images):
-        if (first.y is None) != (second.y is None) or first.classes != second.classes:
+        if first.classes != second.classes or first.range != second.range:
             return False
-        return torch.equal(first.x, second.x) and (first.y is None or torch.equal(first.y, second.y))
+        return all(_equal(getattr(first, name), getattr(second, name)) for name in ("x", "y", "c"))
     if list(first.names) != list(second.names) or first.classes != second.classes:
+        return False
+    if (first.conditions is None) != (second.conditions is None):
+        return False
+    if first.conditions is not None and not _equal(*(torch.as_tensor(f.conditions) for f in (first, second))):
         return False
     if first.labels is not None and (second.labels is None or list(first.labels) != list(second.labels)):
         return False
     size, some = 32, first.names[:OPENED]
     pixels, repeated = (decode(f.open, some, size, f.channels).pixels for f in (first, second))
     return pixels is not None and repeated is not None and bool((pixels == repeated).all())
+
+
+def _equal(first: Tensor | None, second: Tensor | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return first.dtype == second.dtype and torch.equal(as_signed(first), as_signed(second))
