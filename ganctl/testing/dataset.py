@@ -27,7 +27,7 @@ ORDER = "Read in a fixed order, as from sorted(), and draw random numbers from a
 def check_dataset(
     dataset: Target, /, *, root: Path | str | None = None, registry: Registry | None = None, **options: Any
 ) -> list[Failure]:
-    """Check a dataset: pixels N×C×H×W in their range, valid labels, a reproducible order, a fingerprint that depends on the data.
+    """Check a dataset: pixels in their range, valid labels and conditions, order, and fingerprint.
 
     Args:
         dataset: Its registered name or its factory.
@@ -125,7 +125,7 @@ def _check_images(findings: Findings, images: Images) -> None:
     if x.numel() and (reason := wrong_pixels(x, images.range)):
         findings.add(
             f"cannot be used: {reason}.",
-            "Use uint8, or uint16 or float32 with range=(low, high). ganctl maps the range to [−1, 1].",
+            "Use uint8 or uint16, or declare the range: Images(x, range=(0, 1)). ganctl maps it to [−1, 1].",
         )
     if x.ndim != 4 or 0 in x.shape:
         findings.add(
@@ -168,7 +168,7 @@ def _check_labels(findings: Findings, low: int, high: int, classes: Any) -> None
     if low < -1 or (classes and high >= len(classes)):
         findings.add(
             f"has labels from {low} to {high}, but {len(classes) or 'no'} classes.",
-            "Number the classes from 0, use −1 for images without a label, and list their names in 'classes' in this order.",
+            "Number the classes from 0 and list their names in 'classes' in this order. An unlabeled image has −1.",
         )
 
 

@@ -401,10 +401,12 @@ def ignores_option(root: Path, n: int = 3) -> ganctl.Dataset:
     return Stored(torch.zeros(n, 1, 8, 8, dtype=torch.uint8), "always")
 
 
-def files(opener: Any, labels: Any = None) -> Any:
+def files(opener: Any, labels: Any = None, conditions: Any = None) -> Any:
     class Files(Stored):
         def read(self) -> Any:
-            return ganctl.ImageFiles(names=["a", "b"], open=opener, labels=labels, classes=("one",))
+            return ganctl.ImageFiles(
+                names=["a", "b"], open=opener, labels=labels, classes=("one",), conditions=conditions
+            )
 
     return lambda root: Files(torch.zeros(0), "files")
 
@@ -416,7 +418,23 @@ def open_gray(name: str) -> Any:
 
 
 DATASETS = {
-    "float": (lambda root: images(torch.zeros(6, 1, 8, 8)), "has x in float32 instead of uint8"),
+    "float": (lambda root: images(torch.zeros(6, 1, 8, 8)), "x is float32 and has no range"),
+    "range": (
+        lambda root: images(torch.full((6, 1, 8, 8), 2.0))._replace(range=(0, 1)),
+        "x has values from 2 to 2, but range is (0, 1)",
+    ),
+    "conditions": (lambda root: images()._replace(c=torch.zeros(5, 2)), "has conditions of shape (5, 2) for 6 images"),
+    "condition type": (
+        lambda root: images()._replace(c=torch.zeros(6, 2, dtype=torch.bfloat16)), "has conditions in bfloat16",
+    ),
+    "infinite conditions": (
+        lambda root: images()._replace(c=torch.full((6,), torch.inf)), "has conditions that are not finite",
+    ),
+    "random conditions": (lambda root: images()._replace(c=torch.rand(6)), "returns other images, or another order"),
+    "conditions of files": (
+        files(open_gray, conditions=torch.zeros(3)), "has conditions of shape (3,) for 2 images",
+    ),
+    "labels below −1": (lambda root: images(y=torch.full((6,), -2)), "has labels from -2 to -2"),
     "gray": (lambda root: images(torch.zeros(6, 8, 8, dtype=torch.uint8)), "instead of N×C×H×W"),
     "channels last": (lambda root: images(torch.zeros(6, 8, 8, 3, dtype=torch.uint8)), "looks like N×H×W×C"),
     "labels": (
@@ -445,7 +463,15 @@ def test_incorrect_datasets_have_a_failure(name: str) -> None:
 
 def test_correct_datasets_have_no_failures() -> None:
     assert testing.check_dataset(lambda root: images(y=torch.arange(6) % 2, classes=("a", "b"))) == []
-    assert testing.check_dataset(files(open_gray, labels=[0, 0])) == []
+    assert testing.check_dataset(files(open_gray, labels=[0, -1], conditions=[[0.5], [1.0]])) == []
+    spectral = torch.randint(4096, (6, 13, 8, 8), generator=torch.Generator().manual_seed(0)).to(torch.uint16)
+    c = torch.arange(6).to(torch.uint16)
+    unlabeled = Images(spectral, torch.arange(6) % 2 - 1, ("a",), c=c, range=(0, 4095))
+    assert testing.check_dataset(lambda root: unlabeled) == []
+    assert (
+        testing.check_dataset(lambda root: Images(torch.linspace(0, 1, 384).view(6, 1, 8, 8), range=(0, 1)))
+        == []
+    )
 
     def unavailable(root: Path) -> Images:
         raise GanctlError("No data here.", "Get some.", status=DATA)
