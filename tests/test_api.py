@@ -1,7 +1,7 @@
-"""docs/api.md lists every public name with its signature, as in the code.
+"""Test that docs/api.md lists every public name with its signature from the code.
 
 If a test fails, the public API has changed. If the change is intended, run ``python tests/test_api.py`` and commit the
-result. A name must warn for one minor release before it is removed.
+result. Before a name is removed, it must emit a warning for one minor release.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ REMEDY = (
 
 
 def public_names(module: types.ModuleType) -> list[str]:
-    """Return ``__all__``, or the functions and classes that the module itself defines."""
+    """Return ``__all__``, or the functions and classes defined in the module."""
     names = getattr(module, "__all__", None)
     if names is not None:
         return sorted(names)
@@ -85,7 +85,7 @@ def members(cls: type) -> Iterator[str]:
 
 
 def signature(callable: Any, *, bound: bool = False) -> str:
-    """Return the signature as in the source, independent of the version of Python."""
+    """Return the signature as written in the source, independent of the Python version."""
     try:
         found = inspect.signature(callable)
     except ValueError:
@@ -120,7 +120,7 @@ def annotation_text(annotation: Any) -> str:
 def default(value: Any) -> str:
     if isinstance(value, (bool, int, float, str, tuple, dict, type(None))):
         return repr(value)
-    return "…"  # a default such as a dataclass's factory is not part of the API
+    return "…"  # a default such as a dataclass field's factory is not part of the API
 
 
 def hooks() -> str:
@@ -129,7 +129,7 @@ def hooks() -> str:
 
 
 def sections() -> dict[str, str]:
-    """Return the expected sections of docs/api.md by heading."""
+    """Return the expected sections of docs/api.md, keyed by heading."""
     shown = {f"`{name}`": describe(importlib.import_module(name)) for name in MODULES}
     return {**shown, "Hooks": hooks()}
 

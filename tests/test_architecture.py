@@ -1,4 +1,4 @@
-"""Rules for imports and for the layout of the tree, checked in the syntax tree of every file."""
+"""Check rules for imports and for the layout of the source tree in the syntax tree of every file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def label(path: Path) -> str:
 
 
 def imports(tree: ast.AST, package: str = "") -> Iterator[str]:
-    """Yield every import in ``tree`` as ``module`` or ``module.name``. Relative imports become absolute."""
+    """Yield every import in ``tree`` as ``module`` or ``module.name``, with relative imports resolved."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -43,7 +43,7 @@ def imports(tree: ast.AST, package: str = "") -> Iterator[str]:
 
 
 def at_start(tree: ast.Module) -> ast.Module:
-    """Return ``tree`` without functions, which run later, and without ``if TYPE_CHECKING``, which never runs."""
+    """Return ``tree`` without function bodies, which run later, and ``if TYPE_CHECKING`` blocks, which never run."""
 
     class Strip(ast.NodeTransformer):
         def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
@@ -109,7 +109,7 @@ def test_plugin_imports_no_other_plugin(path: Path) -> None:
     [*(ROOT / "ganctl" / "cli").glob("*.py"), *(ROOT / "plugins").glob("ganctl_*/__init__.py")],
     ids=label,
 )
-def test_commands_and_registration_import_nothing_heavy(path: Path) -> None:
+def test_commands_and_registration_avoid_slow_imports(path: Path) -> None:
     names = {name.split(".")[0] for name in imports(at_start(parse(path)), package_of(path))}
     assert names & HEAVY == set()
 
@@ -130,7 +130,7 @@ def test_each_plugin_package_has_an_entry_point() -> None:
     assert callable(getattr(importlib.import_module(module), function))
 
 
-#: The packages and modules of ganctl, from the bottom up. Each may import from its own row and the rows above it here.
+#: Packages and modules of ganctl, lowest first. Each may import from the same row and from earlier rows.
 ORDER = (
     "errors version",
     "kernels",
@@ -153,11 +153,11 @@ ORDER = (
     "api",
     "cli pytest_plugin __main__",
 )
-#: (importing file, imported module): reason.
+#: Maps (importing file, imported module) to the reason for the exception.
 UPWARD = {
-    ("runs/folder.py", "reports"): "a notebook shows a run; imported only when it does",
+    ("runs/folder.py", "reports"): "a notebook displays a run; imported only then",
 }
-#: Packages whose __init__.py is itself a public address; all others contain only a docstring.
+#: Packages whose __init__.py is a public import path. All other __init__.py files contain only a docstring.
 #: ganctl.cli:main is the console script, and plugin authors import ganctl.testing.
 ADDRESSES = {"cli", "testing"}
 
@@ -181,7 +181,7 @@ def test_imports_point_downward(path: Path) -> None:
 
 
 def is_public_name(name: str) -> bool:
-    """Return whether ``ganctl.name`` is an object of the package and not a module or package in it."""
+    """Return whether ``ganctl.name`` is an object in the package and not a module or subpackage."""
     return not ((ROOT / "ganctl" / name).is_dir() or (ROOT / "ganctl" / f"{name}.py").is_file())
 
 
@@ -232,20 +232,20 @@ def test_contributing_lists_every_package_and_module() -> None:
     assert listed == existing - {"__init__.py", "__main__.py"}
 
 
-#: Test files, or folders of them, that test no single file: reason.
+#: Maps test files and folders that do not test a single file to what they test.
 NOT_MIRRORED = {
     "benchmarks": "the folder benchmarks/",
     "docs": "the pages and examples in docs/",
     "faults": "signals, full disks, damaged files: several packages at a time",
     "cli/test_commands.py": "ganctl/cli/__init__.py",
     "plugins/test_every_model.py": "all models of all plugins",
-    "plugins/test_ganctl_losses_equations.py": "every loss against its equation",
-    "plugins/test_ganctl_regularizers_training.py": "every regularizer with every loss, not due, and resumed",
+    "plugins/test_ganctl_losses_equations.py": "every loss, compared with its equation",
+    "plugins/test_ganctl_regularizers_training.py": "every regularizer with every loss, when not due, and resumed",
     "plugins/test_ganctl_trackers_services.py": "W&B and MLflow, with their packages",
     "reports/test_page_layout.py": "ganctl/reports/assets/ in a browser",
-    "runs/test_earlier_checkpoints.py": "a checkpoint of an earlier ganctl, sampled and resumed",
+    "runs/test_earlier_checkpoints.py": "sampling and resuming a checkpoint from an earlier version",
     "testing/test_checks.py": "all checks of ganctl/testing/",
-    "training/test_minutes.py": "runs whose length is a time: the loop, the log, resume and watch",
+    "training/test_minutes.py": "runs with a time limit: the loop, the log, resume and watch",
     "test_architecture.py": "this file",
     "test_startup.py": "imports of --help, listings and shell completion",
 }
@@ -254,7 +254,7 @@ TESTS = [path.relative_to(ROOT / "tests") for path in sorted((ROOT / "tests").rg
 
 @pytest.mark.parametrize("path", TESTS, ids=str)
 def test_tests_mirror_the_tree(path: Path) -> None:
-    """``tests/PACKAGE/test_FILE.py`` tests ``ganctl/PACKAGE/FILE.py``, and ``tests/plugins/test_NAME.py`` a plugin."""
+    """``tests/PACKAGE/test_FILE.py`` tests ``ganctl/PACKAGE/FILE.py``. ``tests/plugins/test_NAME.py`` tests a plugin."""
     if path.parts[0] in NOT_MIRRORED or path.as_posix() in NOT_MIRRORED:
         return
     name = path.stem.removeprefix("test_")
@@ -271,7 +271,7 @@ def test_not_mirrored_lists_existing_tests() -> None:
 
 @pytest.mark.parametrize("path", TESTS, ids=str)
 def test_test_files_share_code_through_helpers(path: Path) -> None:
-    """No test file imports another test file."""
+    """Test files must not import other test files."""
     imported = imports(parse(ROOT / "tests" / path))
     assert [name for name in imported if re.match(r"(tests|test_\w+)\b", name)] == []
 

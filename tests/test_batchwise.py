@@ -1,4 +1,4 @@
-"""Operations over the whole batch: plain arithmetic alone, and equal results when a batch is split."""
+"""Test operations over the whole batch, in one process and with the batch split between processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ OPERATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_split_batch_has_the_results_and_gradients_of_the_whole(name: str) -> None:
+def test_split_batch_has_the_same_results_and_gradients_as_the_whole_batch(name: str) -> None:
     operation = OPERATIONS[name]
     whole = X.clone().requires_grad_()
     expected = operation(whole)
@@ -31,12 +31,12 @@ def test_split_batch_has_the_results_and_gradients_of_the_whole(name: str) -> No
     results = run_in_halves(lambda rank: operation(rows[rank]))
     for result in results:
         torch.testing.assert_close(result, expected)
-    # The engine averages the gradients of the processes.
+    # The engine averages the processes' gradients.
     objective = torch.stack([result.square().sum() for result in results]).mean()
     torch.testing.assert_close(torch.cat(torch.autograd.grad(objective, rows)), expected_gradient)
 
 
-def test_alone_the_functions_are_plain_arithmetic() -> None:
+def test_functions_are_plain_arithmetic_in_a_single_process() -> None:
     assert batchwise.whole(X) is X
     assert torch.equal(batchwise.mean(X), X.mean(0))
     assert torch.equal(batchwise.total(X), X.sum(0))
@@ -47,7 +47,7 @@ def test_alone_the_functions_are_plain_arithmetic() -> None:
 @pytest.mark.parametrize(
     ("ours", "plain"), [(batchwise.rand_like, torch.rand), (batchwise.randn_like, torch.randn)]
 )
-def test_random_numbers_belong_to_rows(
+def test_random_numbers_equal_torch_in_a_single_process(
     ours: Callable[[Tensor], Tensor], plain: Callable[..., Tensor]
 ) -> None:
     torch.manual_seed(4)
@@ -56,7 +56,7 @@ def test_random_numbers_belong_to_rows(
     assert torch.equal(ours(X), expected)
 
 
-def test_error_in_one_process_ends_the_other() -> None:
+def test_error_in_one_process_ends_the_other_process() -> None:
     def fail(rank: int) -> Tensor:
         if rank == 1:
             raise ValueError("broken")

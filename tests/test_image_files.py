@@ -1,4 +1,4 @@
-"""Only images of known formats and of limited size are opened, wherever ganctl opens an image."""
+"""Test that ganctl opens only images with a known format and a limited size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage
 
 
 def huge_png(side: int = 40_000) -> bytes:
-    """Return a valid black PNG file of side×side pixels, which is small because it is compressed."""
+    """Return a valid black PNG file with side×side pixels. The compressed file is small."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -64,7 +64,7 @@ def test_too_many_pixels_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "x.png").write_bytes(huge_png())
     with pytest.raises(OSError, match="pixels"):
         open_image(tmp_path / "x.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as some packages set it
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # some packages set this value
     with pytest.raises(OSError, match="40000×40000 pixels"):
         open_image(tmp_path / "x.png")
 
@@ -90,7 +90,7 @@ def test_damaged_image_is_an_os_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [EPS, huge_png()], ids=["eps", "huge"])
 @pytest.mark.parametrize("name", ["real.png", "samples"])
-def test_images_of_a_run_folder_are_limited(
+def test_images_in_a_run_folder_have_a_size_limit(
     name: str,
     content: bytes,
     tiny_run: Run,
@@ -128,7 +128,7 @@ HEADERS = {
 
 @pytest.fixture
 def plain_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow without further packages and without its own AVIF codec."""
+    """Simulate Pillow without additional packages and without its AVIF codec."""
     Image.init()
     names = tuple(name for name in FORMATS if name != "AVIF" and name in Image.OPEN)
     known = {end for end, name in Image.registered_extensions().items() if name in names}
@@ -140,17 +140,17 @@ def plain_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("kind", "package"), [(kind, package) for kind, package in image_files.PACKAGES.values()]
 )
-def test_error_names_the_package_of_a_format(
+def test_error_contains_the_package_for_a_format(
     kind: str, package: str, plain_pillow: None, tmp_path: Path
 ) -> None:
-    """Phones name HEIC files .jpg."""
+    """Some phones save HEIC files with the extension .jpg."""
     (tmp_path / "x.jpg").write_bytes(HEADERS[kind])
     for source in (tmp_path / "x.jpg", io.BytesIO(HEADERS[kind])):
         with pytest.raises(OSError, match=f"^{kind} needs the package {package}: pip install {package}$"):
             open_image(source)
 
 
-def test_folder_of_other_formats_names_their_packages(
+def test_error_for_a_folder_of_other_formats_contains_the_packages(
     plain_pillow: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)

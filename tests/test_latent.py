@@ -1,4 +1,4 @@
-"""Tests of latents: shapes, distributions, and the codes of InfoGAN."""
+"""Test latents: shapes, distributions, and InfoGAN's codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def test_normal_and_uniform_have_the_right_moments() -> None:
+def test_normal_and_uniform_have_the_expected_moments() -> None:
     z = Normal(50).sample(2000, "cpu", generator())
     assert z.shape == (2000, 50)
     assert (z.mean().item(), z.std().item()) == (pytest.approx(0, abs=0.01), pytest.approx(1, abs=0.01))
@@ -53,7 +53,7 @@ def test_codes_concatenate_noise_one_hot_and_uniform() -> None:
     assert (three.T @ four / 6000 - 1 / 12).abs().max() < 0.02
 
 
-def test_default_codes_are_those_of_infogan_for_digits() -> None:
+def test_default_codes_equal_infogans_codes_for_digits() -> None:
     codes = Codes()
     assert isinstance(codes, Codes)
     assert (codes.noise, codes.categorical, codes.continuous, codes.dim) == (62, (10,), 2, 74)
@@ -69,7 +69,7 @@ def test_default_codes_are_those_of_infogan_for_digits() -> None:
         ({"categorical": "0", "continuous": "1"}, ()),
     ],
 )
-def test_categorical_can_come_from_a_command_line_or_a_file(
+def test_categorical_accepts_values_from_the_command_line_and_from_files(
     given: dict[str, Any], sizes: tuple[int, ...]
 ) -> None:
     assert options.call(Codes, options.resolve("latent", "codes", Codes, given)).categorical == sizes
@@ -85,13 +85,13 @@ def test_invalid_codes_are_refused(given: dict[str, Any]) -> None:
     assert caught.value.status == USAGE
 
 
-def test_same_generator_state_gives_the_same_codes() -> None:
+def test_same_generator_state_produces_the_same_codes() -> None:
     codes = Codes(4, 3, 1)
     assert torch.equal(codes.sample(9, "cpu", generator(3)), codes.sample(9, "cpu", generator(3)))
     assert not torch.equal(codes.sample(9, "cpu", generator(3)), codes.sample(9, "cpu", generator(4)))
 
 
-def test_truncation_bounds_the_noise_and_not_the_codes() -> None:
+def test_truncation_applies_to_the_noise_but_not_to_the_codes() -> None:
     codes = Codes(30, 5, 2)
     noise, (one_hot,), u = codes.split(codes.sample_truncated(500, 0.5, generator()))
     assert noise.abs().max() <= 0.5
@@ -101,7 +101,7 @@ def test_truncation_bounds_the_noise_and_not_the_codes() -> None:
         codes.sample_truncated(5, 0, generator())
 
 
-def test_with_code_sets_only_one_code() -> None:
+def test_with_code_changes_only_one_code() -> None:
     codes = Codes(4, (3, 5), 2)
     z = codes.sample(6, "cpu", generator())
     before = z.clone()

@@ -1,4 +1,4 @@
-"""Compare gradient penalties with closed forms, and their gradients with finite differences."""
+"""Compare gradient penalties with closed forms, and the penalties' gradients with finite differences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganctl.loss import logits
 
 
 class Quadratic(nn.Module):
-    """D(x) = Σ ½a·x² + w·x per image, whose gradient a·x + w is known."""
+    """D(x) = Σ ½a·x² + w·x per image, with the known gradient a·x + w."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ PENALTIES: dict[str, Callable[[Callable[..., Tensor], Tensor], Tensor]] = {
 
 @pytest.mark.parametrize("name", PENALTIES)
 def test_derivatives_with_respect_to_the_weights_are_correct(name: str) -> None:
-    """Check first and second derivatives for a smooth convolutional D with finite differences."""
+    """Compare first and second derivatives for a smooth convolutional D with finite differences."""
     torch.manual_seed(1)
     x = images(2)
     kernel = torch.randn(2, 1, 2, 2, dtype=torch.float64, requires_grad=True)
@@ -89,7 +89,7 @@ def test_derivatives_with_respect_to_the_weights_are_correct(name: str) -> None:
 
 
 def test_gradient_is_finite_for_a_constant_discriminator() -> None:
-    """The derivative of the square root is infinite at zero, which occurs for a network with dead units."""
+    """The derivative of the square root is infinite at zero. A zero norm occurs in networks with dead units."""
     w = torch.zeros(6, requires_grad=True)
     penalty = penalties.one_centered(lambda x, y: x.flatten(1) @ w, images(3).float())
     assert penalty.item() == 1
@@ -97,7 +97,7 @@ def test_gradient_is_finite_for_a_constant_discriminator() -> None:
     assert gradient.isfinite().all()
 
 
-def test_images_get_no_gradient_and_do_not_change() -> None:
+def test_images_have_no_gradient_and_are_not_modified() -> None:
     torch.manual_seed(0)
     D, leaf = Quadratic(6), images(3).requires_grad_()
     x = leaf * 1.0
@@ -137,7 +137,7 @@ def test_around_adds_noise_relative_to_the_standard_deviation() -> None:
     assert torch.equal(penalties.around(x, 0.0), x)
 
 
-def test_random_points_use_the_default_generator_of_torch() -> None:
+def test_random_points_use_torchs_default_generator() -> None:
     x, fake = images(3), images(3, seed=1)
     for draw in (lambda: penalties.between(x, fake), lambda: penalties.around(x)):
         torch.manual_seed(2)

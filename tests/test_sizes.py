@@ -1,4 +1,4 @@
-"""Tests of the supported image sizes and of the errors that name them."""
+"""Test the supported image sizes and the errors that list supported sizes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganctl.errors import USAGE
     ("size", "expected"),
     [(28, (2, 7)), (32, (3, 4)), (48, (3, 6)), (40, (3, 5)), (64, (4, 4)), (128, (5, 4)), (8, (1, 4))],
 )
-def test_doublings_of_square_images(size: int, expected: tuple[int, int]) -> None:
+def test_doublings_of_square_images_are_counted(size: int, expected: tuple[int, int]) -> None:
     blocks, start = sizes.doublings("net", ImageShape(3, size, size))
     assert (blocks, start) == (expected[0], (expected[1], expected[1]))
 

@@ -1,4 +1,4 @@
-"""Test that help pages, listings and shell completion import nothing they do not need."""
+"""Test that help pages, listings and shell completion avoid unneeded imports."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ganctl.cli import COMMANDS
 from ganctl.plugin.registry import KINDS
 
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "rich", "matplotlib", "tensorboard", "scipy", "pygments")
-#: Modules that other commands need and that would delay ``--help`` and ``list`` by a few milliseconds each.
+#: Modules needed by other commands. Each would delay ``--help`` and ``list`` by a few milliseconds.
 UNNEEDED = ("filelock", "packaging", "tomllib", "tomli", "hashlib", "difflib", "asyncio", "multiprocessing")
 
-#: Run ganctl with every import of HEAVY raising an error, then print which modules of HEAVY are imported.
+#: Runs ganctl while imports of HEAVY modules raise an error, then prints which HEAVY modules are imported.
 BLOCKED = f"""
 import sys
 from importlib.abc import MetaPathFinder
@@ -52,7 +52,7 @@ def run_blocked(*args: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=" ".join,
 )
-def test_help_and_listings_import_nothing_heavy(args: tuple[str, ...]) -> None:
+def test_help_and_listings_avoid_slow_imports(args: tuple[str, ...]) -> None:
     result = run_blocked(*args)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
@@ -60,7 +60,7 @@ def test_help_and_listings_import_nothing_heavy(args: tuple[str, ...]) -> None:
     assert len(result.stdout.splitlines()) > 1
 
 
-def test_blocked_import_fails() -> None:
+def test_blocked_import_raises_an_error() -> None:
     result = run_blocked("info", "dcgan")
     assert result.returncode == 1
     assert "torch was imported" in result.stderr
@@ -83,7 +83,7 @@ finally:
     assert result.stdout.endswith("imported: []\n")
 
 
-def test_completion_imports_nothing_heavy() -> None:
+def test_completion_avoids_slow_imports() -> None:
     environment = {
         **os.environ,
         "_GANCTL_COMPLETE": "bash_complete",
@@ -97,7 +97,7 @@ def test_completion_imports_nothing_heavy() -> None:
     assert "imported: []" in result.stdout
 
 
-def test_importing_ganctl_imports_nothing_heavy() -> None:
+def test_importing_ganctl_avoids_slow_imports() -> None:
     code = "import sys, ganctl; print(sorted(set(sys.modules) & {'torch', 'numpy', 'PIL', 'rich', 'click'}))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.stdout == "[]\n"

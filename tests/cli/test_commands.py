@@ -165,7 +165,7 @@ def test_shell_completion_suggests_the_expected_words(
     }
     result = ganctl(env=environment)
     assert expected in result.stdout.splitlines()
-    assert result.stderr == "", "it would be printed into the line that the user is typing"
+    assert result.stderr == "", "a warning would appear in the command line being typed"
 
 
 def test_console_script_is_the_same_program() -> None:

@@ -109,7 +109,7 @@ def test_scale_enlarges_by_whole_pixels(ckpt: Path, capsys: pytest.CaptureFixtur
 
     assert sample("--ckpt", ckpt, "--n", 4, "--scale", 3, "--out", "grid.png") == 0
     found = np.asarray(Image.open("grid.png"))
-    assert found.shape == (2 * (84 + 2) + 2, 2 * (84 + 2) + 2), "gaps keep their width"
+    assert found.shape == (2 * (84 + 2) + 2, 2 * (84 + 2) + 2), "gaps are not enlarged"
     assert np.array_equal(found[2:86, 2:86], np.asarray(Image.open("large/00000.png")))
 
     capsys.readouterr()

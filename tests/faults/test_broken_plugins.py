@@ -205,7 +205,7 @@ def test_broken_plugin_is_reported_and_builtin_models_train(
         assert "imports torch when it registers" in row
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows does not report the processor time of child processes")
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not report the CPU time of child processes")
 def test_help_with_thirty_plugins_takes_less_than_twice_as_long(site: Path) -> None:
     """Compare the minimum CPU time of several runs, alternating between thirty plugins and none."""
 

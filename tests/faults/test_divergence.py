@@ -68,7 +68,7 @@ def assert_stopped(run_: Run, result: Any, at: int) -> None:
     assert not list(run_.path.rglob("*.tmp"))
 
 
-@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each sixth step", "each step"])
+@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["every sixth step", "every step"])
 @pytest.mark.parametrize("network", ["G", "D"])
 # The first step of the run, steps at the start, middle and end of a logging interval, and the last step of the run.
 @pytest.mark.parametrize("at", [1, 8, 14, 16, 25])
@@ -87,7 +87,7 @@ def test_nan_in_a_weight_stops_the_run(
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
 @pytest.mark.parametrize("reported_only", ["false", "true"])
-@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["each sixth step", "each step"])
+@pytest.mark.parametrize("every", [(), ("--checkpoint-every", 1)], ids=["every sixth step", "every step"])
 def test_penalty_that_is_not_finite_stops_the_run(
     every: tuple[object, ...],
     reported_only: str,

@@ -62,7 +62,7 @@ class Page:
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._received:
             part = self._answers.read(1 << 16)
-            assert part, "Chromium ended"
+            assert part, "Chromium has exited"
             self._received += part
         message, _, self._received = self._received.partition(b"\0")
         return dict(json.loads(message))

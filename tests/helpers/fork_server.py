@@ -146,7 +146,9 @@ def serve() -> None:
             log_every=1,
             quiet=True,
         )
-    assert threading.active_count() == 1, "a forked process would lose the threads and keep their locks"
+    assert threading.active_count() == 1, (
+        "a forked process would inherit the threads' locks but not the threads"
+    )
     gc.freeze()  # otherwise, garbage collection in a forked process would copy every page
     for line in sys.stdin:
         request = json.loads(line)

@@ -314,7 +314,7 @@ def test_slow_plugin_is_reported(site: Path, ganctl: Run) -> None:
     (row,) = [line for line in ganctl("plugins").stdout.splitlines() if line.startswith("acme")]
     assert re.search(r"losses: my-loss \(slow: \d{3,} ms", row)
     assert re.search(r"warning  The plugin 'acme' of acme 1.0 is slow: \d{3,} ms", ganctl("doctor").stdout)
-    assert ganctl("list", "losses").stderr == "", "other commands must not report it"
+    assert ganctl("list", "losses").stderr == "", "other commands must not print the warning"
 
 
 @pytest.mark.parametrize("how", ["import torch", "from torch import nn", "from ganctl import Loss"])

@@ -161,7 +161,7 @@ def test_samples_show_the_selected_epochs(tmp_path: Path) -> None:
     assert [t for t in titles if t.startswith("epoch")] == ["epoch 0", "epoch 2", "epoch 3"]
     assert [t for t in titles if t in ("a", "b")] == ["a", "b"]
     images = [axes.images[0].get_array() for axes in figure.axes]
-    assert len(images) == 7, "three epochs of two runs, and reals"
+    assert len(images) == 7, "expected three epochs of two runs, and reals"
     expected = [fake_runs.grid(epoch) for epoch in (0, 2, 3)]
     for shown, image in zip(images, expected, strict=False):
         scale = shown.shape[1] // image.width

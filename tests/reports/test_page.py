@@ -102,7 +102,7 @@ def test_names_cannot_inject_markup(tmp_path: Path) -> None:
     ]
     made = report(*paths, title=HOSTILE)
     page = Page(made.html())
-    assert len(page.scripts) == 2, "the data and the script of the page"
+    assert len(page.scripts) == 2, "expected only the page's data and script"
     assert not [a for _, a in page.tags if any(name.startswith("on") for name in a)]
     assert " ".join(HOSTILE.split()) in page.text
     data = json.loads(page.scripts[0])
@@ -129,9 +129,9 @@ def test_settings_form_rows_and_columns_and_every_image_has_alt_text(tmp_path: P
     images = page.all("img")
     assert len([i for i in images if i.get("data-run")]) == 6
     assert all(i.get("alt") is not None for i in images)
-    assert len([i for i in images if i.get("data-real")]) == 1, "one set of reals for all"
+    assert len([i for i in images if i.get("data-real")]) == 1, "all runs share one set of reals"
     rows = [a for a in page.all("th") if a.get("scope") == "row"]
-    assert len(rows) >= 3 + 6 + 6, "the matrix (a page is higher than wide), the settings and the runs"
+    assert len(rows) >= 3 + 6 + 6, "expected the matrix (for a portrait page), the settings and the runs"
 
 
 def test_runs_are_listed_one_by_one_if_a_matrix_would_have_too_many_gaps(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_tables_contain_metrics_speed_and_differing_settings(tmp_path: Path) -> 
     assert "128" in text
     assert "0:50" in text
     assert re.findall(r"<mark>([^<]*)</mark>", html) == ["1e-4", "1"], (
-        "values that are not the most common ones"
+        "only values that differ from the most common value are highlighted"
     )
     assert "swd" in [chart["title"] for chart in json.loads(Page(html).scripts[0])["charts"]]
 

@@ -48,7 +48,7 @@ def test_page_fits_and_the_slider_covers_no_caption(tmp_path: Path, width: int, 
         browser.open(page.as_uri(), width=width, height=800)
         assert browser.run(OVERFLOW) == 0
         assert browser.run(COVERED) == 0
-        assert browser.run(VISIBLE), "also at the end of the page"
+        assert browser.run(VISIBLE), "the slider must be reachable at the end of the page"
 
         browser.run("document.querySelector('.zoom').focus()")
         browser.run(LEFT)

@@ -102,7 +102,7 @@ def ends(path: Path, status: dict[str, Any]) -> Callable[[float], None]:
             file.write(f'{{"step": {60 + 5 * len(pauses)}, "epoch": 2.6, "g_loss": 9.5, "D(x)": 0.5}}\n')
         if len(pauses) == 2:
             (path / "status.json").write_text(json.dumps({**fake_runs.STATUS, **status}), encoding="utf-8")
-        assert len(pauses) < 3, "follow must notice the end"
+        assert len(pauses) < 3, "follow must detect that the run has ended"
 
     return pause
 

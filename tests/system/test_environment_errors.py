@@ -1,4 +1,4 @@
-"""Errors of the system are reported as such, and not as errors of a component or as a bug."""
+"""Test that system errors are reported as system errors, not as errors of a component or as bugs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def no_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     [(*TRAIN, "--out", "run"), ("plugins", "check", "optim"), ("doctor",)],
     ids=lambda args: args[0],
 )
-def test_missing_temporary_folder_is_named(command: tuple[str, ...], tmp_path: Path) -> None:
+def test_error_for_a_missing_temporary_folder_contains_its_path(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
     result = subprocess.run(
         [sys.executable, "-c", WITHOUT_TEMPORARY_FOLDER, *command],
         cwd=tmp_path,
@@ -76,7 +78,7 @@ def test_temporary_folder_is_required(no_temporary_folder: None) -> None:
     assert error.value.status == RESOURCES
 
 
-def test_component_is_not_blamed_for_the_environment(
+def test_system_error_is_not_reported_as_an_error_of_the_component(
     no_temporary_folder: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(**options: object) -> None:
@@ -101,14 +103,14 @@ def test_component_is_not_blamed_for_the_environment(
         (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "ulimit -v"),
     ],
 )
-def test_limits_are_not_bugs(error: Exception, hint: str) -> None:
+def test_exceeded_system_limits_are_not_reported_as_bugs(error: Exception, hint: str) -> None:
     message, given, status = explain(error)
     assert "Error" not in message
     assert hint in given
     assert status == RESOURCES
 
 
-def test_deleted_current_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_deleted_working_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -120,7 +122,7 @@ def test_deleted_current_folder_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert known.message == "The current folder was deleted."
 
 
-def test_other_errors_are_not_of_the_environment(tmp_path: Path) -> None:
+def test_other_errors_are_not_reported_as_system_errors(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as error:
         (tmp_path / "x").read_bytes()
     assert environment_error(error.value) is None

@@ -8,7 +8,7 @@ from ganctl import GanctlError
 from ganctl.system.files import TEMPORARY_NAME, require_parent, temporary_beside, write_atomically
 
 
-def test_file_with_the_longest_name_is_written(tmp_path: Path) -> None:
+def test_file_with_a_name_of_maximum_length_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 251 + ".png")
     write_atomically(path, b"old")
     write_atomically(path, b"new")
@@ -16,11 +16,11 @@ def test_file_with_the_longest_name_is_written(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_temporary_files_of_two_containers_differ(tmp_path: Path) -> None:
+def test_temporary_files_from_two_containers_have_different_names(tmp_path: Path) -> None:
     first, second = (
         temporary_beside(tmp_path / "x"),
         temporary_beside(tmp_path / "x"),
-    )  # in both, the PID may be 1
+    )  # the PID may be 1 in both containers
     assert first != second
     assert TEMPORARY_NAME.fullmatch(first.name)
 

@@ -1,4 +1,4 @@
-"""Errors of memory name what was too large."""
+"""Test that out-of-memory errors state what needed too much memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SMALL = Demand("3 latents", 10, "Reduce --n.")
 LARGE = Demand("batches of 9 images", 3 * 2**30, "Reduce --batch-size.")
 
 
-def test_largest_demand_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_states_the_largest_memory_demand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: 4 * 2**30)
     with pytest.raises(GanctlError) as caught, allocating(SMALL, LARGE):
         raise MemoryError("no room")
@@ -22,7 +22,9 @@ def test_largest_demand_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (caught.value.hint, caught.value.status) == ("Reduce --batch-size.", RESOURCES)
 
 
-def test_demand_beyond_the_free_memory_is_refused_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_demand_larger_than_the_free_memory_is_refused_before_the_work_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(memory, "free_memory", lambda: 2**30)
     with pytest.raises(GanctlError, match="need about"), allocating(LARGE):
         pytest.fail("the work started")

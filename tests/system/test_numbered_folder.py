@@ -13,11 +13,11 @@ def test_numbers_are_consecutive_and_names_are_safe(tmp_path: Path) -> None:
     assert create_numbered_folder(parent, "a", default="run").name == "100007-a"
 
 
-def test_long_names_are_cut(tmp_path: Path) -> None:
+def test_long_names_are_truncated(tmp_path: Path) -> None:
     assert create_numbered_folder(tmp_path, "x" * 250, default="run").is_dir()
 
 
-def test_a_finished_folder_can_be_moved_into_place(tmp_path: Path) -> None:
+def test_prepared_folder_can_be_moved_to_the_numbered_path(tmp_path: Path) -> None:
     prepared = tmp_path / "prepared"
     prepared.mkdir()
     (prepared / "file").touch()

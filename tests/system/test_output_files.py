@@ -1,4 +1,4 @@
-"""Output files record their inputs: a command replaces only what it would write again."""
+"""Test that output files record their inputs, so that a command replaces only files with the same inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ganctl.system.output_files import check_distinct, check_replaceable, defaul
 torch = pytest.importorskip("torch")
 
 
-def test_record_depends_on_options_and_on_the_content_of_files(tmp_path: Path) -> None:
+def test_record_depends_on_options_and_file_contents(tmp_path: Path) -> None:
     a, b, c = (tmp_path / name for name in "abc")
     a.write_text("1"), b.write_text("1"), c.write_text("2")
     assert record("sample", {"n": 1}, [a]) == record("sample", {"n": 1}, [b])
@@ -36,7 +36,7 @@ def test_record_is_found_in_every_format(tmp_path: Path, suffix: str) -> None:
     if suffix == ".mp4":
         pytest.importorskip("av")
     mine, path = record("sample", {"n": 1}), tmp_path / f"x{suffix}"
-    # Larger than the parts of the file that are searched.
+    # The image is larger than the parts of the file that are searched.
     noise = torch.randint(0, 256, (6, 3, 200, 300), dtype=torch.uint8, generator=torch.manual_seed(0))
     if suffix == ".png":
         save_png(grid(noise), path, comment=mine)

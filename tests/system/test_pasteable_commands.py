@@ -1,4 +1,4 @@
-"""Every command that ganctl shows can be pasted into a shell."""
+"""Test that every command printed by ganctl can be pasted into a shell."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_shell_reads_a_quoted_word_unchanged(word: str) -> None:
     assert os.fsdecode(shown) == word + "\0"
 
 
-def test_command_names_the_plugin_files() -> None:
+def test_command_contains_the_plugin_files() -> None:
     command = ganctl_command("sample", "--ckpt", Path("my runs/1"), plugins=["./my loss.py", Path("b.py")])
     assert command == "ganctl sample --ckpt 'my runs/1' --plugin 'my loss.py' --plugin b.py"
 
@@ -44,7 +44,7 @@ def test_path_with_a_leading_hyphen_is_not_an_option() -> None:
     assert ganctl_command("report", Path("-runs/1")) == "ganctl report ./-runs/1"
 
 
-def test_pattern_needs_a_placeholder() -> None:
+def test_command_pattern_must_contain_a_placeholder() -> None:
     assert ganctl_pattern("info", "NAME") == "ganctl info NAME"
     with pytest.raises(ValueError, match="placeholder"):
         ganctl_pattern("list", "models")
@@ -72,12 +72,12 @@ def test_commands_are_found_in_messages() -> None:
     assert list(commands_in(text)) == ["ganctl plugins enable x", "ganctl list"]
 
 
-#: Text that looks like a command: its use.
+#: Maps text that looks like a command to the reason why it is allowed.
 NOT_COMMANDS = {"ganctl sweep {}": "seed of a sweep's random draws"}
 
 
 def literals(tree: ast.AST) -> Iterator[str]:
-    """Yield every text in ``tree`` that is not a docstring. ``{}`` stands for an inserted value."""
+    """Yield every string in ``tree`` that is not a docstring, with ``{}`` in place of inserted values."""
     docstrings, parts = set(), set()
     for node in ast.walk(tree):
         if (
@@ -98,8 +98,8 @@ def literals(tree: ast.AST) -> Iterator[str]:
             yield node.value
 
 
-def test_source_spells_out_only_constant_commands() -> None:
-    """Commands with inserted values come from ganctl_command, and all others can be parsed."""
+def test_only_constant_commands_are_written_out_in_the_source() -> None:
+    """Commands with inserted values are built with ganctl_command, and all other commands can be parsed."""
     named = re.compile(rf"\bganctl (?:--?\w+ )?(?:{'|'.join(COMMANDS)})\b(?!:)")
     checked = 0
     for path in SOURCES:

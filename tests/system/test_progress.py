@@ -1,4 +1,4 @@
-"""Tests of progress on a closed terminal."""
+"""Test progress bars on a closed terminal and the estimate of the remaining time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ganctl.system.progress import BarReporter, LineReporter, Reporter
 
 
 class Closed:
-    """A terminal that was closed."""
+    """A closed terminal."""
 
     encoding = "utf-8"
 
@@ -39,7 +39,7 @@ def test_closed_stderr_does_not_stop_a_training_run(
     assert done == 3
 
 
-def test_time_left_of_a_bar_of_seconds_does_not_depend_on_the_clock(
+def test_remaining_time_of_a_bar_in_seconds_does_not_depend_on_the_clock(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     reporter = LineReporter(verbose=True)

@@ -1,4 +1,4 @@
-"""Tests of signals, with and without something to save."""
+"""Test signal handling, with and without state to save."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 @pytest.fixture(autouse=True)
 def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the terminal that shows the tests open on SIGHUP."""
+    """Keep SIGHUP from closing the terminal that shows the test output."""
     monkeypatch.setattr(signals, "_leave_terminal", lambda: None)
 
 
@@ -29,7 +29,7 @@ def send(signum: int) -> None:
 
 
 @pytest.mark.parametrize("signum", STATUS)
-def test_signal_stops_immediately_if_there_is_nothing_to_save(signum: signal.Signals) -> None:
+def test_signal_takes_effect_immediately_if_there_is_nothing_to_save(signum: signal.Signals) -> None:
     with StopSignals() as stop, pytest.raises(Interrupted) as raised:
         send(signum)
     assert raised.value.status == STATUS[signum]
@@ -54,7 +54,7 @@ def test_signal_is_deferred_if_there_is_something_to_save(
 
 @pytest.mark.parametrize("first", STATUS)
 @pytest.mark.parametrize("second", STATUS)
-def test_second_signal_stops_immediately_with_its_own_status(
+def test_second_signal_exits_immediately_with_its_own_status(
     first: signal.Signals, second: signal.Signals
 ) -> None:
     with StopSignals() as stop:
@@ -66,7 +66,7 @@ def test_second_signal_stops_immediately_with_its_own_status(
 
 
 def test_check_raises_an_ignored_interruption_again() -> None:
-    """Python may raise the interruption in a callback that ignores exceptions."""
+    """Python may raise the interruption in a callback in which exceptions are ignored."""
     with StopSignals() as stop:
         with contextlib.suppress(BaseException):
             send(signal.SIGTERM)
@@ -79,7 +79,7 @@ def test_interruption_is_not_caught_by_except_exception() -> None:
     assert not issubclass(Interrupted, Exception)
 
 
-def test_closed_terminal_is_ignored_under_nohup() -> None:
+def test_closed_terminal_is_ignored_with_nohup() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopSignals() as stop:
@@ -101,7 +101,7 @@ def test_previous_handlers_are_restored() -> None:
 
 
 def test_signals_are_not_handled_in_another_thread() -> None:
-    """Only the main thread may set handlers."""
+    """Only the main thread can install signal handlers."""
     requested = []
 
     def work() -> None:
@@ -135,7 +135,7 @@ def test_unwritable_stderr_is_ignored(error: Exception, monkeypatch: pytest.Monk
     "error", [AttributeError("module 'sympy' has no attribute 'logic'"), ImportError("x")]
 )
 def test_error_caused_by_a_signal_is_an_interruption(error: Exception) -> None:
-    """An import that a signal interrupts may fail later with an exception of another type."""
+    """An import interrupted by a signal may later fail with an exception of a different type."""
 
     def fail_after_signal() -> None:
         with StopSignals():
@@ -150,7 +150,7 @@ def test_error_caused_by_a_signal_is_an_interruption(error: Exception) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_signal_during_imports_ends_the_process_without_cleaning_up() -> None:
+def test_signal_during_imports_ends_the_process_without_cleanup() -> None:
     pid = os.fork()
     if pid == 0:
         try:

@@ -1,4 +1,4 @@
-"""Bars and live displays only on terminals that can redraw lines."""
+"""Test that progress bars and live displays are used only on terminals that can redraw lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Terminal(io.StringIO):
         (io.StringIO(), "xterm-256color", False),
     ],
 )
-def test_bars_only_where_lines_can_be_replaced(
+def test_bars_are_used_only_on_terminals_that_can_redraw_lines(
     stream: io.StringIO, term: str, redraws: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", term)
@@ -37,7 +37,7 @@ def test_bars_only_where_lines_can_be_replaced(
 
 
 @pytest.mark.parametrize("no_color", [True, False])
-def test_bar_fits_into_40_columns_and_honors_no_color(
+def test_bar_fits_in_40_columns_and_respects_no_color(
     no_color: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")

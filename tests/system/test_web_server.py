@@ -1,4 +1,4 @@
-"""The checks of Host headers and ports. The tests of each page send requests."""
+"""Test the checks of Host headers and ports. Requests are tested with each page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ganctl import GanctlError
 from ganctl.system.web_server import PageHandler, WebServer, is_this_machine
 
 
-def test_valid_host_headers() -> None:
+def test_host_headers_are_checked() -> None:
     assert is_this_machine("gpu7:8490", "gpu7")
     assert is_this_machine("192.168.1.7:8490", "0.0.0.0")
     assert is_this_machine("LOCALHOST", "127.0.0.1")

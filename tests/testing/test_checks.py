@@ -1,4 +1,4 @@
-"""ganctl.testing: ganctl's own components pass the checks, and each mistake has its own message."""
+"""Test ganctl.testing: built-in components pass the checks, and each mistake has a distinct message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganctl.errors import DATA, GanctlError
 from ganctl.plugin import discovery, options
 
 REGISTRY = discovery.registry()
-#: Options that make any of ganctl's networks small enough for a test.
+#: Options that make ganctl's networks small enough for tests.
 SMALL: dict[str, Any] = {
     "width": 8, "max_width": 16, "group_size": 8, "blocks": 1, "hidden": (16,), "embedding": 4, "code": 8,
 }  # fmt: skip
@@ -36,49 +36,49 @@ def text_of(failures: list[testing.Failure]) -> str:
     return "\n".join(map(str, failures))
 
 
-# ---- ganctl's own components
+# ---- built-in components
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("loss"))
-def test_own_losses_pass(name: str) -> None:
+def test_builtin_losses_pass(name: str) -> None:
     testing.assert_loss(name)
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("generator"))
-def test_own_generators_pass(name: str) -> None:
+def test_builtin_generators_pass(name: str) -> None:
     testing.assert_generator(name, sizes=(28, 32), **small("generator", name))
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("discriminator"))
-def test_own_discriminators_pass(name: str) -> None:
+def test_builtin_discriminators_pass(name: str) -> None:
     testing.assert_discriminator(name, sizes=(28, 32), **small("discriminator", name))
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("optimizer"))
-def test_own_optimizers_pass(name: str) -> None:
+def test_builtin_optimizers_pass(name: str) -> None:
     testing.assert_optimizer(name)
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("augmentation"))
-def test_own_augmentations_pass(name: str) -> None:
+def test_builtin_augmentations_pass(name: str) -> None:
     testing.assert_augmentation(name)
 
 
 @pytest.mark.parametrize("name", REGISTRY.names("model"))
-def test_own_models_pass(name: str) -> None:
+def test_builtin_models_pass(name: str) -> None:
     recipe = REGISTRY.get("model", name).load()
     parts = {kind: small(kind, getattr(recipe, kind).name) for kind in ("generator", "discriminator")}
     testing.assert_model(name, **parts)
 
 
-def test_own_datasets_pass_if_their_data_is_available() -> None:
+def test_builtin_datasets_pass_if_their_data_is_available() -> None:
     testing.assert_dataset("glyphs", n=40)
     missing = testing.check_dataset("folder", path="no-such-folder")
     assert "cannot be read on this machine" in text_of(missing)
 
 
 @pytest.mark.parametrize("name", ["losses", "dcgan"])
-def test_own_registrations_pass(name: str) -> None:
+def test_builtin_registrations_pass(name: str) -> None:
     testing.assert_registration(f"ganctl_{name}")
 
 
@@ -86,7 +86,7 @@ def test_own_registrations_pass(name: str) -> None:
 
 
 class Right(ganctl.Loss):
-    """A correct loss, cross-entropy on logits. Each loss below changes one thing."""
+    """A correct loss: cross-entropy on logits. Each of the following losses changes one aspect."""
 
     def discriminator_loss(self, D: Any, real: Any, fake: Any) -> Any:
         on_real, on_fake = ganctl.logits(D, real), ganctl.logits(D, fake)
@@ -234,7 +234,7 @@ def test_correct_loss_has_no_failures() -> None:
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
-def test_incorrect_losses_have_a_failure(loss: Any) -> None:
+def test_incorrect_loss_has_a_failure(loss: Any) -> None:
     assert LOSSES[loss] in text_of(testing.check_loss(loss))
 
 
@@ -331,7 +331,7 @@ def test_correct_generator_has_no_failures() -> None:
 
 
 @pytest.mark.parametrize("generator", GENERATORS, ids=lambda generator: generator.__name__)
-def test_incorrect_generators_have_a_failure(generator: Any) -> None:
+def test_incorrect_generator_has_a_failure(generator: Any) -> None:
     assert GENERATORS[generator] in text_of(testing.check_generator(generator))
 
 
@@ -375,7 +375,7 @@ def test_correct_discriminator_has_no_failures() -> None:
 
 
 @pytest.mark.parametrize("discriminator", DISCRIMINATORS, ids=lambda d: d.__name__)
-def test_incorrect_discriminators_have_a_failure(discriminator: Any) -> None:
+def test_incorrect_discriminator_has_a_failure(discriminator: Any) -> None:
     assert DISCRIMINATORS[discriminator] in text_of(testing.check_discriminator(discriminator))
 
 
@@ -456,7 +456,7 @@ DATASETS = {
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_incorrect_datasets_have_a_failure(name: str) -> None:
+def test_incorrect_dataset_has_a_failure(name: str) -> None:
     dataset, sentence = DATASETS[name]
     assert sentence in text_of(testing.check_dataset(dataset))
 
@@ -485,7 +485,7 @@ def test_correct_datasets_have_no_failures() -> None:
 
 
 class Momentum(torch.optim.Optimizer):
-    """Keeps its momentum outside of its state_dict."""
+    """Incorrectly keeps its momentum outside the state_dict."""
 
     def __init__(self, params: Any, lr: float = 1e-3) -> None:
         super().__init__(params, {"lr": lr})
@@ -516,7 +516,7 @@ OPTIMIZERS: dict[Any, str] = {
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda optimizer: optimizer.__name__)
-def test_incorrect_optimizers_have_a_failure(optimizer: Any) -> None:
+def test_incorrect_optimizer_has_a_failure(optimizer: Any) -> None:
     assert OPTIMIZERS[optimizer] in text_of(testing.check_optimizer(optimizer))
 
 
@@ -552,7 +552,7 @@ AUGMENTATIONS: dict[Any, str] = {
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS, ids=lambda augmentation: augmentation.__name__)
-def test_incorrect_augmentations_have_a_failure(augmentation: Any) -> None:
+def test_incorrect_augmentation_has_a_failure(augmentation: Any) -> None:
     assert AUGMENTATIONS[augmentation] in text_of(testing.check_augmentation(augmentation))
 
 
@@ -565,7 +565,7 @@ def recipe(**changed: Any) -> ganctl.Model:
     return ganctl.Model(**{**settings, **changed})
 
 
-def test_models_with_missing_components_or_wrong_options_have_a_failure() -> None:
+def test_model_with_missing_components_or_invalid_options_has_a_failure() -> None:
     assert testing.check_model(recipe()) == []
     missing = text_of(testing.check_model(recipe(loss=Spec("bcee"), generator=Spec("nothing"))))
     assert "names a component that does not exist: There is no loss 'bcee'." in missing
@@ -596,7 +596,7 @@ REGISTRATIONS = {
 
 
 @pytest.mark.parametrize("name", ["torch", "hook", "name", "exit", "nothing"])
-def test_incorrect_registrations_have_a_failure(
+def test_incorrect_registration_has_a_failure(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change, sentence = REGISTRATIONS[name]
@@ -606,10 +606,10 @@ def test_incorrect_registrations_have_a_failure(
 
 
 @pytest.mark.parametrize("name", ["import", "address", "summary", "long", "unmarked"])
-def test_incorrect_registrations_have_a_failure_in_this_process(
+def test_incorrect_registration_has_a_failure_in_this_process(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Run the check in this process, which takes less time than a new process."""
+    """Run the check in this process, which is faster than starting a new process."""
     change, sentence = REGISTRATIONS[name]
     register(tmp_path, f"wrong_{name}", change)
     monkeypatch.syspath_prepend(tmp_path)
@@ -636,7 +636,7 @@ def _in_process(command: list[str], **given: Any) -> subprocess.CompletedProcess
     return subprocess.CompletedProcess(command, 0, output.getvalue(), "")
 
 
-# ---- a whole plugin, and the pytest plugin
+# ---- complete plugins, and the pytest plugin
 
 
 def test_check_plugin_checks_registration_and_every_component() -> None:
@@ -651,7 +651,7 @@ def test_check_plugin_checks_registration_and_every_component() -> None:
         testing.check_plugin("optimm")
 
 
-def test_assert_functions_have_the_parameters_of_the_checks() -> None:
+def test_assert_functions_have_the_same_parameters_as_the_checks() -> None:
     for name in testing.__all__:
         if name.startswith("assert_"):
             check = getattr(testing, name.replace("assert_", "check_"))
@@ -660,12 +660,12 @@ def test_assert_functions_have_the_parameters_of_the_checks() -> None:
             assert getattr(testing, name).__name__ == name
 
 
-def test_assert_raises_with_the_failure() -> None:
+def test_assert_function_raises_an_error_with_the_failure() -> None:
     with pytest.raises(AssertionError, match="The loss 'Silent' does not report 'D"):
         testing.assert_loss(Silent)
 
 
-def test_fixtures_check_and_train(ganctl_kit: Any, ganctl_train: Any) -> None:
+def test_fixtures_check_and_train_a_component(ganctl_kit: Any, ganctl_train: Any) -> None:
     assert ganctl_kit is testing
     run = ganctl_train(generator={"width": 8}, discriminator={"width": 8})
     assert run.losses[-1]["step"] == 2
@@ -677,11 +677,11 @@ def test_pytest_plugin_does_not_import_torch() -> None:
     assert done.stdout == "light\n", done.stderr
 
 
-# ---- what a plugin borrows from other plugins, and plugins without components
+# ---- components from other plugins, and plugins without components
 
 
 def registry_of(*items: tuple[str, str, Any, str]) -> Any:
-    """Return ganctl's registry with more components: kind, name, target and distribution of each."""
+    """Return ganctl's registry with additional components, each given as kind, name, target and distribution."""
     from ganctl.plugin.registry import component
 
     registry = discovery.registry().copy()
@@ -711,7 +711,7 @@ class Scores(nn.Linear):
         return super().forward(x.flatten(1))
 
 
-def test_loss_is_checked_with_a_discriminator_of_its_own_distribution() -> None:
+def test_loss_is_checked_with_a_discriminator_from_the_same_distribution() -> None:
     adam = Spec("adam", lr=1e-4)
 
     def model(discriminator: str) -> ganctl.Model:
@@ -736,7 +736,7 @@ def test_loss_is_checked_with_a_discriminator_of_its_own_distribution() -> None:
     assert "one logit per image" in text_of(testing.check_loss("mine:same", registry=own))
 
 
-def test_plugin_that_registers_nothing_fails() -> None:
+def test_plugin_without_components_fails_the_check() -> None:
     found = discovery.Plugins([discovery.Plugin("empty", "empty_module", "empty", "1")], discovery.registry())
     results = testing.run_checks("empty", found=found, single_file=True)
     assert "registers nothing" in text_of([failure for result in results for failure in result.failures])

@@ -1,4 +1,4 @@
-"""The check for losses that depend on the number of devices."""
+"""Test the check for losses that depend on the number of devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganctl.testing import check_loss
 
 
 class MeanOfTheBatch(Loss):
-    """A relativistic average without ganctl.batchwise."""
+    """A relativistic average computed without ganctl.batchwise."""
 
     def combined(self, x: Tensor) -> Tensor:
         return x.mean()
@@ -32,7 +32,7 @@ class MeanOfTheWholeBatch(MeanOfTheBatch):
         return batchwise.mean(x)
 
 
-def test_loss_that_mixes_images_is_found() -> None:
+def test_loss_that_mixes_images_is_reported() -> None:
     messages = [failure.problem for failure in check_loss(MeanOfTheBatch)]
     assert any("how many devices" in message for message in messages)
 
@@ -42,5 +42,5 @@ def test_loss_that_uses_batchwise_passes() -> None:
 
 
 @pytest.mark.parametrize("name", ["relativistic-average", "softmax", "ebgan", "began", "hinge", "wgan"])
-def test_own_losses_pass(name: str) -> None:
+def test_builtin_losses_pass(name: str) -> None:
     assert check_loss(name) == []

@@ -1,4 +1,4 @@
-"""Samples, curves and metrics neither end nor change a run, and those of a killed session are drawn later."""
+"""Test that samples, curves and metrics never end or change a run, and that missing samples are drawn on resume."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ import ganctl
 from ganctl.runs.folder import Run
 
 
-def test_an_error_in_drawing_costs_one_warning(
+def test_error_while_drawing_causes_only_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def broken(*args: object) -> None:
         raise RuntimeError("no font cache")
 
     monkeypatch.setattr("ganctl.rendering.curves.draw", broken)
-    monkeypatch.setattr("ganctl.training.artifacts.SECONDS_BETWEEN_CURVES", 0.0)  # several attempts
+    monkeypatch.setattr(
+        "ganctl.training.artifacts.SECONDS_BETWEEN_CURVES", 0.0
+    )  # so that several attempts are made
     run = ganctl.train("gan", {"name": "glyphs", "n": 64}, out=tmp_path / "run", epochs=3, batch_size=16)
     assert run.checkpoints
     warnings = [line for line in capsys.readouterr().err.splitlines() if "no font cache" in line]
@@ -41,13 +43,13 @@ def test_removed_folders_are_recreated(tmp_path: Path, monkeypatch: pytest.Monke
     assert "was removed during training; it was recreated." in run.log_file.read_text()
 
 
-def test_resuming_draws_samples_that_a_killed_session_did_not(tmp_path: Path) -> None:
+def test_resuming_draws_samples_missing_from_a_killed_session(tmp_path: Path) -> None:
     whole = train("gan", tmp_path / "whole")
     killed = Run(shutil.copytree(whole.path, tmp_path / "killed"))
     for path in killed.checkpoints[2:]:
         path.unlink()
     for path in killed.samples:
-        if int(path.stem[-8:]) >= 12:  # the second checkpoint's own samples, and all later ones
+        if int(path.stem[-8:]) >= 12:  # samples of the second checkpoint and all later samples
             path.unlink()
     ganctl.train(resume_from=killed.path, quiet=True)
     assert_same_run(whole, killed)

@@ -1,4 +1,4 @@
-"""The cadence of log lines, sample grids and checkpoints depends only on the length in steps."""
+"""Test that the cadence of log lines, sample grids and checkpoints depends only on the length in steps."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_each_checkpoint_has_a_sample_grid(config: Config, total: int) -> None:
     assert len(saved) <= 10
 
 
-def test_run_of_ten_images_does_not_save_a_checkpoint_at_every_step(config: Config) -> None:
+def test_run_with_ten_images_does_not_save_a_checkpoint_at_every_step(config: Config) -> None:
     assert steps_due(cadence.checkpoints(config, 20), 20) == [5, 10, 15, 20]
 
 
@@ -46,7 +46,7 @@ def test_long_run_begins_with_early_lines_and_grids(config: Config, total: int |
         assert {1, 2, 5, 10, 20, 50, 100, 200, 500, 1000} <= set(steps_due(kind(config, total), 1000))
 
 
-def test_intervals_of_a_run_of_unknown_length_grow_up_to_a_limit(config: Config) -> None:
+def test_intervals_grow_up_to_a_limit_if_the_run_length_is_unknown(config: Config) -> None:
     grids = cadence.sample_grids(config, None)
     assert steps_due(grids, 40) == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30, 40]
     assert len(steps_due(grids, 10_000)) == 37
@@ -69,13 +69,13 @@ def test_options_override_the_cadence(config: Config, total: int | None) -> None
 
 
 @pytest.mark.parametrize("total", [1, 79, 1000, 123_457, None])
-def test_recorder_has_room_for_the_longest_line(config: Config, total: int | None) -> None:
+def test_recorder_can_store_the_longest_logging_interval(config: Config, total: int | None) -> None:
     lines = cadence.log_lines(config, total)
     due = [0, *steps_due(lines, total or 30_000)]
     assert max(b - a for a, b in pairwise(due)) <= lines.longest
 
 
-def test_description_names_the_steps(config: Config) -> None:
+def test_description_contains_the_intervals_in_steps(config: Config) -> None:
     text = cadence.describe(config, 1000)
     assert text.startswith("A log line every 20 steps, a sample grid every 20 steps")
     assert text.endswith("a checkpoint every 100 steps")

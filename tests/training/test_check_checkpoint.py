@@ -1,4 +1,4 @@
-"""Every part of a checkpoint is compared with what its run would have saved, and optimizers of plugins still work."""
+"""Test that every part of a checkpoint is checked on resume, and that optimizers from plugins are supported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _group(state: dict[str, Any], **values: Any) -> None:
     state["engine"]["g_optimizer"]["param_groups"][0].update(values)
 
 
-#: Change of a checkpoint → the part that the message names.
+#: Maps each change of a checkpoint to the part named in the error.
 CHANGES: dict[str, tuple[Change, str]] = {
     "shape of a moment": (lambda s: _optimizer_state(s, "exp_avg", torch.zeros(3)), "g_optimizer.state.0.exp_avg"),
     "expanded moment": (
@@ -86,7 +86,7 @@ def write_changed(path: Path, change: Change) -> None:
 
 @pytest.fixture
 def newest(tiny_run: Run, tmp_path: Path) -> Run:
-    """A copy of the run with only its newest checkpoint."""
+    """A copy of the run that contains only the newest checkpoint."""
     copied = Run(shutil.copytree(tiny_run.path, tmp_path / "run"))
     for old in copied.checkpoints[:-1]:
         old.unlink()
@@ -98,7 +98,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_changed_part_is_refused_and_named(
+def test_error_for_a_changed_part_contains_its_name(
     name: str, newest: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     change, part = CHANGES[name]
@@ -113,7 +113,7 @@ def test_changed_part_is_refused_and_named(
 def test_wrong_shape_in_an_optimizer_does_not_crash(
     newest: Run, fork_server: ForkServer, tmp_path: Path
 ) -> None:
-    """The fused kernels of torch do not check shapes: they write past the end of the tensor."""
+    """torch's fused kernels do not check shapes and would write past the end of the tensor."""
 
     def shrink(state: dict[str, Any]) -> None:
         for values in state["engine"]["g_optimizer"]["state"].values():
@@ -124,8 +124,8 @@ def test_wrong_shape_in_an_optimizer_does_not_crash(
     assert status == 4, (tmp_path / "log").read_text()
 
 
-def test_layout_of_a_moment_in_the_file_does_not_matter(newest: Run) -> None:
-    """A moment of the right shape can repeat one element in memory. The optimizer gets a copy of its own."""
+def test_memory_layout_of_a_saved_moment_does_not_matter(newest: Run) -> None:
+    """A moment of the correct shape can repeat one element in memory. The optimizer receives a contiguous copy."""
 
     def repeat(state: dict[str, Any]) -> None:
         moments = state["engine"]["g_optimizer"]["state"][0]
@@ -173,7 +173,7 @@ def register_optimizers(register):
 
 
 @pytest.mark.parametrize("optimizer", ["factored", "adam", "adamw", "rmsprop", "sgd"])
-def test_every_optimizer_resumes(optimizer: str, tmp_path: Path) -> None:
+def test_every_optimizer_can_be_resumed(optimizer: str, tmp_path: Path) -> None:
     plugin = tmp_path / "factored.py"
     plugin.write_text(OPTIMIZERS)
     settings: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The engine's step equals the same algorithm written as a plain loop."""
+"""Test that the engine's step equals the same algorithm written as a plain loop."""
 
 from __future__ import annotations
 
@@ -112,15 +112,15 @@ def test_step_equals_the_algorithm_of_the_paper(n_critic: int) -> None:
             assert torch.equal(a, b)
 
 
-def test_each_d_update_has_a_fresh_batch_and_g_runs_once_per_update_of_d() -> None:
+def test_each_d_update_uses_a_new_batch_and_runs_g_once() -> None:
     engine, next_batch = make(n_critic=5), NextBatch()
     engine.step(next_batch)
     assert next_batch.count == 5
-    assert engine.G.calls == 5  # not 6: the G update reuses the last fakes
+    assert engine.G.calls == 5  # not 6, because the G update reuses the last fakes
     assert engine.loss.constrained == 5
 
 
-def test_g_update_leaves_gradients_of_d_unchanged_and_unfreezes_d() -> None:
+def test_g_update_does_not_change_gradients_of_d_and_unfreezes_d() -> None:
     engine, next_batch = make(), NextBatch()
     engine.step(next_batch)
     after_d_update = [p.grad.clone() for p in engine.D.parameters()]
@@ -168,7 +168,7 @@ def test_step_does_not_synchronize_with_the_host() -> None:
     from ganctl.training.reported_values import Recorder
 
     engine = make(ema=100.0, n_critic=2)
-    # A fused Adam keeps its step count on the device.
+    # Fused Adam keeps the step count on the device.
     batches = Batches(Images(torch.zeros(20, 1, 4, 4, dtype=torch.uint8)), 6, seed=0, device=CPU)
     recorder = Recorder(10, CPU)
     engine.step(batches.next)
@@ -190,7 +190,7 @@ def test_bf16_keeps_weights_in_float32() -> None:
     assert engine.generate(next_batch(), keep_graph=False).x.dtype == torch.float32
 
 
-def test_report_has_losses_and_outputs_of_d() -> None:
+def test_report_contains_losses_and_outputs_of_d() -> None:
     engine = make()
     report = engine.step(NextBatch())
     assert set(report) == {"d_loss", "g_loss", "D(x)", "D(G(z))"}
@@ -231,7 +231,7 @@ class RecordingAugmentation(nn.Module):
 
 
 class CallsDAgain(BCE):
-    """Calls D on the reals twice in the D update and once in the G update, like R1 and relativistic losses."""
+    """Calls D on the reals twice in the D update and once in the G update, as R1 and relativistic losses do."""
 
     def discriminator_loss(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         D(real.x.detach().requires_grad_(), real.y)
@@ -255,7 +255,7 @@ def test_augmentation_applies_to_all_inputs_of_d_and_observes_each_real_batch_on
 
 
 def test_optimizer_state_moves_between_devices() -> None:
-    """The state of a capturable optimizer with a tensor as lr loads into one without either."""
+    """The state of a capturable optimizer with a tensor lr can be loaded into an optimizer without either."""
     from ganctl.training import optimizers
 
     on_cuda = optimizers.settings_for(
@@ -264,9 +264,7 @@ def test_optimizer_state_moves_between_devices() -> None:
     assert on_cuda == {"fused": True, "capturable": True, "foreach": None}
     one = make()
     optimizers.put_lr_on(CPU, one.g_optimizer)
-    assert isinstance(
-        one.g_optimizer.param_groups[0]["lr"], float
-    )  # an Adam that is not fused needs a number
+    assert isinstance(one.g_optimizer.param_groups[0]["lr"], float)  # Adam without fused=True needs a number
     one.g_optimizer.param_groups[0].update(fused=True, lr=0.5)
     optimizers.put_lr_on(CPU, one.g_optimizer)
     rate = one.g_optimizer.param_groups[0]["lr"]

@@ -1,4 +1,4 @@
-"""Components that do not keep to their contract are refused with their name before a run folder is created."""
+"""Test that components that violate their contract are refused by name before a run folder is created."""
 
 from __future__ import annotations
 

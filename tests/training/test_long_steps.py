@@ -1,4 +1,4 @@
-"""Steps with very many D updates: they are exact, use little memory, and can be stopped."""
+"""Test that steps with very many D updates are exact, use little memory, and can be interrupted."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ganctl.training import long_steps
 from ganctl.training.engine import Engine
 
 
-def test_long_steps_compute_the_same_as_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The steps span epochs, and their images are prepared for each update instead of together."""
+def test_preparing_images_for_each_update_does_not_change_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps span epochs, and images are prepared for each update instead of all at the start of the step."""
     whole = train("gan", tmp_path / "whole", n_critic=9, steps=5, epochs=None)
     monkeypatch.setattr(long_steps, "MOST_UPDATES", 8)
     split = train("gan", tmp_path / "split", n_critic=9, steps=5, epochs=None)

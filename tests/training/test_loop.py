@@ -1,4 +1,4 @@
-"""Whole runs, and the guarantee that a resumed run equals an uninterrupted run."""
+"""Test complete runs, and that a resumed run equals an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from ganctl.system.signals import Interrupted
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("step", [1, 10, 14, 18])  # between, at a line's end, at a checkpoint
-def test_resumed_equals_uninterrupted(
+@pytest.mark.parametrize("step", [1, 10, 14, 18])  # between lines, at the end of a line, at a checkpoint
+def test_resumed_run_equals_uninterrupted_run(
     model: str, step: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = train(model, tmp_path / "whole")
@@ -33,12 +33,14 @@ def test_resumed_equals_uninterrupted(
     assert stopped.value.status == 143
     parts = Run(tmp_path / "parts")
     assert parts.checkpoints[-1].name == f"step-{step:08d}.pt"
-    torch.manual_seed(99)  # the result must not depend on what the process did before
+    torch.manual_seed(99)  # the result must not depend on previous random numbers in the process
     ganctl.train(resume_from=parts.path, quiet=True)
     assert_same_run(whole, parts)
 
 
-def test_control_without_rng_state_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_run_differs_if_the_random_state_is_not_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = train("dcgan", tmp_path / "whole")
     stop_at(monkeypatch, 10)
     with pytest.raises(Interrupted):
@@ -49,7 +51,7 @@ def test_control_without_rng_state_differs(tmp_path: Path, monkeypatch: pytest.M
     assert not all(torch.equal(one[name], two[name]) for name in one)
 
 
-def test_resuming_with_more_steps_equals_one_long_run(tmp_path: Path) -> None:
+def test_run_resumed_with_more_steps_equals_one_long_run(tmp_path: Path) -> None:
     at_once = train("gan", tmp_path / "once", epochs=None, steps=24)
     later = train("gan", tmp_path / "later", epochs=None, steps=12)
     ganctl.train(resume_from=later.path, steps=24, quiet=True)
@@ -57,9 +59,7 @@ def test_resuming_with_more_steps_equals_one_long_run(tmp_path: Path) -> None:
     assert later.config["steps"] == 24
 
 
-def test_an_earlier_checkpoint_is_resumed_in_a_new_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_earlier_checkpoint_is_resumed_in_a_new_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     whole = train("gan", tmp_path / "whole")
     before = {p.name: p.read_bytes() for p in whole.checkpoints}
@@ -69,7 +69,7 @@ def test_an_earlier_checkpoint_is_resumed_in_a_new_run(
     assert_same_run(whole, branch)
 
 
-def test_a_checkpoint_is_resumed_without_its_run_folder(
+def test_checkpoint_can_be_resumed_without_its_run_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -82,7 +82,7 @@ def test_a_checkpoint_is_resumed_without_its_run_folder(
     assert_same_state(one, two)
 
 
-def test_a_damaged_newest_checkpoint_is_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_damaged_newest_checkpoint_is_set_aside(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     whole = train("gan", tmp_path / "whole")
     hurt = Run(shutil.copytree(whole.path, tmp_path / "hurt"))
     newest = hurt.checkpoints[-1]
@@ -93,7 +93,7 @@ def test_a_damaged_newest_checkpoint_is_set_aside(tmp_path: Path, capsys: pytest
     assert_same_run(whole, hurt)
 
 
-def test_a_run_without_checkpoints_starts_again(tmp_path: Path) -> None:
+def test_run_without_checkpoints_restarts(tmp_path: Path) -> None:
     whole = train("gan", tmp_path / "whole")
     early = Run(shutil.copytree(whole.path, tmp_path / "early"))
     for path in early.checkpoints:
@@ -102,7 +102,7 @@ def test_a_run_without_checkpoints_starts_again(tmp_path: Path) -> None:
     assert_same_run(whole, early)
 
 
-def test_config_repeats_the_run(tmp_path: Path) -> None:
+def test_saved_config_reproduces_the_run(tmp_path: Path) -> None:
     one = train("dcgan", tmp_path / "one")
     two = ganctl.train(config=one.config_file, out=tmp_path / "two", quiet=True)
     assert_same_run(one, two)
@@ -116,7 +116,7 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path, capsys: pytest.
     assert run.checkpoints[-1].read_bytes() == before
 
 
-def test_other_data_is_refused_on_resume(tmp_path: Path) -> None:
+def test_different_data_is_refused_on_resume(tmp_path: Path) -> None:
     run = train("gan", tmp_path / "run", epochs=1)
     with pytest.raises(GanctlError, match="not the one that this run started with"):
         ganctl.train(resume_from=run.path, epochs=2, data={"name": "glyphs", "seed": 1}, quiet=True)
@@ -131,7 +131,7 @@ def test_resume_refuses_settings_that_change_the_weights(tmp_path: Path, setting
         ganctl.train(resume_from=run.path, epochs=2, quiet=True, **settings)
 
 
-def test_files_of_a_run(tmp_path: Path) -> None:
+def test_run_folder_contains_the_expected_files(tmp_path: Path) -> None:
     run = train("gan", tmp_path / "run", keep=2, sample_every=10)
     assert [p.name for p in run.checkpoints] == ["step-00000024.pt", "step-00000025.pt"]
     assert [p.name for p in run.samples] == [
@@ -151,7 +151,7 @@ def test_files_of_a_run(tmp_path: Path) -> None:
     assert not list(run.path.rglob("*.tmp"))
 
 
-def test_lines_are_means_over_their_steps(tmp_path: Path) -> None:
+def test_log_lines_contain_means_over_their_steps(tmp_path: Path) -> None:
     fine = train("gan", tmp_path / "fine", log_every=1).losses
     coarse = train("gan", tmp_path / "coarse").losses
     for name in ("d_loss", "D(x)"):
@@ -181,12 +181,12 @@ def test_logs_are_synced_before_each_checkpoint(tmp_path: Path, monkeypatch: pyt
 
 
 def test_sampling_does_not_change_training(tmp_path: Path) -> None:
-    one = train("dcgan-upsample", tmp_path / "one", sample_every=1, samples=3)  # a D with dropout
+    one = train("dcgan-upsample", tmp_path / "one", sample_every=1, samples=3)  # this D has dropout
     two = train("dcgan-upsample", tmp_path / "two")
     assert one.losses_file.read_bytes() == two.losses_file.read_bytes()
 
 
-def test_random_numbers_of_the_caller_are_preserved(tmp_path: Path) -> None:
+def test_random_state_of_the_caller_is_preserved(tmp_path: Path) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -222,24 +222,24 @@ def test_nan_stops_training_and_is_not_saved(
     assert "step 16" in caught.value.message
     assert "step-00000012.pt" in caught.value.hint
     run = Run(tmp_path / "run")
-    assert run.losses[-1]["step"] == 18  # the next save would have come here
+    assert run.losses[-1]["step"] == 18  # the step at which the next checkpoint would have been saved
     for path in run.checkpoints:
         for network in ("G", "D"):
             assert all(t.isfinite().all() for t in checkpoint.load(path)["engine"][network].values())
 
 
-def test_nan_ignored_trains_to_the_end_and_is_not_saved(
+def test_ignored_nan_does_not_stop_training_and_is_not_saved(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     poison(monkeypatch, "D", at=16)
     run = ganctl.train("gan", out=tmp_path / "run", **{**SETTINGS, **SMALL["gan"]}, on_nan="ignore")
     assert capsys.readouterr().err.count("Training continues (--on-nan ignore)") == 1
     assert run.losses[-1]["step"] == 25
-    assert run.losses[-1]["d_loss"] != run.losses[-1]["d_loss"]  # nan reads back as nan
+    assert run.losses[-1]["d_loss"] != run.losses[-1]["d_loss"]  # nan is read back as nan
     assert [p.name for p in run.checkpoints] == ["step-00000006.pt", "step-00000012.pt"]
 
 
-def test_real_mnist_trains(data_root: Path, tmp_path: Path) -> None:
+def test_model_trains_on_real_mnist(data_root: Path, tmp_path: Path) -> None:
     run = ganctl.train(
         "dcgan", "mnist", data_root=str(data_root), out=tmp_path / "run", steps=30, log_every=10, quiet=True,
         generator={"width": 8}, discriminator={"width": 8},
@@ -248,7 +248,7 @@ def test_real_mnist_trains(data_root: Path, tmp_path: Path) -> None:
     assert ganctl.load(run.path).sample(3).shape == (3, 1, 28, 28)
 
 
-def test_extra_checkpoint_after_ten_minutes_is_replaced_by_the_next(
+def test_extra_checkpoint_after_ten_minutes_is_replaced_with_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fast = train("gan", tmp_path / "fast", keep=2)

@@ -1,4 +1,4 @@
-"""Runs whose length is a time: they end in the same state as other runs, and are resumed exactly."""
+"""Test runs with a time limit, which end in the same state as other runs and are resumed exactly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ganctl.training.loss_log import RunLog
 
 
 class Clock:
-    """A clock of training that advances by 10 seconds per step."""
+    """A training clock that advances by 10 seconds per step."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._before: dict[int, float] = {}
@@ -53,27 +53,33 @@ def test_run_ends_when_its_time_is_up(tmp_path: Path, clock: Clock) -> None:
     assert "(--minutes 2)" in run.log_file.read_text()
 
 
-def test_run_of_a_time_has_the_weights_of_a_run_of_so_many_steps(tmp_path: Path, clock: Clock) -> None:
+def test_run_limited_by_time_has_the_same_weights_as_a_run_limited_by_steps(
+    tmp_path: Path, clock: Clock
+) -> None:
     by_time, by_steps = timed(tmp_path / "time", minutes=2), timed(tmp_path / "steps", steps=12)
     assert_same_state(weights(by_steps), weights(by_time))
 
 
 @pytest.mark.parametrize("longer", [{"minutes": 4}, {"steps": 24}, {"steps": 24, "minutes": 100}])
 @pytest.mark.parametrize("cadence", [{}, {"log_every": None, "sample_every": None, "checkpoint_every": None}])
-def test_run_that_ended_by_time_is_resumed_exactly(
+def test_run_that_reached_its_time_limit_is_resumed_exactly(
     longer: dict[str, Any], cadence: dict[str, Any], tmp_path: Path, clock: Clock
 ) -> None:
     whole = timed(tmp_path / "whole", **{**longer, **cadence})
     part = timed(tmp_path / "part", minutes=2, **cadence)
     again = ganctl.train(resume_from=part.path, quiet=True)
-    assert run_status.read(again.status_file).step == 12  # it was finished
+    assert run_status.read(again.status_file).step == 12  # the run was already finished
     ganctl.train(resume_from=part.path, quiet=True, **longer)
     assert_same_state(weights(whole), weights(part))
-    if longer == {"minutes": 4} or not cadence:  # otherwise the first half had the cadence of another length
+    if (
+        longer == {"minutes": 4} or not cadence
+    ):  # otherwise, the cadence of the first half depends on a different length
         assert whole.losses_file.read_bytes() == part.losses_file.read_bytes()
 
 
-def test_time_before_a_resume_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_before_resuming_counts_toward_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = timed(tmp_path / "run", steps=2, log_every=1)
     state = checkpoint.load(run.checkpoint_file(2))
     assert state["seconds"] > 0
@@ -83,12 +89,12 @@ def test_time_before_a_resume_counts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert json.loads(run.timing_file.read_text().splitlines()[-1])["seconds"] >= 120
 
 
-def test_checkpoint_counts_the_time_since_the_last_line(tmp_path: Path) -> None:
+def test_checkpoint_includes_the_time_since_the_last_line(tmp_path: Path) -> None:
     run = timed(tmp_path / "run", steps=6, log_every=1000)
     assert checkpoint.load(run.checkpoint_file(6))["seconds"] > 0
 
 
-def test_minutes_limit_the_steps(tmp_path: Path, clock: Clock) -> None:
+def test_run_ends_at_the_first_limit_of_minutes_and_steps(tmp_path: Path, clock: Clock) -> None:
     slow = timed(tmp_path / "slow", steps=100, minutes=1)
     fast = timed(tmp_path / "fast", steps=3, minutes=1)
     for run, step, limit in ((slow, 6, "minutes"), (fast, 3, "steps")):
@@ -119,7 +125,7 @@ def test_invalid_minutes_are_refused(minutes: Any, tmp_path: Path) -> None:
         timed(tmp_path / "run", minutes=minutes)
 
 
-def test_a_later_length_replaces_an_earlier_length(tmp_path: Path, clock: Clock) -> None:
+def test_later_length_replaces_an_earlier_length(tmp_path: Path, clock: Clock) -> None:
     run = timed(tmp_path / "run", minutes=1)
     assert (run.config["minutes"], run.config["epochs"], run.config["steps"]) == (1.0, "none", "none")
     ganctl.train(resume_from=run.path, epochs=2, quiet=True)

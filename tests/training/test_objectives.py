@@ -1,4 +1,4 @@
-"""Regularizers in a step: which terms are evaluated, what they share with the loss, and how they are weighted."""
+"""Test regularizers in a step: which terms are evaluated, which outputs are shared, and how terms are weighted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class G(nn.Module):
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         return self.net(z).tanh().reshape(-1, 1, 4, 4)
 
-    def double(self, z: Tensor) -> Tensor:  # a method of its own
+    def double(self, z: Tensor) -> Tensor:  # an additional method
         return 2 * z
 
 
@@ -58,7 +58,7 @@ class R1(Regularizer):
 
 
 class Lecam(Regularizer):
-    """Uses the outputs of D that the loss uses."""
+    """Use the same outputs of D as the loss."""
 
     def discriminator_term(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         distance = (logits(D, real) - logits(D, fake)).square().mean()
@@ -95,7 +95,7 @@ def batch() -> Batch:
 
 
 @pytest.mark.parametrize("every", [1, 4])
-def test_term_is_added_to_the_loss_times_every(every: int) -> None:
+def test_term_multiplied_by_every_is_added_to_the_loss(every: int) -> None:
     engine = make({"r1": with_every(R1(), every)})
     torch.manual_seed(3)
     real, fake = batch(), engine.generate(batch(), keep_graph=False)
@@ -124,10 +124,11 @@ def test_term_that_is_not_due_computes_nothing() -> None:
         engine.D.inputs.clear()
         report = engine.step(batch, engine.due(step))
         calls.append((len(engine.D.inputs), "r1" in report))
-    # Due: reals with the penalty's gradient, shared with the loss; fakes twice. Not due: the same without the gradient.
+    # When the term is due, D runs on reals (with the penalty's gradient, shared with the loss) and twice on fakes.
+    # Otherwise, D runs on the same images without that gradient.
     assert calls == [(3, True), (3, False)]
     with_gradient = [x.requires_grad for x in engine.D.inputs]
-    assert with_gradient == [False, False, True]  # only the fakes of the G step have a graph
+    assert with_gradient == [False, False, True]  # only the fakes in the G step have a graph
 
 
 def test_components_share_the_outputs_of_d() -> None:
@@ -136,7 +137,7 @@ def test_components_share_the_outputs_of_d() -> None:
     assert len(engine.D.inputs) == 2  # one for the reals, one for the fakes
 
 
-def test_component_that_calls_d_twice_gets_a_new_output() -> None:
+def test_second_call_of_d_by_one_component_computes_a_new_output() -> None:
     class Consistency(Regularizer):
         def discriminator_term(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             return (logits(D, real) - logits(D, real)).square().mean(), {}
@@ -146,7 +147,7 @@ def test_component_that_calls_d_twice_gets_a_new_output() -> None:
     assert len(engine.D.inputs) == 3
 
 
-def test_wrong_labels_are_not_shared() -> None:
+def test_outputs_for_different_labels_are_not_shared() -> None:
     class Mismatch(Regularizer):
         def discriminator_term(self, D: Any, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             return D(real.x, real.y.flip(0)).mean(), {}
@@ -157,7 +158,7 @@ def test_wrong_labels_are_not_shared() -> None:
     assert len(engine.D.inputs) == 3
 
 
-def test_generator_term_reaches_g_and_the_methods_of_g_are_available() -> None:
+def test_generator_term_has_a_gradient_for_g_and_can_call_its_methods() -> None:
     engine = make({"both": Both()})
     report = engine.step(batch, ("both",))
     assert "energy" in report
@@ -166,7 +167,7 @@ def test_generator_term_reaches_g_and_the_methods_of_g_are_available() -> None:
     assert not torch.equal(engine.G.net.weight, plain.G.net.weight)
 
 
-def test_loss_and_constrain_receive_g_if_they_request_it() -> None:
+def test_loss_and_constrain_receive_g_on_request() -> None:
     class NeedsG(BCE):
         def generator_loss(
             self, D: Any, real: Batch, fake: Batch, G: Any
@@ -199,7 +200,7 @@ def test_conditions_are_passed_to_networks_that_request_them() -> None:
     engine.step(lambda: batch()._replace(c=torch.zeros(6, 1)))  # D does not request c
 
 
-def test_further_generator_updates_use_fresh_latents() -> None:
+def test_additional_generator_updates_use_new_latents() -> None:
     seen: list[Tensor] = []
 
     class Remembers(BCE):
@@ -222,7 +223,7 @@ def test_further_generator_updates_use_fresh_latents() -> None:
         ((torch.zeros(()), {"D(x)": torch.zeros(())}), "which another component reports"),
     ],
 )
-def test_wrong_result_of_a_regularizer_names_it(result: Any, message: str) -> None:
+def test_error_for_an_invalid_regularizer_result_contains_its_name(result: Any, message: str) -> None:
     class Wrong(Regularizer):
         def discriminator_term(self, D: Any, real: Batch, fake: Batch) -> Any:
             return result

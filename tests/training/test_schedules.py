@@ -35,12 +35,12 @@ def at(text: str, step: float, *, base: float = 1.0, total: float = 100) -> floa
         ("linear 1e-2 over 0.01kimg", {10: 1e-2, 5: 0.505}),
     ],
 )
-def test_values(text: str, values: dict[int, float]) -> None:
+def test_schedule_has_the_expected_values(text: str, values: dict[int, float]) -> None:
     for step, value in values.items():
         assert at(text, step) == pytest.approx(value), step
 
 
-def test_lengths_are_in_steps_or_kimg() -> None:
+def test_schedule_length_can_be_in_steps_or_kimg() -> None:
     assert parse("linear 0 over 10", per_step=64)[0].length == 640
     assert parse("linear 0 over 10kimg", per_step=64)[0].length == 10_000
 
@@ -63,7 +63,7 @@ def train(out: Path, **settings: object) -> ganctl.Run:
     return ganctl.train("gan", out=out, batch_size=16, log_every=1, quiet=True, **{**small, **settings})  # type: ignore[arg-type]
 
 
-def test_run_follows_its_schedules_also_after_resuming(tmp_path: Path) -> None:
+def test_run_follows_schedules_even_after_resuming(tmp_path: Path) -> None:
     schedules = {"lr": "linear 0", "ema": "linear 500 over 4"}
     whole = train(tmp_path / "whole", steps=8, schedules=schedules, ema=100.0)
     state = checkpoint.load(whole.checkpoints[-1])["engine"]
@@ -81,7 +81,7 @@ def test_run_follows_its_schedules_also_after_resuming(tmp_path: Path) -> None:
     assert again.losses_file.read_bytes() == whole.losses_file.read_bytes()
 
 
-def test_unknown_target_is_named(tmp_path: Path) -> None:
+def test_error_for_an_unknown_target_contains_its_name(tmp_path: Path) -> None:
     with pytest.raises(GanctlError, match=r"no value 'loss\.gama' to schedule"):
         train(tmp_path / "run", steps=1, schedules={"loss.gama": "linear 0"})
     with pytest.raises(GanctlError, match="G is not averaged"):
@@ -90,7 +90,7 @@ def test_unknown_target_is_named(tmp_path: Path) -> None:
 
 
 def make_engine() -> Engine:
-    """Return an engine with an average of half-life 1000 and batches of 10 images."""
+    """Return an engine with batches of 10 images and a moving average with a half-life of 1000 images."""
     settings = {"model": "gan", "data": "glyphs", "ema": 1000.0, "batch_size": 10}
     hidden = {"generator": {"hidden": "8"}, "discriminator": {"hidden": "8"}}
     images = ganctl.Images(torch.zeros(20, 1, 8, 8, dtype=torch.uint8))
@@ -99,7 +99,7 @@ def make_engine() -> Engine:
 
 
 def half_lives(*steps: int, schedule: str | None = None) -> list[float]:
-    """Half-life of the average in each of ``steps``, with a warm-up of 0.05."""
+    """Return the half-life of the moving average in each of ``steps``, with a warm-up of 0.05."""
     engine = make_engine()
     schedules = Schedules({"ema": schedule} if schedule else {}, engine, total_steps=10_000, ema_rampup=0.05)
     found = []
@@ -109,7 +109,7 @@ def half_lives(*steps: int, schedule: str | None = None) -> list[float]:
     return found
 
 
-def test_half_life_warms_up_with_the_images_seen() -> None:
+def test_half_life_increases_with_the_number_of_images_seen() -> None:
     assert half_lives(0, 1, 100, 2000, 2001, 9999) == pytest.approx([0, 0.5, 50, 1000, 1000, 1000])
 
 
@@ -142,7 +142,7 @@ def test_resumed_run_has_the_same_average_as_an_uninterrupted_run(tmp_path: Path
     assert not any(torch.equal(expected["G_ema"][name], expected["G"][name]) for name in weights)
 
 
-def test_run_of_a_version_without_warm_up_is_resumed_without_warm_up(tmp_path: Path) -> None:
+def test_run_started_by_a_version_without_warm_up_is_resumed_without_warm_up(tmp_path: Path) -> None:
     run = train(tmp_path / "run", steps=2, ema=100.0)
     assert run.config["ema_rampup"] == 0.05
     state = checkpoint.load(run.checkpoint_file(2))
@@ -150,7 +150,7 @@ def test_run_of_a_version_without_warm_up_is_resumed_without_warm_up(tmp_path: P
     checkpoint.save(run.checkpoint_file(2), state)
     found = resuming.find(run.path, discovery.registry(), {"steps": 4}, print)
     assert found.config.ema_rampup is None
-    run.checkpoint_file(2).unlink()  # stopped before its first checkpoint
+    run.checkpoint_file(2).unlink()  # simulates a run that was stopped before its first checkpoint
     text = run.config_file.read_text().replace("ema_rampup = 0.05", "")
     run.config_file.write_text(text)
     assert resuming.find(run.path, discovery.registry(), {}, print).config.ema_rampup is None

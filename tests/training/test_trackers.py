@@ -1,4 +1,4 @@
-"""Trackers receive numbers and images, and a failing tracker never stops training."""
+"""Test that trackers receive numbers and images, and that a failing tracker never stops training."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TINY = {
     "quiet": True,
 }
 
-#: A distribution with two trackers: one writes everything that it receives to a file, one fails where its option says.
+#: A distribution with two trackers: one writes everything it receives to a file, the other fails in a given method.
 DIARY = """
     import json
 
@@ -108,7 +108,7 @@ def test_tracker_receives_numbers_images_and_the_end(acme: Path, ganctl: Run) ->
     ]
     assert not (out / "tensorboard").exists(), "only the tracker of the command line"
 
-    # A resumed run may have other trackers, since they do not change what is computed.
+    # A resumed run may use different trackers, because trackers do not affect training.
     more = ganctl("train", "--resume", out, "--epochs", 2, "--tracker", "diary", "--tracker", "tensorboard")
     assert more.returncode == 0, more.stderr
     assert (out / "diary.txt").read_text().startswith("begin 5 gan\nscalars 6 ")
@@ -116,7 +116,9 @@ def test_tracker_receives_numbers_images_and_the_end(acme: Path, ganctl: Run) ->
 
 
 @pytest.mark.parametrize(("at", "seen"), [("open", 1), ("scalars", 4), ("close", 7)])
-def test_failing_tracker_costs_one_warning_and_no_step(acme: Path, ganctl: Run, at: str, seen: int) -> None:
+def test_failing_tracker_causes_one_warning_and_does_not_affect_training(
+    acme: Path, ganctl: Run, at: str, seen: int
+) -> None:
     out = acme / "run"
     done = ganctl(*TRAIN, "--epochs", 1, "--out", out, "--tracker", "fails", "-o", f"tracker.fails.at={at}",
                   "--tracker", "diary")  # fmt: skip
@@ -136,7 +138,7 @@ def test_trackers_are_closed_when_training_diverges(acme: Path, ganctl: Run) -> 
     assert (acme / "run" / "diary.txt").read_text().endswith("close diverged\n")
 
 
-def test_no_trackers(tmp_path: Path) -> None:
+def test_trackers_can_be_disabled(tmp_path: Path) -> None:
     run = ganctl.train("gan-basic", out=tmp_path / "run", steps=1, trackers="none", **TINY)
     assert not run.tensorboard_dir.exists()
     assert run.config["trackers"] == []
@@ -170,7 +172,7 @@ def test_invalid_list_of_components_is_refused(value: Any) -> None:
         resolve(discovery.registry(), {"model": "gan", "data": "glyphs", "metrics": value})
 
 
-def test_failing_close_of_a_failing_tracker_is_not_reported() -> None:
+def test_error_in_close_is_not_reported_after_a_tracker_has_failed() -> None:
     class Bad(Tracker):
         def __init__(self) -> None:
             pass

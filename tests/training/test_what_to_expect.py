@@ -1,4 +1,4 @@
-"""The messages at the start of a run: its length, its time, and what to change."""
+"""Test the messages at the start of a run: length, expected time, and suggested changes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def log(run: Run) -> str:
     return run.log_file.read_text()
 
 
-def test_run_of_few_steps_is_warned_with_a_command_that_trains_longer(tmp_path: Path) -> None:
+def test_warning_for_few_steps_contains_a_command_for_a_longer_run(tmp_path: Path) -> None:
     text = log(train("gan", tmp_path / "run"))
     assert "Length: 4 epochs of 100 images, 25 steps of 16 images." in text
     assert (
@@ -30,7 +30,7 @@ def test_run_of_few_steps_is_warned_with_a_command_that_trains_longer(tmp_path: 
     )
 
 
-def test_few_images_without_augmentation_get_a_hint(tmp_path: Path) -> None:
+def test_note_suggests_augmentation_for_few_images(tmp_path: Path) -> None:
     assert "note: D soon memorizes 100 images. Add --augment diffaug" in log(train("gan", tmp_path / "plain"))
     assert "memorizes" not in log(
         train("gan", tmp_path / "augmented", augment="diffaug", steps=2, epochs=None)
@@ -42,11 +42,11 @@ def test_slow_step_is_reported_before_the_first_step(tmp_path: Path, monkeypatch
     monkeypatch.setattr(what_to_expect, "HEAVY", 0.0)
     run = train("gan", tmp_path / "run")
     assert "warning: one step takes about" in log(run)
-    assert_same_run(plain, run)  # the measurement changes nothing
+    assert_same_run(plain, run)  # the measurement does not affect training
 
 
 @pytest.mark.parametrize("name", ["sngan", "cgan-pd", "sagan", "r3gan", "wgan-gp-resnet"])
-def test_light_settings_of_a_heavy_model_are_options_of_train(name: str) -> None:
+def test_suggested_settings_of_a_slow_model_are_options_of_train(name: str) -> None:
     registry = discovery.registry()
     light: dict[str, Any] = dict(registry.get("model", name).load().light)
     assert light

@@ -1,4 +1,4 @@
-"""A replayed trace equals the traced function, and functions that cannot be replayed are refused."""
+"""Test that a replayed trace equals the traced function, and that functions that cannot be replayed are refused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def traced(function: Callable[[], None]) -> Trace:
 
 
 def assert_replays_equal_calls(function: Callable[[], None], *tensors: Tensor, times: int = 3) -> None:
-    """Assert that replays and calls leave the same bits in ``tensors`` and the same random number generator."""
+    """Check that replays and calls produce bit-identical ``tensors`` and the same random state."""
     start = [t.detach().clone() for t in tensors]
     state = torch.get_rng_state()
     trace = traced(function)
@@ -42,7 +42,7 @@ def assert_replays_equal_calls(function: Callable[[], None], *tensors: Tensor, t
     assert not all(map(torch.equal, start, tensors))
 
 
-def test_training_step_with_gradient_of_gradient() -> None:
+def test_training_step_with_second_derivatives_is_replayed() -> None:
     net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 1))
     optimizer = torch.optim.Adam(net.parameters(), fused=True)
 
@@ -53,7 +53,7 @@ def test_training_step_with_gradient_of_gradient() -> None:
         ((slope.norm(dim=1) - 1) ** 2).mean().backward()
         optimizer.step()
 
-    step()  # creates the state of Adam
+    step()  # creates Adam's state
     adam_state = [value for state in optimizer.state.values() for value in state.values()]
     assert_replays_equal_calls(step, *net.parameters(), *adam_state)
 
@@ -65,7 +65,7 @@ def test_undeclared_writes_of_batch_normalization_are_restored() -> None:
     )
 
 
-def test_kernels_that_check_the_gradient_mode() -> None:
+def test_kernels_that_check_the_gradient_mode_are_replayed() -> None:
     net = nn.LSTM(2, 3)
 
     def step() -> None:
@@ -84,7 +84,7 @@ def test_kernels_that_check_the_gradient_mode() -> None:
         assert not torch.is_grad_enabled()
 
 
-def test_views_copies_and_shared_memory() -> None:
+def test_views_copies_and_shared_memory_are_replayed() -> None:
     weight = torch.arange(12.0).view(3, 4)
 
     def step() -> None:
@@ -99,7 +99,7 @@ def test_views_copies_and_shared_memory() -> None:
     assert_replays_equal_calls(step, weight)
 
 
-def test_shape_changed_in_place() -> None:
+def test_in_place_shape_change_is_replayed() -> None:
     weight = torch.arange(6.0)
 
     def step() -> None:
@@ -110,7 +110,7 @@ def test_shape_changed_in_place() -> None:
     assert_replays_equal_calls(step, weight)
 
 
-def test_operations_that_take_or_return_lists() -> None:
+def test_operations_that_take_or_return_lists_are_replayed() -> None:
     weights = [torch.randn(3), torch.randn(2)]
 
     def step() -> None:
@@ -121,7 +121,7 @@ def test_operations_that_take_or_return_lists() -> None:
     assert_replays_equal_calls(step, *weights)
 
 
-def test_special_and_tiny_floats() -> None:
+def test_special_and_tiny_floats_are_replayed() -> None:
     weight = torch.tensor([1.0, 2.0])
 
     def step() -> None:
@@ -171,7 +171,7 @@ def test_replay_frees_memory_after_last_use() -> None:
     assert max(alive) <= 3
 
 
-def test_trace_keeps_no_intermediate_tensor() -> None:
+def test_trace_does_not_keep_intermediate_tensors() -> None:
     made: list[weakref.ref[torch.UntypedStorage]] = []
     weight = torch.zeros(4)
 
@@ -192,7 +192,7 @@ def test_reused_address_is_a_new_tensor() -> None:
     addresses = []
 
     def step() -> None:
-        for i in range(20):  # each tensor is freed before the next is made
+        for i in range(20):  # each tensor is freed before the next tensor is created
             x = torch.full((1000,), float(i))
             addresses.append(x.data_ptr())
             weight.add_(x.mul_(0.5).detach())
@@ -202,7 +202,7 @@ def test_reused_address_is_a_new_tensor() -> None:
     assert len(set(addresses[:20])) < 20
 
 
-def test_operations_without_effect_are_left_out() -> None:
+def test_operations_without_effect_are_omitted() -> None:
     weight = torch.ones(2)
 
     def step() -> None:
@@ -258,11 +258,13 @@ def test_comparison_detects_state_in_python(function: Callable[[Tensor], None]) 
     weight = torch.zeros(2)
     first = COUNT["n"] + 1
     trace = traced(lambda: function(weight))
-    assert trace.replay_matches(lambda: function(weight))  # compares with the traced call
+    assert trace.replay_matches(lambda: function(weight))  # compared with the traced call
     assert not trace.replay_matches(lambda: function(weight))
     if function is count:
         assert COUNT["n"] == first + 1
-        assert weight.tolist() == [first + first + 1] * 2  # the effect of the call, not of the replay
+        assert (
+            weight.tolist() == [first + first + 1] * 2
+        )  # the weights contain the result of the call, not of the replay
 
 
 def test_comparison_accepts_repeatable_functions() -> None:

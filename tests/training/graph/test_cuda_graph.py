@@ -1,4 +1,4 @@
-"""On a GPU, captured steps equal eager steps to the bit, and a failed capture has no effect."""
+"""Test that captured steps on a GPU are bit-identical to eager steps, and that a failed capture has no effect."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make_images(size: int = 28) -> Images:
 def train_steps(
     graph: bool, steps: int = WARM_UP + 6, change: Any = None, **settings: Any
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the state after a few steps, and the log."""
+    """Return the state after a few steps and the log."""
     defaults = {
         "data": "glyphs",
         "batch_size": 8,
@@ -66,7 +66,7 @@ def train_steps(
         for _ in range(steps - 1):
             loop.step()
         due = loop.engine.due(loop.taken)
-        loop.steps(due)  # without loop.step, which would take the last row from the recorder
+        loop.steps(due)  # not loop.step, which would take the last row from the recorder
         loop.recorder.advance(due)
         state = {
             "engine": loop.engine.state_dict(),
@@ -109,7 +109,7 @@ def test_captured_steps_equal_eager_steps_with_settings(settings: dict[str, Any]
 
 def test_invalidated_capture_has_no_effect() -> None:
     def change(loop: Loop) -> None:
-        loop.steps._watch = False  # otherwise the read is found before the capture
+        loop.steps._watch = False  # otherwise, the read would be detected before the capture
         original = loop.engine.loss.discriminator_loss
 
         def reads(*args: Any) -> Any:

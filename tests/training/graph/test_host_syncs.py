@@ -13,7 +13,7 @@ def branch(x: torch.Tensor) -> torch.Tensor:
     return x if x.sum() > 0 else -x
 
 
-def test_each_place_that_reads_is_reported_once_and_results_are_unchanged() -> None:
+def test_each_line_that_reads_is_reported_once_and_results_are_unchanged() -> None:
     x = torch.arange(3.0, requires_grad=True)
     syncs: list[HostSync] = []
     with watch_host_syncs(syncs.append):
@@ -36,7 +36,7 @@ def test_reads_inside_torch_are_attributed_to_the_caller() -> None:
     assert all(sync.place is not None and sync.place.file == __file__ for sync in syncs)
 
 
-def test_kinds_of_synchronization() -> None:
+def test_synchronizations_have_the_expected_kinds() -> None:
     x, syncs = torch.arange(3.0), []
     with watch_host_syncs(syncs.append):
         x[x > 0]
@@ -58,7 +58,7 @@ def test_kinds_of_synchronization() -> None:
     assert [sync.blocks_capture(cuda) for sync in syncs] == [True, True, True, False, False, True]
 
 
-def test_assigned_number_is_no_synchronization() -> None:
+def test_assigning_a_number_is_not_a_synchronization() -> None:
     x, rows, syncs = torch.ones(2, 3, 16, 16), torch.tensor([1]), []
     with watch_host_syncs(syncs.append):
         x[:, :, 8:16] = 0
@@ -74,7 +74,7 @@ def test_assigned_number_is_no_synchronization() -> None:
     assert [sync.kind for sync in syncs] == [Kind.MASK, Kind.CONSTANT, Kind.READ]
 
 
-def test_code_of_ganctl_is_no_user_code() -> None:
+def test_reads_in_ganctl_are_not_attributed_to_user_code() -> None:
     from ganctl.training import reported_values
 
     rows, syncs = reported_values.Rows(["d_loss"], torch.ones(2, 1), [[True], [True]]), []

@@ -1,4 +1,4 @@
-"""Replayed steps equal eager steps to the bit. On the CPU, the graph is a trace, replayed without Python."""
+"""Test that replayed steps are bit-identical to eager steps. On the CPU, a trace is replayed without Python."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Training:
         config = resolve(discovery.registry(), settings).config
         torch.manual_seed(0)
         size = config.image_size or 28
-        x = torch.randint(256, (11, 1, size, size), dtype=torch.uint8)  # epochs end in the middle of a step
+        x = torch.randint(256, (11, 1, size, size), dtype=torch.uint8)  # epochs end within a step
         images = Images(x, torch.arange(11) % 3, ("a", "b", "c"), flip=True)
         self.engine = setup.make_engine(discovery.registry(), config, images, CPU)
         self.schedules = Schedules(
@@ -78,7 +78,7 @@ class Training:
 
 
 def run_both(steps: int = STEPS, **settings: Any) -> tuple[Training, Training]:
-    """Run the same training without and with a graph, and assert that the results are equal."""
+    """Run the same training without and with a graph, and check that the results are equal."""
     settings = {"log_every": steps, **settings}
     eager, captured = Training(False, **settings), Training(True, **settings)
     expected = eager.run(steps)
@@ -109,7 +109,7 @@ CONV = {"model": "dcgan", "generator": {"width": 2}, "discriminator": {"width": 
             "precision": "bf16",
             "latent": "uniform",
             "n_critic": 3,
-        },  # more images per step than the dataset has
+        },  # a step uses more images than the dataset contains
         {**CONV, "augment": "diffaug", "regularizers": ["r1"], "force": True},
         {**CONV, "augment": {"name": "ada", "kimg": 0.01}},
     ],
@@ -160,20 +160,20 @@ def test_replays_use_scheduled_values(monkeypatch: pytest.MonkeyPatch) -> None:
     for one, other in zip(eager.engine.G.parameters(), plain.engine.G.parameters(), strict=True):
         torch.testing.assert_close(
             one, other, rtol=1e-4, atol=1e-6
-        )  # the learning rate differs in its last bits
+        )  # the learning rate differs in the last bits
 
 
-def test_comparison_finds_a_learning_rate_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comparison_detects_a_learning_rate_on_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "ganctl.training.schedules.KEEPS_LR_ON_DEVICE", ()
-    )  # and Steps gets no fallback_reason
+    )  # and Steps sets no fallback_reason
     _, captured = run_both(**MLP, schedules={"lr": "linear 0"})
     (line,) = captured.log
     assert "a replay computes other values" in line
     assert not captured.steps.graphs
 
 
-def test_runs_with_and_without_graph_are_equal_also_after_resuming(
+def test_runs_with_and_without_graph_are_equal_even_after_resuming(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *_: None)
@@ -198,7 +198,7 @@ def test_runs_with_and_without_graph_are_equal_also_after_resuming(
     parts = Run(shutil.copytree(whole.path, tmp_path / "parts"))
     for path in parts.checkpoints[1:]:
         path.unlink()
-    ganctl.train(resume_from=parts.path, quiet=True)  # begins with eager steps again
+    ganctl.train(resume_from=parts.path, quiet=True)  # starts with eager steps again
     assert_same_run(whole, parts)
     assert eager.losses_file.read_bytes() == whole.losses_file.read_bytes()
     for one, other in zip(eager.samples, whole.samples, strict=True):
@@ -206,7 +206,7 @@ def test_runs_with_and_without_graph_are_equal_also_after_resuming(
 
 
 def fallback_line(change: Callable[[Engine], None]) -> str:
-    """Assert that a run falls back to eager steps with unchanged results, and return the line about it."""
+    """Check that a run falls back to eager steps with unchanged results, and return the log line about the fallback."""
     eager, captured = Training(False, change, **MLP), Training(True, change, **MLP)
     assert_same_state(eager.run(), captured.run())
     (line,) = captured.log
@@ -257,7 +257,9 @@ def rebind(loss: Any, value: Tensor) -> None:
         (lambda loss, value: random.random(), "draws Python's random numbers"),
     ],
 )
-def test_watched_step_finds_what_a_replay_cannot_repeat(function: Callable[..., Any], reason: str) -> None:
+def test_watched_step_detects_operations_that_cannot_be_replayed(
+    function: Callable[..., Any], reason: str
+) -> None:
     assert re.search(reason, fallback_line(in_discriminator_loss(function)))
 
 
@@ -276,11 +278,14 @@ class FailsWhenCaptured(nn.Module):
             lambda weights: torch.optim.Adam(weights, lr=1e-3),
             " (if the factory of this optimizer has the parameter fused",
         ),
-        (lambda weights: torch.optim.NAdam(weights, lr=1e-3), ""),  # it has no fused kernel, so nothing helps
+        (
+            lambda weights: torch.optim.NAdam(weights, lr=1e-3),
+            "",
+        ),  # NAdam has no fused kernel, so there is no fix
     ],
     ids=["adam", "nadam"],
 )
-def test_reading_optimizer_is_named_with_what_helps_on_a_cpu(
+def test_fallback_message_names_the_optimizer_and_a_fix_for_the_cpu(
     factory: Callable[..., Any], remedy: str
 ) -> None:
     def change(engine: Engine) -> None:
@@ -312,12 +317,12 @@ def test_failed_replay_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "a replay computes other values" in fallback_line(lambda engine: None)
 
 
-def test_hidden_state_in_python_is_correct_after_falling_back() -> None:
+def test_hidden_python_state_is_correct_after_falling_back() -> None:
     def change(engine: Engine) -> None:
         original, calls = engine.loss.discriminator_loss, [0]
 
         def changed(*args: Any) -> Any:
-            calls[0] += 1  # in a closure, which host_state does not cover
+            calls[0] += 1  # in a closure, which host_state does not include
             loss, report = original(*args)
             return loss * calls[0], report
 
@@ -336,7 +341,9 @@ def test_replays_update_weights_in_place() -> None:
     assert not any(map(torch.equal, before, training.engine.sampler.parameters()))
 
 
-def test_device_settings_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_device_settings_can_be_set_on_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ganctl.rendering.curves.draw", lambda *_: None)
     compiled = []
     monkeypatch.setattr(
@@ -364,6 +371,6 @@ def test_device_settings_from_the_command_line(tmp_path: Path, monkeypatch: pyte
     assert (config["deterministic"], config["graph"], config["compile"]) == (True, False, True)
     assert [deterministic for _, deterministic in compiled] == [
         True
-    ]  # only G: the loss takes the gradient of D's gradient
+    ]  # only G is compiled, because the loss computes second derivatives of D
     assert "D is not compiled" in Run(out).log_file.read_text()
     assert not torch.are_deterministic_algorithms_enabled()
