@@ -254,7 +254,7 @@ TESTS = [path.relative_to(ROOT / "tests") for path in sorted((ROOT / "tests").rg
 
 @pytest.mark.parametrize("path", TESTS, ids=str)
 def test_tests_mirror_the_tree(path: Path) -> None:
-    """``tests/PACKAGE/test_FILE.py`` tests ``ganctl/PACKAGE/FILE.py``. ``tests/plugins/test_NAME.py`` tests a plugin."""
+    """``tests/DIR/test_FILE.py`` tests ``ganctl/DIR/FILE.py``, and ``tests/plugins/test_NAME.py`` tests a plugin."""
     if path.parts[0] in NOT_MIRRORED or path.as_posix() in NOT_MIRRORED:
         return
     name = path.stem.removeprefix("test_")

@@ -1,4 +1,4 @@
-"""Options that G.forward declares are options of sampling, and a checkpoint also gives D and the loss."""
+"""Test sampling options declared by G.forward, and that D and the loss can be loaded from a checkpoint."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_sampling_options_are_typed_parameters_of_forward(sampler: ganctl.Sample
     assert found[0].help == "truncation in w; 1.0: none."
 
 
-def test_options_change_every_kind_of_sample(sampler: ganctl.Sampler) -> None:
+def test_options_affect_every_kind_of_sample(sampler: ganctl.Sampler) -> None:
     zero = sampler.with_options(psi=0)
     assert sampler.sample(4).abs().max() > 0
     assert zero.sample(4).abs().max() == 0
@@ -103,7 +103,7 @@ def test_invalid_option_is_refused(
 
 
 @pytest.mark.parametrize("command", ["sample", "traverse", "interpolate"])
-def test_commands_take_options_of_the_generator(
+def test_commands_accept_options_of_the_generator(
     command: str, trained: ganctl.Run, plugin: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def images(*words: str) -> bytes:
@@ -114,7 +114,7 @@ def test_commands_take_options_of_the_generator(
 
     plain, half, again = images(), images("-o", "psi=0.5"), images("-o", "psi=0.5", "-o", "flip=no")
     assert plain != half
-    assert len({plain, half, again}) == 3  # files record their options
+    assert len({plain, half, again}) == 3  # files record the options
     refused = run(capsys, command, "--ckpt", trained.path, "--plugin", plugin, "-o", "psy=1")
     assert refused.status == 2
     assert "has no sampling option 'psy'" in refused.stderr
@@ -147,7 +147,7 @@ def test_explorer_shows_and_passes_options(sampler: ganctl.Sampler) -> None:
         explorer.close()
 
 
-def test_discriminator_and_loss_are_those_of_the_checkpoint(
+def test_discriminator_and_loss_are_loaded_from_the_checkpoint(
     trained: ganctl.Run, sampler: ganctl.Sampler
 ) -> None:
     state = checkpoint.load(trained.checkpoints[-1])["engine"]
@@ -162,7 +162,7 @@ def test_discriminator_and_loss_are_those_of_the_checkpoint(
     assert not sampler.loss.training
 
 
-def test_discriminator_that_does_not_fit_is_refused_with_its_version(
+def test_error_for_an_incompatible_discriminator_contains_its_version(
     trained: ganctl.Run, plugin: Path, tmp_path: Path
 ) -> None:
     state = checkpoint.load(trained.checkpoints[-1])

@@ -19,7 +19,9 @@ from ganctl.training import long_steps
 from ganctl.training.engine import Engine
 
 
-def test_preparing_images_for_each_update_does_not_change_the_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preparing_images_for_each_update_does_not_change_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The steps span epochs, and images are prepared for each update instead of all at the start of the step."""
     whole = train("gan", tmp_path / "whole", n_critic=9, steps=5, epochs=None)
     monkeypatch.setattr(long_steps, "MOST_UPDATES", 8)
