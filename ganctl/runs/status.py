@@ -37,7 +37,7 @@ class Status:
     Attributes:
         step: last step whose losses were read; ``total``: steps of the whole run, None before training starts and if
             only the time is limited.
-        minutes: largest time of training, if it is limited.
+        minutes: maximum training time, if it is limited.
         ended_by: the limit that a finished run reached first.
         images: number of images in the dataset; ``image``: their shape, C, H, W.
         parameters: number of parameters of ``G`` and ``D``.
