@@ -73,8 +73,8 @@ part_options = options(
     setting_option("--ema", metavar="IMAGES",
                  help="Half-life, in images, of the averaged G that is sampled from, such as 10000."),
     setting_option("--ema-rampup", metavar="X",
-                 help="Maximum half-life of the averaged G, as a fraction of the number of images that G has been trained "
-                      "on; none: no warm-up.  [default: 0.05]"),
+                 help="Maximum half-life of the averaged G, as a fraction of the number of images that G has been "
+                      "trained on; none: no warm-up.  [default: 0.05]"),
     click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", type=PartOption(), multiple=True,
                  help="Option of a part, such as generator.width=32. The parts are generator, discriminator, loss, "
                       "data, latent, augment, optimizer, g_optimizer, d_optimizer, and each regularizer, as in "
