@@ -16,15 +16,20 @@ from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.version import __version__
 
 TEMPLATES = Path(__file__).parent / "templates"
-#: Kind → options of ``ganctl train`` that use the component.
-TRAIN_OPTIONS = {
-    "loss": "--model dcgan --data glyphs --loss {name}",
-    "generator": "--model dcgan --data glyphs --generator {name}",
-    "discriminator": "--model dcgan --data glyphs --discriminator {name}",
-    "dataset": "--model dcgan --data {name}",
-    "optimizer": "--model dcgan --data glyphs --optimizer {name}",
-    "augmentation": "--model dcgan --data glyphs --augment {name}",
-    "model": "--model {name} --data glyphs",
+#: Kind → arguments of ``ganctl`` that use the component.
+USES = {
+    "loss": "train --model dcgan --data glyphs --loss {name}",
+    "generator": "train --model dcgan --data glyphs --generator {name}",
+    "discriminator": "train --model dcgan --data glyphs --discriminator {name}",
+    "dataset": "train --model dcgan --data {name}",
+    "optimizer": "train --model dcgan --data glyphs --optimizer {name}",
+    "augmentation": "train --model dcgan --data glyphs --augment {name}",
+    "model": "train --model {name} --data glyphs",
+    "regularizer": "train --model dcgan --data glyphs --regularizer {name}",
+    "latent": "train --model dcgan --data glyphs --latent {name}",
+    "metric": "train --model dcgan --data glyphs --metric {name}",
+    "tracker": "train --model dcgan --data glyphs --tracker {name}",
+    "command": "{name} FOLDER",
 }
 #: Valid names of distributions (PEP 508) that are short enough for any file system.
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
@@ -45,12 +50,12 @@ def create(distribution: str, kind: str, into: Path, registry: Registry) -> list
     package = package_name(distribution)
     _check_name(distribution, package)
     name = component_name(distribution)
-    if not NAME.fullmatch(name) or registry.find(kind, name):
-        taken = registry.find(kind, name)
+    taken = registry.find(kind, name) if kind in KINDS else []
+    if not NAME.fullmatch(name) or taken:
         reason = f"{taken[0].origin} already registers this name" if taken else "this name is invalid"
         raise GanctlError(
             f"The {kind} would be called '{name}', but {reason}.",
-            f"Choose another name. To list the names in use: {ganctl_command('list', KINDS[kind])}",
+            f"Choose another name. To list the names in use: {ganctl_command(*_listing(kind))}",
             status=USAGE,
         )
     folder = into / distribution
@@ -63,7 +68,8 @@ def create(distribution: str, kind: str, into: Path, registry: Registry) -> list
         "version": __version__,
         "Class": "".join(word.capitalize() for word in name.split("-")),
         "function": identifier(name),
-        "use": TRAIN_OPTIONS[kind].format(name=name),
+        "use": USES[kind].format(name=name),
+        "info": f"info {name}" if kind in KINDS else f"{name} --help",
         "where": f"`src/{package}/{kind}.py` contains the {kind}."
         if kind != "model"
         else "The model is a recipe that names registered components and their options.",
@@ -83,6 +89,11 @@ def create(distribution: str, kind: str, into: Path, registry: Registry) -> list
     except OSError as error:
         raise disk_error(folder, error) from error
     return list(texts)
+
+
+def _listing(kind: str) -> tuple[str, ...]:
+    """Return the arguments of ``ganctl`` that list the names of ``kind``."""
+    return ("list", KINDS[kind]) if kind in KINDS else ("--help",)
 
 
 def _files(kind: str, package: str) -> dict[str, str]:

@@ -12,12 +12,15 @@ from ganctl.testing.dataset import check_dataset
 from ganctl.testing.discriminator import check_discriminator
 from ganctl.testing.failures import Failure
 from ganctl.testing.generator import check_generator
+from ganctl.testing.latent import check_latent
 from ganctl.testing.loss import check_loss
+from ganctl.testing.metric import check_metric
 from ganctl.testing.model import check_model
 from ganctl.testing.optimizer import check_optimizer
 from ganctl.testing.plugin import check_plugin
 from ganctl.testing.registration import check_registration
 from ganctl.testing.regularizer import check_regularizer
+from ganctl.testing.tracker import check_tracker
 
 P = ParamSpec("P")
 
@@ -49,3 +52,6 @@ assert_optimizer = assertion(check_optimizer)
 assert_plugin = assertion(check_plugin)
 assert_registration = assertion(check_registration)
 assert_regularizer = assertion(check_regularizer)
+assert_tracker = assertion(check_tracker)
+assert_metric = assertion(check_metric)
+assert_latent = assertion(check_latent)

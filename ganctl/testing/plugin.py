@@ -13,14 +13,20 @@ from ganctl.testing.augmentation import check_augmentation
 from ganctl.testing.discriminator import check_discriminator
 from ganctl.testing.failures import Failure, Findings, Unavailable
 from ganctl.testing.generator import check_generator
+from ganctl.testing.latent import check_latent
 from ganctl.testing.loss import check_loss
+from ganctl.testing.metric import check_metric
 from ganctl.testing.model import check_model
 from ganctl.testing.optimizer import check_optimizer
 from ganctl.testing.regularizer import check_regularizer
+from ganctl.testing.tracker import check_tracker
 
 CHECKS: dict[str, Callable[..., list[Failure]]] = {
     "loss": check_loss,
     "regularizer": check_regularizer,
+    "latent": check_latent,
+    "metric": check_metric,
+    "tracker": check_tracker,
     "generator": check_generator,
     "discriminator": check_discriminator,
     "dataset": dataset.check_if_available,
@@ -117,8 +123,6 @@ def _check_registration(plugin: discovery.Plugin, single_file: bool) -> CheckRes
 
 def _check_component(component: Component, registry: Registry) -> CheckResult:
     subject = f"{component.kind} '{component.name}'"
-    if component.kind not in CHECKS:
-        return CheckResult(subject, [], f"There is no check for the kind '{component.kind}' yet.")
     try:
         failures = CHECKS[component.kind](f"{component.distribution}:{component.name}", registry=registry)
     except Unavailable as error:

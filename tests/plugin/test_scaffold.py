@@ -34,7 +34,7 @@ def as_installed(folder: Path) -> str:
 @pytest.mark.slow
 def test_new_plugin_of_each_kind_passes_its_tests_and_trains(tmp_path: Path, ganctl: Ganctl) -> None:
     folders = []
-    for kind in scaffold.TRAIN_OPTIONS:
+    for kind in scaffold.USES:
         scaffold.create(f"ganctl-my-{kind}", kind, tmp_path, REGISTRY)
         folders.append(tmp_path / f"ganctl-my-{kind}")
     environment = {"PYTHONPATH": os.pathsep.join(map(as_installed, folders)), "GANCTL_STRICT": "1"}
@@ -48,7 +48,7 @@ def test_new_plugin_of_each_kind_passes_its_tests_and_trains(tmp_path: Path, gan
         timeout=300,
     )
     assert done.returncode == 0, done.stdout
-    assert "25 passed" in done.stdout
+    assert "41 passed" in done.stdout
 
     # Train once with all of these components in place of the model's components.
     train = [
@@ -57,6 +57,7 @@ def test_new_plugin_of_each_kind_passes_its_tests_and_trains(tmp_path: Path, gan
     ]  # fmt: skip
     others = {"loss": "loss", "generator": "generator", "discriminator": "discriminator"}
     others |= {"optimizer": "optimizer", "augmentation": "augment"}
+    others |= {kind: kind for kind in ("regularizer", "latent", "metric", "tracker")}
     for kind, option in others.items():
         train += [f"--{option}", f"my-{kind}"]
     done = ganctl(*train, env=environment)
@@ -64,7 +65,7 @@ def test_new_plugin_of_each_kind_passes_its_tests_and_trains(tmp_path: Path, gan
     assert list(tmp_path.glob("runs/*/checkpoints/*.pt"))
 
 
-@pytest.mark.parametrize("kind", scaffold.TRAIN_OPTIONS)
+@pytest.mark.parametrize("kind", scaffold.USES)
 def test_new_plugin_is_complete_and_has_no_placeholders(kind: str, tmp_path: Path) -> None:
     created = scaffold.create("ganctl-soft.thing", kind, tmp_path, REGISTRY)
     folder = tmp_path / "ganctl-soft.thing"
@@ -74,7 +75,7 @@ def test_new_plugin_is_complete_and_has_no_placeholders(kind: str, tmp_path: Pat
     assert {"src/ganctl_soft_thing/__init__.py", "tests/test_ganctl_soft_thing.py"} <= names
     for path in created:
         text = path.read_text(encoding="utf-8")
-        assert set(re.findall(r"@(\w+)", text)) <= {"v4", "v5", "ganctl", "torch"}, path
+        assert set(re.findall(r"@(\w+)", text)) <= {"v4", "v5", "ganctl", "torch", "click"}, path
         if path.suffix == ".py":
             compile(text, str(path), "exec")
     assert SourceTree(folder).metadata["Name"] == "ganctl-soft.thing"
@@ -84,7 +85,7 @@ def test_new_plugin_is_complete_and_has_no_placeholders(kind: str, tmp_path: Pat
 
 
 def test_all_templates_are_used() -> None:
-    used = {template for kind in scaffold.TRAIN_OPTIONS for template in scaffold._files(kind, "x").values()}
+    used = {template for kind in scaffold.USES for template in scaffold._files(kind, "x").values()}
     assert used == {str(path.relative_to(scaffold.TEMPLATES)) for path in scaffold.TEMPLATES.rglob("*.in")}
 
 
@@ -129,6 +130,13 @@ def test_check_command_accepts_a_new_plugin(tmp_path: Path, ganctl: Ganctl) -> N
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert "ok           optimizer 'mine'" in checked.stdout
     assert checked.stdout.endswith("2 checked, no failures.\n")
+
+
+def test_new_command_must_not_have_the_name_of_another(ganctl: Ganctl, tmp_path: Path) -> None:
+    refused = ganctl("plugins", "new", "ganctl-sample", "--kind", "command")
+    assert refused.returncode == 2
+    assert "The command would be called 'sample'" in refused.stderr
+    assert not list(tmp_path.glob("ganctl-sample"))
 
 
 def run_check(*args: str) -> Any:

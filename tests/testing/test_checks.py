@@ -18,6 +18,8 @@ import ganctl
 from ganctl import Images, Spec, testing
 from ganctl.errors import DATA, GanctlError
 from ganctl.plugin import discovery, options
+from ganctl.plugin.registry import KINDS
+from ganctl.testing.plugin import CHECKS
 
 REGISTRY = discovery.registry()
 #: Options that make ganctl's networks small enough for tests.
@@ -34,6 +36,10 @@ def small(kind: str, name: str) -> dict[str, Any]:
 def text_of(failures: list[testing.Failure]) -> str:
     assert all(failure.remedy for failure in failures)
     return "\n".join(map(str, failures))
+
+
+def test_every_kind_has_a_check() -> None:
+    assert set(CHECKS) == set(KINDS)
 
 
 # ---- built-in components
