@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -74,6 +75,30 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
             status=CHECKPOINT,
         )
     return warnings
+
+
+def version_changes(registry: Registry, state: dict[str, Any], settings: Iterable[str]) -> list[str]:
+    """Return one line per distribution whose version differs from that in the checkpoint ``state``.
+
+    Plugin files, whose text is compared, and ganctl itself, which reads its own earlier checkpoints, are left out.
+    """
+    lines = []
+    for setting in settings:
+        recorded = state["components"].get(setting)
+        if recorded is None or recorded["distribution"] == "ganctl" or plugin_file(recorded["distribution"]):
+            continue
+        kind = (
+            setting.partition(".")[0]
+            if setting.startswith("regularizer.")
+            else COMPONENTS.get(setting, setting)
+        )
+        for component in registry.find(kind, f"{recorded['distribution']}:{recorded['name']}"):
+            if component.version != recorded["version"]:
+                lines.append(
+                    f"the checkpoint was written with {recorded['distribution']} {recorded['version']}, and "
+                    f"{component.version} is installed"
+                )
+    return list(dict.fromkeys(lines))
 
 
 def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:

@@ -16,7 +16,7 @@ from ganctl.plugin.registry import Registry
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
 from ganctl.runs.folder import CHECKPOINT_NAME, SAMPLES_NAME, Run
-from ganctl.runs.provenance import check_origin, config_of, recorded_components
+from ganctl.runs.provenance import check_origin, config_of, recorded_components, version_changes
 from ganctl.system.files import TEMPORARY_NAME
 from ganctl.system.jsonl import filter_lines
 from ganctl.system.pasteable_commands import ganctl_command
@@ -78,14 +78,14 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
         with run.lock():  # another process may be adding and removing checkpoints
             file, state, damaged = _newest_good(run, say, registry.files)
         if state and file:
-            saved = _config(state, file, registry)
+            saved = _config(state, file, registry, say)
         else:
             saved, warnings = resolve(registry, {**_ABSENT, **run.config})
             for warning in warnings:
                 say(f"warning: {warning}")
         return Resume(_changed(saved, registry, given), state, file, run, damaged=damaged)
     state = checkpoint.load(path)
-    config = _changed(_config(state, path, registry), registry, given)
+    config = _changed(_config(state, path, registry, say), registry, given)
     real = path.resolve()
     run = Run(real.parent.parent)
     if not (run.config_file.is_file() and run.status_file.is_file()):  # not in a run folder of this ganctl
@@ -97,12 +97,17 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
     return Resume(config, state, path, None, history=run)
 
 
-def _config(state: dict[str, Any], file: Path, registry: Registry) -> Config:
-    """Return the settings in ``state``, after checking that all components are installed and all values are valid."""
+def _config(state: dict[str, Any], file: Path, registry: Registry, say: Callable[[str], None]) -> Config:
+    """Return the settings in ``state``, after checking that all components are installed and all values are valid.
+
+    ``say`` is called with a warning for each distribution whose version has changed.
+    """
     saved = config_of(registry, state)
     single_file.check_recorded(registry, saved.plugins, exact=True)
     for setting in recorded_components(state):
         check_origin(registry, state, setting)
+    for line in version_changes(registry, state, recorded_components(state)):
+        say(f"warning: {line}, so the run may not continue exactly.")
     with checkpoint_errors(file):
         resolve(registry, saved.to_dict())
     return saved

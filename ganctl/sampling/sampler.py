@@ -26,7 +26,7 @@ from ganctl.rendering import grid as image_grid
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint import find_checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
-from ganctl.runs.provenance import check_origin, config_of
+from ganctl.runs.provenance import check_origin, config_of, version_changes
 from ganctl.sampling import conditions, latent_dimensions, latent_walks
 from ganctl.system.progress import print_warnings
 from ganctl.training import components
@@ -74,6 +74,7 @@ class Sampler:
         self.warnings = [
             warning for part in ("generator", "latent") for warning in check_origin(registry, state, part)
         ]
+        self.warnings += version_changes(registry, state, ("generator", "latent"))
         self.config = replace(
             self.config,
             generator=components.resolve_options(registry, "generator", self.config.generator),
@@ -139,7 +140,7 @@ class Sampler:
             ):  # building a network draws weights, which are then replaced
                 module = make()
             try:
-                check_weights(kind, weights, module.state_dict())
+                check_weights(kind, weights, module.state_dict(), module)
             except GanctlError as error:
                 raise RuntimeError(error.message) from error
             module.load_state_dict(weights)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganctl.config.settings import Config
 from ganctl.data.pixels import PixelFormat
@@ -45,12 +45,13 @@ def check_state(state: Mapping[str, Any], engine: Engine, config: Config, regist
                 raise _wrong(f"it has a '{part}', which its settings do not have")
             continue
         # Only these are checked for finite values when a checkpoint is saved.
-        check_weights(part, saved.get(part), expected[part], finite=part != "augment")
+        module = getattr(engine, part)
+        check_weights(part, saved.get(part), expected[part], module, finite=part != "augment")
     regularizers = saved.get("regularizers", {})
     if not isinstance(regularizers, dict) or regularizers.keys() != expected["regularizers"].keys():
         raise _wrong("its 'regularizers' are not those of its settings")
     for name, own_state in expected["regularizers"].items():
-        check_weights(f"regularizers.{name}", regularizers[name], own_state)
+        check_weights(f"regularizers.{name}", regularizers[name], own_state, engine.regularizers[name])
     for part, network, updates in (
         ("g_optimizer", engine.G, state["step"] * config.n_generator),
         ("d_optimizer", engine.D, state["step"] * config.n_critic),
@@ -114,14 +115,21 @@ def check_reported_names(state: Mapping[str, Any], run: Run | None) -> None:
         raise _wrong("its 'recorder' has other names than losses.jsonl")
 
 
-def check_weights(part: str, saved: Any, expected: Mapping[str, Any], *, finite: bool = True) -> None:
+def check_weights(
+    part: str, saved: Any, expected: Mapping[str, Any], module: nn.Module, *, finite: bool = True
+) -> None:
     """Check that the state of a module has the names, shapes and dtypes of ``expected``, and finite values.
+
+    Args:
+        module: the module that the state is for. It is not changed. Its hooks may rename earlier weights.
 
     Raises:
         GanctlError: a part differs. The message names it.
     """
     if not isinstance(saved, dict):
         raise _wrong(f"its '{part}' is missing")
+    if saved.keys() != expected.keys():
+        saved = _renamed(module, saved) or saved
     if saved.keys() != expected.keys():
         raise _wrong(
             f"its '{part}' has other weights than its settings give: {_first_difference(saved, expected)}"
@@ -268,13 +276,28 @@ def _as_list(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def _renamed(module: nn.Module, saved: dict[str, Any]) -> dict[str, Any] | None:
+    """Return ``saved`` as a copy of ``module`` loads it, with all names changed by its hooks; None if that fails."""
+    try:
+        loaded = copy.deepcopy(module)
+        loaded.load_state_dict(saved)
+    except Exception:
+        return None
+    return loaded.state_dict()
+
+
 def _first_difference(saved: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
     missing = [name for name in expected if name not in saved]
-    return (
-        f"'{missing[0]}' is missing"
-        if missing
-        else f"'{next(n for n in saved if n not in expected)}' is unknown"
-    )
+    unknown = [name for name in saved if name not in expected]
+    pairs = list(zip(unknown, missing, strict=False))
+    if len(unknown) == len(missing) and all(_shape(saved[a]) == _shape(expected[b]) for a, b in pairs):
+        more = f", and {len(pairs) - 1} more" * (len(pairs) > 1)
+        return f"'{pairs[0][0]}' seems to be renamed to '{pairs[0][1]}'{more}"
+    return f"'{missing[0]}' is missing" if missing else f"'{unknown[0]}' is unknown"
+
+
+def _shape(value: Any) -> Any:
+    return getattr(value, "shape", None)
 
 
 def _wrong(why: str) -> GanctlError:

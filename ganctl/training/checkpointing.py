@@ -12,6 +12,7 @@ from ganctl.errors import DATA, GanctlError
 from ganctl.plugin.registry import Registry
 from ganctl.runs import checkpoint
 from ganctl.runs.checkpoint_schema import checkpoint_errors
+from ganctl.runs.provenance import recorded_components, version_changes
 from ganctl.runs.resume import Resume, truncate_logs
 from ganctl.system.files import make_durable
 from ganctl.training.check_checkpoint import check_data, check_reported_names, check_state
@@ -88,7 +89,17 @@ def restore_engine(
         )
     with checkpoint_errors(resume.file):
         check_data(state, images)
-        check_state(state, engine, config, registry)
+        try:
+            check_state(state, engine, config, registry)
+        except GanctlError as error:
+            changes = version_changes(registry, state, recorded_components(state))
+            if not changes:
+                raise
+            raise GanctlError(
+                error.message,
+                f"{changes[0][0].upper()}{changes[0][1:]}. Install the earlier version, or start a new run.",
+                status=error.status,
+            ) from error
         check_reported_names(state, resume.run or resume.history)
         try:
             engine.load_state_dict(state["engine"])
