@@ -87,8 +87,10 @@ def logits(D: Critic, batch: Batch) -> Tensor:
     if not isinstance(output, Tensor) or output.ndim != 1:
         shape = "×".join(map(str, output.shape)) if isinstance(output, Tensor) else type(output).__name__
         raise GanctlError(
-            f"This loss needs one logit per image, but the discriminator returned {shape} for {len(batch.x)} images.",
-            "Choose the loss that belongs to this discriminator, or a discriminator that returns logits.",
+            f"The loss or a regularizer needs one logit per image, but the discriminator returned {shape} for "
+            f"{len(batch.x)} images.",
+            "Choose the loss that belongs to this discriminator without the regularizer, or a discriminator that "
+            "returns logits.",
             status=USAGE,
         )
     return output.to(torch.promote_types(output.dtype, torch.float32))

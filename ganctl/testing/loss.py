@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from ganctl.errors import GanctlError
 from ganctl.loss import Batch, Loss
 from ganctl.plugin.registry import Registry
+from ganctl.plugin.signatures import requested
 from ganctl.recipe import Spec
 from ganctl.testing import loss_inputs
 from ganctl.testing.component_under_test import Subject, Target, run_check
@@ -27,6 +29,7 @@ from ganctl.testing.step_results import (
     unchanged,
     value_and_report,
 )
+from ganctl.training.network_calls import GeneratorCall
 
 D_STEP, G_STEP = "in the D step", "in the G step"
 
@@ -80,7 +83,7 @@ def _check(
             _check_d_step(inputs, findings)
             _check_g_step(inputs, findings)
             with torch.no_grad():
-                inputs.loss.constrain(inputs.D)
+                _method(inputs, "constrain")(inputs.D)
             if not finite(inputs.D.parameters()):
                 raise Broken("makes D's weights infinite or NaN in constrain(D).", "Keep them finite.")
     if findings.failures:
@@ -96,8 +99,8 @@ def _check(
     with findings.collect("for data without labels"):
         try:
             inputs = make_inputs(1, labels=False)
-            inputs.loss.discriminator_loss(inputs.D, inputs.real, inputs.fake)
-            inputs.loss.generator_loss(inputs.D, inputs.real, _with_graph(inputs.fake))
+            _method(inputs, "discriminator_loss")(inputs.D, inputs.real, inputs.fake)
+            _method(inputs, "generator_loss")(inputs.D, inputs.real, _with_graph(inputs.fake))
         except GanctlError:
             pass  # a loss that needs labels may reject data without labels
 
@@ -132,7 +135,7 @@ def _check_split(make_inputs: loss_inputs.MakeInputs) -> None:
 
 def _value(inputs: Inputs, name: str, real: Batch, fake: Batch) -> Tensor:
     loss, D = copy.deepcopy(inputs.loss), copy.deepcopy(inputs.D)
-    value: Tensor = getattr(loss, name)(D, real, fake)[0]
+    value: Tensor = _method(inputs._replace(loss=loss), name)(D, real, fake)[0]
     return value.detach()
 
 
@@ -142,7 +145,7 @@ def _rows(batch: Batch, rank: int) -> Batch:
 
 def _check_d_step(inputs: Inputs, findings: Findings) -> None:
     with unchanged([*inputs.real, *inputs.fake], inputs.D, D_STEP):
-        value, report = _call(inputs.loss.discriminator_loss, D_STEP, inputs, inputs.fake)
+        value, report = _call(_method(inputs, "discriminator_loss"), D_STEP, inputs, inputs.fake)
     for name in ("D(x)", "D(G(z))"):
         if name not in report:
             findings.add(
@@ -162,7 +165,7 @@ def _check_g_step(inputs: Inputs, findings: Findings) -> None:
     for weight in inputs.D.parameters():
         weight.requires_grad_(False)
     with unchanged([*inputs.real, *inputs.fake], inputs.D, G_STEP):
-        value, _ = _call(inputs.loss.generator_loss, G_STEP, inputs, fake)
+        value, _ = _call(_method(inputs, "generator_loss"), G_STEP, inputs, fake)
     unfrozen = any(weight.requires_grad for weight in inputs.D.parameters())
     for weight in inputs.D.parameters():
         weight.requires_grad_(True)
@@ -181,17 +184,17 @@ def _check_g_step(inputs: Inputs, findings: Findings) -> None:
 
 def _check_stays_on_device(inputs: Inputs) -> None:
     with on_device(D_STEP):
-        inputs.loss.discriminator_loss(inputs.D, inputs.real, inputs.fake)[0].backward()
+        _method(inputs, "discriminator_loss")(inputs.D, inputs.real, inputs.fake)[0].backward()
     with on_device("in constrain(D)"), torch.no_grad():
-        inputs.loss.constrain(inputs.D)
+        _method(inputs, "constrain")(inputs.D)
     with on_device(G_STEP):
-        inputs.loss.generator_loss(inputs.D, inputs.real, _with_graph(inputs.fake))[0].backward()
+        _method(inputs, "generator_loss")(inputs.D, inputs.real, _with_graph(inputs.fake))[0].backward()
 
 
 def _check_bf16(inputs: Inputs) -> None:
     for step, method, fake in (
-        (D_STEP, inputs.loss.discriminator_loss, inputs.fake),
-        (G_STEP, inputs.loss.generator_loss, _with_graph(inputs.fake)),
+        (D_STEP, _method(inputs, "discriminator_loss"), inputs.fake),
+        (G_STEP, _method(inputs, "generator_loss"), _with_graph(inputs.fake)),
     ):
         with torch.autocast("cpu", torch.bfloat16):
             value, _ = _call(method, f"{step} under bf16 autocast", inputs, fake)
@@ -207,7 +210,7 @@ def _check_bf16(inputs: Inputs) -> None:
 
 def _check_state(inputs: Inputs, fresh: Inputs) -> None:
     for _ in range(3):
-        inputs.loss.discriminator_loss(inputs.D, inputs.real, inputs.fake)
+        _method(inputs, "discriminator_loss")(inputs.D, inputs.real, inputs.fake)
     save_and_load(inputs.loss, fresh.loss)
     values = []
     for loss in (inputs.loss, fresh.loss):
@@ -215,12 +218,18 @@ def _check_state(inputs: Inputs, fresh: Inputs) -> None:
         torch.manual_seed(1)
         values.append(
             [
-                loss.discriminator_loss(D, inputs.real, inputs.fake)[0].item(),
-                loss.generator_loss(D, inputs.real, inputs.fake)[0].item(),
+                _method(inputs._replace(loss=loss), name)(D, inputs.real, inputs.fake)[0].item()
+                for name in ("discriminator_loss", "generator_loss")
             ]
         )
     if values[0] != values[1]:
         raise differs_after_loading()
+
+
+def _method(inputs: Inputs, name: str) -> Callable[..., Any]:
+    """Return a method of the loss, with G if the method requests G."""
+    method = getattr(inputs.loss, name)
+    return partial(method, **requested(method, G=GeneratorCall(inputs.G)))
 
 
 def _with_graph(fake: Batch) -> Batch:

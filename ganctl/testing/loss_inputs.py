@@ -26,6 +26,7 @@ class Inputs(NamedTuple):
 
     loss: Loss
     D: nn.Module
+    G: nn.Module
     real: Batch
     fake: Batch
 
@@ -60,7 +61,7 @@ def maker(subject: Subject, registry: Registry, discriminator: Any, latent_spec:
         y = torch.arange(BATCH) % CLASSES if labels else None
         real = Batch(torch.rand(BATCH, *image) * 2 - 1, y)
         fake = Batch(torch.rand(BATCH, *image) * 2 - 1, y, latent.sample(BATCH, "cpu"))
-        return Inputs(loss, D, real, fake)
+        return Inputs(loss, D, SmallGenerator(image, latent), real, fake)
 
     return make
 
@@ -106,3 +107,15 @@ class SmallDiscriminator(nn.Module):
         if y is not None:
             hidden = hidden + 0.1 * self.label(y)
         return self.out(torch.tanh(hidden)).squeeze(1)
+
+
+class SmallGenerator(nn.Module):
+    """A small generator that ignores the label."""
+
+    def __init__(self, image: ImageShape, latent: Latent) -> None:
+        super().__init__()
+        self.image = image
+        self.linear = nn.Linear(latent.dim, image.channels * image.height * image.width)
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        return torch.tanh(self.linear(z)).reshape(len(z), *self.image)

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from ganctl.errors import GanctlError
-from ganctl.latent import Latent
 from ganctl.loss import Batch
 from ganctl.plugin.registry import Registry
 from ganctl.plugin.signatures import requested
@@ -22,7 +21,7 @@ from ganctl.testing import networks
 from ganctl.testing.component_under_test import Subject, Target, run_check
 from ganctl.testing.device import on_device
 from ganctl.testing.failures import Broken, Failure, Findings
-from ganctl.testing.loss_inputs import BATCH, CLASSES, SIZES, SmallDiscriminator
+from ganctl.testing.loss_inputs import BATCH, CLASSES, SIZES, SmallDiscriminator, SmallGenerator
 from ganctl.testing.split_batch import half, run_in_halves
 from ganctl.testing.step_results import (
     differs_after_loading,
@@ -50,16 +49,6 @@ def check_regularizer(
         **options: Options of the regularizer.
     """
     return run_check("regularizer", regularizer, options, registry, _check)
-
-
-class SmallGenerator(nn.Module):
-    def __init__(self, image: ImageShape, latent: Latent) -> None:
-        super().__init__()
-        self.image = image
-        self.linear = nn.Linear(latent.dim, image.channels * image.height * image.width)
-
-    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
-        return torch.tanh(self.linear(z)).reshape(len(z), *self.image)
 
 
 class Inputs(NamedTuple):

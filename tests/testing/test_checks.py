@@ -235,8 +235,17 @@ LOSSES = {
 }
 
 
-def test_correct_loss_has_no_failures() -> None:
-    assert testing.check_loss(Right) == []
+class RequestsG(Right):
+    def generator_loss(self, D: Any, real: Any, fake: Any, G: Any) -> Any:
+        return super().generator_loss(D, real, fake)[0] + G(fake.z, fake.y).square().mean(), {}
+
+    def constrain(self, D: Any, *, G: Any) -> None:
+        assert isinstance(G.module, nn.Module)
+
+
+@pytest.mark.parametrize("loss", [Right, RequestsG])
+def test_correct_loss_has_no_failures(loss: Any) -> None:
+    assert testing.check_loss(loss) == []
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
