@@ -1,13 +1,15 @@
-"""Parameter groups: the learning rate of each group, under schedules and after resuming."""
+"""What components receive, and the learning rate of each parameter group, under schedules and after resuming."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from helpers.bit_identical import assert_same_state
+from helpers.in_process_cli import run
 from torch import nn
 
 import ganctl
@@ -73,9 +75,9 @@ def groups(run: ganctl.Run) -> list[dict[str, Any]]:
 
 
 def test_every_group_has_its_own_learning_rate_and_options(plugin: Path) -> None:
-    run = train(plugin, "run")
-    assert [group["lr"] for group in groups(run)] == pytest.approx([1e-5, 1e-3])
-    assert [group["weight_decay"] for group in groups(run)] == [0, 0.1]
+    trained = train(plugin, "run")
+    assert [group["lr"] for group in groups(trained)] == pytest.approx([1e-5, 1e-3])
+    assert [group["weight_decay"] for group in groups(trained)] == [0, 0.1]
 
 
 def test_learning_rate_of_a_group_is_used() -> None:
@@ -105,7 +107,7 @@ def test_schedule_scales_every_group_also_after_resuming(plugin: Path) -> None:
         path.unlink()
     ganctl.train(resume_from=resumed.path, plugins=[plugin], quiet=True)
     eager = train(plugin, "eager", schedules=schedules, graph=False)
-    states = [checkpoint.load(run.checkpoints[-1])["engine"] for run in (whole, resumed, eager)]
+    states = [checkpoint.load(each.checkpoints[-1])["engine"] for each in (whole, resumed, eager)]
     assert_same_state(states[0], states[1])
     assert_same_state(states[0], states[2])  # replayed steps use the learning rate of every group
     assert resumed.losses_file.read_bytes() == whole.losses_file.read_bytes()
@@ -125,3 +127,78 @@ def test_groups_must_contain_every_weight_once(old: str, new: str, plugin: Path)
     with pytest.raises(GanctlError, match=r"parameter_groups\(\) of Mapped does not contain each weight"):
         train(plugin, "run")
     assert not (plugin.parent / "run").exists()
+
+
+REQUESTS = """
+import ganctl
+import torch
+
+SEEN = {}
+
+@ganctl.hookimpl
+def register_losses(register):
+    register("asks", AsksLoss, summary="A loss that requests facts")
+
+@ganctl.hookimpl
+def register_latents(register):
+    register("asks", AsksLatent, summary="A latent that requests facts")
+
+class AsksLoss(ganctl.Loss):
+    def __init__(self, image, batch_size, num_classes, latent, scale: float = 1.0):
+        super().__init__()
+        SEEN["loss"] = [image, batch_size, num_classes, latent.dim, scale]
+
+    def discriminator_loss(self, D, real, fake):
+        SEEN["D"] = SEEN.get("D", 0) + 1
+        return D(fake.x, None).mean() - D(real.x, None).mean(), {}
+
+    def generator_loss(self, D, real, fake):
+        SEEN.setdefault("z", []).append(fake.z.clone())
+        return -D(fake.x, None).mean(), {}
+
+class AsksLatent(ganctl.Latent):
+    def __init__(self, image, root, z_dim: int = 5):
+        super().__init__(z_dim)
+        SEEN["latent"] = [image, root, z_dim]
+
+    def sample(self, n, device, generator=None):
+        return torch.randn(n, self.dim, generator=generator).to(device)
+"""
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> dict[str, Any]:
+    """What the components of ``REQUESTS`` received in two steps with three G updates each."""
+    file = tmp_path / "asks.py"
+    file.write_text(REQUESTS)
+    ganctl.train(
+        "gan", {"name": "glyphs", "n": 16}, out=tmp_path / "run", plugins=[file], loss="asks", latent="asks",
+        z_dim=5, batch_size=4, steps=2, n_generator=3, n_critic=2, samples=1, trackers=[], quiet=True, device="cpu",
+        data_root=tmp_path / "data", generator={"hidden": "8"}, discriminator={"hidden": "8"},
+    )  # fmt: skip
+    module = next(
+        m for name, m in reversed(list(sys.modules.items())) if name.startswith("ganctl_files.asks_")
+    )
+    return module.SEEN
+
+
+def test_losses_and_latents_receive_what_they_request(seen: dict[str, Any], tmp_path: Path) -> None:
+    assert seen["loss"] == [(1, 28, 28), 4, 10, 5, 1.0]
+    assert seen["latent"] == [(1, 28, 28), tmp_path / "data", 5]
+
+
+def test_n_generator_updates_g_with_fresh_latents(seen: dict[str, Any]) -> None:
+    assert seen["D"] == 2 * 2
+    assert len(seen["z"]) == 2 * 3
+    assert len({tuple(z.flatten().tolist()) for z in seen["z"]}) == 6
+
+
+def test_n_generator_from_the_command_line_is_part_of_the_config(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = run(
+        capsys, "train", "--model", "gan", "--data", "glyphs", "-o", "data.n=16", "--batch-size", 4, "--steps", 1,
+        "--samples", 1, "--tracker", "none", "--n-generator", 2, "--out", tmp_path / "run", "-q",
+    )  # fmt: skip
+    assert result.status == 0, result.stderr
+    assert "n_generator = 2" in (tmp_path / "run" / "config.toml").read_text()
