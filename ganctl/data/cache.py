@@ -121,7 +121,9 @@ def load_images(
     try:
         folder = _datasets_dir(cache_dir)
     except GanctlError as error:
-        log(f"{error.message} {name} is kept in memory, and the next start decodes again. {error.hint}")
+        log(
+            f"{error.message} {name} is kept in memory, and the next run decodes the images again. {error.hint}"
+        )
         with ArrayWriter(None, name, log) as writer:
             loaded = _build(name, dataset, image_size, writer, progress)
     else:

@@ -153,8 +153,8 @@ class _WorkerPool:
             self._crashes += 1
             if self._crashes > MAX_CRASHES and not self._shut_down:
                 raise GanctlError(
-                    f"Decoding stopped: {self._crashes} images crashed the process that decoded them; "
-                    f"the last process {worker.exit_description()}.",
+                    f"Decoding stopped: {self._crashes} images crashed the process that decoded them. "
+                    f"The last process {worker.exit_description()}.",
                     "If memory is low, close other programs. Otherwise, update Pillow.",
                     status=RESOURCES,
                 )

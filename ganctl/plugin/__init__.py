@@ -1,1 +1,1 @@
-"""Plugins: hooks, discovery, the registry, and options read from signatures. Nothing in this package imports torch."""
+"""Plugins: hooks, discovery, the registry, and options read from signatures. This package never imports torch."""

@@ -1,4 +1,4 @@
-"""Check that a plugin supports this version of ganctl: the ranges in its distribution's ``Requires-Dist``."""
+"""Check the version ranges in a distribution's ``Requires-Dist`` to see if its plugins support this ganctl version."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ganctl.version import __version__
 
 
 def check(point: EntryPoint, distribution: str) -> None:
-    """Raise a GanctlError if the distribution of ``point`` requires another version of ganctl."""
+    """Raise a GanctlError if the distribution of ``point`` requires a different version of ganctl."""
     for text in _ganctl_requirements(point.dist):
-        # Imported here because most plugins accept any version of ganctl.
+        # Imported here because most plugins support any version of ganctl.
         from packaging.requirements import InvalidRequirement, Requirement
 
         try:

@@ -1,4 +1,4 @@
-"""Discover plugins: load each entry point separately, so that a broken plugin cannot break the others."""
+"""Discover plugins. Each entry point is loaded separately, so that a broken plugin cannot affect other plugins."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ SLOW = 0.1  # seconds; a plugin that takes longer to register is reported as slo
 
 @dataclass
 class Plugin:
-    """One entry point: its origin, its components and commands, the time it took and its error.
+    """A plugin's entry point with its origin, components, commands, loading time and error.
 
-    ``skipped`` is the reason if the user excluded the plugin, otherwise empty. ``imports_torch`` is True if registering
-    the plugin imported torch. ``unmarked`` contains the names of functions that are called like a hook but are not
-    marked with ``@ganctl.hookimpl``, and ``idle`` those of hooks that registered nothing.
+    ``skipped`` is the reason if the user excluded the plugin, and otherwise empty. ``imports_torch`` is True if
+    registering the plugin imported torch. ``unmarked`` contains the names of functions that are named like a hook but
+    not marked with ``@ganctl.hookimpl``. ``idle`` contains the names of hooks that registered nothing.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Plugin:
 
     @property
     def warnings(self) -> list[str]:
-        """One line for each function that a hook call never reaches."""
+        """One line for each function that is named like a hook but never called."""
         return [
             f"the function {name} of the plugin '{self.name}' of {self.origin} is ignored, because it is not marked "
             "with @ganctl.hookimpl"
@@ -65,18 +65,18 @@ class Plugin:
 
     @property
     def slowdowns(self) -> list[str]:
-        """Reasons why this plugin slows down every command, as text."""
+        """Reasons why this plugin slows down every command."""
         reasons = []
         if self.seconds > SLOW:
             reasons.append(f"slow: {self.seconds * 1000:.0f} ms at every start")
         if self.imports_torch:
-            reasons.append("imports torch when it registers; an address 'module:attribute' would not")
+            reasons.append("imports torch when it registers; register an address 'module:attribute' instead")
         return reasons
 
 
 @dataclass
 class Plugins:
-    """All plugins of this environment, and the registry of their components."""
+    """All plugins in this environment, and the registry of their components."""
 
     all: list[Plugin]
     registry: Registry
@@ -89,7 +89,7 @@ class Plugins:
 
     @property
     def warnings(self) -> list[str]:
-        """Warnings about distributions that cannot be read, and about plugins that work only in part."""
+        """Warnings about distributions that cannot be read and about plugins that work only partially."""
         damaged = "; ".join(self.unreadable)
         unread = [f"{damaged}: reinstall this package or delete the folder"] if damaged else []
         return [*unread, *(line for plugin in self.all for line in plugin.warnings)]
@@ -97,7 +97,7 @@ class Plugins:
 
 @lru_cache(maxsize=1)
 def load() -> Plugins:
-    """Return the installed plugins, discovered once per process, and warn about broken ones on stderr.
+    """Return the installed plugins, discovered once per process. Print warnings about broken plugins on stderr.
 
     Raises:
         GanctlError: A plugin is broken and ``GANCTL_STRICT=1`` is set.
@@ -111,19 +111,19 @@ def load() -> Plugins:
             ) from plugin.exception
         print(f"warning: {message.rstrip('.')}. See: ganctl plugins", file=sys.stderr)
     for name in plugins.missing:
-        print(f"warning: GANCTL_PLUGINS names '{name}', which is not installed", file=sys.stderr)
+        print(f"warning: the plugin '{name}' in GANCTL_PLUGINS is not installed", file=sys.stderr)
     for message in plugins.warnings:
         print(f"warning: {message}", file=sys.stderr)
     return plugins
 
 
 def registry() -> Registry:
-    """Return the registry of the installed plugins."""
+    """Return the registry of installed plugins."""
     return load().registry
 
 
 def discover(points: Iterable[EntryPoint] | None = None) -> Plugins:
-    """Load each entry point separately. By default, load all installed ones.
+    """Load each entry point separately. By default, load all installed entry points.
 
     An exception in a plugin is stored in ``Plugin.error`` and not raised.
 
@@ -154,15 +154,15 @@ def _load(plugin: Plugin, point: EntryPoint) -> None:
     started, before = time.perf_counter(), set(sys.modules)
     try:
         compatibility.check(point, plugin.distribution)
-        # The output of a plugin must not mix with that of --json.
+        # Text printed by a plugin must not be mixed with the output of --json.
         with contextlib.redirect_stdout(sys.stderr):
             register(plugin, point.load())
-    # Includes SystemExit, because a module that calls sys.exit() must not end ganctl.
+    # Also catch SystemExit, because a module that calls sys.exit() must not end ganctl.
     except (Exception, SystemExit) as error:
         kind = "" if isinstance(error, GanctlError) else f"{type(error).__name__}: "
         plugin.error = " ".join(f"{kind}{error}".split()).removesuffix(":")
         plugin.exception = error
-        # Drop everything, because half a plugin would fail later, far from the cause.
+        # Discard all components, because a partially loaded plugin would fail later, far from the cause.
         plugin.components.clear()
         plugin.commands.clear()
     plugin.seconds = time.perf_counter() - started
@@ -170,7 +170,7 @@ def _load(plugin: Plugin, point: EntryPoint) -> None:
 
 
 def _imports_torch(new: set[str]) -> bool:
-    """Return True if the modules ``new`` imported torch, even if it had been imported before."""
+    """Return True if the modules in ``new`` import torch, even if torch had already been imported."""
     if "torch" in new or "torch" not in sys.modules:
         return "torch" in new
     values = [value for name in new for value in getattr(sys.modules.get(name), "__dict__", {}).values()]
@@ -183,12 +183,12 @@ def _origin(dist: Distribution | None) -> tuple[str, str]:
 
 
 def register(plugin: Plugin, module: object) -> None:
-    """Call the hooks of ``module`` and store what they register in ``plugin``.
+    """Call the hooks in ``module`` and store everything they register in ``plugin``.
 
     Raises:
-        GanctlError: There is no hook, or its name is misspelled. Exceptions of the hooks are propagated.
+        GanctlError: There is no hook, or a hook's name is misspelled. Exceptions raised by hooks are propagated.
     """
-    # Each plugin has its own manager, because a failing implementation would abort a hook call shared with others.
+    # Each plugin has a separate manager, because one failing hook would abort a call shared with other plugins.
     manager = pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
     manager.register(module, name=plugin.name)

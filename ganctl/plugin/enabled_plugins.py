@@ -1,4 +1,4 @@
-"""Select the plugins to load: those that ``ganctl plugins disable`` excluded, and the variable ``GANCTL_PLUGINS``."""
+"""Select the plugins to load, based on ``ganctl plugins disable`` and the variable ``GANCTL_PLUGINS``."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ganctl.plugin.names import normalize
 from ganctl.system.pasteable_commands import ganctl_command
 
 OWN = "ganctl"
-NONE = "none"  # with GANCTL_PLUGINS=none, only ganctl's own plugins are loaded
+NONE = "none"  # with GANCTL_PLUGINS=none, only built-in plugins are loaded
 
 
 @dataclass(frozen=True)
 class Selection:
-    """The plugins that the user selected or disabled, by normalized name.
+    """Plugins that the user has selected or disabled, by normalized name.
 
-    Each name is that of a plugin, that of a distribution, or ``distribution:plugin``. ``only`` contains the names in
-    ``GANCTL_PLUGINS``; it is None if the variable is not set.
+    Each entry is a plugin name, a distribution name, or ``distribution:plugin``. ``only`` contains the names in
+    ``GANCTL_PLUGINS``, or is None if the variable is not set.
     """
 
     only: frozenset[str] | None = None
     disabled: frozenset[str] = frozenset()
 
     def reason_to_skip(self, distribution: str, plugin: str) -> str:
-        """Return why this plugin must not be loaded, as a short text; empty if it must be loaded."""
+        """Return the reason for not loading this plugin, or an empty string if it must be loaded."""
         names = aliases(distribution, plugin)
         if self.only is not None and distribution != OWN:
             return "" if names & self.only else "not in GANCTL_PLUGINS"
@@ -36,12 +36,12 @@ class Selection:
         return ""
 
     def missing(self, installed: Collection[str]) -> list[str]:
-        """Return the names in ``GANCTL_PLUGINS`` that are not among the names ``installed``."""
+        """Return the names in ``GANCTL_PLUGINS`` that are not in ``installed``."""
         return sorted((self.only or frozenset()) - {NONE} - set(installed))
 
 
 def aliases(distribution: str, plugin: str) -> set[str]:
-    """Return all names that select a plugin, normalized."""
+    """Return all normalized names that select a plugin."""
     return {normalize(name) for name in (distribution, plugin, f"{distribution}:{plugin}")}
 
 
@@ -57,7 +57,7 @@ def read() -> Selection:
 
 
 def read_disabled() -> list[str]:
-    """Read the names of the disabled plugins, normalized. Without a folder for settings, there are none."""
+    """Return the normalized names of the disabled plugins. Without a settings folder, there are none."""
     path = file()
     if path is None or not path.exists():
         return []
@@ -72,10 +72,10 @@ def read_disabled() -> list[str]:
 
 
 def write_disabled(names: Collection[str]) -> None:
-    """Replace the names of the disabled plugins by ``names``.
+    """Replace the names of the disabled plugins with ``names``.
 
     Raises:
-        GanctlError: The file cannot be written, or there is no folder for settings.
+        GanctlError: The file cannot be written, or there is no settings folder.
     """
     from ganctl.system import toml
     from ganctl.system.files import disk_error, write_atomically
@@ -83,7 +83,8 @@ def write_disabled(names: Collection[str]) -> None:
     path = file()
     if path is None:
         raise GanctlError(
-            "There is no home directory for the file of disabled plugins.", "Set GANCTL_CONFIG to a folder."
+            "There is no home directory in which to store the list of disabled plugins.",
+            "Set GANCTL_CONFIG to a folder.",
         )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -91,19 +92,19 @@ def write_disabled(names: Collection[str]) -> None:
         raise disk_error(path, error) from error
     text = toml.write(
         {"disabled": sorted(names)},
-        {"disabled": "Plugins that are not loaded. To add one: ganctl plugins disable NAME"},
+        {"disabled": "Plugins that are not loaded. To add a plugin, run: ganctl plugins disable NAME"},
     )
     write_atomically(path, text.encode())
 
 
 def file() -> Path | None:
-    """Return the path of the file of disabled plugins, in ``$GANCTL_CONFIG`` or the system's folder for settings.
+    """Return the path of the file of disabled plugins, in ``$GANCTL_CONFIG`` or the system's settings folder.
 
-    The result is None if neither exists, as in a container whose user has no home directory.
+    Return None if neither exists, for example in a container whose user has no home directory.
     """
     import click
 
     given = os.environ.get("GANCTL_CONFIG")
     folder = Path(os.path.expanduser(given or click.get_app_dir("ganctl")))
-    # Without a home directory, "~" remains, and would be a folder in the current folder.
+    # Without a home directory, "~" is not expanded and would be a folder in the working folder.
     return None if str(folder).startswith("~") else folder / "plugins.toml"

@@ -1,4 +1,4 @@
-"""Turn any exception into a message, a hint and an exit status, and print the two lines on stderr."""
+"""Convert any exception to a message, a hint and an exit status, and print the message and hint on stderr."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganctl.system.environment_errors import environment_error
 from ganctl.system.memory import is_out_of_memory
 from ganctl.system.pasteable_commands import ganctl_command
 
-#: Modules of ganctl whose functions components call, or that watch the operations of components.
+#: Modules of ganctl with functions that components call, and modules that watch the operations of components.
 CALLED_BY_COMPONENTS = (
     "ganctl.batchwise",
     "ganctl.dataset",
@@ -40,15 +40,17 @@ def show(error: BaseException, args: Sequence[str] = ()) -> int:
     """Print ``error`` on stderr, with its traceback if ``GANCTL_DEBUG=1``, and return the exit status.
 
     Args:
-        args: the arguments of ganctl, for hints that repeat the command.
+        args: command-line arguments of ganctl, for hints that repeat the command.
     """
-    if isinstance(error, BrokenPipeError):  # the reader closed the pipe, as in ``ganctl list models | head``
+    if isinstance(
+        error, BrokenPipeError
+    ):  # the reader closed the pipe, as with ``ganctl list models | head``
         return FAILED
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         cause = error.__cause__ if isinstance(error, click.Abort) else error
         if not getattr(cause, "reported", False):
             print("interrupted", file=sys.stderr)
-        return getattr(cause, "status", INTERRUPTED)  # the status of SIGTERM is different
+        return getattr(cause, "status", INTERRUPTED)  # SIGTERM has a different status
     message, hint, status = explain(error, args)
     if os.environ.get("GANCTL_DEBUG") == "1":
         traceback.print_exception(type(error), error, error.__traceback__)
@@ -59,7 +61,7 @@ def show(error: BaseException, args: Sequence[str] = ()) -> int:
 
 
 def explain(error: BaseException, args: Sequence[str] = ()) -> tuple[str, str, int]:
-    """Return the message, the hint and the exit status for ``error``, which the command ``ganctl ARGS`` raised."""
+    """Return the message, the hint and the exit status for ``error``, raised by the command ``ganctl ARGS``."""
     if isinstance(error, GanctlError):
         return _one_line(error.message), _without_line_breaks(error.hint), error.status
     if isinstance(error, click.ClickException):
@@ -97,9 +99,9 @@ def _explain_usage(error: click.ClickException, args: Sequence[str]) -> tuple[st
 
 
 def _third_party(error: BaseException) -> str:
-    """Return the third-party component or plugin whose code raised ``error``, as text; empty if ganctl's own code did.
+    """Describe the third-party component or plugin whose code raised ``error``, or return "" for ganctl's own code.
 
-    Code of torch and of ganctl that a component called is skipped: the component called it with the wrong arguments.
+    Frames in torch and ganctl that were called by a component are skipped, because the component is at fault.
     """
     if not discovery.load.cache_info().currsize:
         return ""
@@ -117,7 +119,7 @@ def _third_party(error: BaseException) -> str:
 
 
 def _packages(plugin: discovery.Plugin) -> set[str]:
-    """Return the top-level packages that contain the code of ``plugin``: those of its hooks and of its components."""
+    """Return the top-level packages that contain the hooks and components of ``plugin``."""
     addresses = [c.target if isinstance(c.target, str) else c.target.__module__ for c in plugin.components]
     return {address.partition(":")[0].partition(".")[0] for address in (plugin.module, *addresses)} - {
         "torch"
@@ -125,7 +127,7 @@ def _packages(plugin: discovery.Plugin) -> set[str]:
 
 
 def _component(plugin: discovery.Plugin, frame: FrameType) -> str:
-    """Return the component of ``plugin`` that ``frame`` is a method or the factory of, as text; empty if none is."""
+    """Describe the component of ``plugin`` whose factory or method is in ``frame``, or return "" if there is none."""
     owner = type(frame.f_locals["self"]).__name__ if "self" in frame.f_locals else frame.f_code.co_name
     module = frame.f_globals.get("__name__", "")
     for component in plugin.components:
@@ -156,5 +158,5 @@ def _one_line(text: str) -> str:
 
 
 def _without_line_breaks(text: str) -> str:
-    """Join lines, and keep the spaces within a line, which may be part of a quoted path."""
+    """Join lines, but keep the spaces within a line, which may be part of a quoted path."""
     return re.sub(r"\s*[\n\r]\s*", " ", text).strip()

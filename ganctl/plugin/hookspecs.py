@@ -1,7 +1,7 @@
-"""The hooks that a plugin may implement.
+"""Hooks that a plugin can implement.
 
-A plugin is a module that an entry point of the group ``ganctl`` names. It implements any of these hooks. Each hook
-receives a function ``register`` that is bound to the plugin being loaded::
+A plugin is a module specified by an entry point in the group ``ganctl``. The module implements any of these hooks.
+Each hook receives a function ``register`` that is bound to the plugin being loaded::
 
     import ganctl
 
@@ -10,11 +10,11 @@ receives a function ``register`` that is bound to the plugin being loaded::
         register("my-loss", "my_package.losses:MyLoss", summary="A description in one line")
 
 The second argument is the component's *address*, ``"module:attribute"``, or the callable itself. An address is
-imported only when the component is used. Prefer an address, because then ``ganctl --help`` does not import torch.
-Later versions may add further arguments to ``register``, as keyword arguments only.
+imported only when the component is used. Prefer an address, so that ``ganctl --help`` does not import torch.
+Later versions may add more arguments to ``register``, but only as keyword arguments.
 
-A component's options are the parameters of that callable, except for those that ganctl fills in by name (listed with
-each hook below). ``ganctl info`` shows their types, their defaults and their descriptions under ``Args:``.
+A component's options are the parameters of that callable, except for parameters that ganctl fills in by name (listed
+for each hook below). ``ganctl info`` shows the types and defaults of options and their descriptions under ``Args:``.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Register(Protocol):
 def register_generators(register: Register) -> None:
     """Generators: ``factory(image, latent, num_classes, **options) -> nn.Module`` with ``G(z, y) -> x``.
 
-    The factory's parameters of these names are filled in: ``image`` (:class:`ganctl.ImageShape`), ``latent``
+    The factory's parameters with these names are filled in: ``image`` (:class:`ganctl.ImageShape`), ``latent``
     (:class:`ganctl.Latent`; ``latent.dim`` is the length of z), ``num_classes`` (int, 0 without labels), ``condition``
-    (the shape of one condition c of the dataset, a tuple, or None without conditions). ``z`` is float N×dim, ``y``
-    int64 N or None, ``x`` float N×C×H×W in [−1, 1]. A ``forward`` that names ``c`` receives the conditions of the
-    batch, N×…: ``G(z, y, c)``.
+    (the shape of one condition c in the dataset, a tuple, or None without conditions). ``z`` is float N×dim, ``y`` is
+    int64 N or None, and ``x`` is float N×C×H×W in [−1, 1]. If ``forward`` has a parameter ``c``, it receives the
+    conditions of the batch, N×…: ``G(z, y, c)``.
     """
 
 
@@ -57,15 +57,15 @@ def register_generators(register: Register) -> None:
 def register_discriminators(register: Register) -> None:
     """Discriminators: ``factory(image, num_classes, **options) -> nn.Module`` with ``D(x, y) -> N logits``.
 
-    ``latent`` is also filled in, for a discriminator that predicts a part of z, and ``condition``, as for generators.
-    A ``forward`` that names ``c`` receives the conditions: ``D(x, y, c)``. The output of a discriminator need not be
-    logits if its loss expects a different output.
+    ``latent`` (for discriminators that predict a part of z) and ``condition`` are also filled in, as for generators.
+    If ``forward`` has a parameter ``c``, it receives the conditions: ``D(x, y, c)``. The output need not be logits if
+    the loss expects a different output.
     """
 
 
 @hookspec
 def register_losses(register: Register) -> None:
-    """Losses: a :class:`ganctl.Loss` subclass, or a factory of one.
+    """Losses: a :class:`ganctl.Loss` subclass, or a factory that returns an instance.
 
     These parameters are filled in: ``num_classes``, ``latent``, ``image``, ``condition``, ``batch_size``.
     """
@@ -73,9 +73,9 @@ def register_losses(register: Register) -> None:
 
 @hookspec
 def register_regularizers(register: Register) -> None:
-    """Regularizers: a :class:`ganctl.Regularizer` subclass, or a factory of one; a term added to any loss.
+    """Regularizers, which add a term to any loss: a :class:`ganctl.Regularizer` subclass or a factory of an instance.
 
-    The same parameters are filled in as for losses. ganctl adds the option ``every``.
+    The filled-in parameters are the same as for losses. ganctl adds the option ``every``.
     """
 
 
@@ -83,31 +83,31 @@ def register_regularizers(register: Register) -> None:
 def register_datasets(register: Register) -> None:
     """Datasets: ``factory(root, **options)`` returning a :class:`ganctl.Dataset` or :class:`ganctl.Images`.
 
-    ``root`` (:class:`pathlib.Path`) is the ``--data-root``.
+    ``root`` (:class:`pathlib.Path`) is the value of ``--data-root``.
     """
 
 
 @hookspec
 def register_optimizers(register: Register) -> None:
-    """Optimizers: a :class:`torch.optim.Optimizer` subclass, or a factory of one. ``params`` is filled in."""
+    """Optimizers: a :class:`torch.optim.Optimizer` subclass, or a factory of an instance. ``params`` is filled in."""
 
 
 @hookspec
 def register_augmentations(register: Register) -> None:
-    """Augmentations of what D sees: ``factory(image, **options) -> nn.Module`` with ``A(x) -> x``.
+    """Augmentations of the images that D sees: ``factory(image, **options) -> nn.Module`` with ``A(x) -> x``.
 
-    ``image`` is filled in. ``A`` keeps the shape and dtype of x, float N×C×H×W in [−1, 1]. It is differentiable,
-    because D sees every real and fake x through it, and G's gradient passes through it. If it has a method
+    ``image`` is filled in. ``A`` must keep the shape and dtype of x, float N×C×H×W in [−1, 1], and must be
+    differentiable: all real and fake images that D sees, and G's gradients, pass through ``A``. If ``A`` has a method
     ``observe(logits)``, this method is called without gradients with D's N logits for each real batch, so that the
-    augmentation can adapt. The loss must then call D with the reals separately.
+    augmentation can adapt. In this case, the loss must call D separately for the reals.
     """
 
 
 @hookspec
 def register_latents(register: Register) -> None:
-    """Latents: a :class:`ganctl.Latent` subclass, or a factory of one; ``sample(n, device, generator)`` draws z.
+    """Latents: a :class:`ganctl.Latent` subclass or a factory of an instance. ``sample(n, device, generator)`` draws z.
 
-    The option for the length of z must be called ``z_dim``. ``image`` and ``root`` (the ``--data-root``) are filled in.
+    The option for the length of z must be named ``z_dim``. ``image`` and ``root`` (``--data-root``) are filled in.
     """
 
 
@@ -115,8 +115,8 @@ def register_latents(register: Register) -> None:
 def register_trackers(register: Register) -> None:
     """Trackers: ``factory(folder, first_step, config, **options)`` returning a :class:`ganctl.Tracker`.
 
-    These parameters are filled in: ``folder`` (:class:`pathlib.Path`, the run folder), ``first_step`` (int; values that
-    an earlier session showed for this step or later are obsolete), ``config`` (a dict of all settings of the run).
+    These parameters are filled in: ``folder`` (:class:`pathlib.Path`, the run folder), ``first_step`` (int; values
+    logged by an earlier session for this step or later are obsolete), and ``config`` (a dict of all run settings).
     """
 
 
@@ -124,14 +124,14 @@ def register_trackers(register: Register) -> None:
 def register_metrics(register: Register) -> None:
     """Metrics: ``factory(**options)`` returning ``metric(fakes, reals) -> float``, a :class:`ganctl.Metric`.
 
-    ``fakes`` is an iterator of uint8 N×C×H×W batches on the CPU, ``reals`` the training data, a :class:`ganctl.Images`.
-    A metric may return a dict of numbers, and request ``G``, ``y`` and ``device`` by name.
+    ``fakes`` is an iterator over uint8 N×C×H×W batches on the CPU. ``reals`` is the training data, a
+    :class:`ganctl.Images`. A metric may return a dict of numbers, and can request ``G``, ``y`` and ``device`` by name.
     """
 
 
 @hookspec
 def register_models(register: Callable[[Model], None]) -> None:
-    """Models: ``register(ganctl.Model(name=…, …))`` adds a recipe of registered components."""
+    """Models: ``register(ganctl.Model(name=…, …))`` adds a combination of registered components."""
 
 
 @hookspec

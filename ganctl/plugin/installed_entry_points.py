@@ -1,4 +1,4 @@
-"""Read the entry points of installed distributions. A distribution with unreadable metadata cannot hide the others."""
+"""Read the entry points of installed distributions. Unreadable metadata does not affect other distributions."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from ganctl.plugin.names import normalize
 
 
 def read(group: str) -> tuple[list[EntryPoint], list[str]]:
-    """Return the entry points of ``group``, and one line for each distribution whose entry points cannot be read.
+    """Return the entry points in ``group``, and one line for each distribution whose entry points cannot be read.
 
-    Such a distribution also breaks :func:`importlib.metadata.entry_points`, which torch and Triton call when they are
-    imported, to find backends of third parties. If there is such a distribution, this function disables that search
-    for this process and its subprocesses.
+    Such a distribution also breaks :func:`importlib.metadata.entry_points`, which torch and Triton call on import to
+    find third-party backends. If there is such a distribution, this function disables the search for backends in this
+    process and its subprocesses.
     """
     points: dict[str, list[EntryPoint]] = {}
     unreadable = []
     for found in distributions():
         try:
             own = [point for point in found.entry_points if point.group == group]
-        except Exception as error:  # a parser reports a malformed file with almost any exception
+        except Exception as error:  # parsers raise many types of exceptions for a malformed file
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             unreadable.append(f"{_location(found)} has an unreadable entry_points.txt ({reason})")
             continue
         if own:
-            # A distribution may be found in two folders. The first one in sys.path is imported.
+            # A distribution may be found in two folders. Python imports the first one in sys.path.
             points.setdefault(normalize(name_and_version(found)[0]), own)
     if unreadable:
         os.environ.update(TORCH_DEVICE_BACKEND_AUTOLOAD="0", TRITON_BACKENDS_IN_TREE="1")
@@ -33,7 +33,7 @@ def read(group: str) -> tuple[list[EntryPoint], list[str]]:
 
 
 def name_and_version(found: Distribution | None) -> tuple[str, str]:
-    """Return the name and version of a distribution: from its METADATA, or from its folder if METADATA is damaged."""
+    """Return a distribution's name and version from METADATA, or from the folder name if METADATA is damaged."""
     try:
         name, version = found.name, found.version  # type: ignore[union-attr]
     except Exception:
@@ -44,10 +44,10 @@ def name_and_version(found: Distribution | None) -> tuple[str, str]:
 
 
 def _is_hidden(name: str, group: str) -> bool:
-    """Return whether another distribution of this name, without entry points of ``group``, precedes in sys.path."""
+    """Return whether another distribution with this name and no entry points in ``group`` is earlier in sys.path."""
     try:
         return not any(point.group == group for point in distribution(name).entry_points)
-    except Exception:  # its folder has another name, or its metadata is damaged
+    except Exception:  # the folder name differs, or the metadata is damaged
         return False
 
 

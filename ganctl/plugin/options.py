@@ -1,4 +1,4 @@
-"""Options of components: read them from a signature, check them and convert them before a component is built."""
+"""Options of components, which are read from a signature, checked and converted before a component is built."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from ganctl.errors import USAGE, GanctlError, did_you_mean
 
-#: Kind of component → parameters that ganctl fills in by name. Every other parameter of a factory is an option.
+#: Maps each component kind to the parameters that ganctl fills in by name. All other parameters are options.
 FILLED_IN = {
     "generator": ("image", "latent", "num_classes", "condition"),
     "discriminator": ("image", "latent", "num_classes", "condition"),
@@ -27,13 +27,13 @@ FILLED_IN = {
     "metric": (),
 }
 MISSING = inspect.Parameter.empty
-#: Help text of the option that every regularizer has.
+#: Help text for the option that every regularizer has.
 EVERY = "evaluate the term in every k-th step only, and multiply it by k"
 
 
 @dataclass(frozen=True)
 class Option:
-    """A parameter of a factory that users can set."""
+    """A factory parameter that users can set."""
 
     name: str
     type: Any  # the annotation; Any if there is no annotation
@@ -46,11 +46,11 @@ class Option:
 
 
 def of(kind: str, factory: Callable[..., Any]) -> list[Option]:
-    """Return the options of a component in the order of its signature, with the help texts of its ``Args:`` section.
+    """Return a component's options in signature order, with help texts from the ``Args:`` section.
 
     Args:
-        kind: kind of the component, on which the parameters depend that ganctl fills in.
-        factory: callable that makes the component.
+        kind: kind of the component, which determines the parameters that ganctl fills in.
+        factory: callable that creates the component.
     """
     hints = _type_hints(factory.__init__ if inspect.isclass(factory) else factory)
     help_texts = _argument_help(factory)
@@ -65,15 +65,15 @@ def of(kind: str, factory: Callable[..., Any]) -> list[Option]:
 
 
 def of_sampling(forward: Callable[..., Any]) -> list[Option]:
-    """Return the options of sampling that the signature of ``G.forward`` declares beyond z, y and c.
+    """Return the sampling options that ``G.forward`` declares in addition to z, y and c.
 
-    These are the parameters with a type whose default is a number, a bool or text.
+    A sampling option is a parameter with a type annotation whose default is a number, a bool or a string.
     """
     hints, help_texts = _type_hints(forward), _argument_help(forward)
     parameters = [p for p in inspect.signature(forward).parameters.values() if p.name not in ("self", "c")]
     return [
         Option(p.name, hints[p.name], p.default, help_texts.get(p.name, ""))
-        for p in parameters[2:]  # z and y, by whatever name
+        for p in parameters[2:]  # skips z and y, regardless of their names
         if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
         and p.name in hints
         and isinstance(p.default, (bool, int, float, str))
@@ -81,7 +81,7 @@ def of_sampling(forward: Callable[..., Any]) -> list[Option]:
 
 
 def convert_sampling(generator: str, forward: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options ``given`` for sampling from a generator, converted to their types.
+    """Return the sampling options ``given``, converted to their types.
 
     Raises:
         GanctlError: The generator has no such option, or the value has the wrong type.
@@ -102,7 +102,7 @@ def convert_sampling(generator: str, forward: Callable[..., Any], given: Mapping
 
 
 def _available(name: str, known: Mapping[str, Option]) -> str:
-    """Return a hint for an unknown option: a similar name if there is one, and all options with their types."""
+    """Return a hint for an unknown option, with a similar name if there is one and all options with types."""
     available = ", ".join(f"{o.name} ({o.type_name})" for o in known.values()) or "none"
     near = did_you_mean(name, known)
     return (
@@ -113,7 +113,7 @@ def _available(name: str, known: Mapping[str, Option]) -> str:
 
 
 def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Return the annotations by parameter, without those that only a type checker can resolve."""
+    """Return the annotations by parameter, without annotations that only a type checker can resolve."""
     try:
         return typing.get_type_hints(function)
     except Exception:
@@ -134,10 +134,11 @@ def resolve(
     given: Mapping[str, Any],
     shown_defaults: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return all options of a component: the ``given`` values converted to their types, and defaults for the rest.
+    """Return all options of a component: ``given`` values converted to their types, and defaults for the rest.
 
     Args:
-        shown_defaults: defaults, such as those of a model, that error messages show instead of those of ``factory``.
+        shown_defaults: defaults that error messages show instead of the defaults of ``factory``, such as a model's
+            defaults.
 
     Raises:
         GanctlError: An option is unknown, has the wrong type, or is required and missing. The message names the
@@ -163,7 +164,7 @@ def resolve(
                 status=USAGE,
             )
         else:
-            try:  # convert defaults too: weight_decay: float = 0 in torch is 0.0 when read from a config
+            try:  # also convert defaults: torch's weight_decay: float = 0 is 0.0 when read from a config
                 resolved[name] = _convert(option.default, option.type)
             except (ValueError, TypeError):
                 resolved[name] = option.default
@@ -171,7 +172,7 @@ def resolve(
 
 
 def call(factory: Callable[..., Any], options: Mapping[str, Any], **filled_in: Any) -> Any:
-    """Call ``factory`` with ``options`` and with those values of ``filled_in`` that it has a parameter for."""
+    """Call ``factory`` with ``options`` and with the values in ``filled_in`` for which it has a parameter."""
     parameters = inspect.signature(factory).parameters
     return factory(**{name: value for name, value in filled_in.items() if name in parameters}, **options)
 
@@ -179,14 +180,14 @@ def call(factory: Callable[..., Any], options: Mapping[str, Any], **filled_in: A
 def convert(
     what: str, value: Any, annotation: Any, default: Any = MISSING, *, shown_default: Any = MISSING
 ) -> Any:
-    """Convert ``value`` to the type ``annotation``. Text, as from a command line, is parsed as this type.
+    """Convert ``value`` to the type ``annotation``. A string, such as a command-line value, is parsed as this type.
 
     Args:
         default: its type is used if there is no annotation.
-        shown_default: the default that the error message shows.
+        shown_default: default shown in the error message.
 
     Raises:
-        GanctlError: The value has another type. The message names the expected type.
+        GanctlError: The value has a different type. The message names the expected type.
     """
     if annotation is Any and default is not MISSING and default is not None:
         annotation = type(default)
@@ -201,7 +202,7 @@ def convert(
 
 
 def as_text(value: Any) -> str:
-    """Return ``value`` as it is written on the command line."""
+    """Return ``value`` as written on the command line."""
     if isinstance(value, (tuple, list)):
         return ",".join(map(as_text, value))
     if value is None or isinstance(value, bool):
@@ -214,7 +215,7 @@ def _convert(value: Any, annotation: Any) -> Any:
     if origin in (Union, types.UnionType):
         if type(None) in args and (value is None or value in ("none", "None")):
             return None
-        # Try bool, int, float and str in this order. Otherwise "1" would become text and True would become 1.
+        # Try bool, int, float and str in this order. Otherwise, "1" would become a string and True would become 1.
         for kind in sorted((a for a in args if a is not type(None)), key=_precedence):
             try:
                 return _convert(value, kind)
@@ -256,7 +257,7 @@ def _convert(value: Any, annotation: Any) -> Any:
         return value
     if annotation is Any:
         return value
-    if isinstance(annotation, type):  # a type such as torch.Tensor, which has no text form
+    if isinstance(annotation, type):  # a type such as torch.Tensor, which cannot be written as text
         if isinstance(value, annotation):
             return value
         raise ValueError(value)
@@ -302,7 +303,7 @@ def _describe(annotation: Any) -> str:
 
 
 def _argument_help(factory: Callable[..., Any]) -> dict[str, str]:
-    """Return the help texts in the ``Args:`` section of the docstring of ``factory`` or of its ``__init__``."""
+    """Return the help texts in the ``Args:`` section in the docstring of ``factory`` or its ``__init__``."""
     found: dict[str, str] = {}
     sources = [factory.__doc__, factory.__init__.__doc__ if inspect.isclass(factory) else None]
     for docstring in sources:

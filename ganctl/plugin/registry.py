@@ -1,4 +1,4 @@
-"""The registry: components by kind and name, with the distribution that registered each."""
+"""Registry of components by kind and name, with the distribution that registered each component."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganctl.recipe import Model
 from ganctl.system.environment_errors import environment_error
 from ganctl.system.pasteable_commands import ganctl_command
 
-#: Kind of component → plural, as in the hook ``register_PLURAL`` and in ``ganctl list PLURAL``.
+#: Maps each component kind to its plural, as in the hook ``register_PLURAL`` and in ``ganctl list PLURAL``.
 KINDS = {
     "model": "models",
     "generator": "generators",
@@ -28,7 +28,7 @@ KINDS = {
     "tracker": "trackers",
     "metric": "metrics",
 }
-#: Kind → option of ``ganctl train`` that names the component, if it is not the kind.
+#: Maps each kind to the option of ``ganctl train`` that selects the component, if the option has a different name.
 OPTIONS = {"dataset": "data", "augmentation": "augment"}
 NAME = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 
@@ -50,7 +50,7 @@ class Component:
         return f"{self.distribution} {self.version}"
 
     def load(self) -> Any:
-        """Import the component's module and return its callable (or its :class:`Model`).
+        """Import the component's module and return the callable (or the :class:`Model`).
 
         Raises:
             GanctlError: The address does not exist, or the import fails.
@@ -99,8 +99,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, list[Component]]] = {kind: {} for kind in KINDS}
-        self.files: dict[str, str] = {}  # path of each plugin file → digest of its text
-        # Plugins that were not loaded, each with the reason, for the hint of an unknown name.
+        self.files: dict[str, str] = {}  # maps the path of each plugin file to the digest of its text
+        # Plugins that were not loaded, each with the reason, for hints about unknown names.
         self.not_loaded: list[str] = []
 
     def copy(self) -> Registry:
@@ -118,11 +118,11 @@ class Registry:
         return sorted(self._tables[kind])
 
     def all(self, kind: str) -> list[Component]:
-        """Return every component of ``kind`` in the order of names, including duplicates."""
+        """Return all components of ``kind`` sorted by name, including duplicates."""
         return [item for name in self.names(kind) for item in self._tables[kind][name]]
 
     def find(self, kind: str, name: str) -> list[Component]:
-        """Return the components that ``name`` or ``distribution:name`` matches."""
+        """Return the components that match ``name`` or ``distribution:name``."""
         distribution, _, short = name.rpartition(":")
         found = self._tables[kind].get(short, [])
         if distribution:
@@ -130,10 +130,10 @@ class Registry:
         return found
 
     def get(self, kind: str, name: str) -> Component:
-        """Return the component that ``name`` or ``distribution:name`` matches.
+        """Return the component that matches ``name`` or ``distribution:name``.
 
         Raises:
-            GanctlError: There is no such component (the nearest name is suggested), or there are several.
+            GanctlError: There is no such component (the error suggests the nearest name), or there are several.
         """
         found = self.find(kind, name)
         if len(found) == 1:

@@ -1,4 +1,4 @@
-"""Create the distribution of a new plugin from the files in ``templates/``, for ``ganctl plugins new``."""
+"""Create the distribution for a new plugin from the files in ``templates/``, for ``ganctl plugins new``."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ USES = {
     "tracker": "train --model dcgan --data glyphs --tracker {name}",
     "command": "{name} FOLDER",
 }
-#: Valid names of distributions (PEP 508) that are short enough for any file system.
+#: Valid distribution names (PEP 508) that are short enough for any file system.
 DISTRIBUTION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
 
 
 def create(distribution: str, kind: str, into: Path, registry: Registry) -> list[Path]:
-    """Write a distribution with a working component of ``kind`` to the folder ``into/distribution``.
+    """Create a distribution with a working component of ``kind`` in the folder ``into/distribution``.
 
     The component is named after the distribution, without a leading ``ganctl-``. The package is also named after the
     distribution, with underscores.
@@ -97,7 +97,7 @@ def _listing(kind: str) -> tuple[str, ...]:
 
 
 def _files(kind: str, package: str) -> dict[str, str]:
-    """Return the template of each file, by its path in the distribution."""
+    """Return the template of each file, keyed by its path in the distribution."""
     files = {
         "pyproject.toml": "common/pyproject.toml.in",
         "README.md": "common/README.md.in",

@@ -8,7 +8,7 @@ from typing import Any
 
 
 def requests(function: Callable[..., Any], name: str) -> bool:
-    """Return whether the signature of ``function`` names a parameter ``name`` that can be passed by name."""
+    """Return whether ``function`` has a parameter ``name`` that can be passed by keyword."""
     parameter = inspect.signature(function).parameters.get(name)
     return parameter is not None and parameter.kind in (
         parameter.POSITIONAL_OR_KEYWORD,
@@ -17,5 +17,5 @@ def requests(function: Callable[..., Any], name: str) -> bool:
 
 
 def requested(function: Callable[..., Any], **available: Any) -> dict[str, Any]:
-    """Return those values of ``available`` that the signature of ``function`` names."""
+    """Return the values in ``available`` for which ``function`` has a parameter."""
     return {name: value for name, value in available.items() if requests(function, name)}

@@ -1,7 +1,7 @@
-"""Plugins in a single Python file, loaded only if the user gives the path of the file.
+"""Plugins in a single Python file, loaded only if the user gives the file's path.
 
 A config or a checkpoint records the path of such a file and the digest of its text. Reading the config or checkpoint
-does not load the file, because settings from another person must not run code.
+does not load the file, because settings from someone else must not run code.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from ganctl.system.files import read_regular
 from ganctl.system.pasteable_commands import ganctl_pattern, quote
 from ganctl.system.progress import print_warnings
 
-NAMESPACE = "ganctl_files"  # prefix of the names of the loaded modules
+NAMESPACE = "ganctl_files"  # prefix of the loaded modules' names
 
 
 def registry_with(files: Sequence[Path | str]) -> Registry:
-    """Return the registry of the installed plugins, extended by the components that ``files`` register.
+    """Return the registry of installed plugins, extended with the components registered in ``files``.
 
     Raises:
         GanctlError: A file cannot be read or is broken, or two files have the same name.
@@ -38,7 +38,7 @@ def registry_with(files: Sequence[Path | str]) -> Registry:
     for path in dict.fromkeys(map(Path, files)):
         if path.name in map(_name, registry.files):
             raise GanctlError(
-                f"Two plugin files are called {path.name}.",
+                f"Two plugin files are named {path.name}.",
                 "Rename one of them, because a plugin file is identified by its name.",
                 status=USAGE,
             )
@@ -51,10 +51,10 @@ def registry_with(files: Sequence[Path | str]) -> Registry:
 
 
 def load(path: Path) -> discovery.Plugin:
-    """Load the plugin in the file ``path``. Its version is the beginning of the SHA-256 of its text.
+    """Load the plugin in the file ``path``. The plugin's version is the start of the SHA-256 digest of the text.
 
     Raises:
-        GanctlError: The file cannot be read, or the file or a hook raises an exception. The message names the line.
+        GanctlError: The file cannot be read, or the file or a hook raises an exception. The message contains the line.
     """
     try:
         source = read_regular(path)
@@ -69,7 +69,7 @@ def load(path: Path) -> discovery.Plugin:
     plugin = discovery.Plugin(path.stem, name, distribution_name(path.name), digest)
     module = ModuleType(name)
     module.__file__ = str(path.absolute())
-    sys.modules[name] = module  # typing, dataclasses and pickle look names up there
+    sys.modules[name] = module  # typing, dataclasses and pickle look up names in sys.modules
     try:
         exec(compile(source, str(path.absolute()), "exec"), vars(module))
         discovery.register(plugin, module)
@@ -104,12 +104,12 @@ def discover_with(path: Path) -> tuple[str, discovery.Plugins]:
 
 
 def check_recorded(registry: Registry, recorded: Mapping[str, str], *, exact: bool) -> list[str]:
-    """Check that the plugin files that a config or checkpoint records are loaded and unchanged.
+    """Check that the plugin files recorded in a config or checkpoint are loaded and unchanged.
 
     Args:
-        registry: The registry that the plugin files were loaded into.
-        recorded: Digest of each file by path, as in the setting ``plugins``.
-        exact: If True, raise an error if a file has changed.
+        registry: registry into which the plugin files were loaded.
+        recorded: digest of each file by path, as in the setting ``plugins``.
+        exact: if True, raise an error if a file has changed.
 
     Returns:
         A warning for each file that has changed.
@@ -122,7 +122,7 @@ def check_recorded(registry: Registry, recorded: Mapping[str, str], *, exact: bo
     for path, digest in recorded.items():
         if _name(path) not in loaded:
             raise GanctlError(
-                f"This requires the plugin file {path}, which is loaded only if you name it.",
+                f"This requires the plugin file {path}, which is loaded only if you specify it.",
                 f"Loading the file runs its code. If you trust it, add: --plugin {quote(path)}  "
                 f"(from Python: plugins=[{path!r}])",
                 status=USAGE,
@@ -134,7 +134,7 @@ def check_recorded(registry: Registry, recorded: Mapping[str, str], *, exact: bo
         )
         if exact:
             raise GanctlError(
-                f"A run cannot be resumed with other code, but {changed}.",
+                f"A run cannot be resumed with different code, but {changed}.",
                 "Restore the old file, or start a new run with the same settings: --config RUN/config.toml",
                 status=CHECKPOINT,
             )
@@ -147,7 +147,7 @@ def _name(path: str) -> str:
 
 
 def distribution_name(path: str) -> str:
-    """Return the name that components of the file ``path`` have in place of a distribution's name."""
+    """Return the name used in place of a distribution name for components in the file ``path``."""
     return FILE_SCHEME + re.sub(r"[^\w.+-]", "-", _name(path), flags=re.ASCII)
 
 

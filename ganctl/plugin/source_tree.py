@@ -1,4 +1,4 @@
-"""Plugins in a source tree: load a distribution that is not installed as if it were installed."""
+"""Load plugins from a source tree as if its distribution were installed."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class SourceTree(Distribution):
 
 
 def discover_with(folder: Path) -> tuple[str, Plugins]:
-    """Return the name of the distribution in ``folder``, and all plugins including those of this distribution.
+    """Return the name of the distribution in ``folder``, and all plugins, including the distribution's plugins.
 
-    If the distribution is installed too, its installed plugins are replaced. The folder, or its subfolder ``src`` if
-    there is one, is added to ``sys.path``.
+    If the distribution is also installed, its installed plugins are replaced. The subfolder ``src``, or ``folder`` if
+    there is no ``src``, is added to ``sys.path``.
 
     Raises:
-        GanctlError: The folder has no ``pyproject.toml`` that defines a plugin.
+        GanctlError: The folder does not contain a ``pyproject.toml`` that defines a plugin.
     """
     if not (folder / "pyproject.toml").is_file():
         raise GanctlError(

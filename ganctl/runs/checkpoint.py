@@ -58,13 +58,13 @@ def load(path: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # never show torch's message, which recommends weights_only=False
         raise GanctlError(
-            f"{path} is not a checkpoint of ganctl: it contains more than tensors and plain values.",
+            f"{path} is not a ganctl checkpoint: it contains more than tensors and plain values.",
             "It was not loaded, because it could run code. Do not use files from unknown sources.",
             status=CHECKPOINT,
         ) from error
     if not isinstance(state, dict) or type(state.get("format")) is not int or state["format"] < 1:
         raise GanctlError(
-            f"{path} is not a checkpoint of ganctl.", "See: ganctl sample --help", status=CHECKPOINT
+            f"{path} is not a ganctl checkpoint.", "See: ganctl sample --help", status=CHECKPOINT
         )
     if state["format"] > FORMAT:
         version = state.get("ganctl")
@@ -98,9 +98,9 @@ def unseal(data: bytes, path: Path) -> bytes:
     if not data:
         what = "is empty"
     elif mark.startswith(SEAL) or data.startswith(b"PK\x03\x04"):
-        what = "is damaged: cut short or changed since it was written, or not written by ganctl"
+        what = "is damaged: it was truncated or changed after it was written, or was not written by ganctl"
     else:
-        what = "is not a checkpoint of ganctl"
+        what = "is not a ganctl checkpoint"
     raise GanctlError(
         f"{path} {what}.",
         "Copy it again from its source, or use another checkpoint of the run.",

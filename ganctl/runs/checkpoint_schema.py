@@ -31,7 +31,7 @@ SAFE_TEXT = re.compile(r"[\w.:+!-]+", re.ASCII)
 def check(state: dict[str, Any], path: Path) -> None:
     """Raise a GanctlError with status ``CHECKPOINT`` unless ``state`` has every part, each of the right type."""
     if not _is_plain(state):
-        raise _unusable(path, "it contains something that ganctl does not save")
+        raise _unusable(path, "it contains an object that ganctl does not save")
     for name, is_right in _PARTS.items():
         if name not in state:
             raise _unusable(path, f"it has no '{name}'")
@@ -41,7 +41,7 @@ def check(state: dict[str, Any], path: Path) -> None:
         if name in state and not is_right(state[name]):
             raise _unusable(path, f"its '{name}' has the wrong type or range")
     if not _conditions_fit(state):
-        raise _unusable(path, "its 'conditions' do not fit its 'condition' or 'num_classes'")
+        raise _unusable(path, "its 'conditions' do not match its 'condition' or 'num_classes'")
     _check_config(state["config"], path)
     if (state["config"].get("ema") is None) != (state["engine"].get("G_ema") is None):
         raise _unusable(path, "it has settings or weights of an averaged G, but not both")
@@ -77,7 +77,7 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
     for item in fields(Config):
         if item.name not in config:
             if item.default is MISSING and item.default_factory is MISSING:
-                raise _unusable(path, f"its settings lack '{item.name}'")
+                raise _unusable(path, f"its settings do not contain '{item.name}'")
             continue
         value, annotation = config[item.name], types[item.name]
         if item.name in COMPONENTS:
@@ -102,7 +102,7 @@ def _check_config(config: Mapping[str, Any], path: Path) -> None:
 
 def _unusable(path: Path, why: str) -> GanctlError:
     return GanctlError(
-        f"{path} is not a checkpoint that this ganctl can use: {why}.",
+        f"{path} is not a checkpoint that this version of ganctl can use: {why}.",
         "Update ganctl if a later version wrote it. Otherwise, use another checkpoint of the run.",
         status=CHECKPOINT,
     )

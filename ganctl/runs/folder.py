@@ -106,7 +106,7 @@ class Run:
         except Timeout:
             raise InUseError(
                 f"Another process is training in {self.path}.",
-                "Wait for it or stop it, or start another run without --out and --resume.",
+                "Wait for the process to finish or stop it, or start a new run without --out and --resume.",
             ) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
@@ -125,7 +125,7 @@ class Run:
             target = os.path.realpath(entry)
             if entry.is_symlink() and os.path.commonpath([here, target]) != here:
                 raise GanctlError(
-                    f"{entry} is a link to {target}, which is outside of the run folder.",
+                    f"{entry} is a link to {target}, which is outside the run folder.",
                     "Remove the link, or replace it with a copy of the files. The run folder itself can be a link.",
                     status=USAGE,
                 )
@@ -193,7 +193,7 @@ def check_run_name(name: str | None) -> None:
     """
     if name is not None and not RUN_NAME.fullmatch(name):
         raise GanctlError(
-            f"--name '{name}' cannot be part of a folder's name.",
+            f"--name '{name}' cannot be used in a folder name.",
             "Give 1 to 100 letters, digits, '.', '_' or '-', starting with a letter or digit: --name first-try",
             status=USAGE,
         )

@@ -129,7 +129,7 @@ def _newest_good(
         return path, state, tuple(damaged)
     if damaged:
         raise GanctlError(
-            f"No checkpoint of {run.path} can be read.",
+            f"No checkpoint in {run.path} can be read.",
             "Train again with its settings: "
             + ganctl_command("train", "--config", run.config_file, plugins=plugins),
             status=CHECKPOINT,

@@ -96,7 +96,7 @@ def _check_output(augment: nn.Module, x: Tensor) -> None:
             "Keep shape and dtype: compute in float32 and end with .to(x.dtype).",
         )
     if not torch.equal(x, before):
-        raise Broken("changes its input.", "Use no in-place operation on x: x + 1, not x.add_(1).")
+        raise Broken("changes its input.", "Do not use in-place operations on x. Write x + 1, not x.add_(1).")
     if not bool(y.isfinite().all()):
         raise Broken("returns values that are infinite or NaN.", "Keep divisors away from 0.")
 
@@ -105,13 +105,14 @@ def _check_gradient(augment: nn.Module, x: Tensor) -> None:
     y = augment(x)
     if not y.requires_grad:
         raise Broken(
-            "is not differentiable, so that G would not learn.",
+            "is not differentiable, so G would not learn.",
             "Use torch's operations on x, without detach(), torch.no_grad(), PIL or numpy.",
         )
     (gradient,) = torch.autograd.grad(y, x, torch.randn_like(y), create_graph=True)
     if not bool(gradient.isfinite().all()) or not bool((gradient != 0).any()):
         raise Broken(
-            "has a gradient that is zero, infinite or NaN.", "Avoid rounding, comparisons and roots of x."
+            "has a gradient that is zero, infinite or NaN.",
+            "Avoid rounding, comparisons and square roots of x.",
         )
 
 

@@ -21,7 +21,7 @@ from ganctl.testing.component_under_test import Subject, Target, run_check, targ
 from ganctl.testing.failures import Broken, Failure, Findings, Unavailable
 
 OPENED = 32  # number of images that are opened from a list of files
-ORDER = "Read in a fixed order, as from sorted(), and draw random numbers from a generator with a fixed seed."
+ORDER = "Read in a fixed order, such as with sorted(), and draw random numbers from a generator with a fixed seed."
 
 
 def check_dataset(
@@ -65,7 +65,7 @@ def _check(subject: Subject, findings: Findings, root: Path) -> None:
         if isinstance(dataset, Images):
             _check_images(findings, dataset)
             if not findings.failures and not _same(dataset, subject.make(root=root)):
-                raise Broken("returns other images, or another order, each time it is read.", ORDER)
+                raise Broken("returns different images, or a different order, each time it is read.", ORDER)
             return
         if not isinstance(dataset, Dataset):
             raise Broken(
@@ -84,7 +84,7 @@ def _check(subject: Subject, findings: Findings, root: Path) -> None:
                 "Return one of these two from read().",
             )
         if not findings.failures and not _same(content, repeated):
-            raise Broken("returns other images, or another order, each time it is read.", ORDER)
+            raise Broken("returns different images, or a different order, each time it is read.", ORDER)
     if not findings.failures and isinstance(dataset, Dataset):
         with findings.collect("with other options"):
             _check_options(subject, dataset, root)
@@ -113,7 +113,7 @@ def _check_fingerprint(first: Dataset, second: Dataset) -> None:
             raise Broken(f"has a {method} that is {value!r}, not text.", f"Return a str from {method}().")
         if value != repeated:
             raise Broken(
-                f"has another {method} each time, so that its cached images are never found.",
+                f"has a different {method} each time, so cached images are never found.",
                 "Compute it from options, file sizes and file times, not from id(), hash() or the current time.",
             )
 
@@ -125,7 +125,7 @@ def _check_images(findings: Findings, images: Images) -> None:
     if x.numel() and (reason := wrong_pixels(x, images.range)):
         findings.add(
             f"cannot be used: {reason}.",
-            "Use uint8 or uint16, or declare the range: Images(x, range=(0, 1)). ganctl maps it to [−1, 1].",
+            "Use uint8 or uint16, or declare the range: Images(x, range=(0, 1)). ganctl maps the range to [−1, 1].",
         )
     if x.ndim != 4 or 0 in x.shape:
         findings.add(
@@ -222,7 +222,7 @@ def _check_options(subject: Subject, dataset: Dataset, root: Path) -> None:
             continue
         raise Broken(
             f"has the same fingerprint with {option.name}={value} and {option.name}={changed}, but "
-            "different data, so that the cache would confuse the two.",
+            "different data, so the cache would return the wrong data.",
             f"Include {option.name} in fingerprint().",
         )
 

@@ -10,7 +10,7 @@ from ganctl.testing.failures import Broken
 from ganctl.training.graph.host_syncs import HostSync, Kind, watch_host_syncs
 
 DESCRIPTIONS = {
-    Kind.CONSTANT: "makes a tensor from Python's numbers in each step",
+    Kind.CONSTANT: "creates a tensor from Python numbers in each step",
     Kind.EXPORT: "copies a tensor to the host with .{operation}()",
 }
 REMEDIES = {

@@ -67,7 +67,7 @@ def _check(
         if loss is None and not is_logits:
             raise Broken(
                 f"returns {networks.describe(output)} for {N} images instead of {N} logits, a tensor of shape ({N},).",
-                "End it with .squeeze(1) or .flatten(). If it has a loss of its own, use "
+                "End it with .squeeze(1) or .flatten(). If it needs a specific loss, use "
                 "check_discriminator(…, loss='its-name').",
             )
 
@@ -106,7 +106,7 @@ def _check_twice_differentiable(D: nn.Module, x: Tensor, y: Tensor | None) -> No
     penalty = gradient.square().sum()
     if not penalty.requires_grad:
         raise Broken(
-            "cannot be differentiated twice, so that a gradient penalty (wgan-gp, r1) has no effect.",
+            "cannot be differentiated twice, so gradient penalties (wgan-gp, r1) have no effect.",
             "Use torch's own operations. In an autograd.Function, write a backward that is differentiable.",
         )
     penalty.backward()

@@ -75,7 +75,7 @@ class Findings:
         except Exception as error:
             self.add(
                 f"raises {type(error).__name__} {situation}{where(error)}: {first_line(error)}",
-                "Fix this line. To report a mistake of the user, raise ganctl.GanctlError.",
+                "Fix this line. To report a user error, raise ganctl.GanctlError.",
             )
 
 

@@ -67,7 +67,7 @@ def _check(
         if not torch.allclose(batch[:1], single, atol=1e-4, rtol=1e-3):
             raise Broken(
                 "generates, in eval mode, an image that depends on the other z in the batch.",
-                "In eval mode, use no statistics of the batch, as in torch.nn.BatchNorm2d.",
+                "In eval mode, use running statistics, like torch.nn.BatchNorm2d, instead of batch statistics.",
             )
 
 
@@ -80,6 +80,6 @@ def _check_output(G: nn.Module, image: ImageShape, x: Any) -> None:
     largest = float(x.detach().abs().max())
     if largest > 1 + 1e-6 and not getattr(G, "unbounded", False):
         raise Broken(
-            f"generates x with absolute values up to {largest:.3g}, outside of [−1, 1].",
+            f"generates x with absolute values up to {largest:.3g}, outside [−1, 1].",
             "End it with tanh. If the paper's generator is unbounded, give the module the attribute unbounded = True.",
         )

@@ -127,7 +127,8 @@ def _check_split(make_inputs: loss_inputs.MakeInputs) -> None:
         parts = run_in_halves(value_of_half)
         if not torch.allclose(torch.stack(parts).mean(0), values[0], rtol=1e-3, atol=1e-5):
             raise Broken(
-                f"depends {step} on how many devices share a batch: it combines values of different images.",
+                f"depends {step} on the number of devices that share a batch, because it combines "
+                "values of different images.",
                 "Combine them with ganctl.batchwise: batchwise.mean(x) instead of x.mean() inside another function, "
                 "or batchwise.whole(x) for all rows.",
             )

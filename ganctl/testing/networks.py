@@ -93,7 +93,7 @@ def check_sizes(
     if not supported:
         findings.add(
             f"supports no image of {', '.join(map(str, sizes))} pixels: {rejection}",
-            "Give a size that it supports: sizes=(48,).",
+            "Give a supported size: sizes=(48,).",
         )
         return None
     image = min(supported, key=lambda image: image.height)
@@ -134,8 +134,8 @@ def check_module(
         network = new()
         _check_same_outputs(
             network, copy.deepcopy(network), x, y,
-            "has different outputs when it is copied with copy.deepcopy.",
-            "Keep no references to tensors of other modules. The averaged generator is such a copy.",
+            "produces different outputs when it is copied with copy.deepcopy.",
+            "Do not keep references to tensors of other modules. The averaged generator is a copy of this kind.",
         )  # fmt: skip
     with findings.collect("in eval mode without gradients"):
         network = new().eval()
@@ -148,7 +148,8 @@ def check_module(
             outputs = tensors(network(x, y))
         if not all(bool(output.isfinite().all()) for output in outputs):
             raise Broken(
-                "has infinite or NaN outputs under bf16 autocast.", "Compute sums of many terms in float32."
+                "produces infinite or NaN outputs under bf16 autocast.",
+                "Compute sums of many terms in float32.",
             )
 
 
@@ -160,11 +161,11 @@ def _check_repeatable(network: nn.Module, x: Tensor, y: Tensor | None) -> None:
         outputs.append(tensors(copy.deepcopy(network)(x, y)))
     if not _equal(*outputs):
         raise Broken(
-            "has different outputs with the same seed.",
+            "produces different outputs with the same seed.",
             "Draw noise only with torch's random number generator, and store state in buffers.",
         )
     if not torch.equal(before, x):
-        raise Broken("changes its input.", "Use no in-place operations on its arguments.")
+        raise Broken("changes its input.", "Do not use in-place operations on its arguments.")
 
 
 def _check_gradients(network: nn.Module, x: Tensor, y: Tensor | None) -> None:
@@ -182,7 +183,8 @@ def _check_gradients(network: nn.Module, x: Tensor, y: Tensor | None) -> None:
     infinite = [name for name, weight in weights if not weight.grad.isfinite().all()]  # type: ignore[union-attr]
     if infinite:
         raise Broken(
-            f"has an infinite or NaN gradient of {infinite[0]}.", "Keep the arguments of roots away from 0."
+            f"has an infinite or NaN gradient of {infinite[0]}.",
+            "Keep the arguments of square roots away from 0.",
         )
 
 
@@ -197,7 +199,7 @@ def _check_state(trained: nn.Module, fresh: nn.Module, x: Tensor, y: Tensor | No
     fresh.load_state_dict(torch.load(saved, weights_only=True))
     _check_same_outputs(
         trained, fresh, x, y,
-        "has different outputs after its state is saved and loaded.",
+        "produces different outputs after its state is saved and loaded.",
         "Store its whole state in parameters and buffers, not in other attributes.",
     )  # fmt: skip
 

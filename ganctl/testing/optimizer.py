@@ -73,7 +73,7 @@ def _check(subject: Subject, findings: Findings) -> None:
         _steps(repeated, same, seed=1)
         if not _equal(network, repeated):
             raise Broken(
-                "makes different steps with the same seed.", "Use only torch's random number generator."
+                "takes different steps with the same seed.", "Use only torch's random number generator."
             )
     if findings.failures:
         return
@@ -95,7 +95,7 @@ def _check(subject: Subject, findings: Findings) -> None:
         _steps(resumed, fresh, seed=2)
         if not _equal(network, resumed):
             raise Broken(
-                "makes different steps after its state is saved and loaded, so that a resumed run would differ.",
+                "takes different steps after its state is saved and loaded, so a resumed run would differ.",
                 "Store its state in self.state[p] and in the parameter groups, not in other attributes.",
             )
 

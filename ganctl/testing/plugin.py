@@ -104,7 +104,7 @@ def run_checks(
 def _registers_nothing(name: str) -> Failure:
     return Failure(
         f"plugin '{name}'",
-        "registers nothing, so that nothing was checked.",
+        "registers nothing, so nothing was checked.",
         "Register a component in a hook such as register_losses.",
     )
 

@@ -56,7 +56,7 @@ def check_registration(module: str, /, name: str = "") -> list[Failure]:
     for kind, component, summary in result["components"]:
         if "\n" in summary or len(summary) > LONGEST_SUMMARY:
             findings.add(
-                f"has a summary of the {kind} '{component}' that does not fit into a listing.",
+                f"has a summary of the {kind} '{component}' that is too long for a listing or has several lines.",
                 f"Use one line of at most {LONGEST_SUMMARY} characters, and put the rest into the docstring.",
             )
     return findings.failures

@@ -36,7 +36,7 @@ def value_and_report(result: Any, step: str, example: str) -> tuple[Tensor, dict
     if not bool(value.isfinite()):
         raise Broken(
             f"is {float(value.detach())} {step} for small random images.",
-            "Write log-sigmoids as torch.nn.functional.softplus, and keep the arguments of roots away from 0.",
+            "Write log-sigmoids as torch.nn.functional.softplus, and keep the arguments of square roots away from 0.",
         )
     for name, entry in report.items():
         if not isinstance(entry, Tensor) or entry.ndim:
@@ -64,7 +64,7 @@ def gradients_of(value: Tensor, inputs: Sequence[Tensor], step: str) -> tuple[Te
     if not finite(g for g in gradients if g is not None):
         raise Broken(
             f"has an infinite or NaN gradient {step}.",
-            "Keep the arguments of roots away from 0. For norms, use ganctl.penalties.norm.",
+            "Keep the arguments of square roots away from 0. For norms, use ganctl.penalties.norm.",
         )
     return gradients
 

@@ -208,7 +208,7 @@ def test_plugin_files_are_loaded_in_every_worker(capsys: pytest.CaptureFixture[s
     assert found.entries[0].run.config["loss"]["name"] == "mine"
     capsys.readouterr()
     assert sweep("--resume", found.path) == 2
-    assert "loaded only if you name it" in capsys.readouterr().err
+    assert "loaded only if you specify it" in capsys.readouterr().err
     assert sweep("--resume", found.path, "--plugin", "mine.py") == 0
 
 

@@ -124,7 +124,7 @@ def test_name_option_sets_the_name_of_the_run_folder(capsys: pytest.CaptureFixtu
         assert train("--model", "gan", *DATA, "--name", "x", *other) == 2
         assert f"--name cannot be combined with {other[0]}." in capsys.readouterr().err
     assert train("--model", "gan", *DATA, "--name", "a/b") == 2
-    assert "--name 'a/b' cannot be part of a folder's name." in capsys.readouterr().err
+    assert "--name 'a/b' cannot be used in a folder name." in capsys.readouterr().err
     assert [path.name for path in Path("runs").glob("0*")] == ["00001-first-try"]
 
 

@@ -169,7 +169,7 @@ def test_command_does_not_run_code_in_a_checkpoint(
         result = ganctl(*args)
         assert result.returncode == 4
         assert result.stderr.startswith(
-            f"error: {path} is not a checkpoint of ganctl: it contains more than tensors"
+            f"error: {path} is not a ganctl checkpoint: it contains more than tensors"
         )
         assert "Traceback" not in result.stderr
     assert not marker.exists()

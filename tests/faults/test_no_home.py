@@ -64,7 +64,7 @@ def test_settings_are_not_written_to_a_folder_named_tilde(tmp_path: Path) -> Non
     result = run(tmp_path, "plugins", "disable", "optim")
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "error: There is no home directory for the file of disabled plugins.",
+        "error: There is no home directory in which to store the list of disabled plugins.",
         "hint: Set GANCTL_CONFIG to a folder.",
     ]
     assert not os.listdir(tmp_path)

@@ -63,7 +63,7 @@ def test_json_contains_the_reason_for_not_loading_a_plugin(two: Path, ganctl: Ru
 
 def test_unknown_name_in_the_environment_variable_causes_a_warning(two: Path, ganctl: Run) -> None:
     result = ganctl("list", "losses", env={"GANCTL_PLUGINS": "acme,acne"})
-    assert result.stderr == "warning: GANCTL_PLUGINS names 'acne', which is not installed\n"
+    assert result.stderr == "warning: the plugin 'acne' in GANCTL_PLUGINS is not installed\n"
 
 
 def test_plugin_is_disabled_until_it_is_enabled(two: Path, ganctl: Run) -> None:

@@ -118,7 +118,7 @@ def test_plugin_files_can_be_used_to_train_repeat_resume_and_sample(here: Path, 
         result = ganctl(*words)
         assert result.returncode in (2, 4), words
         error, advice = result.stderr.splitlines()
-        assert "which is loaded only if you name it" in error
+        assert "which is loaded only if you specify it" in error
         assert hint in advice
     assert (here / "ran.txt").read_text() == ran
 
@@ -180,7 +180,7 @@ def test_two_files_with_the_same_name_are_an_error(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "mine.py").write_text(GENERATOR)
-    with pytest.raises(GanctlError, match=r"Two plugin files are called mine\.py"):
+    with pytest.raises(GanctlError, match=r"Two plugin files are named mine\.py"):
         single_file.registry_with([tmp_path / "a" / "mine.py", tmp_path / "b" / "mine.py"])
 
 
@@ -210,7 +210,7 @@ def test_edited_file_is_reloaded_in_python(here: Path, monkeypatch: pytest.Monke
     second = ganctl.train("gan-basic", generator="plain", plugins=[path], out="two", quiet=True, **settings)
     assert first.config["plugins"] != second.config["plugins"]
     assert first.losses != second.losses
-    with pytest.raises(GanctlError, match="loaded only if you name it"):
+    with pytest.raises(GanctlError, match="loaded only if you specify it"):
         ganctl.load("two")
     assert ganctl.load("two", plugins=[path]).sample(2).shape == (2, 1, 28, 28)
 

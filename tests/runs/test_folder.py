@@ -156,6 +156,6 @@ def test_valid_run_name_is_kept_unchanged(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "a/b", "../x", "a b", "-a", "a-", "é", "A" * 101, "a\n"])
 def test_run_name_that_would_have_to_be_changed_is_refused(name: str) -> None:
-    with pytest.raises(GanctlError, match="cannot be part of a folder's name") as caught:
+    with pytest.raises(GanctlError, match="cannot be used in a folder name") as caught:
         check_run_name(name)
     assert caught.value.status == USAGE

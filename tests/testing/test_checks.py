@@ -216,7 +216,7 @@ LOSSES = {
     Item: "reads a value from the device in the D step (test_checks.py, line",
     Branches: "reads a value from the device in the G step (test_checks.py, line",
     CopiesToHost: "copies a tensor to the host with .cpu() in the D step (test_checks.py, line",
-    Uploads: "makes a tensor from Python's numbers in each step in the G step (test_checks.py, line",
+    Uploads: "creates a tensor from Python numbers in each step in the G step (test_checks.py, line",
     ChangesInput: "changes its inputs in the D step",
     Detached: "has no gradient in the D step",
     ForgetsG: "gives G no gradient in the G step",
@@ -328,11 +328,11 @@ class OneSize(Net):
 
 GENERATORS: dict[Any, str] = {
     WrongShape: "returns float32 (3, 1, 14, 28) instead of float (3, 1, 28, 28) for 3 latents and images of 28×28×1",
-    WrongRange: "outside of [−1, 1]",
+    WrongRange: "outside [−1, 1]",
     NoLabels: "raises TypeError for images of 28×28×1",
-    PythonNoise: "has different outputs with the same seed",
+    PythonNoise: "produces different outputs with the same seed",
     PythonWeights: "has different weights with the same seed",
-    HiddenState: "has different outputs after its state is saved and loaded",
+    HiddenState: "produces different outputs after its state is saved and loaded",
     Unused: "has weights without a gradient: spare.weight, spare.bias",
     BatchDecides: "generates, in eval mode, an image that depends on the other z in the batch",
     ReadsInForward: "reads a value from the device in its forward or backward pass (test_checks.py, line",
@@ -445,7 +445,9 @@ DATASETS = {
     "infinite conditions": (
         lambda root: images()._replace(c=torch.full((6,), torch.inf)), "has conditions that are not finite",
     ),
-    "random conditions": (lambda root: images()._replace(c=torch.rand(6)), "returns other images, or another order"),
+    "random conditions": (
+        lambda root: images()._replace(c=torch.rand(6)), "returns different images, or a different order"
+    ),
     "conditions of files": (
         files(open_gray, conditions=torch.zeros(3)), "has conditions of shape (3,) for 2 images",
     ),
@@ -457,11 +459,11 @@ DATASETS = {
     ),
     "label type": (lambda root: images(y=torch.zeros(6)), "labels of type float32 (6,)"),
     "order": (
-        lambda root: images(torch.randint(256, (6, 1, 8, 8), dtype=torch.uint8)), "returns other images, or",
+        lambda root: images(torch.randint(256, (6, 1, 8, 8), dtype=torch.uint8)), "returns different images, or",
     ),
     "kind": (lambda root: [1, 2, 3], "is a list, not ganctl.Images or a ganctl.Dataset"),
     "fingerprint": (
-        lambda root: Stored(images().x, random.random()), "has another fingerprint each time",
+        lambda root: Stored(images().x, random.random()), "has a different fingerprint each time",
     ),
     "options": (ignores_option, "has the same fingerprint with n=3 and n=4, but different data"),
     "lambda": (files(lambda name: open_gray(name)), "cannot be sent to worker processes"),
@@ -524,7 +526,7 @@ def without_lr(params: Any) -> torch.optim.Optimizer:
 
 
 OPTIMIZERS: dict[Any, str] = {
-    Momentum: "makes different steps after its state is saved and loaded",
+    Momentum: "takes different steps after its state is saved and loaded",
     Idle: "does not change the weights",
     without_lr: "has no option 'lr'",
 }
@@ -600,7 +602,7 @@ REGISTRATIONS = {
     "name": ("NAME = 'My Loss'", "use lower-case letters"),
     "address": ("ADDRESS = 'nowhere'", "is not of the form 'module:attribute'"),
     "summary": ("SUMMARY = ''", "has no summary"),
-    "long": ("SUMMARY = 'x' * 300", "does not fit into a listing"),
+    "long": ("SUMMARY = 'x' * 300", "is too long for a listing or has several lines"),
     "nothing": ("@ganctl.hookimpl\ndef register_losses(register): pass", "registers nothing"),
     "unmarked": (
         "def register_models(register): pass",

@@ -103,7 +103,7 @@ MISTAKES = {
     Detached: "gives G's weights no gradient in the G step",
     Counts: "has different values after its state is saved and loaded",
     Root: "has an infinite or NaN gradient in the D step",
-    MixesImages: "depends in the D step on how many devices share a batch",
+    MixesImages: "depends in the D step on the number of devices that share a batch",
     not_a_regularizer: "is a Identity, not a ganctl.Regularizer",
 }
 

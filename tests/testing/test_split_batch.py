@@ -34,7 +34,7 @@ class MeanOfTheWholeBatch(MeanOfTheBatch):
 
 def test_loss_that_mixes_images_is_reported() -> None:
     messages = [failure.problem for failure in check_loss(MeanOfTheBatch)]
-    assert any("how many devices" in message for message in messages)
+    assert any("number of devices" in message for message in messages)
 
 
 def test_loss_that_uses_batchwise_passes() -> None:
