@@ -1,1 +1,1 @@
-"""The web page of ``ganctl explore``, with a slider for every dimension of z."""
+"""The web page of ``ganctl explore``, which has a slider for every dimension of z."""

@@ -1,4 +1,4 @@
-"""Handle the requests of the page: the model, the latents of a seed, and the samples of latents."""
+"""Compute the responses to the page's requests: facts about the model, latents for a seed, and samples for latents."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ SAVED_SIZE = 512  # minimum number of pixels on the shorter side of a saved imag
 
 
 class Explorer:
-    """A sampler for the threads of a server. A single thread generates all samples, one request after another.
+    """A sampler that the threads of a server share. A single thread handles all requests, one after the other.
 
     Args:
-        name: beginning of the names of saved files.
-        advance: called with the number of dimensions just ranked, for a progress bar.
+        name: prefix of the names of saved files.
+        advance: called with the number of dimensions that were just ranked, for a progress bar.
     """
 
     def __init__(self, sampler: Sampler, name: str, advance: Progress = lambda n: None) -> None:
         self.sampler, self.name = sampler, name
-        self._thread = ThreadPoolExecutor(
-            1, thread_name_prefix="generate"
-        )  # torch would start a pool of threads for every thread that uses it
-        self._ranked = rank_dimensions(sampler, advance=advance)  # in this thread, so that Ctrl-C works
+        # One thread, because torch starts a thread pool for every thread that uses it.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="generate")
+        # Called in this thread, so that Ctrl-C works.
+        self._ranked = rank_dimensions(sampler, advance=advance)
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -52,7 +52,7 @@ class Explorer:
         return self._thread.submit(work).result()
 
     def model(self) -> dict[str, Any]:
-        """Return the facts about the model that the page needs, ready for JSON. Dimensions are ranked."""
+        """Return the facts about the model that the page needs, as JSON-compatible values with ranked dimensions."""
         sampler, latent = self.sampler, self.sampler.latent
         classes = None
         if sampler.conditional:
@@ -85,7 +85,7 @@ class Explorer:
         }
 
     def latents(self, n: int, seed: int, truncation: float | None) -> bytes:
-        """Return the first ``n`` latents of ``seed`` as little-endian float32, one after another."""
+        """Return the first ``n`` latents of ``seed`` as consecutive little-endian float32 values."""
         if not 1 <= n <= MAX_SAMPLES:
             raise GanctlError(
                 f"n is {n}; it must be from 1 to {MAX_SAMPLES}.", "Request fewer samples.", status=USAGE
@@ -96,7 +96,7 @@ class Explorer:
         return z.numpy().astype("<f4").tobytes()
 
     def pixels(self, body: bytes, classes: str, given: str = "") -> bytes:
-        """Generate samples and return an image of them as raw pixels, which browsers show much faster than a PNG.
+        """Generate samples and return their grid as raw pixels, which browsers display much faster than a PNG file.
 
         Args:
             body: latents in the format of :meth:`latents`.
@@ -104,13 +104,13 @@ class Explorer:
             given: options of the generator as JSON, or an empty string.
 
         Returns:
-            Width and height, each a little-endian uint32, then red, green, blue and 255 for each pixel.
+            Width and height as little-endian uint32, followed by four bytes for each pixel: red, green, blue and 255.
         """
         image = self._image(body, classes, given)
         return struct.pack("<II", image.width, image.height) + image.convert("RGBA").tobytes()
 
     def png(self, body: bytes, classes: str, given: str = "") -> bytes:
-        """Return the image of :meth:`pixels` as an enlarged PNG file."""
+        """Return the image that :meth:`pixels` returns, as an enlarged PNG file."""
         image = self._image(body, classes, given)
         image = labeled_grid.enlarged(image, labeled_grid.enlargement(image.height, image.width, SAVED_SIZE))
         buffer = io.BytesIO()
@@ -124,7 +124,7 @@ class Explorer:
         return grid.grid(x) if len(x) > 1 else grid.to_pil(x[0])
 
     def archive(self, body: bytes, classes: str) -> bytes:
-        """Return the latents in ``body`` and their classes as a file for ``ganctl sample --latents``."""
+        """Return a file for ``ganctl sample --latents`` with the latents in ``body`` and their classes."""
         z, y = self._read(body, classes)
         if y is None and self.sampler.conditional:
             y = self.sampler.classes_in_turn(len(z))
@@ -147,7 +147,7 @@ class Explorer:
         known = range(self.sampler.num_classes)
         if len(numbers) != len(z) or any(not n.isdecimal() or int(n) not in known for n in numbers):
             raise GanctlError(
-                f"'{classes}' does not contain a class for each of {len(z)} latents.", status=USAGE
+                f"'{classes}' does not contain a class for each of the {len(z)} latents.", status=USAGE
             )
         return z, torch.tensor([int(n) for n in numbers])
 

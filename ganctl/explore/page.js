@@ -1,16 +1,16 @@
 "use strict";
 
-// The latents of the seed (base), the dimensions that the user has set, and the classes.
+// The latents for the seed (base), the dimensions that the user has set, and the classes.
 const state = {
   seed: 0, n: 1, truncation: null,
-  base: new Float32Array(0), classes: null, // null: all in turn
+  base: new Float32Array(0), classes: null, // null: cycle through all classes
   set: new Map(), // name of a dimension → value
   options: new Map(), // option of the generator → value, if it is not the default
   between: null, // position between the pins, from 0 (A) to 1 (B)
   pins: { a: null, b: null },
 };
 let model = null;
-const FIRST = 8; // number of sliders at the start
+const FIRST = 8; // initial number of sliders
 const COUNTS = [1, 4, 9, 16, 25];
 const $ = (id) => document.getElementById(id);
 
@@ -98,7 +98,7 @@ function classesFor(n) {
   return Array.from({ length: n }, (_, i) => state.classes ? state.classes[i % state.classes.length] : i % model.classes.length);
 }
 
-// Make the latents between the pins the base of further changes.
+// Use the latents between the pins as the base for further changes.
 function rebase() {
   if (state.between === null) return;
   const { latents, classes } = currentLatents();
@@ -114,7 +114,7 @@ function setBase(latents, classes) {
   state.seed = null;
 }
 
-// One request at a time. Changes during a request are combined into the next request.
+// Send one request at a time. Changes during a request are combined into the next request.
 
 let generating = false, stale = false, changed = 0;
 
@@ -161,14 +161,14 @@ function paint(canvas, pixels) {
 
 let requested = 0;
 
-// Request the latents of the seed.
+// Request the latents for the seed.
 async function start() {
   const number = ++requested;
   const truncation = state.truncation === null ? "" : `&truncation=${state.truncation}`;
   try {
     const response = await request(`/latents?seed=${state.seed}&n=${state.n}${truncation}`);
     const latents = new Float32Array(await response.arrayBuffer());
-    if (number !== requested) return; // there is a newer request
+    if (number !== requested) return; // a newer request has been sent
     state.base = latents;
     state.between = null;
     update();
@@ -205,7 +205,7 @@ function update() {
 
 function refresh() {
   const own = state.between === null;
-  const latents = own ? state.base : currentLatents().latents; // positions of the sliders that were not set
+  const latents = own ? state.base : currentLatents().latents; // positions of the sliders that the user has not set
   for (const [name, row] of rows) row(own && state.set.has(name), latents);
 }
 
@@ -327,7 +327,7 @@ async function pin(id) {
   const { latents, classes } = currentLatents();
   state.pins[id] = { latents: latents.slice(), classes };
   update();
-  try { // not copied from the large image, which may be out of date
+  try { // Generate a new thumbnail, because the large image may be out of date.
     paint($(`pin-${id}`).querySelector("canvas"), await generate(latents, classes));
   } catch (error) {
     showError(error);
@@ -359,7 +359,7 @@ async function begin() {
     showError(error);
     return;
   }
-  state.base = new Float32Array(model.dim); // until the latents of the seed arrive
+  state.base = new Float32Array(model.dim); // until the latents for the seed arrive
   byName = new Map(model.dimensions.map((dimension) => [dimension.name, dimension]));
   const [channels, height, width] = model.image;
   $("title").textContent = `${model.model} on ${model.data}`;

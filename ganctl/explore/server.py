@@ -1,4 +1,4 @@
-"""Serve the page of ``ganctl explore``, and what it requests from the explorer."""
+"""Serve the page of ``ganctl explore`` and the explorer's responses to its requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = {
 
 
 class Server(WebServer):
-    """The server of the page, which handles requests once ``serve`` is called.
+    """Server of the page. It handles requests once ``serve`` is called.
 
     Raises:
         GanctlError: the server cannot listen on this host and port.
@@ -87,7 +87,7 @@ class Handler(PageHandler):
         length = self.headers.get("Content-Length", "")
         limit = MAX_SAMPLES * 4 * self.server.explorer.sampler.latent.dim
         if not length.isdecimal() or int(length) > limit:
-            self.close_connection = True  # the body is not read
+            self.close_connection = True  # because the body is not read
             self.send_message(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Send a Content-Length of at most {limit} bytes."
             )

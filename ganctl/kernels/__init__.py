@@ -1,1 +1,1 @@
-"""Torch operations that are faster than torch's own on some devices and compute the same values."""
+"""Operations that are faster than torch's own operations on some devices and compute the same values."""

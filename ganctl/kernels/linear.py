@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt
-MIN_WEIGHTS = 2**14  # in smaller layers, calling another kernel costs more than it saves
+MIN_WEIGHTS = 2**14  # in smaller layers, calling a different kernel costs more than it saves
 
 
 def keep_freed_memory() -> None:
     """Make the process keep freed memory for its lifetime.
 
-    Every step allocates the same memory again, and new pages from the kernel are slow. Without glibc, this does
-    nothing.
+    Every step allocates the same memory again, and getting new pages from the operating system is slow. Without glibc,
+    this function does nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return
@@ -29,12 +29,12 @@ def keep_freed_memory() -> None:
     except (OSError, AttributeError):
         return
     if not mallopt(M_MMAP_THRESHOLD, 2**30):
-        mallopt(M_MMAP_THRESHOLD, 2**25)  # the maximum of older versions of glibc
+        mallopt(M_MMAP_THRESHOLD, 2**25)  # the maximum in older versions of glibc
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def use_fastest_kernels(network: nn.Module) -> None:
-    """Make large linear layers of ``network`` use oneDNN if it is faster than MKL on this processor."""
+    """Make large linear layers of ``network`` use oneDNN if oneDNN is faster than MKL on this processor."""
     if onednn_is_faster():
         for module in network.modules():
             if type(module) is nn.Linear and module.weight.numel() >= MIN_WEIGHTS:
@@ -42,7 +42,7 @@ def use_fastest_kernels(network: nn.Module) -> None:
 
 
 class Linear(nn.Linear):
-    """An nn.Linear that uses oneDNN for float32 on a CPU."""
+    """An nn.Linear that uses oneDNN for float32 tensors on a CPU."""
 
     def forward(self, x: Tensor) -> Tensor:
         supported = x.device.type == "cpu" and x.ndim == 2 and x.dtype == self.weight.dtype == torch.float32
@@ -68,7 +68,7 @@ class _Affine(torch.autograd.Function):
         if needs_b and b.is_contiguous():
             for_b = _Affine.apply(g.t(), a.t(), None)
         elif needs_b:
-            # b is a transposed weight. With the same layout, accumulating the gradient needs no copy.
+            # b is a transposed weight. If the gradient has the same layout, accumulating it needs no copy.
             for_b = _Affine.apply(a.t(), g.t(), None).t()
         return (
             _Affine.apply(g, b.t(), None) if needs_a else None,
@@ -78,10 +78,10 @@ class _Affine(torch.autograd.Function):
 
 
 def _is_needed(node: Any, i: int) -> bool:
-    """Return whether the current backward pass needs the gradient with respect to input ``i``.
+    """Return True if the current backward pass needs the gradient with respect to input ``i``.
 
-    ``needs_input_grad`` only shows that the gradient can be computed. A gradient penalty needs D's gradient with
-    respect to the images, not to the weights.
+    ``needs_input_grad`` only indicates that the gradient can be computed. A gradient penalty needs D's gradient with
+    respect to the images but not with respect to the weights.
     """
     if not node.needs_input_grad[i]:
         return False
@@ -94,9 +94,9 @@ def _is_needed(node: Any, i: int) -> bool:
 
 @functools.cache
 def onednn_is_faster() -> bool:
-    """Return whether oneDNN is faster than MKL, torch's default for matrix products, on this processor.
+    """Return True if oneDNN is faster on this processor than MKL, torch's default for matrix products.
 
-    This is the case on AMD processors with AVX-512: MKL has no kernels for their full vector width.
+    This is the case on AMD processors with AVX-512, because MKL has no kernels for their full vector width.
     """
     if not (torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")):
         return False

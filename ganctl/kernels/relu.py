@@ -1,7 +1,7 @@
 """ReLU and leaky ReLU without their second derivative, which is zero.
 
-torch computes it nevertheless, as a backward pass of zeros through every layer below. A gradient penalty, which takes
-the gradient of a gradient, spends up to a quarter of its time on these passes.
+torch computes the second derivative nevertheless, as a backward pass of zeros through every layer below. A gradient
+penalty, which takes the gradient of a gradient, spends up to a quarter of its time on these passes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ aten = torch.ops.aten
 
 
 class SkipZeroSecondDerivatives(TorchFunctionMode):
-    """Context manager that skips the second derivative of ReLU and leaky ReLU. Gradients of any order are equal."""
+    """Context manager that skips the second derivative of ReLU and leaky ReLU. Gradients of any order are unchanged."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if replacement := _REPLACEMENTS.get(func):
@@ -41,7 +41,7 @@ class _LeakyReLU(torch.autograd.Function):
 
 
 class _LeakyReLUBackward(torch.autograd.Function):
-    """The gradient: linear in ``g``, and piecewise constant in ``x``."""
+    """The gradient of leaky ReLU. It is linear in ``g`` and piecewise constant in ``x``."""
 
     @staticmethod
     def forward(ctx: Any, g: Tensor, x: Tensor, slope: float) -> Tensor:

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     import numpy as np
 
 SUFFIXES = (".gif", ".mp4")
-FPS = 20  # a GIF counts time in hundredths of a second, so that this rate is exact
+FPS = 20  # GIF durations are in hundredths of a second, so this rate is exact
 
 
 def save_animation(
     frames: Sequence[np.ndarray[Any, Any]], path: Path, fps: float = FPS, *, comment: str = ""
 ) -> None:
-    """Write ``frames`` to ``path`` atomically. A GIF repeats forever.
+    """Write ``frames`` to ``path`` atomically. A GIF loops forever.
 
     Args:
-        frames: uint8 H×W×3, or H×W×1 for gray, all of the same size.
+        frames: uint8 arrays H×W×3, or H×W×1 for gray, all of the same size.
         fps: frames per second. In a GIF, the duration of a frame is rounded to hundredths of a second, with at
             most 50 frames per second.
-        comment: ASCII text of at most 255 characters in the file.
+        comment: ASCII text of at most 255 characters that is stored in the file.
 
     Raises:
         GanctlError: the suffix is neither ``.gif`` nor ``.mp4``, there are no frames, their sizes differ, or the
@@ -36,7 +36,7 @@ def save_animation(
     check_suffix(path)
     if not frames or any(frame.shape != frames[0].shape for frame in frames):
         raise GanctlError(
-            f"The frames of {path} have the sizes {sorted({f.shape for f in frames})}.",
+            f"The frames of {path} have the shapes {sorted({f.shape for f in frames})}.",
             "Give one or more frames of the same size.",
         )
     check_fps(fps)
@@ -49,13 +49,13 @@ def check_fps(fps: float) -> None:
     if not 0 < fps <= 1000:
         raise GanctlError(
             f"The frame rate is {fps}; it must be above 0 and at most 1000.",
-            "Use for example --fps 20.",
+            "Use, for example, --fps 20.",
             status=USAGE,
         )
 
 
 def check_suffix(path: Path) -> None:
-    """Raise a GanctlError if ``path`` has no suffix of an animation, or if the package for MP4 is not installed.
+    """Raise a GanctlError if ``path`` does not end in ``.gif`` or ``.mp4``, or if the package for MP4 is not installed.
 
     Call this function before rendering the frames.
     """
@@ -74,7 +74,7 @@ def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float, comment: str) -> by
 
     images = [Image.fromarray(frame[..., 0] if frame.shape[2] == 1 else frame) for frame in frames]
     if images[0].mode == "RGB":
-        # One palette for all frames, without dithering: otherwise colors would flicker.
+        # Use one palette for all frames and no dithering, because otherwise colors would flicker.
         chosen = images[:: -(-len(images) // 16)]
         column = Image.new("RGB", (chosen[0].width, chosen[0].height * len(chosen)))
         for i, image in enumerate(chosen):
@@ -87,7 +87,7 @@ def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float, comment: str) -> by
         format="GIF",
         save_all=True,
         append_images=images[1:],
-        duration=max(2, round(100 / fps)) * 10,  # browsers slow down faster animations
+        duration=max(2, round(100 / fps)) * 10,  # browsers slow down animations that are faster
         loop=0,
         comment=comment.encode(),
     )
@@ -95,7 +95,7 @@ def _gif(frames: Sequence[np.ndarray[Any, Any]], fps: float, comment: str) -> by
 
 
 def _mp4(frames: Sequence[np.ndarray[Any, Any]], fps: float, comment: str) -> bytes:
-    """Encode as H.264 with 4:2:0 colors, which every player supports and which needs even sides."""
+    """Encode as H.264 with 4:2:0 colors. Every player supports this format. It requires even side lengths."""
     import numpy as np
 
     av = _pyav()

@@ -1,4 +1,4 @@
-"""``curves.png``: losses and outputs of D over the steps."""
+"""Draw ``curves.png``, with the losses and outputs of D over the steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KINDS = {"D(x)": ", reals", "D(G(z))": ", fakes"}
 
 
 def draw(records: list[dict[str, Any]], path: Path, heading: str) -> None:
-    """Draw the records of ``losses.jsonl``. With fewer than two records nothing is written."""
+    """Draw the records of ``losses.jsonl`` to ``path``. Do nothing if there are fewer than two records."""
     if len(records) < 2:
         return
     with figure_style():

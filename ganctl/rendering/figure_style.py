@@ -1,4 +1,4 @@
-"""The style of ganctl's figures, which no setting of the user's matplotlib changes."""
+"""The style of ganctl's figures, which is independent of the user's matplotlib settings."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Colors of Okabe and Ito (2008), which color-blind readers can distinguish. Their yellow is too light for lines.
+#: Colors of Okabe and Ito (2008) for color-blind readers. Their yellow is omitted because it is too light for lines.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-#: Markers that distinguish lines without color.
+#: Markers that distinguish lines in grayscale.
 MARKERS = ("o", "s", "^", "D", "v", "X", "P")
 SOLID, DASHED = "-", (0, (4, 2))
 
-#: Differences from matplotlib's defaults. Text remains text in PDF and SVG, so that it can be searched and edited.
+#: Differences from matplotlib's defaults. Text in PDF and SVG files remains text, so it can be searched and edited.
 STYLE: Any = {
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 8, "ytick.labelsize": 8,
     "legend.fontsize": 8, "legend.frameon": False, "legend.handlelength": 2.2, "legend.handletextpad": 0.5,
@@ -34,21 +34,21 @@ STYLE: Any = {
 def figure_style() -> Iterator[None]:
     """Draw and encode figures with matplotlib's defaults and ``STYLE``.
 
-    The user's matplotlibrc, style sheets and ``rcParams`` have no effect inside, and are unchanged afterwards. Figures
-    are made with :class:`matplotlib.figure.Figure`, never with pyplot, which would need a backend.
+    The user's matplotlibrc, style sheets and ``rcParams`` have no effect inside the context and are unchanged
+    afterward. Figures are created with :class:`matplotlib.figure.Figure`, not with pyplot, which needs a backend.
     """
     _import_matplotlib()
     from matplotlib import rc_context, rcParamsDefault
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about deprecated settings and glyphs that the font lacks
+        warnings.simplefilter("ignore")  # about deprecated settings and missing glyphs
         defaults: dict[Any, Any] = {k: v for k, v in rcParamsDefault.items() if k != "backend"}
         with rc_context({**defaults, **STYLE}):
             yield
 
 
 def encode(figure: Figure, file_format: str, dpi: float = 300) -> bytes:
-    """Return the content of an image file, without a date, so that equal figures give equal files.
+    """Return the content of an image file. It contains no date, so equal figures produce equal files.
 
     Args:
         file_format: ``pdf``, ``svg`` or ``png``.
@@ -58,14 +58,14 @@ def encode(figure: Figure, file_format: str, dpi: float = 300) -> bytes:
     buffer = io.BytesIO()
     with figure_style():
         for image in (image for axes in figure.axes for image in axes.images):
-            # Files with vectors keep the original pixels. A PNG file has its own, of another size.
+            # Vector formats keep the original pixels. PNG files have a different resolution, so their images are resampled.
             image.set_interpolation("antialiased" if file_format == "png" else "none")
         figure.savefig(buffer, format=file_format, dpi=dpi, metadata=metadata[file_format])
     return buffer.getvalue()
 
 
 def _import_matplotlib() -> None:
-    """Import matplotlib even if ``MPLBACKEND`` names no backend, or if the user's matplotlibrc cannot be read."""
+    """Import matplotlib even if ``MPLBACKEND`` is invalid or the user's matplotlibrc cannot be read."""
     if "matplotlib" in sys.modules:
         return
     backend = os.environ.pop("MPLBACKEND", None)
@@ -74,7 +74,7 @@ def _import_matplotlib() -> None:
             import matplotlib
         except (OSError, ValueError):  # ValueError: not UTF-8
             for name in [name for name in sys.modules if name.partition(".")[0] == "matplotlib"]:
-                del sys.modules[name]  # half of the package is imported
+                del sys.modules[name]  # remove the partially imported package
             settings = os.environ.get("MATPLOTLIBRC")
             os.environ["MATPLOTLIBRC"] = os.devnull
             try:
@@ -87,5 +87,5 @@ def _import_matplotlib() -> None:
         if backend is not None:
             os.environ["MPLBACKEND"] = backend
     if backend:
-        with suppress(ValueError):  # for pyplot in the user's notebook
+        with suppress(ValueError):  # restore the backend for pyplot in the user's notebook
             matplotlib.rcParams["backend"] = backend

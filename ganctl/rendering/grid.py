@@ -19,15 +19,15 @@ PADDING = 2  # pixels between the images of a grid
 
 
 def to_uint8(x: Tensor) -> Tensor:
-    """Convert images in [−1, 1] to uint8 in 0…255 of the same shape, on the CPU."""
+    """Convert images in [−1, 1] to uint8 images of the same shape in [0, 255], on the CPU."""
     return x.detach().float().add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).cpu()
 
 
 def to_pil(x: Tensor) -> Image:
     """Convert a uint8 C×H×W image to a PIL image, for viewing.
 
-    One channel is shown in gray, and of two channels only the first. Of three or more channels, the first three are
-    shown in red, green and blue.
+    A single channel is converted to gray. If there are two channels, only the first is converted. If there are three
+    or more, the first three are converted to red, green and blue.
     """
     from PIL import Image
 
@@ -42,12 +42,12 @@ def is_shown_in_color(channels: int) -> bool:
 
 
 def enlarge(x: Tensor, scale: int) -> Tensor:
-    """Enlarge N×C×H×W images by whole pixels, without interpolation: each pixel becomes ``scale``×``scale`` pixels."""
+    """Enlarge N×C×H×W images without interpolation. Each pixel becomes ``scale``×``scale`` pixels."""
     return x if scale == 1 else x.repeat_interleave(scale, 2).repeat_interleave(scale, 3)
 
 
 def grid(x: Tensor, nrow: int | None = None) -> Image:
-    """Arrange uint8 N×C×H×W images in a grid with ``nrow`` images per row (by default, about as many as rows)."""
+    """Arrange uint8 N×C×H×W images in a grid with ``nrow`` images per row. By default, the grid is nearly square."""
     n, channels, height, width = x.shape
     columns = min(nrow or math.ceil(math.sqrt(n)), n)
     rows = math.ceil(n / columns)
@@ -64,12 +64,12 @@ def grid(x: Tensor, nrow: int | None = None) -> Image:
 
 
 def save_png(image: Image, path: Path, *, comment: str = "") -> None:
-    """Write a PNG file atomically, with ``comment`` as text in it."""
+    """Write a PNG file atomically, with ``comment`` as embedded text."""
     write_atomically(path, png(image, comment=comment))
 
 
 def png(image: Image, *, comment: str = "") -> bytes:
-    """Return the content of a PNG file, with ``comment`` as text in it."""
+    """Return the content of a PNG file, with ``comment`` as embedded text."""
     from PIL.PngImagePlugin import PngInfo
 
     text = PngInfo()

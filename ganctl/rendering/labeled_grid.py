@@ -1,4 +1,4 @@
-"""Rows of images with names at the left and captions above."""
+"""Rows of images with names on the left and captions above."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFont import FreeTypeFont
 
-LEGIBLE = 64  # pixels: images are enlarged until their shorter side has this length
+LEGIBLE = 64  # pixels; images are enlarged until their shorter sides are at least this long
 PAPER, INK = "white", "#333333"
 FONT_SIZE = 13
 GAP = 6  # pixels between text and images
@@ -23,9 +23,9 @@ class Line(NamedTuple):
     """A row of images.
 
     Attributes:
-        name: text at the left.
-        captions: one caption per image, which may be empty.
-        images: uint8 N×C×H×W.
+        name: text to the left of the images.
+        captions: one caption per image. Captions may be empty.
+        images: uint8 tensor, N×C×H×W.
     """
 
     name: str
@@ -34,12 +34,13 @@ class Line(NamedTuple):
 
 
 def draw(lines: Sequence[Line], *, labels: bool = True, scale: int | None = None) -> Image:
-    """Draw lines one below the other. Lines may have different lengths.
+    """Draw lines below each other. Lines may have different lengths.
 
     Args:
-        labels: draw names at the left, and captions above each line whose captions differ from the previous line.
-        scale: width and height in pixels of each pixel of an image. By default, large enough for legible labels, or 1
-            with ``labels=False``.
+        labels: if True, draw names on the left, and captions above each line whose captions differ from those of the
+            previous line.
+        scale: integer magnification of the images. The default is large enough for legible labels, or 1 with
+            ``labels=False``.
     """
     from PIL import Image, ImageDraw
 
@@ -52,7 +53,7 @@ def draw(lines: Sequence[Line], *, labels: bool = True, scale: int | None = None
     caption_height = FONT_SIZE + GAP
     columns = max(len(line.images) for line in lines)
 
-    # The top of each line. Captions are drawn only if they differ from the captions of the previous line.
+    # Compute the top of each line. Captions are drawn only if they differ from the previous line's captions.
     tops, has_captions, top = [], [], GAP if labels else 0
     for i, line in enumerate(lines):
         draw_captions = labels and any(line.captions) and (i == 0 or line.captions != lines[i - 1].captions)
@@ -61,7 +62,7 @@ def draw(lines: Sequence[Line], *, labels: bool = True, scale: int | None = None
         tops.append(top)
         top += cell[1]
     mode = "RGB" if is_shown_in_color(lines[0].images.shape[1]) else "L"
-    margin = GAP if labels else 0  # at the right and the bottom
+    margin = GAP if labels else 0  # margin on the right and at the bottom
     size = (left + columns * cell[0] + PADDING + margin, top + PADDING + margin)
     canvas = Image.new(mode, size, PAPER if labels else "black")
     pen = ImageDraw.Draw(canvas)
@@ -86,7 +87,7 @@ def enlargement(height: int, width: int, legible: int = LEGIBLE) -> int:
 
 
 def enlarged(image: Image, scale: int) -> Image:
-    """Return ``image`` with every pixel ``scale`` wide and high."""
+    """Return ``image`` with every pixel enlarged to ``scale``×``scale`` pixels."""
     from PIL import Image as Images
 
     if scale == 1:

@@ -1,4 +1,4 @@
-"""The single images of a sample grid: split a grid, and count how many of its images are distinct."""
+"""Split a sample grid into its images, and count how many of the images are distinct."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 PADDING = 2  # pixels between the images of a grid, as in ganctl.rendering.grid
-#: Two images count as the same if their distance is below this share of the typical distance between
-#: a real image and the real image that is most similar to it.
+#: Two images count as the same if their distance is below this fraction of the typical distance between
+#: a real image and the most similar other real image.
 SAME_IMAGE = 0.35
-#: A grid whose share of distinct images is below this has collapsed.
+#: A grid has collapsed if its fraction of distinct images is below this value.
 COLLAPSED = 0.5
 MAX_COMPARED = 100  # images of a grid
 
@@ -31,7 +31,7 @@ class Layout:
     height: int
 
     def size(self, columns: int, rows: int) -> tuple[int, int]:
-        """Return width and height in pixels of a grid of ``columns`` × ``rows`` such images."""
+        """Return the width and height, in pixels, of a grid of ``columns`` × ``rows`` such images."""
         return columns * (self.width + PADDING) + PADDING, rows * (self.height + PADDING) + PADDING
 
 
@@ -42,8 +42,8 @@ def layout_of(
 
     Args:
         image: the grid.
-        shape: C, H, W of the images in it, as recorded in ``status.json``.
-        grid: columns and rows, as recorded in ``status.json``; by default as many as fit into ``image``.
+        shape: shape of its images, C, H and W, as recorded in ``status.json``.
+        grid: columns and rows, as recorded in ``status.json``. By default, as many as fit into ``image``.
     """
     if shape is None:
         return None
@@ -57,7 +57,7 @@ def layout_of(
 
 
 def split(grid: Image, layout: Layout) -> Array:
-    """Return the images of a grid as uint8 rows×columns×H×W×C."""
+    """Return the images of a grid as a uint8 array, rows×columns×H×W×C."""
     pixels = np.asarray(grid).reshape(grid.height, grid.width, -1)[PADDING:, PADDING:]
     step_y, step_x = layout.height + PADDING, layout.width + PADDING
     shape = (layout.rows, step_y, layout.columns, step_x, pixels.shape[2])
@@ -67,7 +67,7 @@ def split(grid: Image, layout: Layout) -> Array:
 def nearest_distance(images: Array) -> float:
     """Return the median distance from one of ``images`` (N×H×W×C) to the most similar other image.
 
-    The distance is the root mean square of the differences between pixels.
+    The distance is the root-mean-square difference between pixels.
     """
     if len(images) < 2:
         return math.nan
@@ -77,7 +77,7 @@ def nearest_distance(images: Array) -> float:
 
 
 def count_distinct(images: Array, reals: Array) -> int:
-    """Return how many of ``images`` are distinct, where ``reals`` set the scale (both N×H×W×C).
+    """Return how many of ``images`` are distinct. ``reals`` determine the scale of distances. Both are N×H×W×C.
 
     Two images count as the same if a chain of images connects them in which any two neighbors are the same.
     """
@@ -93,21 +93,21 @@ def count_distinct(images: Array, reals: Array) -> int:
 
 
 def are_blank(images: Array) -> bool:
-    """Return whether each of ``images`` has nearly one color."""
+    """Return True if each of ``images`` has a nearly uniform color."""
     return bool(images.reshape(len(images), -1).std(axis=1).max() < 2.0)
 
 
 def contrast(images: Array) -> float:
-    """Return the median over ``images`` (N×H×W×C) of the standard deviation of their pixels, from 0 to 127.5.
+    """Return the median standard deviation of the pixels of ``images`` (N×H×W×C), from 0 to 127.5.
 
-    Pixels are averaged 2×2 first, so that speckle does not count.
+    Blocks of 2×2 pixels are averaged first to suppress pixel noise.
     """
     x = _halved(images)
     return float(np.median(x.reshape(len(x), -1).std(axis=1)))
 
 
 def _halved(images: Array) -> Array:
-    """Return at most MAX_COMPARED images as float32, at half their size if they have at least 16 pixels."""
+    """Return at most MAX_COMPARED images as float32, at half size if their sides have at least 16 pixels."""
     x = images[:MAX_COMPARED].astype(np.float32)
     if min(x.shape[1:3]) < 16:
         return x
@@ -116,7 +116,7 @@ def _halved(images: Array) -> Array:
 
 
 def _distances(images: Array) -> Array:
-    """RMS differences N×N of at most MAX_COMPARED images, at half their size, which suppresses pixel noise."""
+    """Return the N×N RMS differences of at most MAX_COMPARED images at half size, which suppresses pixel noise."""
     x = _halved(images)
     x = x.reshape(len(x), -1)
     squares = (x * x).mean(axis=1)

@@ -1,6 +1,6 @@
-"""Errors of the system that a command runs on: no temporary folder, low limits, a deleted current folder.
+"""Errors in a command's environment: no temporary folder, low limits, or a deleted current folder.
 
-Such an error may surface in any component, which is then not its cause.
+Such an error may appear in any component, although the component did not cause it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ _LIMITS = {
     errno.ENFILE: ("Too many files are open on this system.", "Close other programs."),
     errno.EAGAIN: (
         "No more processes or threads can be started.",
-        "Raise the limit with 'ulimit -u' or that of the container, or close other programs.",
+        "Raise the limit with 'ulimit -u', raise the container's limit, or close other programs.",
     ),
 }
 
 
 def environment_error(error: BaseException) -> GanctlError | None:
-    """Return the message and hint for ``error`` if this system caused it, otherwise None.
+    """Return a message and hint for ``error`` if its environment caused it, otherwise None.
 
-    The errors that ``error`` was raised from are examined, too.
+    The causes and contexts of ``error`` are also examined.
     """
     for each in _chain(error):
         if isinstance(each, FileNotFoundError) and "usable temporary directory" in str(each):
@@ -38,8 +38,8 @@ def environment_error(error: BaseException) -> GanctlError | None:
         if isinstance(each, ImportError) and "failed to map segment" in str(each):
             return GanctlError(
                 f"A library cannot be loaded: {each}.",
-                "Raise the limit of memory, for example: ulimit -v unlimited  If there is no limit, the folder of the "
-                "library may be on a file system that was mounted with 'noexec'.",
+                "Raise the memory limit, for example: ulimit -v unlimited  If there is no limit, the folder of the "
+                "library may be on a file system that is mounted with 'noexec'.",
                 status=RESOURCES,
             )
     return None
@@ -60,7 +60,7 @@ def require_temporary_folder() -> None:
 
 
 def no_temporary_folder() -> GanctlError:
-    """Return the error for a user if no temporary folder is writable."""
+    """Return the error to show to the user if no temporary folder is writable."""
     given = os.environ.get("TMPDIR")
     return GanctlError(
         "There is no writable temporary folder" + (f": TMPDIR is {given}." if given else "."),

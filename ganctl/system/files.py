@@ -1,4 +1,4 @@
-"""Atomic and durable writes of files, and errors of the disk."""
+"""Atomic and durable file writes, and disk errors."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import BinaryIO
 
 from ganctl.errors import RESOURCES, USAGE, GanctlError, status_of
 
-#: Names of temporary files, which a killed process may leave. No other files have such names.
+#: Pattern for the names of temporary files, which a killed process may leave behind. No other files have such names.
 TEMPORARY_NAME = re.compile(r"\.ganctl-[0-9a-f]{16}\.tmp")
 
 
-#: What is not a regular file. Opening or reading it could block forever or have no end.
+#: Kinds of files that are not regular. Opening or reading them could block or continue forever.
 SPECIAL = (
     (stat.S_ISFIFO, "it is a named pipe"),
     (stat.S_ISSOCK, "it is a socket"),
@@ -24,15 +24,15 @@ SPECIAL = (
     (stat.S_ISBLK, "it is a device"),
     (stat.S_ISDIR, "it is a folder"),
 )
-KERNEL_FOLDERS = ("/proc/", "/sys/")  # their files look regular, but have no size
+KERNEL_FOLDERS = ("/proc/", "/sys/")  # their files appear regular but have no size
 
 
 def open_regular(path: Path | str) -> BinaryIO:
-    """Open a regular file for reading in binary mode, or a link to one.
+    """Open a regular file, or a link to one, for reading in binary mode.
 
     Raises:
-        OSError: there is no such file, or ``path`` is a pipe, a socket, a device or a file of the kernel. ``strerror``
-            says what it is.
+        OSError: the file does not exist, or ``path`` is a pipe, a socket, a device or a kernel file. ``strerror``
+            contains the kind of file.
     """
     mode = os.stat(path).st_mode
     for is_special, what in SPECIAL:
@@ -44,16 +44,16 @@ def open_regular(path: Path | str) -> BinaryIO:
 
 
 def read_regular(path: Path | str) -> bytes:
-    """Return the content of a regular file. Raises what :func:`open_regular` raises."""
+    """Return the content of a regular file. Raise the same errors as :func:`open_regular`."""
     with open_regular(path) as file:
         return file.read()
 
 
 def temporary_beside(path: Path) -> Path:
-    """Return the path of a new temporary file in the folder of ``path``.
+    """Return the path of a new temporary file in the same folder as ``path``.
 
-    The name is short, because the name of ``path`` may already have the maximum length, and random, because processes
-    in different containers may have the same PID.
+    The name is short because the name of ``path`` may already have the maximum length. The name is random because
+    processes in different containers may have the same PID.
     """
     return path.with_name(f".ganctl-{os.urandom(8).hex()}.tmp")
 
@@ -62,10 +62,10 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write ``data`` to a temporary file next to ``path`` and rename it to ``path``.
 
     Args:
-        durable: wait until the data and the rename are on the disk, so that they survive a power failure.
+        durable: if True, wait until the data and the rename are on the disk, so that they survive a power failure.
 
     Raises:
-        GanctlError: the file cannot be written; the status is ``RESOURCES`` if the disk is full, otherwise ``FAILED``.
+        GanctlError: the file cannot be written. The status is ``RESOURCES`` if the disk is full, otherwise ``FAILED``.
     """
     temporary = temporary_beside(path)
     try:
@@ -89,7 +89,7 @@ def write_atomically(path: Path, data: bytes, *, durable: bool = True) -> None:
 def make_durable(path: Path) -> None:
     """Wait until the content of ``path`` is on the disk, so that it survives a power failure.
 
-    Without such a file, do nothing.
+    Do nothing if there is no such file.
 
     Raises:
         GanctlError: see :func:`write_atomically`.
@@ -107,7 +107,7 @@ def make_durable(path: Path) -> None:
 
 
 def require_parent(path: Path) -> None:
-    """Check that the parent directory of ``path`` exists, before the work whose result is written to ``path``.
+    """Check that the parent directory of ``path`` exists. Call this function before computing the file's content.
 
     Raises:
         GanctlError: the parent directory does not exist.
@@ -117,12 +117,12 @@ def require_parent(path: Path) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> GanctlError:
-    """Return the error for a user when writing ``path`` failed with ``error``."""
+    """Return the error to show to the user after writing ``path`` failed with ``error``."""
     status = status_of(error)
     return GanctlError(
         f"Cannot write {path}: {error.strerror or error}.",
         f"{'Free disk space' if status == RESOURCES else 'Check the path'} or choose another folder. "
-        "Files that were saved before are unchanged.",
+        "Files that were saved earlier are unchanged.",
         status=status,
     )
 

@@ -1,4 +1,4 @@
-"""Read and write files of JSON lines: ``losses.jsonl``, ``timing.jsonl``, ``metrics.jsonl``."""
+"""Read and write JSON Lines files: ``losses.jsonl``, ``timing.jsonl`` and ``metrics.jsonl``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganctl.system.files import disk_error, open_regular, write_atomically
 
 
 def write_line(path: Path, record: dict[str, Any]) -> None:
-    """Append ``record`` to ``path``. Values that are not finite become text, because JSON has no such numbers."""
+    """Append ``record`` to ``path``. Non-finite values become text, because JSON cannot represent them."""
     plain = {k: str(v) if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
     try:
         with path.open("a", encoding="utf-8", newline="") as file:
@@ -23,13 +23,13 @@ def write_line(path: Path, record: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records in ``path``. Incomplete lines, which a crash may leave, are skipped."""
+    """Yield the records in ``path``. Incomplete lines, which a crash may leave behind, are skipped."""
     for _, record in _lines(path):
         yield {k: float(v) if v in ("nan", "inf", "-inf") else v for k, v in record.items()}
 
 
 def filter_lines(path: Path, keep: Callable[[dict[str, Any]], bool]) -> None:
-    """Remove the records of ``path`` for which ``keep`` is False. The other lines do not change."""
+    """Remove the records in ``path`` for which ``keep`` returns False. The other lines do not change."""
     if path.exists():
         kept = [line for line, record in _lines(path) if keep(record)]
         write_atomically(path, "".join(kept).encode())

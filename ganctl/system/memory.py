@@ -1,4 +1,4 @@
-"""Free memory of the system, errors that name what did not fit into memory, and sizes as text."""
+"""Free memory of the system, informative out-of-memory errors, and sizes as text."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Demand(NamedTuple):
     """Something that needs memory.
 
     Attributes:
-        what: text in the plural, such as ``"64 samples of 3×32×32"``.
-        size: estimated bytes.
-        hint: how to reduce it.
+        what: plural description, such as ``"64 samples of 3×32×32"``.
+        size: estimated size, in bytes.
+        hint: advice on reducing the size.
     """
 
     what: str
@@ -30,7 +30,7 @@ def allocating(*demands: Demand, check: bool = True) -> Iterator[None]:
     """Raise a GanctlError that names the largest of ``demands`` if an operation in the block runs out of memory.
 
     Args:
-        check: raise the error before the block if the largest demand exceeds the free memory of the system.
+        check: if True, raise the error before the block runs if the largest demand exceeds the system's free memory.
     """
     largest = max(demands, key=lambda demand: demand.size)
     free = free_memory()
@@ -45,7 +45,7 @@ def allocating(*demands: Demand, check: bool = True) -> Iterator[None]:
 
 
 def out_of_memory(demand: Demand, free: int | None, reason: str = "") -> GanctlError:
-    """Return the error for ``demand``. ``reason`` is the message of torch."""
+    """Return the error for ``demand``. ``reason`` is torch's error message."""
     available = f"; {gib(free)} of main memory are free" if free is not None else ""
     details = f" ({' '.join(reason.split())})" if reason else ""
     return GanctlError(
@@ -56,7 +56,7 @@ def out_of_memory(demand: Demand, free: int | None, reason: str = "") -> GanctlE
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return True if Python, the CPU or an accelerator ran out of memory. Does not import torch."""
+    """Return True if ``error`` means that the CPU or an accelerator ran out of memory. Does not import torch."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
@@ -64,7 +64,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory() -> int | None:
-    """Return the bytes of memory that are free in this system or container; None if unknown."""
+    """Return the free memory of this system or container, in bytes; None if it is unknown."""
     free = []
     if match := re.search(r"MemAvailable:\s+(\d+) kB", _read("/proc/meminfo")):
         free.append(int(match[1]) * 1024)

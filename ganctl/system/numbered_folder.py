@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-LONGEST_NAME = 200  # characters: file systems allow 255 for the number and the name
+LONGEST_NAME = 200  # characters; file systems allow 255 for the number and the name
 
 
 def create_numbered_folder(
@@ -16,14 +16,14 @@ def create_numbered_folder(
 ) -> Path:
     """Create the folder ``NNNNN-name`` in ``parent``, with the next free number, and return its path.
 
-    Characters that are not safe in a file name are replaced by hyphens, and a long name is cut. A lock ensures that
-    processes that start at the same time get different numbers.
+    Characters that are not safe in a file name are replaced with hyphens, and long names are truncated. A lock ensures
+    that processes that start at the same time get different numbers.
 
     Args:
-        parent: created if missing.
-        name: what to write after the number.
-        create: creates the folder at the path it is called with, for example by moving a finished folder there.
-        default: replaces a ``name`` that is empty without its unsafe characters.
+        parent: parent directory. It is created if it does not exist.
+        name: text after the number.
+        create: function that creates a folder at a given path, for example by moving a finished folder there.
+        default: name to use if ``name`` contains only unsafe characters.
 
     Raises:
         OSError: the folder cannot be created.

@@ -1,7 +1,7 @@
-"""Output files of commands: each records its inputs, so that a command replaces only what it would write again.
+"""Output files of commands. Each file records its inputs, so that a command replaces only a file with the same inputs.
 
-The record is plain text near the beginning or the end of the file: the text of a PNG, the comment of a GIF, an MP4, a
-NumPy archive or a page. The same search therefore finds it in every format.
+The record is plain text near the beginning or the end of the file, for example the text of a PNG file or the comment
+of a GIF, an MP4, a NumPy archive or a page. Therefore, the same search works for every format.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from ganctl.errors import USAGE, GanctlError
 from ganctl.system.files import read_regular
 
 MARK = "ganctl inputs "
-SEARCHED = 1 << 16  # bytes at the beginning and at the end of a file
-LONGEST_NAME = 200  # bytes of a default name: file systems allow 255, and a number and a suffix follow
+SEARCHED = 1 << 16  # bytes to search at the beginning and at the end of a file
+LONGEST_NAME = 200  # bytes of a default name; file systems allow 255, including a number and a suffix
 
 
 def record(command: str, options: Mapping[str, object], sources: Iterable[Path] = ()) -> str:
-    """Return the text that a command writes into its output to record its inputs.
+    """Return the text that records a command's inputs in its output file.
 
     Args:
         command: name of the command.
-        options: options that determine the content of the output, with values that JSON can represent.
-        sources: files that the output is made from, which count by their content, and folders, which count by path.
+        options: options that determine the content of the output. Their values must be JSON-compatible.
+        sources: input files and folders of the output. Files are identified by content, and folders by path.
     """
     digest = hashlib.sha256(json.dumps([command, options], sort_keys=True).encode())
     for source in sources:
@@ -37,13 +37,13 @@ def record(command: str, options: Mapping[str, object], sources: Iterable[Path] 
 
 
 def default_file(folder: Path, name: str, suffix: str, made_from: str) -> Path:
-    """Return the path ``folder/name.suffix``, with a number if another file has this name.
+    """Return the path ``folder/name.suffix``. A number is appended to the name if a different file already exists.
 
-    A file with the record ``made_from`` is not another file: it is replaced.
+    A file with the record ``made_from`` is not different and may be replaced.
 
     Args:
-        name: characters that are not safe in a file name are replaced by hyphens.
-        suffix: such as ``".png"``.
+        name: file name without suffix. Unsafe characters are replaced with hyphens.
+        suffix: suffix, such as ``".png"``.
     """
     name = re.sub(r"[^\w.,=+@-]+", "-", name).encode(errors="replace")[:LONGEST_NAME].decode(errors="ignore")
     path, number = folder / f"{name}{suffix}", 1
@@ -56,7 +56,7 @@ def default_file(folder: Path, name: str, suffix: str, made_from: str) -> Path:
 def check_replaceable(path: Path, made_from: str, *, force: bool) -> None:
     """Raise a GanctlError if ``path`` is a file that was not made from the same inputs, unless ``force`` is set.
 
-    A path without a suffix is a folder, and not checked.
+    A path without a suffix is a folder and is not checked.
     """
     if path.suffix and not force and _is_other_file(path, made_from):
         raise GanctlError(
@@ -67,7 +67,7 @@ def check_replaceable(path: Path, made_from: str, *, force: bool) -> None:
 
 
 def check_distinct(outputs: Iterable[tuple[str, Path]]) -> None:
-    """Raise a GanctlError if two of ``outputs``, each an option and its path, are the same file."""
+    """Raise a GanctlError if two of ``outputs``, which are pairs of an option and a path, are the same file."""
     options: dict[Path, str] = {}
     for option, path in outputs:
         if (first := options.get(path.resolve())) is not None:
@@ -80,7 +80,7 @@ def check_distinct(outputs: Iterable[tuple[str, Path]]) -> None:
 
 
 def _is_other_file(path: Path, made_from: str) -> bool:
-    """Return whether ``path`` is a file without the record ``made_from``."""
+    """Return True if ``path`` is a file without the record ``made_from``."""
     if not path.is_file():  # opening a pipe would block forever
         return os.path.lexists(path) and not path.is_dir()
     try:

@@ -16,7 +16,7 @@ def ganctl_command(*words: str | Path, plugins: Iterable[str | Path] = ()) -> st
     """Return ``ganctl WORDS…`` as text that a shell splits into exactly these words.
 
     Args:
-        words: arguments of ganctl. A path is a ``Path``, so that a leading hyphen does not make the path an option.
+        words: arguments of ganctl. Pass paths as ``Path`` objects, so that a leading hyphen does not start an option.
         plugins: plugin files that the command needs, added as ``--plugin FILE``.
     """
     return _join(
@@ -32,17 +32,17 @@ def ganctl_pattern(*words: str) -> str:
 
 
 def quote(word: str | Path) -> str:
-    """Return ``word`` quoted for a shell, on one line and in characters that every terminal can show."""
+    """Return ``word`` quoted for a shell, on one line and with characters that every terminal can display."""
     text = str(word)
     if text.isprintable():
         return shlex.quote(text)
-    return f"$'{''.join(map(_escape, text))}'"  # understood by bash, zsh, ksh and POSIX 2024
+    return f"$'{''.join(map(_escape, text))}'"  # supported by bash, zsh, ksh and POSIX 2024
 
 
 def _escape(character: str) -> str:
     if character.isprintable() and character not in "\\'":
         return character
-    undecodable = "\udc80" <= character <= "\udcff"  # a byte of a file name that is not UTF-8
+    undecodable = "\udc80" <= character <= "\udcff"  # a byte of a file name that is not valid UTF-8
     encoded = character.encode("utf-8", "surrogateescape" if undecodable else "replace")
     return "".join(f"\\x{byte:02x}" for byte in encoded)
 

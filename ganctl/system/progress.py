@@ -1,4 +1,4 @@
-"""Progress of long work: a bar on a terminal, otherwise plain lines, or nothing with ``--quiet``."""
+"""Progress of long operations: a bar on a terminal, plain lines elsewhere, or nothing with ``--quiet``."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 SECONDS_BETWEEN_LINES = 10.0
-MIN_BAR_AND_TIME = 18  # columns next to the title and the numbers of a bar
+MIN_BAR_AND_TIME = 18  # columns that a bar needs in addition to its title and numbers
 Advance = Callable[[int], None]
 
 
 def print_warnings(messages: Iterable[str]) -> None:
-    """Print ``messages`` on stderr, also with ``--quiet``."""
+    """Print ``messages`` on stderr, even with ``--quiet``."""
     for message in messages:
         print(f"warning: {message}", file=_Stderr(sys.stderr), flush=True)
 
 
 class Reporter(Protocol):
-    """Shows a user the progress of long work."""
+    """Protocol for objects that show the progress of long operations."""
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -33,18 +33,18 @@ class Reporter(Protocol):
     def bar(
         self, title: str, total: int, done: int = 0, *, seconds: bool = False
     ) -> AbstractContextManager[Advance]:
-        """Count to ``total``, starting at ``done``; call the result with the number of items just finished.
+        """Count from ``done`` to ``total``. Call the context's value with the number of items that were just finished.
 
         Args:
-            seconds: whether the items are seconds.
+            seconds: True if the items are seconds.
         """
 
     def show(self, values: Mapping[str, str]) -> None:
-        """Set the values shown next to the bar."""
+        """Set the values to show next to the bar."""
 
 
 def make_reporter(*, quiet: bool = False, verbose: bool = False) -> Reporter:
-    """Return the reporter for stderr: a bar on a terminal and in a notebook, otherwise lines."""
+    """Return the reporter for stderr: a bar on a terminal or in a notebook, otherwise lines."""
     if quiet:
         return NullReporter()
     if can_redraw(sys.stderr):
@@ -67,7 +67,7 @@ class NullReporter:
 
 
 class LineReporter:
-    """Prints plain lines on stderr at intervals."""
+    """Reporter that prints plain lines on stderr at intervals."""
 
     def __init__(self, *, verbose: bool = False) -> None:
         self._pause = 0.0 if verbose else SECONDS_BETWEEN_LINES
@@ -107,7 +107,7 @@ class LineReporter:
 
 
 class BarReporter:
-    """Rich progress bars on stderr."""
+    """Reporter with Rich progress bars on stderr."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -133,7 +133,7 @@ class BarReporter:
         from rich.text import Text
 
         class TwoLines(Progress):
-            """A bar with values below it. On the same line, a narrow terminal would have no space for the bar."""
+            """A bar with the values on a second line, because one line of a narrow terminal is too short for both."""
 
             values = ""
 
@@ -166,10 +166,10 @@ class BarReporter:
 
 
 class _Stderr:
-    """stderr that never raises an error: a closed terminal must not stop a training run."""
+    """Wrapper of stderr that never raises an error, because a closed terminal must not stop a training run."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream  # rich replaces sys.stderr later
+        self._stream = stream  # Rich replaces sys.stderr later
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -186,7 +186,7 @@ class _Stderr:
 
 @contextmanager
 def as_callback(reporter: Reporter) -> Iterator[Callable[[str, int, int], None]]:
-    """Return a callback of (title, done, total) that shows a bar of ``reporter`` for each new title."""
+    """Yield a callback with arguments (title, done, total) that shows a bar of ``reporter`` for each new title."""
     with ExitStack() as stack:
         current: list[Any] = ["", 0, None]
 

@@ -1,4 +1,4 @@
-"""Stop on Ctrl-C, SIGTERM or a closed terminal: immediately, or after saving if there is something to save."""
+"""Stop on Ctrl-C, SIGTERM or a closed terminal, either immediately or after saving unsaved work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from ganctl.errors import HUNG_UP, INTERRUPTED, TERMINATED
 
 STATUS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
-if hasattr(signal, "SIGHUP"):  # Windows has none
+if hasattr(signal, "SIGHUP"):  # not available on Windows
     STATUS[signal.SIGHUP] = HUNG_UP
 
 
@@ -23,8 +23,8 @@ class Interrupted(KeyboardInterrupt):
     """Raised to stop the program.
 
     Attributes:
-        status: exit status that belongs to the signal.
-        reported: whether a message about the stop was already printed.
+        status: exit status for the signal.
+        reported: True if a message about the interruption was already printed.
     """
 
     def __init__(self, signum: int, *, reported: bool = False) -> None:
@@ -34,15 +34,15 @@ class Interrupted(KeyboardInterrupt):
 
 
 class StopSignals:
-    """A context that handles SIGINT, SIGTERM and SIGHUP.
+    """Context manager that handles SIGINT, SIGTERM and SIGHUP.
 
     While ``deferring`` is False, there is nothing to save, and a signal raises :class:`Interrupted` immediately.
-    Python may raise it in a callback that ignores exceptions, so :meth:`check` raises it again. An interrupted
-    import may also fail later with another exception. Such an exception becomes :class:`Interrupted` at the end of
-    the block.
+    Python may raise the exception in a callback that ignores exceptions, so :meth:`check` raises it again. An
+    interrupted import may also fail later with a different exception. Such an exception is replaced by
+    :class:`Interrupted` at the end of the block.
 
-    While ``deferring`` is True, the first signal is only recorded, and a second one raises :class:`Interrupted`.
-    After the first signal, ``notice`` is printed.
+    While ``deferring`` is True, the first signal is recorded and ``notice`` is printed. A second signal raises
+    :class:`Interrupted`.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class StopSignals:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopSignals:
-        # Only the main thread may set handlers. Another thread, such as that of a notebook, receives no signals.
+        # Only the main thread can set handlers. Other threads, such as a notebook's, do not receive signals.
         if threading.current_thread() is threading.main_thread():
             for signum in STATUS:
                 if (
@@ -73,9 +73,9 @@ class StopSignals:
 
     @contextmanager
     def importing(self) -> Iterator[None]:
-        """End the process immediately on a signal, without an exception and without cleaning up.
+        """Terminate the process immediately on a signal, without an exception or cleanup.
 
-        Use it while importing torch: an exception that is raised within torch's C++ code aborts the process.
+        Use this context while importing torch, because an exception within torch's C++ code aborts the process.
         """
         self._importing = True
         try:
@@ -103,13 +103,13 @@ class StopSignals:
             os._exit(STATUS[signal.Signals(signum)])
         if second or not self.deferring:
             raise Interrupted(signum)
-        # RuntimeError: the signal interrupted a print, and streams are not reentrant.
+        # A RuntimeError means that the signal interrupted a print. Streams are not reentrant.
         with suppress(RuntimeError, OSError, ValueError):
             print(f"\n{self.notice} Press Ctrl-C again to stop immediately.", file=sys.stderr, flush=True)
 
 
 def _leave_terminal() -> None:
-    """Discard all further output, because writing to a closed terminal raises errors, also in click."""
+    """Discard all further output, because writing to a closed terminal raises errors, including in click."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (1, 2):
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Read settings from TOML, and write settings as TOML with a comment per line."""
+"""Read settings from TOML files, and write settings as TOML with one comment per line."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ else:
     import tomli as tomllib
 
 
-DEEPEST = 20  # levels of tables and lists; settings have 3
+DEEPEST = 20  # maximum nesting of tables and lists; settings have 3 levels
 
 
 def read(path: Path) -> dict[str, Any]:
     """Return the table in ``path``.
 
     Raises:
-        GanctlError: the file does not exist or is not TOML. The message names the line.
+        GanctlError: the file does not exist or is not valid TOML. The message contains the line number.
     """
     try:
-        # utf-8-sig skips the byte order mark that Windows editors write.
+        # utf-8-sig skips the byte order mark that some Windows editors write.
         table = tomllib.loads(read_regular(path).decode("utf-8-sig"))
         _check_depth(table)
         return table
@@ -41,7 +41,7 @@ def read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise GanctlError(
             f"{path} is not encoded as UTF-8: byte {error.start} is 0x{error.object[error.start]:02x}.",
-            f"Save it as UTF-8, for example: iconv -f ISO-8859-1 -t UTF-8 {shlex.quote(str(path))}",
+            f"Convert the file to UTF-8, for example: iconv -f ISO-8859-1 -t UTF-8 {shlex.quote(str(path))}",
             status=USAGE,
         ) from error
     except RecursionError as error:
@@ -50,12 +50,12 @@ def read(path: Path) -> dict[str, Any]:
         ) from error
     except tomllib.TOMLDecodeError as error:
         raise GanctlError(
-            f"{path} is not TOML: {error}.", "Write a setting as in: batch_size = 64", status=USAGE
+            f"{path} is not TOML: {error}.", "Write settings like this: batch_size = 64", status=USAGE
         ) from error
 
 
 def _check_depth(table: dict[str, Any]) -> None:
-    """Raise a RecursionError if ``table`` is nested deeper than settings are. Python cannot print deep tables."""
+    """Raise a RecursionError if ``table`` is nested too deeply to be settings. Python cannot print deep tables."""
     level: list[Any] = [table]
     for _ in range(DEEPEST):
         level = [
@@ -70,18 +70,18 @@ def _check_depth(table: dict[str, Any]) -> None:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Return the table in ``text``, which must be the result of :func:`write`."""
+    """Return the table in ``text``, which must be an output of :func:`write`."""
     return tomllib.loads(text)
 
 
 def write(table: Mapping[str, Any], comments: Mapping[str, str]) -> str:
     """Return ``table`` as TOML: plain values first, then one section per nested table.
 
-    TOML has no null. None is written as ``"none"``, which every setting that may be None accepts.
+    TOML has no null value. None is written as ``"none"``, which every setting that can be None accepts.
 
     Args:
         table: the settings.
-        comments: comment by key, written at the end of its line.
+        comments: comments by key. Each comment is written at the end of the key's line.
     """
     plain = {key: _value(value) for key, value in table.items() if not isinstance(value, Mapping)}
     width = max((len(f"{key} = {value}") for key, value in plain.items()), default=0)
@@ -112,11 +112,11 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         if (escaped := value.encode(errors="backslashreplace").decode()) != value:
             raise GanctlError(
-                f"'{escaped}' is not UTF-8 and cannot be saved as a setting.",
+                f"'{escaped}' is not valid UTF-8 and cannot be saved as a setting.",
                 "Rename the file or folder. If its name is correct, set the locale, for example: LC_ALL=C.UTF-8",
                 status=USAGE,
             )
-        # A JSON string is a TOML string, except that TOML requires DEL to be escaped.
+        # JSON strings are valid TOML strings, except that TOML requires DEL to be escaped.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, (int, float)):
         return repr(value)

@@ -1,6 +1,6 @@
-"""Serve a page over HTTP to the browsers of this machine, and refuse the requests of other pages.
+"""Serve a page over HTTP to browsers on this machine, and reject requests from other pages.
 
-A browser lets any page send requests to 127.0.0.1. The server therefore accepts only requests from its own page whose
+A browser lets any page send requests to 127.0.0.1. Therefore, the server accepts only requests from its own page whose
 Host header is an IP address, ``localhost``, or the host that the server listens on. No other name is accepted, because
 any name can be made to resolve to this machine (DNS rebinding). Requests do not contain file names.
 """
@@ -21,7 +21,7 @@ from urllib.parse import parse_qs
 
 from ganctl.errors import GanctlError
 
-#: What a page may always do: nothing but what its own policy adds.
+#: Content security policy of all pages, which the pages' own policies extend.
 POLICY = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 ALL_ADDRESSES = ("0.0.0.0", "::")
 HEADERS = {
@@ -33,14 +33,14 @@ HEADERS = {
 
 
 class WebServer(ThreadingHTTPServer):
-    """An HTTP server that listens from its creation, so that a port in use is reported early.
+    """HTTP server that starts to listen in its constructor, so that a port in use is reported early.
 
     Raises:
         GanctlError: the server cannot listen on this host and port.
     """
 
     daemon_threads = True
-    allow_reuse_address = sys.platform != "win32"  # on Windows, two servers would share the port
+    allow_reuse_address = sys.platform != "win32"  # on Windows, two servers could share the port
 
     def __init__(self, host: str, port: int, handler: type[PageHandler]) -> None:
         self.host = host
@@ -52,12 +52,12 @@ class WebServer(ThreadingHTTPServer):
             raise _cannot_listen(host, port, error) from error
 
     def server_bind(self) -> None:
-        socketserver.TCPServer.server_bind(self)  # HTTPServer would look up the name of this machine
+        socketserver.TCPServer.server_bind(self)  # HTTPServer would look up this machine's name
         self.server_name, self.server_port = self.host, self.server_address[1]
 
     @property
     def is_public(self) -> bool:
-        """Whether other machines can open the page."""
+        """True if other machines can open the page."""
         if self.host in ALL_ADDRESSES:
             return True
         return not ipaddress.ip_address(str(self.server_address[0]).partition("%")[0]).is_loopback
@@ -97,7 +97,7 @@ class PageHandler(BaseHTTPRequestHandler):
         return path, {name: values[-1] for name, values in parse_qs(query).items()}
 
     def check_origin(self, path: str) -> bool:
-        """Return whether the request is addressed to this machine and sent by our page. Otherwise send an error."""
+        """Return True if the request is addressed to this machine and comes from the page. Otherwise, send an error."""
         host = self.headers.get("Host", "")
         if not is_this_machine(host, self.server.host):
             self.send_message(
@@ -109,7 +109,7 @@ class PageHandler(BaseHTTPRequestHandler):
         if path != "/":  # other pages may link to the page itself
             foreign = foreign or site not in (None, "same-origin", "none")
         if foreign:
-            self.send_message(HTTPStatus.FORBIDDEN, "Requests of other pages are refused.")
+            self.send_message(HTTPStatus.FORBIDDEN, "Requests from other pages are rejected.")
         return not foreign
 
     def respond(self, kind: str, make: Any) -> None:
@@ -119,7 +119,7 @@ class PageHandler(BaseHTTPRequestHandler):
             self.send_message(HTTPStatus.BAD_REQUEST, f"{error.message} {error.hint}".strip())
         except ValueError:  # an invalid number
             self.send_message(HTTPStatus.BAD_REQUEST, "The request is invalid.")
-        except Exception as error:  # a plugin's network, or out of memory: the next request may succeed
+        except Exception as error:  # such as a plugin's error or out of memory; the server continues
             self.send_message(HTTPStatus.INTERNAL_SERVER_ERROR, f"{type(error).__name__}: {error}")
         else:
             self.send_body(body, kind)
@@ -140,18 +140,18 @@ class PageHandler(BaseHTTPRequestHandler):
 
 
 def address_of_this_machine(family: int) -> str:
-    """Return the address with which this machine reaches others, or the loopback address without a network."""
+    """Return this machine's address in its network, or the loopback address if there is no network."""
     other, loopback = ("2001:db8::1", "::1") if family == socket.AF_INET6 else ("192.0.2.1", "127.0.0.1")
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect((other, 9))  # of a datagram socket: chooses a route and sends nothing
+            probe.connect((other, 9))  # on a datagram socket, this selects a route and sends nothing
             return str(probe.getsockname()[0])
     except OSError:
         return loopback
 
 
 def is_this_machine(header: str, host: str) -> bool:
-    """Return whether a Host header is an IP address, ``localhost``, or the ``host`` that the server listens on."""
+    """Return True if a Host header is an IP address, ``localhost``, or the ``host`` that the server listens on."""
     match = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+))(?::\d+)?", header.lower())
     name = (match[1] or match[2]) if match else ""
     if name and name in ("localhost", host.lower()):
@@ -164,7 +164,7 @@ def is_this_machine(header: str, host: str) -> bool:
 
 
 def show_in_browser(url: str) -> None:
-    """Open ``url`` in a browser if one can open a window. Without a display, some browsers open in the terminal."""
+    """Open ``url`` in a browser if there is a display. Without a display, some browsers would open in the terminal."""
     if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         import webbrowser
 

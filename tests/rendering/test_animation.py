@@ -60,9 +60,9 @@ def test_mp4_has_the_frames_and_the_frame_rate(tmp_path: Path) -> None:
 def test_invalid_animations_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(GanctlError, match="not an animation file"):
         save_animation(gray(2), tmp_path / "x.avi")
-    with pytest.raises(GanctlError, match="have the sizes"):
+    with pytest.raises(GanctlError, match="have the shapes"):
         save_animation([], tmp_path / "x.gif")
-    with pytest.raises(GanctlError, match="have the sizes"):
+    with pytest.raises(GanctlError, match="have the shapes"):
         save_animation([*gray(1), *gray(1, (8, 20))], tmp_path / "x.gif")
     with pytest.raises(GanctlError, match="frame rate"):
         save_animation(gray(2), tmp_path / "x.gif", fps=0)
