@@ -1,4 +1,4 @@
-"""The command ``ganctl``. This file combines the commands; each command has a file of its own."""
+"""The command ``ganctl``. This file combines its subcommands, each of which has its own file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.system.progress import print_warnings
 from ganctl.version import __version__
 
-#: The commands in the order of ``ganctl --help``, grouped by what users do. Commands of plugins follow.
+#: Commands, grouped by task and in the order of ``ganctl --help``. Commands of plugins follow them.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Train": (train, sweep),
     "Look": (sample, traverse, interpolate, explore, watch, evolution),
@@ -48,7 +48,7 @@ DISCOVER_FIRST = {"list", "info", "plugins", "doctor", "completion"}
 
 
 class Ganctl(click.Group):
-    """Commands of ganctl and of plugins. Plugins are loaded only if the command is not one of ganctl's."""
+    """Commands of ganctl and of plugins. Plugins are loaded only if ganctl does not have the requested command."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS, *_plugin_commands(ctx)]
@@ -115,8 +115,8 @@ def _warn_of_hidden_commands(name: str, loaded: Plugins) -> None:
 
 
 def _plugin_commands(ctx: click.Context) -> dict[str, list[tuple[Plugin, click.Command]]]:
-    """Return the commands of plugins by name, and by ``distribution:name`` if the name is ambiguous."""
-    # load() would print warnings into the line that the shell completes.
+    """Return the commands of plugins by name, and also by ``distribution:name`` if a name is ambiguous."""
+    # load() would print warnings while the shell is completing a line.
     loaded = discover() if ctx.resilient_parsing else load()
     commands: dict[str, list[tuple[Plugin, click.Command]]] = {}
     for plugin in loaded.all:
@@ -138,7 +138,7 @@ def _debug(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 def _no_plugins(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     if value:
-        os.environ["GANCTL_PLUGINS"] = NONE  # in the environment for worker processes, too
+        os.environ["GANCTL_PLUGINS"] = NONE  # worker processes inherit the environment
 
 
 @click.group(
@@ -164,11 +164,11 @@ def cli(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
     elif ctx.invoked_subcommand not in DISCOVER_FIRST:
-        installed_entry_points.read(GROUP)  # otherwise the import of torch may fail
+        installed_entry_points.read(GROUP)  # otherwise, importing torch may fail
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with 0, or with the status of the error that is printed on stderr."""
+    """Run the command line. Exit with status 0, or print an error on stderr and exit with its status."""
     if sys.stdout is None:  # closed with ``>&-``
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     replace_unencodable_characters()

@@ -55,7 +55,7 @@ def bench(
 ) -> None:
     """Measure the training speed of a model on this machine.
 
-    The result is compared with the peak speed of the machine. Nothing is saved.
+    The result is compared with the machine's peak speed. No run folder is created.
     """
     import json
     from dataclasses import asdict

@@ -14,7 +14,7 @@ LINES = {
 @click.command("completion")
 @click.argument("shell", type=click.Choice(list(LINES)))
 def completion(shell: str) -> None:
-    """Print the line that enables shell completion.
+    """Print a line that enables shell completion.
 
     Add the line to ~/.bashrc, ~/.zshrc or ~/.config/fish/config.fish.
     """

@@ -1,4 +1,4 @@
-"""``ganctl doctor``: the state of this installation, for users and for bug reports."""
+"""``ganctl doctor``: check this installation, for users and bug reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ganctl.cli.terminal_output import fold, print_json, terminal_width
 from ganctl.errors import FAILED
 from ganctl.system.terminal import can_redraw
 
-ERASE = "\r\x1b[K"  # moves to the beginning of the line and erases it
+ERASE = "\r\x1b[K"  # moves the cursor to the start of the line and erases the line
 
 
 @click.command()
@@ -25,13 +25,13 @@ ERASE = "\r\x1b[K"  # moves to the beginning of the line and erases it
     envvar="GANCTL_DATA_ROOT",
     show_default=True,
     show_envvar=True,
-    help="Folder that datasets are read from and downloaded to.",
+    help="Folder in which datasets are stored.",
 )
 @json_option
 def doctor(data_root: Path, as_json: bool) -> None:
-    """Check this installation, for example for a bug report.
+    """Check this installation.
 
-    The exit status is 0 if a training run can start.
+    The exit status is 0 if training can start. Include the output in bug reports.
     """
     from ganctl.diagnostics.doctor import examine
 
@@ -59,7 +59,9 @@ def doctor(data_root: Path, as_json: bool) -> None:
         if examination.problems:
             print()
         print(
-            "Training can start." if examination.can_train else "Training cannot start until this is fixed."
+            "Training can start."
+            if examination.can_train
+            else "Training cannot start until the problems are fixed."
         )
     if not examination.can_train:
         raise click.exceptions.Exit(FAILED)
@@ -71,7 +73,7 @@ def _print_section(title: str, facts: dict[str, Any]) -> None:
     for name, value in facts.items():
         text = {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
         _print_lines(f"  {name:{width}}  ", text)
-    print(flush=True)  # the next section may take seconds, such as the import of torch
+    print(flush=True)  # flush, because the next section, such as importing torch, may take seconds
 
 
 def _print_lines(start: str, text: str) -> None:

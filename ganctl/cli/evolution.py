@@ -28,7 +28,7 @@ Examples:
     type=PathType(),
     help="Output file.  [default: evolution.gif in the run folder]",
 )
-@click.option("--force", is_flag=True, help="Replace --out even if it was not made from this run.")
+@click.option("--force", is_flag=True, help="Replace --out even if it was not created from this run.")
 @number_option(
     "--fps",
     default=4.0,
@@ -36,7 +36,7 @@ Examples:
     type=Number(FPS),
     help="Frames per second.",
 )
-@click.option("--captions", is_flag=True, help="Show epoch and step below each frame.")
+@click.option("--captions", is_flag=True, help="Show the epoch and step below each frame.")
 @number_option(
     "--scale",
     type=Number(SCALE),
@@ -47,7 +47,7 @@ Examples:
     default=2.0,
     show_default=True,
     type=Number(Range(0, 3600, whole=False)),
-    help="Extra seconds to show the last frame.",
+    help="Additional time to show the last frame, in seconds.",
 )
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 def evolution(
@@ -60,7 +60,7 @@ def evolution(
     hold: float,
     quiet: bool,
 ) -> None:
-    """Animate the samples of a run over the epochs.
+    """Animate a run's samples over the epochs.
 
     All frames are generated from the same latents. The output is a GIF, or an MP4 if the package av is installed.
     """

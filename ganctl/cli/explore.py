@@ -35,7 +35,7 @@ PORT = 8490
     default="127.0.0.1",
     show_default=True,
     metavar="ADDRESS",
-    help="Address to listen on. With 0.0.0.0, every machine in the network can open the page.",
+    help="Address to listen on. With 0.0.0.0, every machine on the network can open the page.",
 )
 @number_option(
     "--port",
@@ -43,7 +43,7 @@ PORT = 8490
     show_default=True,
     metavar="N",
     type=Number(PORTS),
-    help="Port to listen on; 0: any free port.",
+    help="Port to listen on; 0 for any free port.",
 )
 @click.option("--no-browser", is_flag=True, help="Print the address without opening a browser.")
 @generator_option

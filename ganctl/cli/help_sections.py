@@ -14,7 +14,7 @@ def command_with_sections(
     """Return a decorator like ``click.command(**attributes)`` that adds the options of each section.
 
     Args:
-        sections: the title of each section and the decorator that adds its options, in the order of ``--help``.
+        sections: decorators that add options, by section title, in the order of ``--help``.
         attributes: keyword arguments of ``click.command``.
     """
     titles: dict[str, str] = {}

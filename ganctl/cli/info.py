@@ -1,4 +1,4 @@
-"""``ganctl info NAME``: everything about a component."""
+"""``ganctl info NAME``: describe a component."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from ganctl.system.pasteable_commands import ganctl_pattern
 @number_option(
     "--image-size",
     type=Number(RANGES["image_size"]),
-    help="Image size at which parameters are counted.  [default: the model's, or 28]",
+    help="Image size for which parameters are counted.  [default: the model's size, or 28]",
 )
 @number_option(
     "--channels",
     type=Number(Range(1, 1024)),
     default=1,
     show_default=True,
-    help="Number of image channels at which parameters are counted.",
+    help="Number of image channels for which parameters are counted.",
 )
 @plugin_option
 @json_option
@@ -42,9 +42,9 @@ def info(
     plugin_paths: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Show the paper, defaults, options and parameters of NAME.
+    """Show the paper, defaults, options and number of parameters of NAME.
 
-    If NAME is a model, a generator and a discriminator, all of them are shown.
+    If several components of different kinds are called NAME, all of them are shown.
     """
     from ganctl.diagnostics.component_info import describe
     from ganctl.plugin import single_file

@@ -69,7 +69,7 @@ STEPS, ANIMATION_STEPS = 8, 30
     default=1,
     show_default=True,
     type=Number(SAMPLES),
-    help="Number of paths; the second path uses the second latents of the seeds, and so on.",
+    help="Number of paths. The second path uses the second latent of each seed, and so on.",
 )
 @class_option
 @condition_options
@@ -78,7 +78,7 @@ STEPS, ANIMATION_STEPS = 8, 30
     "--out",
     metavar="FILE.png|.gif|.mp4|DIR|FILE.npz",
     type=PathType(),
-    help="One image, an animation, a folder of PNG files, or arrays.  [default: an image named after run, "
+    help="Output: an image, an animation, a folder of PNG files, or arrays.  [default: an image named after run, "
     "checkpoint, seeds and number]",
 )
 @force_option

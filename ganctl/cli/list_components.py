@@ -1,4 +1,4 @@
-"""``ganctl list``: the components of one kind, or of all kinds."""
+"""``ganctl list``: list the components of one kind or of all kinds."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Examples:
 
 
 class KindName(click.ParamType):
-    """A kind of component, in the singular or plural. The value is the singular."""
+    """A kind of component, in the singular or plural. The parsed value is the singular."""
 
     name = "kind"
 
@@ -51,8 +51,8 @@ class KindName(click.ParamType):
 def list_components(kind: str | None, as_json: bool) -> None:
     """List models, losses, datasets and other components.
 
-    With KIND, such as models or losses, each component is shown with its summary and the package that registers it.
-    Without KIND, the names of all kinds are shown.
+    With KIND, such as models or losses, list each component with its summary and the package that registers it. Without
+    KIND, list only the names of the components of all kinds.
     """
     registry = discovery.registry()
     if as_json:

@@ -1,4 +1,4 @@
-"""Types of options that are numbers. They reject values that are not in the range of the option."""
+"""Types of numeric options. They reject values outside the option's range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ganctl.config.ranges import COUNT, OR_NONE, RANGES, SHORTHAND_RANGES, Range
 
 
 class Number(click.ParamType):
-    """A number in a range, or one of ``words``, such as ``none``, which stay text."""
+    """A number in a range, or one of ``words``, such as ``none``, which remain text."""
 
     name = "number"
 
@@ -28,7 +28,7 @@ class Number(click.ParamType):
 
 
 class Numbers(click.ParamType):
-    """Comma-separated numbers in a range. The value is a tuple."""
+    """Comma-separated numbers in a range. The parsed value is a tuple."""
 
     name = "numbers"
 
@@ -50,14 +50,14 @@ SAMPLES = COUNT
 FPS = Range(0.01, 1000, whole=False)
 #: Factor by which images are enlarged.
 SCALE = Range(1, 64)
-#: Port of a server; 0: any free port.
+#: Port of a server; 0 for any free port.
 PORTS = Range(0, 65_535)
 #: Duration, in seconds.
 SECONDS = Range(0.1, 86_400, whole=False)
 
 
 def number_option(*names: str, type: Number | Numbers, help: str, **attributes: Any) -> Callable[[Any], Any]:
-    """Return a click option whose help ends with the range of its numbers and with its default, if there is one."""
+    """Return a click option whose help ends with the allowed range and the default, if there is one."""
     text, _, default = help.removesuffix("]").partition("  [default: ")
     if attributes.pop("show_default", False):
         default = str(attributes["default"])
@@ -66,7 +66,7 @@ def number_option(*names: str, type: Number | Numbers, help: str, **attributes: 
 
 
 def setting_option(*names: str, metavar: str = "N", help: str, **attributes: Any) -> Callable[[Any], Any]:
-    """Return a click option for a setting of ``ganctl train``, with the range of the setting and no default."""
+    """Return a click option for a setting of ``ganctl train``, with the setting's range and without a default."""
     setting = names[0].removeprefix("--").replace("-", "_")
     words = ("none",) if setting in OR_NONE else ()
     allowed = {**RANGES, **SHORTHAND_RANGES}[setting]

@@ -9,7 +9,7 @@ import click
 
 
 class PathType(click.Path):
-    """A path. Rejects empty text, which would mean the current folder."""
+    """A path. Empty text, which would mean the current folder, is rejected."""
 
     def __init__(self, path_type: type[Path] | type[str] = Path, **attributes: Any) -> None:
         super().__init__(path_type=path_type, **attributes)

@@ -1,4 +1,4 @@
-"""``ganctl plugins``: the installed plugins. Each subcommand has a file of its own."""
+"""``ganctl plugins``: list the installed plugins. Each subcommand has its own file."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SUBCOMMANDS: tuple[click.Command, ...] = (new, check, disable, enable)
 @json_option
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:
-    """List installed plugins, what they register and their errors."""
+    """List the installed plugins, their components and their errors."""
     if ctx.invoked_subcommand is not None:
         return
-    plugins = discover()  # load() would print warnings about errors that the table shows
+    plugins = discover()  # load() would print warnings about errors that the table already shows
     found = plugins.all
     print_warnings(plugins.warnings)
     if as_json:
@@ -40,7 +40,7 @@ for command in SUBCOMMANDS:
 
 
 def as_dict(plugin: Plugin) -> dict[str, Any]:
-    """Return the facts about a plugin that ``--json`` writes."""
+    """Return the facts about a plugin that ``--json`` prints."""
     return {
         "name": plugin.name,
         "entry_point": plugin.module,

@@ -1,4 +1,4 @@
-"""``ganctl plugins check``: test whether a plugin fulfills its contracts."""
+"""``ganctl plugins check``: check that a plugin fulfills its contracts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("target", metavar="NAME|PATH")
 @click.pass_context
 def check(ctx: click.Context, target: str) -> None:
-    """Check that a plugin meets the contracts that ganctl relies on.
+    """Check that a plugin fulfills the contracts that ganctl relies on.
 
     NAME is an installed plugin, a distribution, or a component. PATH is the source tree of a plugin, which need not be
     installed, or a single .py file. The exit status is 1 if a check fails.
@@ -28,7 +28,7 @@ def check(ctx: click.Context, target: str) -> None:
     single_file = target.endswith(".py")
     name, found = _find(target)
     require_temporary_folder()  # otherwise every component that builds an optimizer would fail
-    print("Checking …", flush=True)  # before the import of torch, which takes seconds
+    print("Checking …", flush=True)  # before importing torch, which takes seconds
     from ganctl import testing
 
     results = testing.run_checks(name, found=found, single_file=single_file, progress=_show)

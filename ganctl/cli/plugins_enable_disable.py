@@ -14,9 +14,9 @@ from ganctl.system.pasteable_commands import ganctl_command
 @click.command()
 @click.argument("name")
 def disable(name: str) -> None:
-    """Do not load the plugin NAME until it is enabled again.
+    """Disable the plugin NAME until it is enabled again.
 
-    NAME is a plugin, or a distribution for all of its plugins. See: ganctl plugins
+    NAME is the name of a plugin, or the name of a distribution to disable all of its plugins. See: ganctl plugins
     """
     found = discover().all
     known = {spelling for p in found for spelling in enabled_plugins.aliases(p.distribution, p.name)}
@@ -24,13 +24,13 @@ def disable(name: str) -> None:
         names = {other for p in found for other in (p.name, p.distribution)}
         raise GanctlError(f"There is no plugin '{name}'.", did_you_mean(name, names), status=USAGE)
     enabled_plugins.write_disabled({*enabled_plugins.read_disabled(), normalize(name)})
-    print(f"{name} is disabled. Enable it again: {ganctl_command('plugins', 'enable', name)}")
+    print(f"{name} is disabled. To enable it again, run: {ganctl_command('plugins', 'enable', name)}")
 
 
 @click.command()
 @click.argument("name")
 def enable(name: str) -> None:
-    """Load the plugin NAME again."""
+    """Enable the plugin NAME again."""
     disabled = set(enabled_plugins.read_disabled())
     if normalize(name) not in disabled:
         hint = did_you_mean(name, disabled) or "No plugin is disabled. See: ganctl plugins"

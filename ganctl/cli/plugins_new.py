@@ -29,7 +29,7 @@ from ganctl.system.pasteable_commands import ganctl_command, quote
     help="Parent directory for the new plugin.",
 )
 def new(name: str, kind: str, into: Path) -> None:
-    """Create a working plugin to start from.
+    """Create a working plugin as a starting point.
 
     The plugin is a package with a component, its registration, tests and a README. NAME is the name of the
     distribution, such as ganctl-soft-hinge. The component has the same name without ganctl-.

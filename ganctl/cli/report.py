@@ -37,30 +37,30 @@ Examples:
     multiple=True,
     metavar="FILE.html|FILE.md",
     type=PathType(),
-    help="Output file. Repeatable.  [default: report.html in RUN, or in the current folder for several]",
+    help="Output file. Repeatable.  [default: report.html in RUN, or in the current folder if there are several]",
 )
-@click.option("--force", is_flag=True, help="Replace --out even if it was not made from these runs.")
+@click.option("--force", is_flag=True, help="Replace --out even if it was not created from these runs.")
 @click.option("--title", help="Heading of the report.  [default: the settings that differ]")
 @number_option(
     "--epochs",
     type=Numbers(Range(0, 1_000_000_000, whole=False)),
     default=(),
     metavar="LIST",
-    help="Show samples of these epochs, such as 5,10,20.",
+    help="Show the samples of these epochs, for example 5,10,20.",
 )
 @number_option(
     "--max-mb",
     type=Number(Range(0.1, 10_000, whole=False)),
     default=8.0,
     show_default=True,
-    help="Approximate size limit for all samples. If necessary, epochs are omitted first, then images of each grid.",
+    help="Approximate size limit for all samples. If necessary, epochs are omitted first, then images in each grid.",
 )
 @click.option(
     "--figures",
     "figures_folder",
     metavar="DIR",
     type=PathType(),
-    help="Also write curves and samples for print into this folder.",
+    help="Also write figures of curves and samples, suitable for print, to this folder.",
 )
 @click.option(
     "--figure-format",
@@ -81,7 +81,7 @@ Examples:
     type=Number(Range(0, 0.999, whole=False)),
     default=0.6,
     show_default=True,
-    help="Weight of the moving average of the curves in --figures. 0: no smoothing.",
+    help="Weight of the moving average of the curves in --figures. 0 disables smoothing.",
 )
 @click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
 @plugin_option
@@ -104,8 +104,7 @@ def report(
     """Compare runs side by side in one file.
 
     The report shows samples over the epochs, curves, the settings that differ, training times, and problems such as
-    mode collapse. An HTML report is self-contained. Runs may be unfinished, may have
-    failed, and may be of different models.
+    mode collapse. An HTML report is self-contained. Runs can be unfinished or failed, and can use different models.
     """
     from ganctl.reports.report import check_suffix
     from ganctl.reports.report import report as make

@@ -49,27 +49,28 @@ Examples:
     "--n",
     metavar="N",
     type=Number(SAMPLES),
-    help="Number of samples; with --class or --code, per row.  [default: 25, or all of --latents or --conditions]",
+    help="Number of samples, or of samples per row with --class or --code.  [default: 25, or all of --latents or --conditions]",
 )
 @class_option
 @condition_options
 @click.option(
     "--code",
     metavar="NAME=VALUE",
-    help="Code of an InfoGAN, such as c=3 or u0=0.5. c=all and u0=-1..1 generate one row per value.",
+    help="Code of an InfoGAN, such as c=3 or u0=0.5. c=all or u0=-1..1 generates one row per value.",
 )
 @number_option(
     "--seed",
     default=0,
     show_default=True,
     type=Number(SEED),
-    help="Seed of the latents. The same seed gives the same samples; a larger N adds samples.",
+    help="Seed for the latents. The same seed generates the same samples. A larger N adds samples.",
 )
 @click.option(
     "--out",
     metavar="FILE.png|DIR|FILE.npz",
     type=PathType(),
-    help="Grid, folder of PNG files, or NumPy archive with an array 'images' (N×H×W×C, in the dtype of the dataset).  "
+    help="Output: a grid, a folder of PNG files, or a NumPy archive with an array 'images' (N×H×W×C, in the "
+    "dataset's dtype).  "
     "[default: a grid named after run, checkpoint, seed and number]",
 )
 @force_option
@@ -91,7 +92,7 @@ Examples:
     "--save-latents",
     metavar="FILE.npz",
     type=PathType(),
-    help="Also write the latents, classes and seed to a file for --latents.",
+    help="Also write the latents, classes and seed to a file that --latents accepts.",
 )
 @generator_option
 @machine_options
@@ -120,7 +121,7 @@ def sample(
 ) -> None:
     """Generate samples from a checkpoint.
 
-    Only the checkpoint file is needed, not the dataset or the run folder.
+    Sampling requires only the checkpoint file. It does not require the dataset or the run folder.
     """  # fmt: skip
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")
@@ -139,7 +140,7 @@ def sample(
         )
     if nrow is not None and out is not None and out.suffix != ".png":
         raise GanctlError(
-            "--nrow needs a grid.",
+            "--nrow requires a grid.",
             "Give --out FILE.png.",
             status=USAGE,
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ganctl.sampling.latent_files import Latents
     from ganctl.sampling.sampler import Sampler
 
-#: Options that do not change the samples, only how they are computed or shown.
+#: Options that do not change the samples but only how they are computed or shown.
 NOT_INPUTS = {"batch_size", "device", "force", "fps", "no_labels", "nrow", "out", "quiet", "scale"}
 
 ckpt_option = click.option(
@@ -26,20 +26,20 @@ ckpt_option = click.option(
     required=True,
     metavar="CKPT|RUN",
     type=RunPath(),
-    help="Checkpoint file, or a run folder for its newest checkpoint.",
+    help="Checkpoint file, or a run folder to use its newest checkpoint.",
 )
 class_option = click.option(
     "--class",
     "class_name",
     metavar="NAME|all",
-    help="Class to sample from a conditional model, by name or number. all generates one row per class.",
+    help="Class to sample from a conditional model, as a name or number. 'all' generates one row per class.",
 )
 latents_option = click.option(
     "--latents",
     "latents_file",
     metavar="FILE.npz",
     type=PathType(),
-    help="Use the latents in this file, as written by --save-latents, instead of random latents.",
+    help="Use the latents in this file, written by --save-latents, instead of random latents.",
 )
 #: Range of the numbers of a condition on the command line.
 CONDITION = Range(-1e9, 1e9, whole=False)
@@ -68,7 +68,7 @@ truncation_option = number_option(
     "--truncation",
     metavar="X",
     type=Number(Range(0.001, 1000, whole=False)),
-    help="Truncate the normal distribution of z at ±X, for fewer odd samples and less variety.",
+    help="Truncate the normal distribution of z at ±X. A small X reduces artifacts and variety.",
 )
 generator_option = click.option(
     "-o",
@@ -85,7 +85,7 @@ batch_size_option = number_option(
     type=Number(RANGES["batch_size"]),
     help="Number of samples generated at a time.",
 )
-no_labels_option = click.option("--no-labels", is_flag=True, help="Omit names and values from a PNG file.")
+no_labels_option = click.option("--no-labels", is_flag=True, help="Omit names and values from PNG files.")
 scale_option = number_option(
     "--scale",
     metavar="N",
@@ -95,16 +95,16 @@ scale_option = number_option(
 
 
 force_option = click.option(
-    "--force", is_flag=True, help="Replace --out even if it was not made from the same inputs."
+    "--force", is_flag=True, help="Replace --out even if it was not created from the same inputs."
 )
 
 
 def refuse_scale_of_arrays(scale: int | None, out: Path | None) -> None:
-    """Raise a GanctlError if ``--scale`` is given for a NumPy archive, which has the samples in their own size."""
+    """Raise a GanctlError if ``--scale`` is given for a NumPy archive, which stores samples at their original size."""
     from ganctl.errors import USAGE, GanctlError
 
     if scale is not None and out is not None and out.suffix == ".npz":
-        raise GanctlError("--scale needs images.", "Give --out FILE.png, or omit --scale.", status=USAGE)
+        raise GanctlError("--scale requires images.", "Give --out FILE.png, or omit --scale.", status=USAGE)
 
 
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -172,10 +172,10 @@ def apply_conditions(
 
 
 def recorded_inputs(context: click.Context, checkpoint: Path, **resolved: object) -> str:
-    """Return the record of what determines the samples of a command: its options, and the content of files.
+    """Return the record of a command's inputs: the options that determine the samples, and the content of files.
 
     Args:
-        resolved: values of options whose default depends on something else.
+        resolved: values of options whose defaults depend on other values.
     """
     from ganctl.system import output_files
 

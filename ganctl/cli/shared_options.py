@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ComponentName(click.ParamType):
-    """Text that the shell completes to the name of a component. The command itself checks the name."""
+    """Text that the shell completes to the name of a component. The command checks the name."""
 
     name = "name"
 
@@ -33,7 +33,7 @@ class ComponentName(click.ParamType):
     ) -> list[CompletionItem]:
         from click.shell_completion import CompletionItem
 
-        # load() would print warnings into the line that the user is typing.
+        # load() would print warnings while the user is typing.
         registry = discovery.discover().registry
         kinds = [self.kind] if self.kind else list(KINDS)
         summaries = {item.name: item.summary for kind in kinds for item in registry.all(kind)}
@@ -42,13 +42,13 @@ class ComponentName(click.ParamType):
             for name in sorted(summaries)
             if name.startswith(incomplete)
         ]
-        if self.kind == "dataset" and not items:  # a folder or zip of the user's images
+        if self.kind == "dataset" and not items:  # a folder or zip file of the user's images
             return [CompletionItem(incomplete, type="file")]
         return items
 
 
 def component(kind: str | None = None) -> ComponentName:
-    """Return the ``type=`` of a parameter that names a component of ``kind``, or of any kind."""
+    """Return the ``type`` for a parameter that is the name of a component of ``kind``, or of any kind."""
     return ComponentName(kind)
 
 
@@ -59,13 +59,13 @@ plugin_option = click.option(
     metavar="FILE",
     type=PathType(),
     multiple=True,
-    help="Python file with hooks, loaded for this command only, such as ./my_loss.py. Repeatable.",
+    help="Python file with hooks, such as ./my_loss.py, to load for this command only. Repeatable.",
 )
 
 
 def json_option(command: Any) -> Any:
     """Add ``--json`` to ``command``."""
-    return click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")(command)
 
 
 def quiet_option(command: Any) -> Any:
@@ -74,7 +74,7 @@ def quiet_option(command: Any) -> Any:
 
 
 def options(*decorators: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Combine several options into one decorator, in this order."""
+    """Combine several options into one decorator, preserving their order."""
 
     def decorate(function: Any) -> Any:
         for decorator in reversed(decorators):

@@ -30,13 +30,13 @@ Examples:
   ganctl sweep --resume sweeps/00001-dcgan-mnist
 """
 
-#: Settings that may differ between the processes and machines that work on one sweep.
+#: Settings that may differ between the processes and machines that work on the same sweep.
 LOCAL_SETTINGS = ("device", "data_root")
 
 input_options = options(
     model_and_data,
     click.option("--config", "config_file", metavar="FILE", type=PathType(),
-                 help="TOML file with settings, and with variations in its tables [grid], [zip] and [range]."),
+                 help="TOML file with settings, and with variations in the tables [grid], [zip] and [range]."),
     click.option("--resume", metavar="SWEEP", type=PathType(),
                  help="Sweep to resume, or to work on together with other processes or machines."),
     plugin_option,
@@ -46,7 +46,7 @@ variation_options = options(
                  help="Train every combination of these values. NAME is an option below, or PART.OPTION as for -o. "
                       "Repeatable."),
     click.option("--zip", "pairs", metavar="NAME=A,B,…", multiple=True,
-                 help="Vary these values together: the first values, then the second values, and so on. Repeatable."),
+                 help="Vary these settings together: the first values, then the second values, and so on. Repeatable."),
     click.option("--range", "ranges", metavar="NAME=LOW..HIGH", multiple=True,
                  help="Range that --random samples from: log-uniformly if LOW is above 0 (append :uniform for "
                       "uniform sampling), and integers between integers. NAME=A,B,… samples one of the values. "
@@ -54,12 +54,12 @@ variation_options = options(
     number_option("--random", "draws", metavar="N", type=Number(SAMPLES),
                   help="Number of random draws from each --range."),
     number_option("--seeds", metavar="N", type=Number(SAMPLES),
-                  help="Repeat every run with N seeds, starting at --seed."),
+                  help="Train every combination with N consecutive seeds, starting at --seed."),
 )  # fmt: skip
 execution_options = options(
     number_option("--jobs", metavar="N|auto", type=Number(Range(1, 1024), "auto"), default=1, show_default=True,
-                 help="Number of simultaneous runs; auto: as many as memory and CPUs allow."),
-    click.option("--retry-failed", is_flag=True, help="With --resume: try failed runs again."),
+                 help="Number of simultaneous runs; auto for as many as memory and CPUs allow."),
+    click.option("--retry-failed", is_flag=True, help="With --resume, try failed runs again."),
     click.option("--dry-run", is_flag=True, help="Check and list all runs without training."),
     click.option("--sweeps", metavar="DIR", type=PathType(), default=Path("sweeps"), show_default=True,
                  help="Parent directory for the numbered sweep folder."),
@@ -103,11 +103,11 @@ def sweep(
     """Train many GANs that differ in a few settings.
 
     Every combination is a separate run in the sweep folder. Ctrl-C saves checkpoints after the current step and stops.
-    --resume continues exactly from there. Several processes and machines can work on one sweep.
+    --resume continues exactly where the runs stopped. Several processes and machines can work on one sweep.
     """
     from ganctl.system.signals import StopSignals
 
-    with StopSignals() as stop:  # before torch is imported, which takes seconds
+    with StopSignals() as stop:  # before importing torch, which takes seconds
         with stop.importing():
             from ganctl.sweeps.runner import check_runs, create_sweep, make_request, run_sweep
             from ganctl.sweeps.variation import parse_options
@@ -163,7 +163,7 @@ def sweep(
 
 
 def _refuse_with_resume(names: Iterable[str]) -> None:
-    """Raise a GanctlError if any option is in ``names``, which cannot be combined with ``--resume``."""
+    """Raise a GanctlError if ``names`` is not empty. These options cannot be combined with ``--resume``."""
     for name in names:
         option = name if name == "-o" else f"--{option_name(name)}"
         raise GanctlError(

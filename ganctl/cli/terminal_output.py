@@ -1,4 +1,4 @@
-"""Print tables, JSON and folded text on terminals, in pipes and in encodings that lack characters."""
+"""Print tables, JSON and wrapped text on terminals, in pipes and in encodings that lack characters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
-#: Characters that ganctl prints → ASCII for encodings that lack them.
+#: ASCII replacements of characters that ganctl prints, for encodings that lack these characters.
 _ASCII = {
     # punctuation and operators
     **{
@@ -39,7 +39,7 @@ _ASCII = {
 
 
 def replace_unencodable_characters() -> None:
-    """Make stdout and stderr replace characters that their encoding lacks with ASCII instead of raising."""
+    """Make stdout and stderr replace characters that their encoding lacks with ASCII instead of raising an error."""
     codecs.register_error("ganctl", _to_ascii)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure") and not (stream.encoding or "").lower().startswith("utf"):
@@ -61,12 +61,12 @@ def print_json(value: Any) -> None:
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: Sequence[int]) -> None:
     """Print aligned columns.
 
-    On a terminal, the columns with the numbers ``wrap`` are folded so that lines fit. In a pipe, each row is one line.
+    On a terminal, the columns with indices in ``wrap`` are wrapped so that lines fit. In a pipe, each row is one line.
     """
     widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
     if sys.stdout.isatty():
         excess = sum(widths) + 2 * (len(widths) - 1) - terminal_width()
-        for i in wrap:  # the first column shrinks as far as possible before the next one
+        for i in wrap:  # the first column shrinks as far as possible before the next column shrinks
             least = min(widths[i], max(24, len(header[i])))
             reduction = min(max(excess, 0), widths[i] - least)
             widths[i], excess = widths[i] - reduction, excess - reduction
@@ -77,12 +77,12 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, wrap: S
 
 
 def fold(text: str, width: int) -> list[str]:
-    """Split ``text`` into at least one line of at most ``width`` characters. A longer word gets its own line."""
+    """Split ``text`` into one or more lines of at most ``width`` characters. A longer word has its own line."""
     import textwrap
 
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def terminal_width() -> int:
-    """Return the width of the terminal, or 10,000 columns in a pipe."""
+    """Return the width of the terminal in columns, or 10,000 in a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000

@@ -26,17 +26,17 @@ Examples:
 """
 
 
-# The options have no defaults: those of the settings apply.
+# The options have no defaults, because the defaults of the settings apply.
 input_options = options(
     model_and_data,
     click.option("--config", "config_file", metavar="FILE", type=PathType(),
-                 help="TOML file with settings. A run's config.toml repeats the run."),
+                 help="TOML file with settings. Use a run's config.toml to repeat the run."),
     click.option("--resume", metavar="RUN|CKPT", type=RunPath(),
                  help="Run folder or checkpoint to resume. Add --epochs, --steps or --minutes to train longer."),
     plugin_option,
 )  # fmt: skip
 length_options = options(
-    setting_option("--epochs", help="Number of times D sees the dataset.  [default: 20]"),
+    setting_option("--epochs", help="Number of times that D sees the dataset.  [default: 20]"),
     setting_option("--steps", help="Number of steps, instead of --epochs."),
     setting_option(
         "--minutes",
@@ -53,7 +53,7 @@ part_options = options(
     click.option("--regularizer", "regularizers", metavar="NAME|none", type=component("regularizer"), multiple=True,
                  help="Term added to the loss, such as r1. Repeatable. See: ganctl list regularizers"),
     click.option("--optimizer", metavar="NAME", type=component("optimizer"),
-                 help="Optimizer for both networks. Keeps the learning rates. See: ganctl list optimizers"),
+                 help="Optimizer for both networks. The learning rates do not change. See: ganctl list optimizers"),
     click.option("--g-optimizer", metavar="NAME", type=component("optimizer"), help="Optimizer for G only."),
     click.option("--d-optimizer", metavar="NAME", type=component("optimizer"), help="Optimizer for D only."),
     setting_option("--lr", metavar="X", help="Learning rate for both networks."),
@@ -67,11 +67,11 @@ part_options = options(
     click.option("--augment", metavar="NAME", type=component("augmentation"),
                  help="Augmentation of every image that D sees, such as diffaug. See: ganctl list augmentations"),
     click.option("--lr-schedule", metavar="TEXT",
-                 help="Schedule of both learning rates, such as 'linear 0' or 'warmup 500, cosine 0'. "
+                 help="Schedule for both learning rates, such as 'linear 0' or 'warmup 500, cosine 0'. "
                       "For other values, such as loss.gamma or ema: -o schedules.ema=TEXT"),
     setting_option("--z-dim", help="Length of z."),
     setting_option("--ema", metavar="IMAGES",
-                 help="Half-life, in images, of the averaged G that is sampled from, such as 10000."),
+                 help="Half-life, in images, of the moving average of G's weights, such as 10000."),
     setting_option("--ema-rampup", metavar="X",
                  help="Maximum half-life of the averaged G, as a fraction of the number of images that G has been "
                       "trained on; none: no warm-up.  [default: 0.05]"),
@@ -83,7 +83,7 @@ part_options = options(
 image_options = options(
     setting_option("--image-size", help="Crop images to squares and resize them to N×N."),
     click.option("--data-root", metavar="DIR", type=PathType(str),
-                 help="Folder that datasets are read from and downloaded to.  [default: $GANCTL_DATA_ROOT, or data]"),
+                 help="Folder in which datasets are stored.  [default: $GANCTL_DATA_ROOT, or data]"),
 )  # fmt: skip
 machine_options = options(
     click.option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.  [default: auto]"),
@@ -92,7 +92,7 @@ machine_options = options(
         "--deterministic",
         is_flag=True,
         default=None,
-        help="Make runs on a GPU bit-identical, also after --resume. Slower.",
+        help="Make repeated and resumed runs on a GPU bit-identical. This is slower.",
     ),
     click.option("--compile", is_flag=True, default=None, help="Compile G and D with torch.compile."),
     click.option(
@@ -100,11 +100,11 @@ machine_options = options(
         "graph",
         flag_value=False,
         default=None,
-        help="Run every step from Python instead of as a graph, for example in a debugger.",
+        help="Run every step in Python instead of replaying a graph, for example to use a debugger.",
     ),
     setting_option(
         "--seed",
-        help="Seed of weights, latents and the order of images. The same seed repeats the run.  [default: 0]",
+        help="Random seed for weights, latents and the order of images. The same seed repeats the run.  [default: 0]",
     ),
 )
 output_options = options(
@@ -112,28 +112,28 @@ output_options = options(
                  help="Number of steps between sample grids.  [default: about 50 grids per run]"),
     setting_option("--samples", help="Number of samples in each grid.  [default: 64]"),
     click.option("--metric", "metrics", metavar="NAME", type=component("metric"), multiple=True,
-                 help="Metric of the samples, computed with each checkpoint. Repeatable. See: ganctl list metrics"),
+                 help="Metric of G's samples, computed at each checkpoint. Repeatable. See: ganctl list metrics"),
     setting_option("--metric-samples",
-                 help="Number of samples that each metric is computed from.  [default: 2048]"),
+                 help="Number of samples from which each metric is computed.  [default: 2048]"),
     click.option("--tracker", "trackers", metavar="NAME|none", type=component("tracker"), multiple=True,
-                 help="Tracker that receives losses, metrics and samples, see 'ganctl list trackers'. Repeatable.  "
+                 help="Tracker for losses, metrics and samples. Repeatable. See: ganctl list trackers  "
                       "[default: tensorboard]"),
     setting_option("--log-every",
                  help="Number of steps that each log line averages over.  [default: 50 to 100 lines per run]"),
     setting_option("--checkpoint-every",
                  help="Number of steps between checkpoints, in addition to one every ten minutes.  "
                       "[default: about 10 checkpoints per run]"),
-    setting_option("--keep", metavar="K", help="Number of newest checkpoints to keep; 0 keeps all.  [default: 3]"),
-    click.option("--force", is_flag=True, default=None, help="Train combinations that ganctl advises against."),
+    setting_option("--keep", metavar="K", help="Number of checkpoints to keep, newest first; 0 for all.  [default: 3]"),
+    click.option("--force", is_flag=True, default=None, help="Train even if ganctl advises against the settings."),
     click.option("--on-nan", metavar="stop|ignore",
-                 help="Action when a loss is not finite.  [default: stop]"),
+                 help="Action to take if a loss is not finite.  [default: stop]"),
     quiet_option,
 )  # fmt: skip
 folder_options = options(
     click.option("--runs", metavar="DIR", type=PathType(), default=Path("runs"), show_default=True,
                  help="Parent directory for the numbered run folder."),
     click.option("--name", metavar="TEXT",
-                 help="Name after the number of the run folder.  [default: the model and the data]"),
+                 help="Name of the run folder, after its number.  [default: the model and the data]"),
     click.option("--out", metavar="DIR", type=PathType(),
                  help="Run folder, instead of a numbered folder. It must be new or empty."),
     output_options,
@@ -166,11 +166,11 @@ def train(
 ) -> None:
     """Train a GAN in a run folder.
 
-    Ctrl-C saves a checkpoint after the current step and stops. --resume continues exactly from there.
+    Ctrl-C saves a checkpoint after the current step and stops. --resume continues exactly where the run stopped.
     """
     from ganctl.system.signals import StopSignals
 
-    with StopSignals() as stop:  # before torch is imported, which takes seconds
+    with StopSignals() as stop:  # before importing torch, which takes seconds
         with stop.importing():
             from ganctl.config.command_line import with_options
             from ganctl.config.resolve import resolve

@@ -48,8 +48,8 @@ Examples:
     default="auto",
     show_default=True,
     metavar="5,25,…|auto[:N]",
-    help="Dimensions of z, one row each: numbers from 1, names of an InfoGAN's codes, or auto for the N (default 8) "
-    "that change the samples most.",
+    help="Dimensions of z, one row each: numbers from 1, names of an InfoGAN's codes, or auto:N for the N (default 8) "
+    "dimensions that change the samples most.",
 )
 @number_option(
     "--values",
@@ -62,18 +62,18 @@ Examples:
     default=0,
     show_default=True,
     type=Number(SEED),
-    help="Seed whose first latent is used.",
+    help="Random seed. The traversal starts at the first latent of this seed.",
 )
 @latents_option
 @class_option
 @condition_options
-@click.option("--code", metavar="NAME=VALUE", help="Code of an InfoGAN that is set first, for example c=3.")
+@click.option("--code", metavar="NAME=VALUE", help="Code of an InfoGAN to set first, for example c=3.")
 @truncation_option
 @click.option(
     "--out",
     metavar="FILE.png|DIR|FILE.npz",
     type=PathType(),
-    help="One image, a folder of PNG files, or arrays.  [default: an image named after run, checkpoint, "
+    help="Output: an image, a folder of PNG files, or arrays.  [default: an image named after run, checkpoint, "
     "seed and number]",
 )
 @force_option
@@ -103,7 +103,7 @@ def traverse(
 ) -> None:
     """Vary one dimension of z at a time.
 
-    Each dimension is a row of samples. All other dimensions of the latent keep their values.
+    Each row shows one dimension. All other dimensions of the latent keep their values.
     """  # fmt: skip
     refuse_both(context, "seed", "latents_file")
     refuse_both(context, "truncation", "latents_file")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RunPath(click.Path):
-    """A path that the shell completes to a run folder: in ``runs/``, or in the folder that is being typed."""
+    """A path that the shell completes to a run folder in ``runs/``, or in the folder that the user is typing."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
@@ -34,7 +34,7 @@ class RunPath(click.Path):
 
 
 class PartOption(click.ParamType):
-    """``PART.OPTION=VALUE``, which the shell completes up to ``=``, with the components of ``--model`` if given."""
+    """``PART.OPTION=VALUE``, completed up to ``=``, with options of the components of ``--model`` if it is given."""
 
     name = "text"
 
@@ -64,7 +64,7 @@ def _glob(pattern: str) -> Iterator[Path]:
 
 
 def _chosen(ctx: click.Context, part: str, registry: Any) -> list[Component]:
-    """Return the component that the options and the model choose for ``part``, otherwise all that it can be."""
+    """Return the component of ``part`` that the options or the model specify, or all possible components."""
     from ganctl.config.settings import COMPONENTS
 
     kind = "optimizer" if part == "optimizer" else COMPONENTS.get(part)
@@ -80,7 +80,7 @@ def _chosen(ctx: click.Context, part: str, registry: Any) -> list[Component]:
 
 
 def _parameters(component: Component) -> list[str]:
-    """Return the names of the options of ``component`` from the source of its module."""
+    """Return the names of the options of ``component``, read from the source of its module."""
     from ganctl.plugin.options import FILLED_IN
 
     if not isinstance(component.target, str):

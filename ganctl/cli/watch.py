@@ -32,7 +32,7 @@ Examples:
     show_default=True,
     metavar="DIR",
     type=PathType(),
-    help="Folder of runs. Without RUN, the newest of these runs is shown.",
+    help="Folder of runs. Without RUN, the newest run in this folder is shown.",
 )
 @number_option(
     "--every",
@@ -40,20 +40,20 @@ Examples:
     show_default=True,
     metavar="SECONDS",
     type=Number(SECONDS),
-    help="Seconds between updates.",
+    help="Interval between updates, in seconds.",
 )
 @click.option("--no-samples", is_flag=True, help="Do not show samples in the terminal.")
 @click.option("--once", is_flag=True, help="Print the state of the run as one line and exit.")
-@click.option("--web", is_flag=True, help="Show the report of the run in the browser, and update it.")
+@click.option("--web", is_flag=True, help="Show the run's report in the browser, updated during training.")
 @number_option(
     "--port",
     default=PORT,
     show_default=True,
     metavar="N",
     type=Number(PORTS),
-    help="With --web: port to listen on; 0: any free port.",
+    help="With --web, port to listen on; 0 for any free port.",
 )
-@click.option("--no-browser", is_flag=True, help="With --web: print the address without opening a browser.")
+@click.option("--no-browser", is_flag=True, help="With --web, print the address without opening a browser.")
 @click.pass_context
 def watch(
     ctx: click.Context,
@@ -68,9 +68,9 @@ def watch(
 ) -> None:
     """Watch a run during training, in the terminal or in the browser.
 
-    The terminal shows progress and curves and, if it has enough colors, the newest samples until the run ends. Ctrl-C
-    ends the display, not the run. RUN is a run folder, or a folder of runs whose newest run is shown. By default, the
-    newest run in runs/ is shown.
+    The terminal shows progress, curves and, if it has enough colors, the newest samples until the run ends. Ctrl-C
+    closes the view but does not stop the run. RUN is a run folder, or a folder of runs whose newest run is shown. By
+    default, the newest run in runs/ is shown.
 
     With --web, a page in the browser shows the same as ganctl report, and is updated during training. If RUN is a
     folder of runs or a sweep folder, the page shows all of its runs. Only this machine can open the page. Press Ctrl-C
@@ -97,7 +97,7 @@ def _serve(folder: Path, every: float, port: int, *, browser: bool) -> None:
     from ganctl.system.web_server import show_in_browser
 
     if hasattr(os, "nice"):
-        os.nice(10)  # training comes first
+        os.nice(10)  # training has priority
     with LiveServer(LivePage(folder, every), port) as server:
         print(f"{server.url}  (press Ctrl-C to stop)", file=sys.stderr, flush=True)
         if browser:

@@ -58,7 +58,7 @@ def encode(figure: Figure, file_format: str, dpi: float = 300) -> bytes:
     buffer = io.BytesIO()
     with figure_style():
         for image in (image for axes in figure.axes for image in axes.images):
-            # Vector formats keep the original pixels. PNG files have a different resolution, so their images are resampled.
+            # Vector formats keep the original pixels. PNG files have another resolution, so images are resampled.
             image.set_interpolation("antialiased" if file_format == "png" else "none")
         figure.savefig(buffer, format=file_format, dpi=dpi, metadata=metadata[file_format])
     return buffer.getvalue()

@@ -112,7 +112,7 @@ def _value(value: Any) -> str:
     if isinstance(value, str):
         if (escaped := value.encode(errors="backslashreplace").decode()) != value:
             raise GanctlError(
-                f"'{escaped}' is not valid UTF-8 and cannot be saved as a setting.",
+                f"'{escaped}' is not UTF-8 and cannot be saved as a setting.",
                 "Rename the file or folder. If its name is correct, set the locale, for example: LC_ALL=C.UTF-8",
                 status=USAGE,
             )

@@ -116,7 +116,7 @@ def test_scale_enlarges_by_whole_pixels(ckpt: Path, capsys: pytest.CaptureFixtur
     assert sample("--ckpt", ckpt, "--scale", 3, "--out", "x.npz") == 2
     assert (
         capsys.readouterr().err
-        == "error: --scale needs images.\nhint: Give --out FILE.png, or omit --scale.\n"
+        == "error: --scale requires images.\nhint: Give --out FILE.png, or omit --scale.\n"
     )
     assert not Path("x.npz").exists()
 

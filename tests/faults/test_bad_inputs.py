@@ -300,13 +300,13 @@ BAD: dict[str, Bad] = {
     "--nrow without a grid": Bad(
         ("sample", "--ckpt", "@run", "--nrow", 3, "--out", "x.npz"),
         USAGE,
-        ("--nrow needs a grid",),
+        ("--nrow requires a grid",),
         finished,
     ),
     "--scale of arrays": Bad(
         ("traverse", "--ckpt", "@run", "--scale", 3, "--out", "x.npz"),
         USAGE,
-        ("--scale needs images",),
+        ("--scale requires images",),
         finished,
     ),
     "more samples than fit into memory": Bad(
