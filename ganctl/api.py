@@ -46,16 +46,16 @@ def train(
         config: TOML file with settings. Arguments take precedence over the file.
         runs: parent directory for the new numbered run folder.
         out: the run folder, used instead of a numbered folder.
-        name: what to write after the number of the run folder. Default: the model and the data.
-        resume_from: run folder or checkpoint to resume. Only settings such as ``epochs`` may be given in addition.
-        quiet: do not show progress.
-        plugins: Python files with hooks that are loaded in addition to the installed plugins, as ``--plugin``.
+        name: name of the run folder, after its number. By default, the model and the data.
+        resume_from: run folder or checkpoint to resume. Only a few settings, such as ``epochs``, may be changed.
+        quiet: if True, do not show progress.
+        plugins: Python files with hooks to load in addition to the installed plugins, as with ``--plugin``.
         **settings: any setting of ``config.toml``, and the short forms ``optimizer``, ``lr``, ``g_lr``, ``d_lr``,
             ``lr_schedule`` and ``z_dim``. A component is given as its name or as ``{"name": …, option: …}``.
 
     Raises:
         GanctlError: the settings or the data are invalid, or training failed.
-        KeyboardInterrupt: stopped by Ctrl-C. The run is saved; ``resume_from`` resumes it.
+        KeyboardInterrupt: Ctrl-C was pressed. The run was saved and can be resumed with ``resume_from``.
     """
     check_run_name(name)
     given = _with_names(settings, model, data)
@@ -115,24 +115,24 @@ def sweep(
     Args:
         model: name of a model, as for :func:`train`.
         data: name or path of a dataset, as for :func:`train`.
-        grid: values by setting. Every combination is a run. An option of a part is written as ``"generator.width"``.
-        zip: values by setting that are combined one to one.
-        ranges: ranges for random draws, by setting, for example ``"1e-5..1e-3"``.
+        grid: values of each setting. Every combination is a run. Write options of parts like ``"generator.width"``.
+        zip: values of each setting, which are paired: the first values, then the second values, and so on.
+        ranges: range for random draws of each setting, for example ``"1e-5..1e-3"``.
         random: number of random draws.
-        seeds: number of seeds with which every combination is repeated.
+        seeds: number of seeds. Every combination is trained with each seed.
         config: TOML file with settings and variations. Arguments take precedence over the file.
         sweeps: parent directory for the new numbered sweep folder.
-        out: the sweep folder, used instead of a numbered folder. If it contains the same sweep, that sweep is resumed.
-        resume_from: sweep folder to resume, or to work on with other processes. Only ``jobs``, ``plugins`` and the
-            settings ``device`` and ``data_root`` may be given in addition.
-        jobs: number of simultaneous runs; None: as many as memory and CPUs allow.
-        quiet: do not show progress.
-        plugins: Python files with hooks, as ``--plugin``.
+        out: the sweep folder, used instead of a numbered folder. If it contains the same sweep, the sweep is resumed.
+        resume_from: sweep folder to resume, or to work on together with other processes. Only ``jobs``, ``plugins``
+            and the settings ``device`` and ``data_root`` may be given in addition.
+        jobs: number of simultaneous runs; None for as many as memory and CPUs allow.
+        quiet: if True, do not show progress.
+        plugins: Python files with hooks, as with ``--plugin``.
         **settings: settings of all runs, as for :func:`train`.
 
     Raises:
         GanctlError: the settings or the data are invalid (raised before training starts), or runs failed.
-        KeyboardInterrupt: stopped by Ctrl-C. The runs are saved; ``resume_from`` resumes them.
+        KeyboardInterrupt: Ctrl-C was pressed. The runs were saved and can be resumed with ``resume_from``.
     """
     given = _with_names(settings, model, data)
     vary: dict[str, Any] = {"grid": grid, "zip": zip, "range": ranges, "random": random}

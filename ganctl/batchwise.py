@@ -1,12 +1,12 @@
-"""Operations over the whole batch, for losses and layers that mix its images.
+"""Operations over the whole batch, for losses and layers that combine several images.
 
-A run on several devices gives each process some rows of the batch. The engine averages the gradients of the processes,
-so a loss that is a mean over images needs nothing else. A loss or layer that combines values of different images, such
-as a relativistic average or a minibatch standard deviation, must see all rows: it calls the functions of this module.
-On one device they are plain arithmetic. On several devices they make the result independent of the number of devices,
-and are differentiable, also twice.
+In a run on several devices, each process has some rows of the batch. The engine averages the gradients of the
+processes, which is sufficient for a loss that is a mean over images. A loss or layer that combines values of different
+images, such as a relativistic average or a minibatch standard deviation, needs all rows and must use the functions of
+this module. On one device, these functions are plain arithmetic. On several devices, they make the result independent
+of the number of devices. They are twice differentiable.
 
-All processes have the same number of rows, and must call the same functions in the same order.
+All processes have the same number of rows and must call the same functions in the same order.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Group(Protocol):
     size: int
 
     def gather(self, x: Tensor) -> Tensor:
-        """Return the rows of all processes in the order of their ranks: N×… → size·N×…, differentiable."""
+        """Return the rows of all processes in rank order: N×… → size·N×…, differentiable."""
 
 
 _group: ContextVar[Group | None] = ContextVar("ganctl_group", default=None)
@@ -35,7 +35,7 @@ _group: ContextVar[Group | None] = ContextVar("ganctl_group", default=None)
 
 @contextmanager
 def use_group(group: Group) -> Iterator[None]:
-    """Let the functions of this module combine the rows of all processes of ``group`` inside the block."""
+    """Make the functions of this module combine the rows of all processes of ``group`` within the context."""
     token = _group.set(group)
     try:
         yield
@@ -78,7 +78,7 @@ def size() -> int:
 
 
 def rand_like(x: Tensor) -> Tensor:
-    """Return uniform random numbers in [0, 1), which belong to the rows of ``x``: the shape, dtype and device of ``x``.
+    """Return uniform random numbers in [0, 1) for the rows of ``x``, with the shape, dtype and device of ``x``.
 
     The numbers are drawn for the whole batch, so they do not depend on the number of processes.
     """
@@ -86,7 +86,7 @@ def rand_like(x: Tensor) -> Tensor:
 
 
 def randn_like(x: Tensor) -> Tensor:
-    """Return standard normal random numbers, which belong to the rows of ``x``, as :func:`rand_like`."""
+    """Return standard normal random numbers for the rows of ``x``, analogous to :func:`rand_like`."""
     return _own_rows(torch.randn(_whole_shape(x), dtype=x.dtype, device=x.device))
 
 

@@ -1,4 +1,4 @@
-"""GanctlError, the only exception that users see by design, and the exit statuses."""
+"""GanctlError, the only exception that is meant for users, and the exit statuses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TERMINATED = 143  # SIGTERM, after saving
 
 
 class GanctlError(Exception):
-    """An error that a user can fix.
+    """An error that the user can fix.
 
     The command line prints ``message`` and ``hint`` as two lines on stderr, without a traceback, and exits with
     ``status``.
@@ -48,7 +48,7 @@ def status_of(error: OSError) -> int:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return a hint for an unknown ``word``: ``"Did you mean 'dcgan'?"``, or a list of all ``known`` names."""
+    """Return a hint for an unknown ``word``: ``"Did you mean 'dcgan'?"``, or all ``known`` names."""
     import difflib
 
     names = sorted(set(known))

@@ -1,7 +1,7 @@
-"""Open image files. Every image that ganctl or one of its plugins opens goes through :func:`open_image`.
+"""Open image files. ganctl and its plugins open all images with :func:`open_image`.
 
-A file from a stranger may have any content: an EPS image with the extension ``.png`` would start another program, and a
-small file can contain more pixels than the memory. Decode workers import this module, so it does not import torch.
+Untrusted files may have any content: an EPS image with the extension ``.png`` would start another program, and a small
+file can contain more pixels than fit into memory. Decode workers import this module, so it does not import torch.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from ganctl.system.files import open_regular
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: Formats of Pillow that are decoded in this process, by Pillow itself or by a codec library that is part of it.
+#: Pillow's formats that are decoded in this process, by Pillow or by a codec library that is included in Pillow.
 FORMATS = (
     "PNG", "JPEG", "MPO", "WEBP", "AVIF", "GIF", "BMP", "DIB", "TIFF", "JPEG2000", "PPM", "TGA", "ICO", "PCX", "SGI",
     "DDS", "QOI",
 )  # fmt: skip
-#: Formats that Pillow reads only with another package, by extension: the usual name and the package.
+#: Formats that Pillow reads only with an additional package: their common name and the package, by extension.
 PACKAGES = {
     ".heic": ("HEIC", "pillow-heif"),
     ".heif": ("HEIC", "pillow-heif"),
@@ -40,7 +40,7 @@ def open_image(source: Path | str | IO[bytes]) -> Image:
         source: path of a regular file, or a file opened in binary mode.
 
     Raises:
-        OSError: the file cannot be read, has another format, or has more than ``MAX_PIXELS`` pixels.
+        OSError: the file cannot be read, has an unsupported format, or has more than ``MAX_PIXELS`` pixels.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -67,14 +67,14 @@ def read_image(source: Path | str | IO[bytes]) -> Image:
     """Open an image, decode it, and convert it to mode L or RGB.
 
     Raises:
-        OSError: :func:`open_image` raises it, or the file is damaged.
+        OSError: :func:`open_image` raised it, or the file is damaged.
     """
     image = open_image(source)
     try:
         image.load()
     except (MemoryError, OSError):
         raise
-    except Exception as error:  # decoders raise many kinds of errors for a damaged file
+    except Exception as error:  # decoders raise many kinds of errors for damaged files
         raise OSError(f"damaged: {error}") from error
     return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
@@ -90,20 +90,20 @@ def extensions() -> frozenset[str]:
 
 @lru_cache
 def _available() -> tuple[str, ...]:
-    """Return the formats that this build of Pillow has."""
+    """Return the formats that this build of Pillow supports."""
     from PIL import Image
 
     Image.init()
     with suppress(ImportError):
         importlib.import_module("pillow_heif").register_heif_opener()
-    for module in ("pillow_avif", "pillow_jxl"):  # register themselves
+    for module in ("pillow_avif", "pillow_jxl"):  # importing them registers their formats
         with suppress(ImportError):
             importlib.import_module(module)
     return tuple(name for name in (*FORMATS, "HEIF", "JXL") if name in Image.OPEN)
 
 
 def _extension_of_content(source: Path | str | IO[bytes]) -> str | None:
-    """Return the extension in PACKAGES that belongs to the first bytes of a file, or None."""
+    """Return the extension in PACKAGES whose format matches the first bytes of a file, or None."""
     if isinstance(source, (str, Path)):
         with open_regular(source) as file:
             start = file.read(12)

@@ -24,18 +24,18 @@ class Latent:
         Args:
             n: number of latents.
             device: device of the result.
-            generator: source of random numbers; None: torch's default generator.
+            generator: source of random numbers; None for torch's default generator.
         """
         raise NotImplementedError(f"{type(self).__name__} does not define sample")
 
     def sample_truncated(self, n: int, bound: float, generator: torch.Generator) -> Tensor:
-        """Return ``n`` latents on the CPU, with every coordinate within ±``bound``.
+        """Return ``n`` latents on the CPU, with every coordinate in [−``bound``, ``bound``].
 
         Raises:
             GanctlError: ``bound`` is not positive, or this distribution does not support truncation.
         """
         raise GanctlError(
-            f"--truncation needs the latent 'normal'; this model uses '{type(self).__name__.lower()}'.",
+            f"--truncation requires the latent 'normal', but this model uses '{type(self).__name__.lower()}'.",
             "Sample without --truncation.",
             status=USAGE,
         )
@@ -64,20 +64,20 @@ class Uniform(Latent):
 
 
 class Codes(Latent):
-    """Noise and codes, whose meaning G learns without labels (Chen et al. 2016, arXiv:1606.03657, InfoGAN).
+    """Noise and codes, whose meanings G learns without labels (InfoGAN, Chen et al. 2016, arXiv:1606.03657).
 
     z is the concatenation of noise ~ N(0, I), a one-hot vector per categorical code, and a number ~ U(−1, 1) per
     continuous code. The names of the codes are ``c0``, ``c1``, … and ``u0``, ``u1``, …. If there is only one
-    categorical or continuous code, its name is also ``c`` or ``u``.
+    categorical or continuous code, its name may be shortened to ``c`` or ``u``.
 
     Attributes:
         noise: length of the noise.
-        categorical: number of categories per categorical code.
+        categorical: number of categories of each categorical code.
         continuous: number of continuous codes.
 
     Args:
         z_dim: Length of the noise, without the codes.
-        categorical: Number of categories; for several codes, one number per code, as in 10,10; 0 for no code.
+        categorical: Number of categories. Use one number per code, such as 10,10, or 0 for no code.
         continuous: Number of continuous codes.
     """
 
@@ -104,12 +104,12 @@ class Codes(Latent):
         return torch.cat(parts, 1)
 
     def sample_truncated(self, n: int, bound: float, generator: torch.Generator) -> Tensor:
-        """Truncate the noise like the normal latent. The codes are not truncated."""
+        """Return latents with truncated noise, as for the normal latent. The codes are not truncated."""
         noise = Normal(self.noise).sample_truncated(n, bound, generator)
         return torch.cat([noise, self.sample(n, "cpu", generator)[:, self.noise :]], 1)
 
     def split(self, z: Tensor) -> tuple[Tensor, tuple[Tensor, ...], Tensor]:
-        """Split ``z`` into noise N×noise, one one-hot tensor N×size per categorical code, and codes N×continuous."""
+        """Split ``z`` into noise (N×noise), one-hot tensors (N×size) of categorical codes, and continuous codes."""
         noise, *categorical, continuous = z.split([self.noise, *self.categorical, self.continuous], 1)
         return noise, tuple(categorical), continuous
 
@@ -125,7 +125,7 @@ class Codes(Latent):
             Float V×N×dim for V values.
 
         Raises:
-            GanctlError: the code does not exist or cannot have the value. The hint lists the valid codes and values.
+            GanctlError: the code does not exist, or the value is invalid. The hint lists the valid codes or values.
         """
         name, _, text = (part.strip() for part in code.partition("="))
         slices = self.code_slices()
@@ -146,7 +146,7 @@ class Codes(Latent):
         return copies
 
     def code_slices(self) -> dict[str, tuple[int, int]]:
-        """Return the start and the length in z of each code, by name. A single code has two names."""
+        """Return the start and length of each code in z, by name. A single code has two names."""
         slices, start = {}, self.noise
         for letter, sizes in (("c", self.categorical), ("u", (1,) * self.continuous)):
             for number, size in enumerate(sizes):
@@ -173,8 +173,8 @@ def _code_values(name: str, text: str, size: int, steps: int) -> list[float]:
     except ValueError:
         raise GanctlError(
             f"The code {name} cannot be '{text}'.",
-            f"Give a number or a range, as in {name}=0.5 or {name}=-1..1."
+            f"Give a number or a range, for example {name}=0.5 or {name}=-1..1."
             if size == 1
-            else f"Give 0 to {size - 1}, or all, as in {name}=all.",
+            else f"Give a number from 0 to {size - 1}, or {name}=all for all categories.",
             status=USAGE,
         ) from None

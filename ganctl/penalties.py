@@ -1,7 +1,7 @@
-"""Gradient penalties for losses, and the points at which they are evaluated.
+"""Gradient penalties for losses, and functions that select the points at which penalties are evaluated.
 
 All functions work under autocast and inside a CUDA graph: no value is copied from the device, random numbers are drawn
-on the device of the images, and gradients are computed in float32 independently of the precision of D.
+on the device of the images, and gradients are computed in float32 regardless of the precision of D.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ def with_gradient(
 ) -> tuple[Tensor, Tensor]:
     """Return the N logits of D at ``x``, and the gradient of each logit with respect to its image.
 
-    Both are differentiable with respect to the weights of D, so that a loss and its penalty need only one forward
-    pass. They are not differentiable with respect to ``x``. The gradient is computed from the sum of the logits.
-    This is correct only if D does not mix images, as batch normalization does.
+    Both are differentiable with respect to the weights of D, so a loss and its penalty need only one forward pass. They
+    are not differentiable with respect to ``x``. The gradient is computed from the sum of the logits, which is correct
+    only if D does not mix images, as batch normalization does.
 
     Args:
         x: float N×C×H×W.
@@ -52,8 +52,8 @@ def norm(gradient: Tensor) -> Tensor:
 def zero_centered(D: Critic, x: Tensor, y: Tensor | None = None, c: Tensor | None = None) -> Tensor:
     """Return E‖∇D(x)‖², a scalar (Mescheder et al. 2018, arXiv:1801.04406, section 4.1).
 
-    At real images this is R₁, at generated images R₂. The caller multiplies by the paper's γ/2. For the arguments,
-    see :func:`with_gradient`.
+    The result is R₁ if ``x`` are real images, and R₂ if ``x`` are generated images. The caller multiplies it by γ/2, as
+    in the paper. The arguments are the same as for :func:`with_gradient`.
     """
     return squared_norm(with_gradient(D, x, y, c)[1]).mean()
 
@@ -64,10 +64,10 @@ def one_centered(
     """Return E(‖∇D(x)‖ − 1)², a scalar (Gulrajani et al. 2017, arXiv:1704.00028, equation 3, without λ).
 
     Args:
-        x: float N×C×H×W, in most cases from :func:`between` or :func:`around`.
+        x: float N×C×H×W, usually from :func:`between` or :func:`around`.
         y: int64 N, or None.
         c: conditions N×…, or None.
-        one_sided: penalize only norms above 1: E max(0, ‖∇D(x)‖ − 1)².
+        one_sided: if True, penalize only norms above 1: E max(0, ‖∇D(x)‖ − 1)².
     """
     excess = norm(with_gradient(D, x, y, c)[1]) - 1
     return (excess.relu() if one_sided else excess).square().mean()
@@ -87,8 +87,8 @@ def between(real: Tensor, fake: Tensor) -> Tensor:
 def around(x: Tensor, scale: float | Tensor = 0.5) -> Tensor:
     """Return a random point near each image: x + δ with δ ~ N(0, (scale·σ)²·I), float N×C×H×W.
 
-    σ is the standard deviation of the batch. In Kodali et al. 2017 (arXiv:1705.07215), the variance of the noise is
-    a constant for their data; relative to σ it is suitable for any data.
+    σ is the standard deviation of the batch. Kodali et al. 2017 (arXiv:1705.07215) use a constant variance that suits
+    their data. A variance relative to σ suits any data.
     """
     x = x.detach()
     return x + scale * batchwise.std(x) * batchwise.randn_like(x)

@@ -20,7 +20,7 @@ class ImageShape(NamedTuple):
 
 @dataclass(frozen=True, init=False)
 class Spec:
-    """The name of a registered component, with the options that differ from its defaults.
+    """The name of a registered component, and the options that differ from its defaults.
 
     >>> Spec("adam", lr=2e-4, betas=(0.5, 0.999))
     Spec('adam', lr=0.0002, betas=(0.5, 0.999))
@@ -39,7 +39,7 @@ class Spec:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A recipe: a named combination of components with its published defaults.
+    """A recipe: a named combination of components with published defaults.
 
     Attributes:
         name: name of the model.
@@ -53,12 +53,12 @@ class Model:
         latent: distribution of z.
         n_critic: updates of D per step.
         n_generator: updates of G per step.
-        ema: half-life in images of the average of G's weights; None: no average.
-        ema_rampup: largest half-life of the average, as a share of the images that G has been trained with, so that
-            the average does not contain untrained weights; None: no warm-up.
+        ema: half-life, in images, of the moving average of G's weights; None for no average.
+        ema_rampup: maximum half-life of the average, as a fraction of the number of images that G has been trained on,
+            which keeps untrained weights out of the average; None for no warm-up.
         batch_size: images per update.
-        image_size: default height and width that images are resized to; None: original size.
-        augment: augmentation of every image that D sees; None: no augmentation.
+        image_size: default height and width to which images are resized; None for the original size.
+        augment: augmentation of every image that D sees; None for no augmentation.
         schedules: values that change during training, for example
             ``{"lr": "linear 0", "loss.gamma": "cosine 0.2 over 10000"}``; see :mod:`ganctl.training.schedules`.
         light: settings with which a step takes about a second on two processor cores, by the names of options, for

@@ -1,4 +1,4 @@
-"""Image sizes that a network supports: checks for plugins, whose errors name the nearest supported sizes."""
+"""Checks of image sizes for plugins. Their error messages contain the nearest supported sizes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from ganctl.recipe import ImageShape
 
 
 def doublings(what: str, image: ImageShape, depth: int | None = None) -> tuple[int, tuple[int, int]]:
-    """Return the number of doublings to the size of ``image``, and the height and width to start from.
+    """Return the number of doublings that lead to the size of ``image``, and the initial height and width.
 
     Args:
         what: name of the network in messages, such as ``"dcgan generator"``.
         image: shape of the images.
-        depth: number of doublings; None: chosen so that the shorter side starts with 4 to 7 pixels.
+        depth: number of doublings; None to choose it so that the shorter side starts with 4 to 7 pixels.
 
     Raises:
-        GanctlError: the size is not supported. The hint names the nearest supported sizes.
+        GanctlError: the size is not supported. The hint contains the nearest supported sizes.
     """
     short = min(image.height, image.width)
     blocks = depth or _doublings(short)
@@ -40,7 +40,7 @@ def divisible(what: str, image: ImageShape, factor: int) -> None:
         factor: required divisor.
 
     Raises:
-        GanctlError: a side is not divisible. The hint names the nearest supported sizes.
+        GanctlError: a side is not divisible. The hint contains the nearest supported sizes.
     """
     if image.height % factor or image.width % factor:
         below = min(image.height, image.width) // factor * factor
@@ -62,7 +62,7 @@ def at_least(what: str, minimum: int, **options: int | None) -> None:
         **options: values by name.
 
     Raises:
-        GanctlError: an option is too small. The message names the option.
+        GanctlError: an option is too small. The message contains the name of the option.
     """
     for name, value in options.items():
         if value is not None and value < minimum:
@@ -74,7 +74,7 @@ def at_least(what: str, minimum: int, **options: int | None) -> None:
 
 
 def _doublings(side: int) -> int | None:
-    """Return the number of doublings from 4 to 7 pixels to ``side``, or None if there is no such start."""
+    """Return the number of doublings that lead from 4 to 7 pixels to ``side``, or None if this is impossible."""
     blocks = 0
     while side > 7 and side % 2 == 0:
         side, blocks = side // 2, blocks + 1
@@ -82,7 +82,7 @@ def _doublings(side: int) -> int | None:
 
 
 def _neighbors(side: int, depth: int | None) -> tuple[int | None, int]:
-    """Return the nearest supported sizes: at most ``side`` (None if there is none), and above ``side``."""
+    """Return the nearest supported sizes: the largest up to ``side``, or None, and the smallest above ``side``."""
 
     def is_supported(size: int) -> bool:
         return size % 2**depth == 0 if depth else _doublings(size) is not None

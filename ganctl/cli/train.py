@@ -41,7 +41,7 @@ length_options = options(
     setting_option(
         "--minutes",
         help="Maximum training time, instead of or in addition to --epochs or --steps. Time before a "
-        "--resume counts; loading data, sampling and saving do not.",
+        "--resume counts. Loading data, sampling and saving do not count.",
     ),
 )
 part_options = options(

@@ -1,4 +1,4 @@
-"""Measure how fast a model trains on this machine, and how fast the machine could train it."""
+"""Measure how fast a model trains on this machine, and estimate how fast the machine could train it."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ PROFILED_STEPS = 20
 
 
 class Loop:
-    """The training loop of ``ganctl train`` without run folder, samples and checkpoints.
+    """The training loop of ``ganctl train`` without a run folder, samples and checkpoints.
 
     Args:
-        make_graph: creates the graph that replays steps; None runs every step from Python.
-        say: prints a message, such as why steps fall back to Python.
+        make_graph: function that creates the graph that replays steps; None to run every step in Python.
+        say: function that prints a message, such as the reason why steps fall back to eager mode.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Loop:
         self.taken = 0
 
     def device_step(self, due: Due) -> None:
-        """Run the part of a step that can be a graph."""
+        """Run the part of a step that can be replayed as a graph."""
         self.recorder.write(self.engine.step(self.draw, due), due)
 
     def step(self) -> None:
@@ -120,14 +120,14 @@ class Measurement:
 
     @property
     def floor(self) -> float:
-        """Seconds per step if the device computed at its peak and nothing else took time."""
+        """Lower bound of the seconds per step, assuming peak speed and no overhead."""
         return max(self.flops / self.peak_flops, self.bytes / self.peak_bytes)
 
 
 def bench(
     registry: Registry, config: Config, *, seconds: float, reporter: Reporter
 ) -> tuple[dict[str, Any], Measurement]:
-    """Measure the training of ``config`` for about ``seconds``.
+    """Measure the training speed with ``config`` for about ``seconds``.
 
     Returns:
         The conditions of the measurement by name, such as ``model``, ``device`` and ``torch``, and the measurement.
@@ -157,8 +157,8 @@ def bench(
 
 
 def measure(loop: Loop, *, seconds: float) -> Measurement:
-    """Time ``loop`` for about ``seconds`` after a warm-up, count its work, and measure the peaks of the device."""
-    for _ in range(8):  # the warm-up, which includes capturing a graph
+    """Time ``loop`` for about ``seconds`` after a warm-up, count its operations, and measure the device's peaks."""
+    for _ in range(8):  # warm up, which includes capturing a graph
         loop.step()
     loop.wait()
     began = time.perf_counter()
@@ -195,7 +195,7 @@ def measure(loop: Loop, *, seconds: float) -> Measurement:
 
 
 def busy_share(loop: Loop) -> float:
-    """Return the fraction of the time in which a CUDA device ran a kernel or copy, measured with the profiler."""
+    """Return the fraction of the time in which a CUDA device ran kernels or copies, measured with the profiler."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profile:
         for _ in range(PROFILED_STEPS):
             loop.step()
@@ -209,7 +209,7 @@ def busy_share(loop: Loop) -> float:
 
 
 def covered(spans: list[tuple[float, float]]) -> float:
-    """Return the fraction of the time from the first start to the last end that ``spans``, sorted by start, cover."""
+    """Return the fraction of the time from the first start to the last end that the sorted ``spans`` cover."""
     if not spans:
         return 0.0
     busy, end = 0.0, spans[0][0]
@@ -230,7 +230,7 @@ def count_flops(loop: Loop) -> int:
 
 
 class _Flops(TorchDispatchMode):
-    """Sum of floating-point operations, from torch's formulas.
+    """Mode that counts floating-point operations with torch's formulas.
 
     torch's ``FlopCounterMode`` does not count gradients of gradients.
     """
@@ -250,8 +250,8 @@ class _Flops(TorchDispatchMode):
 def least_bytes(engine: Engine) -> int:
     """Return the minimum number of bytes that a step moves.
 
-    Each update reads and writes weights, gradients and optimizer states. Activations are not counted, because they may
-    stay in caches.
+    Each update reads and writes weights, gradients and optimizer states. Activations are not counted because they may
+    remain in caches.
     """
     total = 0
     for network, optimizer, updates in (
@@ -302,7 +302,7 @@ def _shortest_time(call: Callable[[], Any], device: torch.device) -> float:
 
 @contextmanager
 def conditions(config: Config, device: torch.device) -> Iterator[None]:
-    """Make torch compute as in a training run with ``config``."""
+    """Configure torch as in a training run with ``config``."""
     with own_stream(device), arithmetic(config.precision, deterministic=config.deterministic):
         yield
 

@@ -16,16 +16,16 @@ from ganctl.plugin.registry import Component, Registry
 from ganctl.recipe import ImageShape, Model, Spec
 from ganctl.system.pasteable_commands import quote
 
-#: Image size for the number of parameters if neither the user nor the model sets one.
+#: Image size for counting parameters if neither the user nor the model specifies an image size.
 IMAGE_SIZE = 28
-#: Kind of component → the corresponding part of a run, as in ``-o PART.OPTION=VALUE``.
+#: Part of a run for each kind of component, as in ``-o PART.OPTION=VALUE``.
 PARTS = {kind: part for part, kind in COMPONENTS.items()} | {
     kind: kind for kind in ("optimizer", *LISTS.values())
 }
 
 
 def registration(component: Component) -> dict[str, Any]:
-    """Return what is known about a component without importing it, as ``ganctl list --json`` prints it."""
+    """Return facts about a component without importing it, as ``ganctl list --json`` prints them."""
     facts = {
         "name": component.name,
         "kind": component.kind,
@@ -47,8 +47,8 @@ def describe(
     """Return all facts about a component, as ``ganctl info --json`` prints them.
 
     Args:
-        image_size: image size for the number of parameters; None for the model's size, or ``IMAGE_SIZE``.
-        channels: number of image channels for the number of parameters.
+        image_size: image size for counting parameters; None for the model's image size or ``IMAGE_SIZE``.
+        channels: number of image channels for counting parameters.
 
     Returns:
         The facts of :func:`registration` and, depending on the kind, ``paper``, ``defaults``, ``part``,
@@ -105,7 +105,7 @@ def _describe_sampling_options(
 
 
 def _address(component: Component) -> str:
-    """Return what precedes an option of ``component`` in ``-o``."""
+    """Return the text before the names of the options of ``component`` in ``-o``."""
     if component.kind == "regularizer":
         return component.name
     part = PARTS[component.kind]
@@ -113,7 +113,7 @@ def _address(component: Component) -> str:
 
 
 def description(factory: Callable[..., Any]) -> str:
-    """Return the docstring of ``factory`` up to its first section, without markup, with one line per paragraph."""
+    """Return the docstring of ``factory`` up to its first section, without markup and with one line per paragraph."""
     text = inspect.cleandoc(getattr(factory, "func", factory).__doc__ or "")
     text = re.split(r"^(?:\.\. .*|[A-Z]\w+:)$", text, maxsplit=1, flags=re.MULTILINE)[0]
     text = re.sub(r":\w+:`~?([^`]+)`", r"\1", text).replace("``", "")
@@ -126,8 +126,8 @@ def parameters(
     """Count the trainable parameters of a network, or of both networks of a model, built for ``image``.
 
     Returns:
-        For each network, the number of parameters, or the error if the network cannot be built. Empty for other kinds
-        of components.
+        The number of parameters of each network, or the error if the network cannot be built. The result is empty for
+        other kinds of components.
     """
     if isinstance(component.target, Model):
         model = component.target
@@ -170,7 +170,7 @@ def _build_network(registry: Registry, kind: str, spec: Spec, latent: Spec | Non
     except GanctlError as raised:
         return raised
     reserved = {"image": image, "latent": z, "num_classes": 0, "condition": None}
-    # The meta device needs neither memory nor time. A network that computes in its constructor needs the CPU.
+    # Building on the meta device is free. A network that computes values in its constructor must be built on the CPU.
     for device in ("meta", "cpu"):
         try:
             with torch.device(device):

@@ -1,4 +1,4 @@
-"""Examine this installation for ``ganctl doctor``: its versions, devices, disk and plugins, and their problems."""
+"""Examine this installation for ``ganctl doctor``: its versions, devices, disks and plugins, and their problems."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIBRARIES = ("numpy", "pillow", "click", "pluggy", "rich", "filelock", "tensorbo
 
 @dataclass
 class Problem:
-    """A problem of this installation. If it is ``essential``, training cannot start."""
+    """A problem with this installation. An ``essential`` problem prevents training."""
 
     text: str
     hint: str = ""
@@ -38,7 +38,7 @@ class Problem:
 
 @dataclass
 class Examination:
-    """Facts about this installation by section and name, and its problems."""
+    """Facts about this installation, by section and name, and its problems."""
 
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
@@ -57,19 +57,19 @@ def examine(
     """Examine this installation. An error during the examination becomes a problem in the result.
 
     Args:
-        data_root: the folder that datasets are in.
-        begin: called with the title of each section before its examination, which may take seconds.
-        end: called with the title and the facts of each section after its examination.
+        data_root: folder in which datasets are stored.
+        begin: called with the title of a section before the section is examined, which may take seconds.
+        end: called with the title and the facts of a section after the section was examined.
     """
     begin("plugins")
     examination = Examination()
     loaded: list[discovery.Plugin] = []
     try:
-        # Before the import of torch, so that a plugin's load time includes the time in which it imports torch.
+        # Load plugins before importing torch, so that their load times include the time for importing torch.
         plugins = discovery.discover()
         loaded = plugins.all
         for line in plugins.unreadable:
-            hint = "ganctl skips it. Reinstall the package, or delete the folder."
+            hint = "ganctl skips it. Reinstall the package or delete the folder."
             examination.problems.append(Problem(f"{line}.", hint, essential=False))
     except GanctlError as error:
         examination.problems.append(Problem(error.message, error.hint))
@@ -95,13 +95,13 @@ def examine(
 
 
 def check_torchvision() -> Problem | None:
-    """Import torchvision, and return a problem with both versions and a command to fix it if the import fails."""
+    """Import torchvision. If the import fails, return a problem with both versions and a command that fixes it."""
     try:
         importlib.import_module("torchvision")
         return None
     except (
         Exception
-    ) as error:  # a torchvision built for a different torch raises RuntimeError or AttributeError
+    ) as error:  # torchvision raises RuntimeError or AttributeError if it was built for a different torch
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         known = environment_error(error)
     if known:
@@ -162,7 +162,7 @@ def _devices(examination: Examination) -> dict[str, Any]:
     facts: dict[str, Any] = {"NVIDIA driver": _driver() or "none"}
     try:
         import torch
-    except Exception:  # _torch() has reported the problem
+    except Exception:  # _torch() has already reported the problem
         return facts
     if torch.cuda.is_available():
         for number in range(torch.cuda.device_count()):
@@ -171,7 +171,7 @@ def _devices(examination: Examination) -> dict[str, Any]:
         examination.problems.append(
             Problem(
                 f"An NVIDIA driver ({facts['NVIDIA driver']}) is installed, but torch cannot use CUDA.",
-                "Install a torch whose CUDA version the driver supports; see pytorch.org.",
+                "Install a build of torch whose CUDA version the driver supports. See pytorch.org.",
                 essential=False,
             )
         )
@@ -193,7 +193,7 @@ def _cuda_device(examination: Examination, number: int) -> str:
         examination.problems.append(
             Problem(
                 f"cuda:{number} does not work: {reason}",
-                "Until this is fixed, train with --device cpu.",
+                "Until the problem is fixed, train with --device cpu.",
                 essential=False,
             )
         )
@@ -257,13 +257,13 @@ def _disk(examination: Examination, data_root: Path) -> dict[str, Any]:
         facts["cache"] = f"{_folder(examination, folder, essential=False)}; datasets take {gib(cache_size())}"
     except GanctlError as error:
         examination.problems.append(Problem(error.message, error.hint, essential=False))
-    except Exception:  # torch or numpy is missing, which is already reported
+    except Exception:  # torch or NumPy is missing, which has already been reported
         facts["cache"] = "unknown"
     return facts
 
 
 def _folder(examination: Examination, folder: Path, *, essential: bool) -> str:
-    """Return a description of ``folder`` with its free disk space, and report a problem if it is not writable."""
+    """Return a description of ``folder`` with its free disk space. Report a problem if the folder is not writable."""
     folder = folder.absolute()
     existing = folder
     while not existing.exists() and existing != existing.parent:
