@@ -116,7 +116,7 @@ output_options = options(
     setting_option("--metric-samples",
                  help="Number of samples from which each metric is computed.  [default: 2048]"),
     click.option("--tracker", "trackers", metavar="NAME|none", type=component("tracker"), multiple=True,
-                 help="Tracker for losses, metrics and samples. Repeatable. See: ganctl list trackers  "
+                 help="Tracker for losses, metrics and samples; see 'ganctl list trackers'. Repeatable.  "
                       "[default: tensorboard]"),
     setting_option("--log-every",
                  help="Number of steps that each log line averages over.  [default: 50 to 100 lines per run]"),
