@@ -49,7 +49,8 @@ Examples:
     "--n",
     metavar="N",
     type=Number(SAMPLES),
-    help="Number of samples, or of samples per row with --class or --code.  [default: 25, or all of --latents or --conditions]",
+    help="Number of samples, or of samples per row with --class or --code.  "
+    "[default: 25, or all of --latents or --conditions]",
 )
 @class_option
 @condition_options
