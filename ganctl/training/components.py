@@ -24,6 +24,13 @@ from ganctl.system.memory import free_memory, gib, is_out_of_memory
 from ganctl.system.pasteable_commands import ganctl_command
 from ganctl.training import optimizers
 
+#: Base class of components → attribute that its __init__ makes.
+MADE_BY_INIT: dict[type, str] = {
+    nn.Module: "_parameters",
+    torch.optim.Optimizer: "param_groups",
+    Latent: "dim",
+}
+
 
 def resolve_options(registry: Registry, kind: str, spec: Spec) -> Spec:
     """Return ``spec`` with all options of the component, checked and converted to their types.
@@ -214,7 +221,8 @@ def _build_instance(
             f"The {kind} '{spec.name}' of {origin} is a {type(built).__name__}, not a {expected_name}.",
             f"Its factory must return a {expected_name}. Report this to its authors.",
         )
-    if isinstance(built, nn.Module) and "_parameters" not in vars(built):
+    made_by_init = next((name for base, name in MADE_BY_INIT.items() if isinstance(built, base)), None)
+    if made_by_init is not None and not hasattr(built, made_by_init):
         origin = registry.get(kind, spec.name).origin
         raise GanctlError(
             f"The {kind} '{spec.name}' of {origin} does not call super().__init__().",
