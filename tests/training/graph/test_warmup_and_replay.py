@@ -41,9 +41,13 @@ class Training:
     """A training loop without files."""
 
     def __init__(
-        self, graph: bool, change: Callable[[Engine], None] = lambda engine: None, **settings: Any
+        self,
+        graph: bool,
+        change: Callable[[Engine], None] = lambda engine: None,
+        steps: int = STEPS,
+        **settings: Any,
     ) -> None:
-        settings = {"data": "glyphs", "batch_size": BATCH, "log_every": STEPS, "ema": 20.0, **settings}
+        settings = {"data": "glyphs", "batch_size": BATCH, "log_every": steps, "ema": 20.0, **settings}
         config = resolve(discovery.registry(), settings).config
         torch.manual_seed(0)
         size = config.image_size or 28
@@ -55,7 +59,7 @@ class Training:
         )
         change(self.engine)
         self.batches = Batches(images, BATCH, seed=3, device=CPU)
-        self.recorder = Recorder(STEPS, CPU)
+        self.recorder = Recorder(steps, CPU)
         self.log: list[str] = []
         self.steps = Steps(self.step, self.engine, Trace if graph else None, self.log.append)
 
@@ -79,8 +83,7 @@ class Training:
 
 def run_both(steps: int = STEPS, **settings: Any) -> tuple[Training, Training]:
     """Run the same training without and with a graph, and check that the results are equal."""
-    settings = {"log_every": steps, **settings}
-    eager, captured = Training(False, **settings), Training(True, **settings)
+    eager, captured = Training(False, steps=steps, **settings), Training(True, steps=steps, **settings)
     expected = eager.run(steps)
     assert_same_state(expected, captured.run(steps))
     assert eager.log == []
