@@ -27,7 +27,7 @@ from torch import Tensor
 from ganctl.data import decode_pool
 from ganctl.data.array_writer import ArrayWriter, Log, sync
 from ganctl.data.decoding import DECODER_VERSION
-from ganctl.data.pixels import DTYPES, PixelFormat, take, wrong_pixels
+from ganctl.data.pixels import DTYPES, PixelFormat, concatenate, take, wrong_pixels
 from ganctl.dataset import Dataset, ImageFiles, Images
 from ganctl.errors import DATA, FAILED, RESOURCES, USAGE, GanctlError
 
@@ -114,7 +114,7 @@ def load_images(
     progress = progress or (lambda title, done, total: None)
     if isinstance(dataset, Images):
         _validate(name, dataset)
-        x = dataset.x if image_size is None else torch.cat(list(_resized(dataset, image_size)))
+        x = dataset.x if image_size is None else concatenate(_resized(dataset, image_size))
         images = dataset._replace(x=x)
         return Loaded(images, _hash(images), [])
 

@@ -6,6 +6,7 @@ with a signed dtype, which can be gathered and copied on every device.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,6 +93,12 @@ def as_signed(x: Tensor) -> Tensor:
 def take(x: Tensor, indices: Tensor) -> Tensor:
     """Return the rows ``indices`` (int64) of ``x``, a tensor of any dtype."""
     return as_signed(x).index_select(0, indices).view(x.dtype)
+
+
+def concatenate(blocks: Iterable[Tensor]) -> Tensor:
+    """Return the rows of all ``blocks``, of any dtype."""
+    parts = list(blocks)
+    return torch.cat([as_signed(part) for part in parts]).view(parts[0].dtype)
 
 
 def wrong_pixels(x: Tensor, pixel_range: tuple[float, float] | None) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ganctl.data.pixels import concatenate
 from ganctl.errors import USAGE, GanctlError
 from ganctl.rendering import grid
 from ganctl.sampling import latent_files
@@ -102,7 +103,7 @@ def write_samples(
         batches = (grid.to_uint8(x) for x in samples)
         if out.suffix == ".npz":
             arrays = map(sampler.pixels.unscaled, samples)
-            write_npz(torch.cat(list(_advancing(arrays, advance))), out, seed=seed, comment=comment)
+            write_npz(concatenate(_advancing(arrays, advance)), out, seed=seed, comment=comment)
         elif out.suffix == ".png":
             x = torch.cat(list(_advancing(batches, advance)))
             image = grid.grid(grid.enlarge(x, scale), nrow)

@@ -526,6 +526,16 @@ def test_resizing_keeps_dtype_and_precision(cache: Path) -> None:
     assert reals.max() <= 1
 
 
+@pytest.mark.parametrize("dtype", [torch.uint16, torch.float32])
+def test_resizing_an_edge_keeps_the_range(cache: Path, dtype: torch.dtype) -> None:
+    edge = torch.full((1, 1, 16, 16), 100.0)
+    edge[..., 8:] = 200
+    small = load(
+        Images(edge.to(dtype), range=(100, 200)), cache, size=8
+    ).images.x  # bicubic filters overshoot
+    assert (float(small.float().min()), float(small.float().max())) == (100, 200)
+
+
 def test_conditions_of_unreadable_files_are_dropped(faces: Faces, cache: Path) -> None:
     (faces.folder / "05.png").write_text("not an image")
     faces.fields = {"conditions": np.arange(160.0, dtype=np.float32).reshape(80, 2)}
