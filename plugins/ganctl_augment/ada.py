@@ -12,30 +12,30 @@ from ganctl_augment.resample import at_least_float32, bilinear
 
 
 class ADA(nn.Module):
-    """Flips, rotations, scaling and color changes, each applied to an image with probability p; p adapts to D.
+    """Flips, rotations, scaling and color changes, each applied to an image with a probability p that adapts to D.
 
     The operations and their ranges are the groups blit, geometry and color of appendix B ("bgc"). Each operation is
     sampled independently. While p stays below about 0.8, G does not learn to generate augmented images (section 2.2),
-    so the augmentations need not suit the data. Still, disable operations that would turn one class into another.
+    so the augmentations need not suit the data. However, disable operations that would turn one class into another.
 
-    p starts at 0 and follows r = E[sign(D(x))] over the last ``adjust_every`` batches of real images (section 3). It
+    p starts at 0 and follows r = E[sign(D(x))] over the last ``adjust_every`` batches of real images (section 3). p
     increases if r is above ``target``, which means that D overfits, and decreases otherwise. Each change is the
     number of images in these batches divided by 1000·``kimg``. This requires a loss that trains D to return
     positive logits for reals and negative logits for fakes (bce, minimax, hinge …). For other losses (wgan,
     lsgan, relativistic …) set ``p`` to a fixed value.
 
-    Two differences from the paper: images are resampled by bilinear interpolation instead of wavelet filters, so
-    images that are scaled, rotated or shifted by a fraction of a pixel become slightly softer. Pixels beyond the
-    border are filled by reflection, also where an image that is not square is rotated by 90°.
+    There are two differences from the paper. Images are resampled with bilinear interpolation instead of wavelet
+    filters, so images that are scaled, rotated or shifted by a fraction of a pixel become slightly softer. Pixels
+    beyond the border are filled by reflection, including when a non-square image is rotated by 90°.
 
     Args:
         p: fixed probability; none for an adaptive probability that starts at 0.
         target: value of r at which p stays constant.
-        kimg: thousands of real images that p takes to change from 0 to 1.
-        adjust_every: batches of real images between two changes of p.
-        blit: flips, rotations by multiples of 90°, shifts by whole pixels up to 1/8 of the side.
-        geometry: scaling, rotations by any angle, stretching, shifts by fractions of a pixel.
-        color: brightness, contrast and inversion; for three channels also hue and saturation.
+        kimg: number of real images, in thousands, in which p changes from 0 to 1.
+        adjust_every: number of batches of real images between two changes of p.
+        blit: flips, rotations by multiples of 90°, and shifts by whole pixels of up to 1/8 of the side length.
+        geometry: scaling, rotations by any angle, stretching, and shifts by fractions of a pixel.
+        color: brightness, contrast and inversion; for three channels, also hue and saturation.
         flip: allow horizontal flips; disable for digits and text.
         rotate: allow rotations, both by multiples of 90° and by any angle.
 
@@ -69,14 +69,14 @@ class ADA(nn.Module):
         self.target, self.kimg, self.adjust_every = target, kimg, adjust_every
         self.blit, self.geometry, self.color, self.flip, self.rotate = blit, geometry, color, flip, rotate
         self.register_buffer("p", torch.tensor(float(p or 0)))
-        # Since p last changed: sum of the signs, number of images, number of batches.
+        # Sum of the signs, number of images and number of batches since p last changed.
         self.register_buffer("signs", torch.zeros(()))
         self.register_buffer("images", torch.zeros(()))
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     @torch.no_grad()
     def observe(self, logits: Tensor) -> None:
-        """Update p from D's N logits for a batch of reals, without reading a value from the device."""
+        """Update p from D's N logits for a batch of reals, without copying a value from the device."""
         if not self.adaptive:
             return
         self.signs.add_(batchwise.total(logits.float().sign().nan_to_num().flatten()))
@@ -101,7 +101,8 @@ class ADA(nn.Module):
     def _sources(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the source row and column, float32 N×H×W, of each pixel of N×C×H×W.
 
-        ``position ↦ matrix · position + shift`` inverts the operations so far, relative to the image's center.
+        ``position ↦ matrix · position + shift`` inverts the operations that were applied so far, relative to the
+        image's center.
         """
         (n, _, height, width), device = images.shape, images.device
         matrix = torch.eye(2, device=device).expand(n, 2, 2)
@@ -114,7 +115,7 @@ class ADA(nn.Module):
                 matrix = _product(matrix, _matrix(side, zero, zero, one))
             if self.rotate:
                 quarter = self._with_probability(torch.randint(4, (n,), device=device), 0)
-                # Comparisons, because a computed cosine is not exactly 0 at 90°.
+                # Use comparisons, because a computed cosine is not exactly 0 at 90°.
                 cos = (quarter == 0).float() - (quarter == 2).float()
                 sin = (quarter == 1).float() - (quarter == 3).float()
                 matrix = _product(matrix, _matrix(cos, sin, -sin, cos))
@@ -170,7 +171,7 @@ class ADA(nn.Module):
         return along * x + across * crossed + (luma * (gray + brightness) - along * gray)
 
     def _with_probability(self, sampled: Tensor, neutral: float, p: Tensor | None = None) -> Tensor:
-        """Return ``sampled``, …×N, with probability ``p`` (default: self.p) per image, otherwise ``neutral``."""
+        """Return ``sampled``, …×N, with probability ``p`` (default: ``self.p``) per image, otherwise ``neutral``."""
         chance = torch.rand(sampled.shape[-1], device=sampled.device)
         return torch.where(chance < (self.p if p is None else p), sampled, neutral)
 
@@ -204,7 +205,7 @@ def _rotation(angle: Tensor) -> Tensor:
     return _matrix(cos, sin, -sin, cos)
 
 
-# Written out, because matmul may round to TF32 or, under autocast, to bfloat16: errors of whole pixels.
+# Written out because matmul may round to TF32 or, under autocast, to bfloat16, which shifts whole pixels.
 def _product(a: Tensor, b: Tensor) -> Tensor:
     return (a.unsqueeze(-1) * b.unsqueeze(-3)).sum(-2)
 

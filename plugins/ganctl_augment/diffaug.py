@@ -15,12 +15,13 @@ class DiffAugment(nn.Module):
     """Random color jitter, translation and cutout of every image that D sees (Zhao et al. 2020).
 
     The operations are sampled independently for each image and each call, and applied in the order of ``policy``.
-    Pixels without a source become 0, mid-gray. Color jitter may exceed [−1, 1]. As in the paper, nothing is clipped.
+    Pixels without a source become 0 (mid-gray). Color jitter may exceed [−1, 1]. As in the paper, values are not
+    clipped.
 
     Args:
         policy: operations in order: ``color`` (brightness ±0.5, saturation ×[0, 2], contrast ×[0.5, 1.5]),
-            ``translation`` (up to 1/8 of the side), ``cutout`` (a rectangle of half the side); none
-            leaves images unchanged.
+            ``translation`` (up to 1/8 of the side length) and ``cutout`` (a rectangle of half the side length).
+            With none, images are unchanged.
 
     Raises:
         GanctlError: if ``policy`` contains an unknown operation.
@@ -60,7 +61,7 @@ def color(x: Tensor) -> Tensor:
 
 
 def translation(x: Tensor) -> Tensor:
-    """Shift by whole pixels, up to 1/8 of the side, independently along each axis."""
+    """Shift by whole pixels, up to 1/8 of the side length, independently along each axis."""
     n, _, height, width = x.shape
     row = _arange(height, x).view(1, -1, 1) - _random_integers(n, -(height // 8), height // 8, x)
     column = _arange(width, x).view(1, 1, -1) - _random_integers(n, -(width // 8), width // 8, x)
@@ -69,7 +70,7 @@ def translation(x: Tensor) -> Tensor:
 
 
 def cutout(x: Tensor) -> Tensor:
-    """Set a rectangle of half the side to 0. Its center is anywhere in the image, so part of it may be outside."""
+    """Set a rectangle of half the side length to 0. Its center is in the image, but part of it may be outside."""
     n, _, height, width = x.shape
     kept = []
     for size, position in (
@@ -77,7 +78,7 @@ def cutout(x: Tensor) -> Tensor:
         (width, _arange(width, x).view(1, 1, -1)),
     ):
         half = size // 2
-        # The center of an even length is between pixels, which adds one position.
+        # The center of an even length is between two pixels, which adds one position.
         first = _random_integers(n, 0, size - half % 2, x) - half // 2
         kept.append((position < first) | (position >= first + half))
     return x * (kept[0] | kept[1]).unsqueeze(1)

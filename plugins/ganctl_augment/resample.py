@@ -1,8 +1,8 @@
 """Resampling that is twice differentiable with respect to the images.
 
 Gradient penalties differentiate the gradient. In some supported versions of torch, ``grid_sample`` has no second
-derivative, and its backward pass is not deterministic on CUDA. ``gather`` has both properties: its backward is
-``scatter_add``, whose backward is ``gather``.
+derivative, and its backward pass is not deterministic on CUDA. ``gather`` does not have these limitations: its backward
+pass is ``scatter_add``, whose backward pass is ``gather``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A discriminator that is an autoencoder: it treats images with a high reconstruction error as fake."""
+"""A discriminator that is an autoencoder. A high reconstruction error marks an image as fake."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ def register_discriminators(register: ganctl.Register) -> None:
     register(
         "autoencoder",
         "ganctl_autoencoder.network:Autoencoder",
-        summary="Reconstructs the image, for the losses began and ebgan; even sides",
+        summary="Autoencoder for the losses began and ebgan; even sides",
     )

@@ -8,7 +8,7 @@ from ganctl import ImageShape, sizes
 
 
 class Autoencoder(nn.Module):
-    """Encode an image as a short code and decode the code.
+    """Encode an image as a short code, and decode the code.
 
     The encoder is a 3×3 convolution of stride 2, ReLU and a linear layer; the decoder is a linear layer,
     nearest-neighbor ×2 upsampling and a 3×3 convolution. ``forward`` takes x, float N×C×H×W in [−1, 1], and returns
@@ -19,7 +19,7 @@ class Autoencoder(nn.Module):
         width: channels of the hidden feature map, which has half the image's size.
         code: number of dimensions of the code.
         batch_norm: apply batch normalization in the decoder. The returned code is not normalized.
-        with_code: also return the code, which the loss ebgan requires; began requires only the reconstruction.
+        with_code: also return the code, which the loss ebgan requires. The loss began requires only the reconstruction.
 
     Raises:
         GanctlError: if a side is odd, or an option is out of range.

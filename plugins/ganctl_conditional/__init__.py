@@ -13,12 +13,12 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "cgan",
         "ganctl_conditional.cgan:Generator",
-        summary="Fully connected; z and a label embedding concatenated; needs labels; any image size",
+        summary="Fully connected; concatenates z and a label embedding; needs labels; any image size",
     )
     register(
         "acgan",
         "ganctl_conditional.convolutional:ACGANGenerator",
-        summary="Upsampling and convolutions; z times a label embedding; needs labels; sides divisible by 4",
+        summary="Upsampling and convolutions; multiplies z by a label embedding; needs labels; sides divisible by 4",
     )
 
 
@@ -27,7 +27,7 @@ def register_discriminators(register: ganctl.Register) -> None:
     register(
         "cgan",
         "ganctl_conditional.cgan:Discriminator",
-        summary="Fully connected; image and a label embedding concatenated; needs labels; any image size",
+        summary="Fully connected; concatenates the image and a label embedding; needs labels; any image size",
     )
     register(
         "acgan",

@@ -40,7 +40,7 @@ class Generator(nn.Module):
         if not batch_norm_eps > 0:
             raise GanctlError(
                 f"The cgan generator's batch_norm_eps is {batch_norm_eps}: it must be above 0.",
-                "Use for example 1e-5, PyTorch's default.",
+                "Use, for example, 1e-5, PyTorch's default.",
                 status=USAGE,
             )
         self.image = image
@@ -109,6 +109,6 @@ def _check(component: str, hidden: tuple[int, ...], embedding: int) -> None:
     if not hidden or min(hidden) < 1:
         raise GanctlError(
             f"hidden is {tuple(hidden)}: it must contain one width of at least 1 per layer.",
-            "For two hidden layers, use for example hidden=512,256.",
+            "For two hidden layers, use, for example, hidden=512,256.",
             status=USAGE,
         )

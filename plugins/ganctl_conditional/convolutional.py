@@ -13,7 +13,7 @@ Norm = Literal["batch", "none"]
 
 
 class ACGANGenerator(nn.Module):
-    """Odena et al. 2017 (arXiv:1610.09585): upsampling and convolutions of z ⊙ e_y, with a class embedding e.
+    """Odena et al. 2017 (arXiv:1610.09585): upsampling and convolutions of z ⊙ e_y, where e is a class embedding.
 
     The layers are those of PyTorch-GAN: a projection to 128 channels at a quarter of the size; two blocks of
     nearest-neighbor ×2 upsampling, a 3×3 convolution, batch normalization and leaky ReLU 0.2; a 3×3 convolution and
@@ -117,7 +117,7 @@ class InfoGANDiscriminator(nn.Module):
         super().__init__()
         if not isinstance(latent, Codes):
             raise GanctlError(
-                "The infogan discriminator predicts codes, but this latent has none.",
+                "The infogan discriminator predicts codes, but this latent has no codes.",
                 "Add: --latent codes",
                 status=USAGE,
             )
@@ -134,7 +134,7 @@ class InfoGANDiscriminator(nn.Module):
 def _features(
     component: str, image: ImageShape, dropout: float, eps: float, norm: Norm
 ) -> tuple[nn.Sequential, int]:
-    """Return four 3×3 convolutions of stride 2 with 16, 32, 64 and 128 channels, flattened, and the output's length."""
+    """Return four flattened 3×3 convolutions of stride 2 with 16, 32, 64 and 128 channels, and the output size."""
     sizes.divisible(component, image, 16)
     _check_eps(eps)
     if not 0 <= dropout < 1:
@@ -159,7 +159,7 @@ def _check_eps(eps: float) -> None:
     if not eps > 0:
         raise GanctlError(
             f"batch_norm_eps is {eps}: it must be above 0.",
-            "Use for example 1e-5, PyTorch's default.",
+            "Use, for example, 1e-5, PyTorch's default.",
             status=USAGE,
         )
 

@@ -42,13 +42,13 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="dcgan",
-            summary="Deep convolutional GAN: good samples at low cost, at 28, 32, 64, 128… pixels",
+            summary="Deep convolutional GAN with good samples at low cost, for 28, 32, 64, 128… pixels",
             generator=Spec("dcgan"),
             discriminator=Spec("dcgan"),
             loss=Spec("bce"),
             g_optimizer=adam,
             d_optimizer=adam,
-            # The EMA is not in the paper. It changes only the samples, which are much cleaner after a few epochs.
+            # The EMA is not in the paper. It affects only the samples, which are much cleaner after a few epochs.
             ema=10_000,
             batch_size=128,
             paper="Radford et al. 2015, arXiv:1511.06434",
@@ -57,7 +57,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="dcgan-small",
-            summary="Narrow DCGAN with DiffAugment for 50 to 2,000 images; minutes on a CPU",
+            summary="Narrow DCGAN with DiffAugment for 50 to 2,000 images; trains in minutes on a CPU",
             generator=Spec("dcgan", width=32),
             discriminator=Spec("dcgan", width=32),
             loss=Spec("bce"),
@@ -66,7 +66,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
             ema=10_000,
             batch_size=32,
             image_size=32,
-            # Without augmentation, D memorizes so few images within a few hundred steps.
+            # Without augmentation, D memorizes such a small dataset within a few hundred steps.
             augment=Spec("diffaug"),
             paper="Radford et al. 2015, arXiv:1511.06434; Zhao et al. 2020, arXiv:2006.10738",
         )

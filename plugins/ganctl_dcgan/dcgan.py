@@ -1,4 +1,4 @@
-"""The networks of Radford et al. 2015 (arXiv:1511.06434), for any size that repeated doubling can reach."""
+"""The networks of Radford et al. 2015 (arXiv:1511.06434), for any size that can be reached by repeated doubling."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Discriminator(nn.Module):
         norm: batch normalization, as published, or a normalization that does not mix images, as a gradient penalty
             requires: layer (over a whole image), instance (over each channel of an image) or none.
         spectral_norm: divide the weights of each convolution by their largest singular value (Miyato et al. 2018).
-            Usually combined with norm=none.
+            This option is usually combined with norm=none.
 
     Raises:
         GanctlError: if the image size cannot be halved that many times, or an option is out of range.
@@ -99,7 +99,7 @@ class Discriminator(nn.Module):
         layers: list[nn.Module] = []
         channels = image.channels
         for number, out in enumerate(widths):
-            # Normalization makes a bias redundant. The paper has no bias in the first layer either.
+            # Normalization makes a bias redundant. In the paper, the first layer has no bias either.
             bias = number > 0 and norm == "none"
             layers.append(nn.Conv2d(channels, out, 4, stride=2, padding=1, bias=bias))
             if number > 0:
@@ -120,19 +120,19 @@ class Discriminator(nn.Module):
         return _to_logit(x, last.weight)
 
 
-# A convolution with a single output position is a matrix product, which runs several times as fast. The matrices are
+# A convolution with a single output position is a matrix product, which is several times as fast. The matrices are
 # channels-last, like the images and weights, so no copy is needed.
 
 
 def _project(z: Tensor, weight: Tensor) -> Tensor:
-    """Return the transposed convolution of ``z``, N×K, seen as N×K×1×1, with ``weight``, K×C×H×W: N×C×H×W."""
+    """Return the transposed convolution, N×C×H×W, of ``z`` (N×K, viewed as N×K×1×1) with ``weight`` (K×C×H×W)."""
     channels, height, width = weight.shape[1:]
     x = z @ weight.permute(0, 2, 3, 1).flatten(1)
     return x.view(-1, height, width, channels).permute(0, 3, 1, 2)
 
 
 def _to_logit(x: Tensor, weight: Tensor) -> Tensor:
-    """Return the convolution of ``x``, N×C×H×W, with ``weight``, 1×C×H×W: N."""
+    """Return the convolution, N, of ``x`` (N×C×H×W) with ``weight`` (1×C×H×W)."""
     return x.permute(0, 2, 3, 1).flatten(1) @ weight[0].permute(1, 2, 0).flatten()
 
 

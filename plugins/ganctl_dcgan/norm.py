@@ -11,7 +11,7 @@ Norm = Literal["batch", "layer", "instance", "none"]
 
 
 def normalization(norm: Norm, channels: int, eps: float = 1e-5) -> list[nn.Module]:
-    """Return the layer called ``norm`` for N×``channels``×H×W, with a learned scale and shift; none for "none"."""
+    """Return the layer called ``norm`` for N×``channels``×H×W, with a learned scale and shift, or no layer."""
     if norm == "batch":
         return [nn.BatchNorm2d(channels, eps=eps)]
     if norm == "layer":

@@ -13,7 +13,7 @@ from ganctl_dcgan.norm import Norm, add_spectral_norm, normalization
 
 
 class Generator(nn.Module):
-    """Project z to 128 channels at a quarter of the size, then upsample and convolve twice; tanh.
+    """Project z to 128 channels at a quarter of the size, upsample and convolve twice, and apply tanh.
 
     ``forward`` takes z, float N×``latent.dim``, and returns float N×C×H×W in [−1, 1]. At 32×32×1 with
     ``latent.dim`` 100, the network has 1,049,985 parameters. The weights of convolutions are initialized from
@@ -69,13 +69,13 @@ class Discriminator(nn.Module):
 
     Args:
         dropout: probability of dropping a channel, in [0, 1).
-        batch_norm_eps: value added to the variance by any norm. PyTorch-GAN's networks use 0.8.
+        batch_norm_eps: value added to the variance by each kind of norm. PyTorch-GAN's networks use 0.8.
         norm: batch normalization, as published, or a normalization that does not mix images, as a gradient penalty
             requires: layer (over a whole image), instance (over each channel of an image) or none. Do not
             use batch for 16×16 images: its last layer gives the logits of every batch the same mean, so D cannot
             distinguish reals from fakes.
         spectral_norm: divide the weights of each layer by their largest singular value (Miyato et al. 2018).
-            Usually combined with norm=none and dropout=0.
+            This option is usually combined with norm=none and dropout=0.
 
     Raises:
         GanctlError: if the sides are not divisible by 16, or an option is out of range.
@@ -98,7 +98,7 @@ class Discriminator(nn.Module):
             )
         if norm == "instance" and (image.height, image.width) == (16, 16):
             raise GanctlError(
-                "norm=instance sets the last layer of 16×16 images to zero, because that layer has only one pixel.",
+                "norm=instance sets the last layer for 16×16 images to zero because that layer has only one pixel.",
                 "Use norm=layer or --image-size 32.",
                 status=USAGE,
             )
@@ -124,10 +124,10 @@ class Discriminator(nn.Module):
 
 
 def upsampled_conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Nearest-neighbor ×2 upsampling of ``x`` followed by a 3×3 convolution with padding 1, at less than half the cost.
+    """Upsample ``x`` ×2 (nearest-neighbor) and apply a 3×3 convolution with padding 1, at less than half the cost.
 
     The three taps along an axis cover only two pixels of ``x``. Summing the taps that share a pixel gives a 4×4
-    transposed convolution of stride 2: 4 multiplications per output pixel and channel instead of 9.
+    transposed convolution of stride 2, which needs 4 instead of 9 multiplications per output pixel and channel.
     """
     kernel = weight.transpose(0, 1).contiguous(memory_format=torch.channels_last)
     for axis in (2, 3):
@@ -140,7 +140,7 @@ def _check_eps(eps: float) -> None:
     if not eps > 0:
         raise GanctlError(
             f"batch_norm_eps is {eps}: it must be above 0.",
-            "Use for example 1e-5, PyTorch's default.",
+            "Use, for example, 1e-5, PyTorch's default.",
             status=USAGE,
         )
 

@@ -16,7 +16,7 @@ LOSSES = {
     ),
     "bgan": (
         "cross_entropy:BoundarySeeking",
-        "Boundary-seeking: G is trained towards D(G(z)) = ½ (Hjelm et al. 2018)",
+        "Boundary-seeking: G is trained toward D(G(z)) = ½ (Hjelm et al. 2018)",
     ),
     "lsgan": ("lsgan:LSGAN", "Least squares (Mao et al. 2017)"),
     "hinge": ("hinge:Hinge", "Hinge (Lim & Ye 2017)"),

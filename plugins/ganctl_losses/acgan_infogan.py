@@ -117,7 +117,7 @@ class InfoGAN(Loss):
         return _two_heads("infogan", D, batch, [least, least + self.latent.continuous])
 
     def _negative_log_q(self, predicted: Tensor, fake: Batch) -> tuple[Tensor, Tensor]:
-        """Return −log Q of the categorical and of the continuous codes from which the fakes were generated."""
+        """Return −log Q of the categorical codes and of the continuous codes from which the fakes were generated."""
         if fake.z is None:
             raise GanctlError(
                 "The infogan loss needs the latents of the fakes.", "Pass them as Batch(x, y, z)."

@@ -20,7 +20,8 @@ class BEGAN(Loss):
     E L(x) + |γ·E L(x) − E L(G(z))|, which decreases as samples improve.
 
     Args:
-        gamma: γ, target diversity ratio E L(G(z)) / E L(x), in [0, 1]. Lower values give sharper, less varied samples.
+        gamma: γ, target diversity ratio E L(G(z)) / E L(x), in [0, 1]. Lower values give sharper but less varied
+            samples.
         k_rate: λ, the learning rate of k.
 
     Raises:
@@ -39,7 +40,7 @@ class BEGAN(Loss):
         if gamma > 1:
             raise GanctlError(
                 f"gamma is {gamma}: it must be at most 1.",
-                "Use a value from 0.3 to 0.7, as the paper does.",
+                "Use a value from 0.3 to 0.7, as in the paper.",
                 status=USAGE,
             )
         self.register_buffer("gamma", torch.tensor(gamma, dtype=torch.float32))
@@ -48,7 +49,7 @@ class BEGAN(Loss):
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = self._error(D, real), self._error(D, fake)
-        k = self.k.clone()  # a copy, because k changes before backward uses it
+        k = self.k.clone()  # a copy, because k changes before the backward pass uses it
         balance = batchwise.mean((self.gamma * on_real - on_fake).detach().reshape(1))
         self.k.add_(self.k_rate * balance).clamp_(0, 1)
         report = {"D(x)": on_real, "D(G(z))": on_fake, "k": k, "convergence": on_real + balance.abs()}
@@ -69,8 +70,8 @@ class EBGAN(Loss):
     (equation 4). Reported values: ``D(x)`` and ``D(G(z))``, the mean energies (low means real), and ``pull_away``, f.
 
     Args:
-        margin: m, energy above which a fake no longer contributes to the loss of D. The energy is a mean over pixels,
-            whose values are in [−1, 1].
+        margin: m, energy above which a fake no longer contributes to the loss of D. The energy is a mean over pixels
+            with values in [−1, 1].
         pull_away: λ, weight of the pulling-away term; 0 disables it.
 
     Raises:

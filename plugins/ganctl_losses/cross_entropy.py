@@ -1,6 +1,6 @@
 """Losses with binary cross-entropy on logits: D(x) = σ(d(x)), where the network returns the logit d.
 
-They use softplus: −log σ(d) = softplus(−d) and −log(1 − σ(d)) = softplus(d), where the logarithm of a sigmoid would
+The losses use −log σ(d) = softplus(−d) and −log(1 − σ(d)) = softplus(d), because the logarithm of a sigmoid would
 overflow.
 """
 
@@ -63,7 +63,7 @@ class Minimax(BCE):
 
 
 class BoundarySeeking(BCE):
-    """Hjelm et al. 2018 (arXiv:1702.08431), for continuous data: G is trained towards D(G(z)) = ½.
+    """Hjelm et al. 2018 (arXiv:1702.08431), for continuous data: G is trained toward D(G(z)) = ½.
 
     The loss of D is that of ``bce``. G minimizes ½E(log D(G(z)) − log(1 − D(G(z))))², which equals ½E d(G(z))² of the
     logit d.

@@ -11,7 +11,7 @@ def at_least(least: float, **options: float) -> None:
     """Check that every option is finite and at least ``least``.
 
     Raises:
-        GanctlError: if an option is out of range; the message names the option.
+        GanctlError: if an option is out of range. The message contains the name of the option.
     """
     for name, value in options.items():
         if not (least <= value < math.inf):

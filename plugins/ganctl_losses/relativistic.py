@@ -49,7 +49,7 @@ class R3GAN(Relativistic):
     """Huang et al. 2024 (arXiv:2501.05441), "The GAN is dead; long live the GAN!".
 
     D minimizes −E log σ(d(x) − d(G(z))) + γ/2·(R₁ + R₂), with R₁ = E‖∇d(x)‖² and R₂ = E‖∇d(G(z))‖²; G minimizes
-    −E log σ(d(G(z)) − d(x)). Reported values: those of ``relativistic``; ``r1`` and ``r2``, without γ/2.
+    −E log σ(d(G(z)) − d(x)). Reported values: the values that ``relativistic`` reports; ``r1`` and ``r2``, without γ/2.
 
     Args:
         gamma: γ, weight of both penalties. The best value increases with the number of pixels. The paper decreases γ

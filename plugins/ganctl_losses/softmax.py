@@ -11,10 +11,10 @@ from ganctl import Batch, Critic, Loss, batchwise, logits
 class SoftmaxGAN(Loss):
     """Lin 2017 (arXiv:1704.06191): one softmax over all real and fake images of a step.
 
-    With log Z = log(Σ exp d(x) + Σ exp d(G(z))) over the N real and N fake images, D minimizes −E d(x) + log Z: its
-    target is a probability of 1/N for each real image and 0 for each fake. G minimizes −½E d(x) − ½E d(G(z)) + log Z:
-    its target is 1/(2N) for every image. Reported values: ``D(x)`` and ``D(G(z))``, the total probability of all reals
-    and of all fakes.
+    With log Z = log(Σ exp d(x) + Σ exp d(G(z))) over the N real and N fake images, D minimizes −E d(x) + log Z. Its
+    target is a probability of 1/N for each real image and 0 for each fake. G minimizes −½E d(x) − ½E d(G(z)) + log Z.
+    Its target is 1/(2N) for every image. Reported values: ``D(x)`` and ``D(G(z))``, the total probabilities of all
+    reals and all fakes.
     """
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:

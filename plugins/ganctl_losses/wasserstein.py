@@ -1,4 +1,4 @@
-"""Wasserstein losses, which differ in how they keep D smooth."""
+"""Wasserstein losses with different constraints on the smoothness of D."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganctl_losses.option_ranges import at_least
 
 
 class Wasserstein(Loss):
-    """The common part of the losses below: E D(G(z)) − E D(x) for D and −E D(G(z)) for G, without a constraint on D."""
+    """Base class of the losses below: E D(G(z)) − E D(x) for D and −E D(G(z)) for G, without a constraint on D."""
 
     def discriminator_loss(self, D: Critic, real: Batch, fake: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         on_real, on_fake = logits(D, real).mean(), logits(D, fake).mean()
@@ -48,8 +48,8 @@ class WGAN(Wasserstein):
 class WGANGP(Wasserstein):
     """Gulrajani et al. 2017 (arXiv:1704.00028), equation 3.
 
-    D minimizes E D(G(z)) − E D(x) + λ·E(‖∇D(x̂)‖ − 1)², where x̂ is uniform on the line between a real
-    image and a fake; G minimizes −E D(G(z)). Reported values: ``D(x)`` and ``D(G(z))``, the mean outputs of D;
+    D minimizes E D(G(z)) − E D(x) + λ·E(‖∇D(x̂)‖ − 1)², where x̂ is uniformly distributed on the line between a real
+    image and a fake. G minimizes −E D(G(z)). Reported values: ``D(x)`` and ``D(G(z))``, the mean outputs of D;
     ``penalty``, without λ.
 
     Args:
@@ -84,7 +84,7 @@ class WGANDiv(Wasserstein):
     Args:
         k: weight of the penalty.
         p: exponent of the gradient norm, at least 1.
-        points: compute the gradient at points between real and fake images, or at the images themselves (ends).
+        points: where to compute the gradient: between real and fake images, or at the images themselves (ends).
     """
 
     penalizes_gradient = True

@@ -17,15 +17,15 @@ COARSEST = 16  # minimum size of a pyramid level, in pixels
 class SlicedWasserstein:
     """Distance between patches of samples and patches of the data at every scale (Karras et al. 2018, section 5).
 
-    Random 7×7 patches are taken from each level of a Laplacian pyramid down to 16 pixels. They are normalized to mean 0
-    and standard deviation 1 in each channel and projected onto random directions. The distance is the mean absolute
+    Random 7×7 patches are taken from each level of a Laplacian pyramid down to 16 pixels. They are normalized to mean
+    0 and standard deviation 1 in each channel and projected onto random directions. The distance is the mean absolute
     difference of the sorted projections, averaged over the levels and multiplied by 1000, as in the paper. Lower is
-    better; the minimum is 0. Equal numbers of reals and fakes are compared. No download is needed. The paper uses 16384
-    images, 128 patches and 512 directions. Compare values only if these numbers are equal.
+    better, and the minimum is 0. Equal numbers of reals and fakes are compared. No download is needed. The paper uses
+    16384 images, 128 patches and 512 directions. Compare values only if these numbers are equal.
 
     Args:
         patches: number of patches per image and level.
-        directions: number of random directions that the patches are projected onto.
+        directions: number of random directions onto which the patches are projected.
 
     Raises:
         GanctlError: if ``patches`` or ``directions`` is below 1.
@@ -35,7 +35,7 @@ class SlicedWasserstein:
         if patches < 1 or directions < 1:
             raise ganctl.GanctlError(
                 f"swd: patches is {patches} and directions is {directions}; both must be at least 1.",
-                "Omit them to use the defaults, 16 and 128.",
+                "Omit both options to use the defaults, 16 and 128.",
                 status=ganctl.USAGE,
             )
         self.patches, self.directions = patches, directions
@@ -95,7 +95,7 @@ def _blur(x: Tensor) -> Tensor:
 
 
 def _normalize(patches: Tensor) -> Tensor:
-    """Normalize float N×C×h×w to mean 0 and standard deviation 1 in each channel; return one row per patch."""
+    """Normalize float N×C×h×w to mean 0 and standard deviation 1 in each channel. Return one row per patch."""
     mean = patches.mean(dim=(0, 2, 3), keepdim=True)
     deviation = patches.std(dim=(0, 2, 3), keepdim=True, correction=0)
     return ((patches - mean) / deviation.clamp(min=1e-8)).flatten(1)

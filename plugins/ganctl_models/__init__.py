@@ -1,4 +1,4 @@
-"""Models that differ from gan or dcgan mainly in the loss, for comparison."""
+"""Models that differ from gan or dcgan mainly in the loss, which allows comparisons."""
 
 from __future__ import annotations
 
@@ -62,19 +62,19 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     convolutional(
         "rgan",
         "relativistic",
-        "Relativistic GAN: compares each real image with a fake",
+        "Relativistic GAN, which compares each real image with a fake",
         "Jolicoeur-Martineau 2018, arXiv:1807.00734",
     )
     convolutional(
         "ragan",
         "relativistic-average",
-        "Relativistic average GAN: compares each image with the mean of the opposite kind",
+        "Relativistic average GAN, which compares each image with the mean of the opposite kind",
         "Jolicoeur-Martineau 2018, arXiv:1807.00734",
     )
     fully_connected(
         "softmax-gan",
         "softmax",
-        "Softmax GAN: one softmax over real and fake images; fully connected",
+        "Softmax GAN with one softmax over real and fake images; fully connected",
         "Lin 2017, arXiv:1704.06191",
     )
     fully_connected(

@@ -1,4 +1,4 @@
-"""Optimizers of torch.optim, with all their options."""
+"""Optimizers from torch.optim, with all their options."""
 
 from __future__ import annotations
 

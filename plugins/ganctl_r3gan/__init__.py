@@ -1,4 +1,4 @@
-"""R3GAN: a modern baseline."""
+"""R3GAN (Huang et al. 2024)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "r3gan-conditional",
         "ganctl_r3gan.factories:conditional_generator",
-        summary="As r3gan, with z and a label embedding concatenated; needs labels",
+        summary="r3gan with z and a label embedding concatenated; needs labels",
     )
 
 
@@ -32,7 +32,7 @@ def register_discriminators(register: ganctl.Register) -> None:
     register(
         "r3gan-conditional",
         "ganctl_r3gan.factories:conditional_discriminator",
-        summary="As r3gan, with a label projection; needs labels",
+        summary="r3gan with a label projection; needs labels",
     )
 
 

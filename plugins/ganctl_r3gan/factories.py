@@ -19,10 +19,10 @@ def generator(
 ) -> nn.Module:
     """Huang et al. 2024, "The GAN is dead; long live the GAN!" (arXiv:2501.05441), configuration E, without classes.
 
-    A learned basis C×4×4 (or up to 7×7, depending on the image size) is scaled by a linear map of z. Each size has a
+    A learned basis C×4×4 (up to 7×7, depending on the image size) is scaled by a linear map of z. Each size has a
     stage of residual blocks with an inverted bottleneck (1×1 convolution, grouped 3×3 convolution, 1×1 convolution,
     leaky ReLU 0.2), without normalization and with Fixup-like initialization. Between stages, a bilinear filter doubles
-    the size. The output layer is a 1×1 convolution without tanh, so x is not limited to [−1, 1]; saved samples are
+    the size. The output layer is a 1×1 convolution without tanh, so x is not limited to [−1, 1]. Saved samples are
     clipped. The defaults suit a CPU. The paper's networks for CIFAR-10 have width=768 and max_width=768. ``G(z, y)``
     takes z, float N×``latent.dim``, and returns float N×C×H×W.
 

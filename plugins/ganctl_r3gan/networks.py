@@ -18,7 +18,7 @@ CONVOLUTIONS = 3  # per block
 
 
 class Block(nn.Module):
-    """A residual block with an inverted bottleneck: 1×1 convolution to more channels, grouped 3×3, 1×1 back.
+    """A residual block with an inverted bottleneck: a 1×1 convolution to more channels, grouped 3×3, and 1×1 back.
 
     The first two convolutions have biases and leaky ReLU 0.2. The block is initialized as in Fixup (Zhang et al. 2019,
     arXiv:1901.09321), so that the network needs no normalization: the last convolution is zero, and the weights of the

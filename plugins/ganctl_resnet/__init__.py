@@ -23,7 +23,7 @@ def register_generators(register: ganctl.Register) -> None:
     register(
         "sagan-cbn",
         "ganctl_resnet.sagan:conditional_generator",
-        summary=f"As sagan, with conditional batch normalization; needs labels; {sides}",
+        summary=f"sagan with conditional batch normalization; needs labels; {sides}",
     )
 
 
@@ -46,7 +46,7 @@ def register_discriminators(register: ganctl.Register) -> None:
     register(
         "sagan-projection",
         "ganctl_resnet.sagan:projection_discriminator",
-        summary=f"As sagan, with a label projection; needs labels; {sides}",
+        summary=f"sagan with a label projection; needs labels; {sides}",
     )
 
 

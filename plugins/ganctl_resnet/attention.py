@@ -26,7 +26,7 @@ class SelfAttention(nn.Module):
             nn.init.xavier_uniform_(layer.weight)
 
     def forward(self, x: Tensor, y: Tensor | None = None) -> Tensor:
-        # Written out, because torch's fused attention lacks the second derivative that gradient penalties need.
+        # Written out because torch's fused attention lacks the second derivative that gradient penalties need.
         keys, queries, values = (layer(x).flatten(2) for layer in (self.f, self.g, self.h))
         beta = (queries.transpose(1, 2) @ keys).softmax(2)  # N×positions j×positions i
         attended = (values @ beta.to(values.dtype).transpose(1, 2)).unflatten(2, x.shape[2:])

@@ -12,11 +12,11 @@ from torch.nn.utils import parametrizations
 class UpBlock(nn.Module):
     """A residual block that doubles the size: float N×``inputs``×H×W → N×``outputs``×2H×2W.
 
-    The branch is norm, ReLU, ×2 upsampling, 3×3 convolution, norm, ReLU, 3×3 convolution. The shortcut is a 1×1
-    convolution and ×2 upsampling.
+    The branch consists of norm, ReLU, ×2 upsampling, 3×3 convolution, norm, ReLU and 3×3 convolution. The shortcut is
+    a 1×1 convolution and ×2 upsampling.
 
     Args:
-        norm: function that returns a normalization layer for a number of channels; the layer takes (x, y).
+        norm: function that returns a normalization layer for a number of channels. The layer's arguments are (x, y).
         blocks: number of blocks in the network, which scales the initial weights.
     """
 
@@ -37,9 +37,9 @@ class UpBlock(nn.Module):
 class DownBlock(nn.Module):
     """A residual block that halves the size: float N×``inputs``×H×W → N×``outputs``×H/2×W/2.
 
-    The branch is ReLU, 3×3 convolution, ReLU, 3×3 convolution, 2×2 average pooling. The shortcut is a 1×1 convolution
-    and pooling. If ``halve`` is false, there is no pooling, and the shortcut is the identity if the number of channels
-    does not change.
+    The branch consists of ReLU, 3×3 convolution, ReLU, 3×3 convolution and 2×2 average pooling. The shortcut is a 1×1
+    convolution and pooling. If ``halve`` is false, there is no pooling, and the shortcut is the identity if the number
+    of channels does not change.
     """
 
     def __init__(self, inputs: int, outputs: int, blocks: int, halve: bool = True) -> None:
@@ -79,10 +79,10 @@ def initialize(layer: nn.Module, gain: float = 1.0) -> None:
 
 
 def _initialize_block(block: UpBlock | DownBlock | FirstBlock, blocks: int) -> None:
-    """Initialize with Xavier weights, dividing those of the branch's last convolution by √(2·``blocks``).
+    """Initialize with Xavier weights, and divide the weights of the branch's last convolution by √(2·``blocks``).
 
-    All branches together then add no more variance than one branch. The sum stays small enough for the 8 bits of
-    bfloat16, and the first outputs of D are small.
+    Together, all branches then add no more variance than one branch. The sum remains small enough for the 8 bits of
+    bfloat16, and the initial outputs of D are small.
     """
     initialize(block.conv1, 2**0.5)
     initialize(block.conv2, blocks**-0.5)
@@ -96,5 +96,5 @@ def add_spectral_norm(module: nn.Module) -> None:
 
 
 def _upsample(x: Tensor) -> Tensor:
-    # Nearest neighbor, as in Miyato et al. The gradient of bilinear upsampling is not deterministic on a GPU.
+    # Nearest-neighbor, as in Miyato et al. The gradient of bilinear upsampling is not deterministic on a GPU.
     return F.interpolate(x, scale_factor=2.0, mode="nearest")

@@ -1,4 +1,4 @@
-"""The residual generator and discriminator behind all components of this plugin."""
+"""The residual generator and discriminator that all components of this plugin use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pool = Literal["sum", "mean"]
 
 
 class Generator(nn.Module):
-    """Project z to a feature map of 4 to 7 pixels and double its size with residual blocks; BN, ReLU, 3×3, tanh.
+    """Project z to a feature map of 4 to 7 pixels, double its size with residual blocks, and apply an output layer.
 
     ``forward`` takes z, float N×``z_dim``, and (with ``num_classes``) y, int64 N, and returns float N×C×H×W in
     [−1, 1].
@@ -69,7 +69,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Residual blocks without activation normalization, ReLU, a sum or mean φ over positions, and the logit w·φ + b.
+    """Residual blocks without normalization, ReLU, φ (the sum or mean over positions), and the logit w·φ + b.
 
     With ``num_classes``, the logit also includes the projection e_y·φ of Miyato & Koyama 2018 (arXiv:1802.05637),
     equation 4, with a class embedding e. ``forward`` takes x, float N×C×H×W in [−1, 1], and (with ``num_classes``) y,
@@ -134,8 +134,8 @@ def _is_small(image: ImageShape) -> bool:
 def _widths(image: ImageShape, count: int, width: int | None, max_width: int | None, small: int) -> list[int]:
     """Return the channels of each layer, starting next to the image.
 
-    Up to 32 pixels, all layers have the same width, by default ``small``, as in the papers. For larger images, the
-    width doubles with each layer.
+    For images of up to 32 pixels, all layers have the same width, by default ``small``, as in the papers. For larger
+    images, the width doubles with each layer.
     """
     first = width or (small if _is_small(image) else 64)
     most = max_width or (first if _is_small(image) else 1024)

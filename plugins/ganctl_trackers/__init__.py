@@ -10,15 +10,15 @@ def register_trackers(register: ganctl.Register) -> None:
     register(
         "tensorboard",
         "ganctl_trackers.tensorboard:TensorBoard",
-        summary="TensorBoard event files, shown by: tensorboard --logdir runs",
+        summary="TensorBoard event files; view them with: tensorboard --logdir runs",
     )
     register(
         "wandb",
         "ganctl_trackers.weights_and_biases:WeightsAndBiases",
-        summary="Weights & Biases; needs: pip install 'ganctl[wandb]'",
+        summary="Weights & Biases; requires: pip install 'ganctl[wandb]'",
     )
     register(
         "mlflow",
         "ganctl_trackers.mlflow_tracker:MLflow",
-        summary="MLflow, a server or local store; needs: pip install 'ganctl[mlflow]'",
+        summary="MLflow, with a server or a local store; requires: pip install 'ganctl[mlflow]'",
     )

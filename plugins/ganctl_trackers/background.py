@@ -1,4 +1,4 @@
-"""Calls to a service in another thread, so that training does not wait for the network."""
+"""Call a service in a separate thread, so that training does not wait for the network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Call = Callable[[], object]
 
 
 class Background:
-    """Make calls in order in one thread. After a call that raises an exception, no further call is made."""
+    """Make calls in order in a single thread. No further calls are made after a call raises an exception."""
 
     def __init__(self, name: str) -> None:
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
@@ -22,7 +22,7 @@ class Background:
         """Make ``call`` after all earlier calls.
 
         Raises:
-            Exception: that of an earlier call.
+            Exception: the exception that an earlier call raised.
         """
         if self._error is not None:
             raise self._error
@@ -32,7 +32,7 @@ class Background:
         """Wait until all calls are made.
 
         Raises:
-            Exception: that of a call.
+            Exception: the exception that a call raised.
         """
         self._calls.put(None)
         self._thread.join()

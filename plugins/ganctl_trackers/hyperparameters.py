@@ -1,11 +1,11 @@
-"""The settings of a run as flat names and scalar values, which all trackers show."""
+"""The settings of a run as flat names and scalar values, in the form that all trackers log."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Settings that do not influence the result.
+#: Settings that do not affect the result.
 NOT_HYPERPARAMETERS = {"data_root", "trackers", "metrics", "plugins", "force", "keep", "on_nan"}
 
 

@@ -1,4 +1,4 @@
-"""Settings, numbers, samples and the path of the newest checkpoint for MLflow."""
+"""Log settings, values, samples and the path of the newest checkpoint to MLflow."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ END = {"stopped": "KILLED", "diverged": "FAILED", "failed": "FAILED"}  # MLflow'
 
 
 class MLflow(ganctl.Tracker):
-    """Log a run to MLflow. A resumed run continues its MLflow run, whose id is in ``mlflow-run-id.txt``.
+    """Log a run to MLflow. A resumed run continues its MLflow run, whose ID is in ``mlflow-run-id.txt``.
 
-    MLflow does not allow parentheses in names: ``D(G(z))`` is logged as ``D_G_z``.
+    MLflow does not allow parentheses in names. For example, ``D(G(z))`` is logged as ``D_G_z``.
 
     Args:
-        experiment: MLflow experiment. By default, MLFLOW_EXPERIMENT_NAME if set, otherwise ganctl.
-        uri: Address of a server or database, such as sqlite:///mlflow.db. By default, MLFLOW_TRACKING_URI if set,
-            otherwise that of MLflow.
+        experiment: MLflow experiment. By default, MLFLOW_EXPERIMENT_NAME if it is set, otherwise ganctl.
+        uri: Address of a server or database, such as sqlite:///mlflow.db. By default, MLFLOW_TRACKING_URI if it
+            is set, otherwise MLflow's default.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class MLflow(ganctl.Tracker):
         def start() -> None:
             with FileLock(
                 folder.parent / ".mlflow.lock"
-            ):  # two runs of a sweep cannot both create a local database
+            ):  # two runs of a sweep cannot create the same local database at the same time
                 self._client = MlflowClient(tracking_uri=uri)
             self._id = self._continue_run() or self._create_run(experiment, hyperparameters(config))
             self._client.log_artifact(self._id, str(folder / "config.toml"))
@@ -77,7 +77,7 @@ class MLflow(ganctl.Tracker):
             self._background.close()
 
     def _continue_run(self) -> str | None:
-        """Return the id of the run that an earlier session created, or None if MLflow does not have the run."""
+        """Return the ID of the MLflow run that an earlier session created, or None if MLflow does not have this run."""
         from mlflow.exceptions import MlflowException
 
         id_file = self._folder / ID_FILE
@@ -105,7 +105,7 @@ class MLflow(ganctl.Tracker):
         return str(id)
 
     def _log(self, step: int, numbers: Mapping[str, float]) -> None:
-        """Log ``numbers``, except those of a step that an earlier session logged and that is repeated."""
+        """Log ``numbers``, unless ``step`` is a repeated step that an earlier session has already logged."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -118,5 +118,5 @@ class MLflow(ganctl.Tracker):
 
 
 def metric_name(name: str) -> str:
-    """Return ``name`` without the characters that MLflow refuses, as ``D_G_z`` for ``D(G(z))``."""
+    """Return ``name`` without the characters that MLflow rejects, for example ``D_G_z`` for ``D(G(z))``."""
     return re.sub(r"[^\w\-. :/]+", "_", name).strip("_")

@@ -1,4 +1,4 @@
-"""Scalars, images and hyperparameters for TensorBoard."""
+"""Log scalars, images and hyperparameters to TensorBoard."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 class TensorBoard(ganctl.Tracker):
     """Write an event file to ``tensorboard/`` in the run's folder.
 
-    Events that an earlier session wrote for ``first_step`` or later steps are discarded by TensorBoard. Every event is
-    written immediately. torch's SummaryWriter buffers events for up to two minutes, so that they are lost if the
-    process is killed, and its thread prints a traceback if the disk is full.
+    TensorBoard discards events that an earlier session wrote for ``first_step`` or later steps. Every event is written
+    immediately. In contrast, torch's SummaryWriter buffers events for up to two minutes and loses them if the process
+    is killed, and its thread prints a traceback if the disk is full.
     """
 
     def __init__(self, folder: Path, first_step: int, config: Mapping[str, Any]) -> None:
         from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 
-        # TensorBoard recognizes the file by "tfevents" and orders the sessions by the time in its name.
+        # TensorBoard recognizes the file by "tfevents" and sorts the sessions by the time in their file names.
         name = f"events.out.tfevents.{time.time():017.6f}.{socket.gethostname()}.{os.getpid()}"
         self.path = folder / "tensorboard" / name
         self.path.parent.mkdir(exist_ok=True)
@@ -70,9 +70,9 @@ class TensorBoard(ganctl.Tracker):
 
 
 def _session_summary(values: Mapping[str, bool | float | str]) -> Any:
-    """Return the summary that the hparams plugin reads: the folder is a session with these hyperparameters.
+    """Return the summary that marks the folder as a session with these hyperparameters for the hparams plugin.
 
-    SummaryWriter.add_hparams writes the same summary into a new folder, which TensorBoard would list as another run.
+    SummaryWriter.add_hparams writes the same summary to a new folder, which TensorBoard would list as a separate run.
     """
     from tensorboard.compat.proto.summary_pb2 import Summary
     from tensorboard.plugins.hparams import metadata, plugin_data_pb2

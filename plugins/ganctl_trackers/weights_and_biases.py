@@ -1,4 +1,4 @@
-"""Settings, numbers, samples and the path of the newest checkpoint for Weights & Biases."""
+"""Log settings, values, samples and the path of the newest checkpoint to Weights & Biases."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ ID_FILE = "wandb-run-id.txt"
 
 
 class WeightsAndBiases(ganctl.Tracker):
-    """Log a run to Weights & Biases. A resumed run continues its W&B run, whose id is in ``wandb-run-id.txt``.
+    """Log a run to Weights & Biases. A resumed run continues its W&B run, whose ID is in ``wandb-run-id.txt``.
 
     Args:
-        project: W&B project. By default, WANDB_PROJECT if set, otherwise ganctl.
-        entity: User or team that owns the project. By default, that of W&B.
-        mode: online, or offline to upload later with 'wandb sync'. By default, WANDB_MODE if set, otherwise online.
+        project: W&B project. By default, WANDB_PROJECT if it is set, otherwise ganctl.
+        entity: User or team that owns the project. By default, W&B's default entity.
+        mode: online, or offline to upload later with 'wandb sync'. By default, WANDB_MODE if it is set, otherwise
+            online.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class WeightsAndBiases(ganctl.Tracker):
         id_file = folder / ID_FILE
         if not id_file.exists():
             id_file.write_text(secrets.token_hex(4) + "\n")
-        # W&B ignores a step that it has already. A resumed run repeats such steps with the same values.
+        # W&B ignores steps that it already has. A resumed run repeats such steps with the same values.
         start = {
             "project": project or os.environ.get("WANDB_PROJECT") or "ganctl",
             "entity": entity,
@@ -57,7 +58,7 @@ class WeightsAndBiases(ganctl.Tracker):
             "id": id_file.read_text().strip(),
             "resume": "allow",
             "dir": str(folder),
-            # Do not print, do not capture what is printed, and do not wait long for a network at the end.
+            # Do not print, do not capture printed output, and do not wait long for the network at the end.
             "settings": wandb.Settings(silent=True, console="off", init_timeout=30),
         }
         self._background.submit(lambda: self._start(start, hyperparameters(config)))

@@ -1,4 +1,4 @@
-"""Draw a digit with random shift, rotation, slant, size, stroke width and bend.
+"""Draw a digit with a random shift, rotation, slant, size, stroke width and bend.
 
 Decode workers import this module, so it must not import torch.
 """
@@ -11,7 +11,7 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-VERSION = 1  # increase if the same seed and index give a different image
+VERSION = 1  # Increase this number if the same seed and index produce a different image.
 SIDE = 28
 SCALE = 4  # supersampling factor for antialiasing
 CANVAS = SIDE * SCALE
@@ -19,10 +19,10 @@ CELL = CANVAS // 4  # the bend is nearly linear within a cell
 
 
 def draw(name: str, seed: int) -> Image.Image:
-    """Draw glyph ``name``, its index as a string: the digit index mod 10, white on black, mode L, 28×28.
+    """Draw the glyph with index ``name`` (as text): the digit index mod 10, white on black, mode L, 28×28.
 
-    The random numbers depend only on ``seed`` and the index. The result therefore does not depend on the order or the
-    number of workers, and a smaller dataset is a prefix of a larger one.
+    The random numbers depend only on ``seed`` and the index. The result therefore does not depend on the drawing order
+    or the number of workers, and a smaller dataset is a prefix of a larger dataset.
     """
     rng = random.Random(f"{seed}/{name}")
 

@@ -27,8 +27,9 @@ def folder(root: Path, path: str, channels: Literal[1, 3] | None = None) -> ganc
     The class of an image is the name of its subfolder. Unreadable files are reported and skipped.
 
     Args:
-        path: the folder or zip file. "--data PATH" is short for this dataset with that path.
-        channels: 1 converts all images to grayscale, 3 to RGB. By default, 1 if every image is grayscale, otherwise 3.
+        path: the folder or zip file. "--data PATH" is short for "--data folder" with this path.
+        channels: 1 to convert all images to grayscale, 3 for RGB. By default, 1 if every image is grayscale, otherwise
+            3.
 
     Raises:
         GanctlError: if ``path`` does not exist.
@@ -44,7 +45,7 @@ def folder(root: Path, path: str, channels: Literal[1, 3] | None = None) -> ganc
     if (given.is_relative_to("/dev") and not given.is_relative_to("/dev/shm")) or any(
         given.is_relative_to(folder) for folder in ("/proc", "/sys")
     ):
-        raise _error(f"{path} is a folder of the kernel.", "Specify a folder or a zip file of images.")
+        raise _error(f"{path} is a kernel folder.", "Specify a folder or a zip file of images.")
     return Folder(given, channels)
 
 
@@ -66,7 +67,7 @@ class Folder(ganctl.Dataset):
             found = files[name]
             line = f"{name}\0{found.st_size}\0{found.st_mtime_ns}\n"
             digest.update(line.encode("utf-8", "surrogateescape"))
-        # Installing the package of a format adds images, so that a cached dataset is outdated.
+        # Installing the package for a format adds images, which makes a cached dataset outdated.
         digest.update(
             ",".join(sorted({_extension(n) for n in names} & PACKAGES.keys() & extensions())).encode()
         )
@@ -106,7 +107,7 @@ class Folder(ganctl.Dataset):
 
 
 def _walk(folder: Path, notes: list[str]) -> dict[str, os.stat_result]:
-    """Return all files in ``folder`` and its subfolders by relative path, except hidden files. Follow links."""
+    """Return all files in ``folder`` and its subfolders, by relative path. Skip hidden files and follow links."""
     files: dict[str, os.stat_result] = {}
     seen = set()
     unreadable: list[OSError] = []
@@ -148,7 +149,7 @@ def _zip_entries(path: Path) -> list[str]:
         if is_zip or path.suffix.lower() == ".zip":
             raise _error(
                 f"The zip file {path} is damaged: {error}.",
-                "Copy or download it again; check it with: unzip -t",
+                "Copy or download the file again. Check it with: unzip -t",
             ) from error
         raise _error(
             f"{path} is neither a folder nor a zip file.",
@@ -169,7 +170,7 @@ def _hidden(name: str) -> bool:
 
 
 def _needed_packages(files: Iterable[str]) -> dict[str, str]:
-    """Return the packages that open some of ``files``, by a description such as "2 HEIC files, such as a.heic"."""
+    """Return the packages that can open some of ``files``, by descriptions such as "2 HEIC files, such as a.heic"."""
     names: dict[tuple[str, str], list[str]] = {}
     for name in files:
         if found := PACKAGES.get(_extension(name)):
@@ -187,7 +188,7 @@ def _extension(name: str) -> str:
 def _classes(names: Sequence[str]) -> tuple[list[int] | None, tuple[str, ...]]:
     """Return labels and class names from the outermost folder level that contains more than one folder.
 
-    Labels are None if there is no such level, or if some images are outside of these folders.
+    Labels are None if there is no such level, or if some images are outside these folders.
     """
     paths = [tuple(re.split(r"[/\\]", name)) for name in names]
     depth = 0
@@ -224,7 +225,7 @@ def _suggestion(path: Path) -> str:
     return (
         f"Did you mean '{path.parent / near[0]}'?"
         if near
-        else f"Check the path; the folder searched is {parent}."
+        else f"Check the path. The searched folder is {parent}."
     )
 
 

@@ -12,10 +12,10 @@ from ganctl_vision.draw_glyph import VERSION, draw
 
 
 def glyphs(n: int = 10_000, seed: int = 0) -> ganctl.Dataset:
-    """Digits 0 to 9 in Pillow's default font with random shift, rotation, slant, size, stroke width and bend.
+    """Digits 0 to 9 in Pillow's default font with a random shift, rotation, slant, size, stroke width and bend.
 
     Args:
-        n: number of images. For the same seed, a smaller dataset is a prefix of a larger one.
+        n: number of images. For the same seed, a smaller dataset is a prefix of a larger dataset.
         seed: seed of the random variations.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Open an image of a folder or a zip file.
+"""Open an image in a folder or a zip file.
 
 Decode workers import this module, so it must not import torch.
 """

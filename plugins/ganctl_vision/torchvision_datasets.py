@@ -1,4 +1,4 @@
-"""Datasets of torchvision, downloaded if they are not on disk."""
+"""torchvision's datasets, which are downloaded if they are not on disk."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ganctl_vision.open_image import from_folder
 if TYPE_CHECKING:
     from torch import Tensor
 
-VERSION = 1  # increase if the same files give different pixels or labels
+VERSION = 1  # Increase this number if the same files produce different pixels or labels.
 FALLBACK = "Without a download, use: --data glyphs"
 
 
@@ -141,7 +141,7 @@ def stl10(
     download: bool = True,
 ) -> ganctl.Dataset:
     """Animals and vehicles (Coates et al. 2011), 96×96 color: 100,000 unlabeled, 5,000 training and 8,000 test
-    images; the latter two have 10 classes.
+    images. Training and test images have 10 classes.
 
     Args:
         split: part of the dataset. Parts with unlabeled images have no classes.
@@ -192,7 +192,7 @@ def celeba(
 
 @dataclass(frozen=True)
 class TorchvisionDataset(ganctl.Dataset):
-    """A dataset of torchvision.
+    """A dataset from torchvision.
 
     ``load(torchvision.datasets, root, fetch)`` downloads the dataset if ``fetch`` is true, then reads it. ``files`` are
     the paths relative to ``root`` that must exist if the dataset is on disk. Their sizes, times and a part of their
@@ -232,7 +232,7 @@ class TorchvisionDataset(ganctl.Dataset):
             folder = self.root / self.files[0].parts[0]
             raise ganctl.GanctlError(
                 f"{self.name} in {folder} cannot be read: {_one_line(error)}",
-                f"Remove it and run the command again to download it. {FALLBACK}",
+                f"Remove the folder and run the command again to download the dataset. {FALLBACK}",
                 status=ganctl.DATA,
             ) from error
 
@@ -306,7 +306,7 @@ def _cifar(
 def _torchvision_datasets() -> Any:
     try:
         return importlib.import_module("torchvision.datasets")
-    except Exception as error:  # an incompatible torchvision raises more than ImportError
+    except Exception as error:  # an incompatible torchvision raises various exceptions, not only ImportError
         torch, torchvision = _version("torch"), _version("torchvision")
         raise ganctl.GanctlError(
             f"torchvision {torchvision} cannot be imported with torch {torch}: {_one_line(error)}",
@@ -323,7 +323,7 @@ def _version(distribution: str) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    """Return the error in one line. If several mirrors failed, return only the reason."""
+    """Return the error message as one line. If several mirrors failed, return only the reason."""
     if network := re.search(r"urlopen error (?:\[Errno -?\d+\] )?([^>]+)>", str(error)):
         return network[1]
     return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(".: ")

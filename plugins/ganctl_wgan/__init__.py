@@ -64,7 +64,7 @@ def register_models(register: Callable[[ganctl.Model], None]) -> None:
     register(
         ganctl.Model(
             name="wgan-gp-resnet",
-            summary="Wasserstein GAN with gradient penalty; ResNets of the paper's CIFAR-10 experiment",
+            summary="Wasserstein GAN with gradient penalty; the ResNets from the paper's CIFAR-10 experiment",
             generator=Spec("resnet"),
             discriminator=Spec("resnet", pool="mean"),
             loss=Spec("wgan-gp", gp_weight=10.0),
