@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ganctl.cli.path_type import PathType
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from ganctl.plugin.registry import Component
 
 
-class RunPath(click.Path):
+class RunPath(PathType):
     """A path that the shell completes to a run folder in ``runs/``, or in the folder that the user is typing."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

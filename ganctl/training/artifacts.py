@@ -155,9 +155,8 @@ class Artifacts:
 
 
 def _is_full_disk(error: Exception) -> bool:
-    if isinstance(error, OSError):
-        return status_of(error) == RESOURCES
-    return isinstance(error, GanctlError) and error.status == RESOURCES
+    cause = error.__cause__ if isinstance(error, GanctlError) else error
+    return isinstance(cause, OSError) and status_of(cause) == RESOURCES
 
 
 def _grid_inputs(t: Training) -> tuple[Tensor, Tensor | None, Tensor | None, int]:

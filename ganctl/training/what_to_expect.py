@@ -20,7 +20,7 @@ def at_start(t: Training) -> list[str]:
     config, n = t.config, len(t.images.x)
     lines = [_length(t)]
     if t.step == 0 and t.total is not None and t.total < ENOUGH_STEPS:
-        few = f"warning: {t.total:,} steps are too few to see anything. {ENOUGH_STEPS:,} usually suffice"
+        few = f"note: {t.total:,} steps are too few to see anything. {ENOUGH_STEPS:,} usually suffice"
         lines.append(f"{few}: {_command(t, steps=ENOUGH_STEPS)}")
     if t.step == 0 and n < FEW_IMAGES and config.augment is None:
         command = ganctl_command(
@@ -48,7 +48,7 @@ def once_measured(t: Training, seconds_per_step: float) -> list[str]:
     if steps < ENOUGH_STEPS:
         needed = clock(seconds_per_step * ENOUGH_STEPS)
         lines.append(
-            f"warning: {steps:,} steps are too few to see anything. {ENOUGH_STEPS:,} usually suffice, "
+            f"note: {steps:,} steps are too few to see anything. {ENOUGH_STEPS:,} usually suffice, "
             f"and take about {needed}."
         )
     return lines

@@ -20,6 +20,10 @@ INVALID = ["nan", "inf", "-inf", "-1", str(10**30), "", "many"]
 #: Maps (command, option, value) to the reason why the value is valid.
 VALID = {
     ("traverse", "--values", "-1"): "values of z may be negative",
+    **{
+        (name, "--c", "-1"): "conditions may be negative"
+        for name in ("sample", "traverse", "interpolate", "explore")
+    },
 }
 
 

@@ -25,7 +25,7 @@ def test_warning_for_few_steps_contains_a_command_for_a_longer_run(tmp_path: Pat
     text = log(train("gan", tmp_path / "run"))
     assert "Length: 4 epochs of 100 images, 25 steps of 16 images." in text
     assert (
-        "warning: 25 steps are too few to see anything. 1,000 usually suffice: "
+        "note: 25 steps are too few to see anything. 1,000 usually suffice: "
         "ganctl train --model gan --data glyphs --steps 1000\n" in text
     )
 
