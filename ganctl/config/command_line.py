@@ -12,12 +12,12 @@ from ganctl.plugin.names import same_name, setting_name
 from ganctl.plugin.registry import Registry
 
 LISTS_BY_KIND = {kind: name for name, kind in LISTS.items()}
-#: Parts of a run whose options are set by PART.OPTION. For a metric or tracker, it is KIND.NAME.OPTION.
+#: Parts of a run whose options are set with PART.OPTION. Options of metrics and trackers use KIND.NAME.OPTION.
 PARTS = (*COMPONENTS, "optimizer", "schedules", *LISTS_BY_KIND)
 
 
 class Address(NamedTuple):
-    """Where an option is set: in the table ``part``, or in that of the component ``name`` of a list."""
+    """Location of an option: in the table ``part``, or in the table of the component ``name`` in a list."""
 
     part: str
     name: str | None
@@ -25,7 +25,7 @@ class Address(NamedTuple):
 
 
 def parse_address(text: str, registry: Registry) -> Address:
-    """Return the address that ``PART.OPTION``, ``KIND.NAME.OPTION`` or ``REGULARIZER.OPTION`` means.
+    """Return the address specified by ``PART.OPTION``, ``KIND.NAME.OPTION`` or ``REGULARIZER.OPTION``.
 
     Raises:
         GanctlError: there is no such part, or no option is given.
@@ -39,7 +39,7 @@ def parse_address(text: str, registry: Registry) -> Address:
         else:
             name, _, option = rest.rpartition(".")
     else:
-        name, dot, option = key.rpartition(".")  # the name of a regularizer may contain dots
+        name, dot, option = key.rpartition(".")  # the name of a regularizer can contain dots
         part = "regularizer"
         if dot and not any(same_name(name, known) for known in registry.names("regularizer")):
             raise GanctlError(
@@ -59,16 +59,16 @@ def parse_address(text: str, registry: Registry) -> Address:
 def with_options(
     given: dict[str, Any], component_options: Sequence[str], registry: Registry
 ) -> dict[str, Any]:
-    """Return ``given`` as a layer of settings, with each ``part.option=value`` in the table of its part.
+    """Return ``given`` as a layer of settings, with each ``part.option=value`` in the table of the part.
 
     Args:
         given: settings by name.
-        component_options: the texts of the options ``-o``.
-        registry: components by name, to distinguish the name of a dataset from a path in ``data``, and the name of a
-            regularizer from another part.
+        component_options: values of the options ``-o``.
+        registry: components by name, used to distinguish dataset names from paths in ``data``, and regularizer names
+            from other parts.
 
     Raises:
-        GanctlError: an option is not of the form ``part.option=value``, or there is no such part.
+        GanctlError: an option does not have the form ``part.option=value``, or there is no such part.
     """
     tables: dict[str, dict[str, Any]] = {}
     listed: dict[str, dict[str, dict[str, Any]]] = {}
@@ -101,7 +101,7 @@ def with_options(
 def _with_list_options(
     setting: str, names: tuple[str, ...] | None, tables: dict[str, dict[str, Any]]
 ) -> list[dict[str, Any]] | dict[str, dict[str, Any]]:
-    """Return the components ``names`` as tables with their options; only the options if no names are given."""
+    """Return the components ``names`` as tables with options. If no names are given, return only the options."""
     if not names:
         return tables
     for name in tables:

@@ -1,4 +1,4 @@
-"""The range of values that each setting accepts, for the command line, TOML files and Python."""
+"""Range of valid values for each setting, used for the command line, TOML files and Python."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Range:
-    """The numbers from ``least`` to ``most``, both included. If ``whole`` is True, only integers."""
+    """Numbers from ``least`` to ``most``, inclusive. If ``whole`` is True, only integers are in the range."""
 
     least: float
     most: float
     whole: bool = True
 
     def __contains__(self, value: object) -> bool:
-        """Return whether ``value`` is a number in this range. NaN is in no range."""
+        """Return whether ``value`` is a number in this range. NaN is never in a range."""
         kinds = (int,) if self.whole else (int, float)
         return isinstance(value, kinds) and not isinstance(value, bool) and self.least <= value <= self.most
 
@@ -36,7 +36,7 @@ class Range:
         """Convert ``text`` to a number in this range.
 
         Raises:
-            ValueError: it is not a number, or not in this range.
+            ValueError: ``text`` is not a number or is not in this range.
         """
         number = int(text) if self.whole else float(text)
         if number not in self:
@@ -49,7 +49,7 @@ COUNT_OR_ZERO = Range(0, 1_000_000_000)
 LEARNING_RATE = Range(1e-12, 1e9, whole=False)
 HALF_LIFE = Range(0.001, 1e12, whole=False)
 
-#: Setting → its range.
+#: Maps each setting to its range.
 RANGES = {
     "batch_size": Range(1, 1_000_000),
     "n_critic": COUNT,
@@ -68,7 +68,7 @@ RANGES = {
     "ema": HALF_LIFE,
     "ema_rampup": Range(1e-6, 1e6, whole=False),
 }
-#: Settings that may be none instead of a number.
+#: Settings that can be none instead of a number.
 OR_NONE = {
     "image_size",
     "epochs",
@@ -80,7 +80,7 @@ OR_NONE = {
     "ema",
     "ema_rampup",
 }
-#: Shorthand of settings that are options of components → its range.
+#: Maps each shorthand for component options to its range.
 SHORTHAND_RANGES = {
     "lr": LEARNING_RATE,
     "g_lr": LEARNING_RATE,
@@ -90,10 +90,10 @@ SHORTHAND_RANGES = {
 
 
 def check_ranges(config: Config) -> None:
-    """Check that every number in ``config`` is in the range of its setting.
+    """Check that every number in ``config`` is in the setting's range.
 
     Raises:
-        GanctlError: a number is out of range. The message names the setting and its range.
+        GanctlError: a number is out of range. The message contains the setting and its range.
     """
     from ganctl.config.settings import HELP  # imports modules that --help does not need
 

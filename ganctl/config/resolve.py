@@ -1,4 +1,4 @@
-"""Resolve layers of settings (the model's defaults, a TOML file, the command line) to a complete config."""
+"""Resolve layers of settings (the model's defaults, a TOML file, the command line) into a complete config."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from ganctl.recipe import Model, Spec
 
 
 class Resolved(NamedTuple):
-    """A complete config, and warnings for the user."""
+    """A complete config and warnings for the user."""
 
     config: Config
     warnings: list[str]
@@ -37,13 +37,13 @@ class Resolved(NamedTuple):
 def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Resolved:
     """Resolve ``layers`` of settings to a config.
 
-    A later layer overrides an earlier one, and every layer overrides the model's defaults. The keys of a layer
-    are those of :class:`Config` and the shorthands ``optimizer`` (both optimizers), ``lr``, ``g_lr``, ``d_lr``,
-    ``lr_schedule`` and ``z_dim``. A component is a name or a table ``{"name": …, option: …}``. Text is converted
-    to the type of the setting, so values may come directly from a command line.
+    Later layers override earlier layers, and every layer overrides the model's defaults. The keys of a layer are the
+    fields of :class:`Config` and the shorthands ``optimizer`` (both optimizers), ``lr``, ``g_lr``, ``d_lr``,
+    ``lr_schedule`` and ``z_dim``. A component is a name or a table ``{"name": …, option: …}``. Strings are converted
+    to the type of the setting, so values can come directly from a command line.
 
     Raises:
-        GanctlError: a setting or component is unknown, or a value is invalid. The message names the setting.
+        GanctlError: a setting or component is unknown, or a value is invalid. The message contains the setting.
     """
     warnings = [warning for layer in layers for warning in _check_plugins(registry, layer)]
     expanded = [expand_shorthands(registry, layer) for layer in layers]
@@ -69,9 +69,9 @@ def resolve(registry: Registry, *layers: Mapping[str, Any]) -> Resolved:
 
 
 def own_component(registry: Registry, distribution: str, kind: str, spec: Spec | None) -> Spec | None:
-    """Return ``spec`` with the name qualified by ``distribution`` if several distributions register that name.
+    """Return ``spec`` with the name qualified by ``distribution`` if several distributions register the name.
 
-    A recipe always uses the component of its own distribution.
+    A model always uses components from its own distribution.
     """
     if spec is None or len(registry.find(kind, spec.name)) < 2:
         return spec
@@ -87,7 +87,7 @@ def _check_names(layer: Mapping[str, Any]) -> None:
 
 
 def _check_plugins(registry: Registry, layer: Mapping[str, Any]) -> list[str]:
-    """Check that the plugin files that ``layer`` records are loaded, and return warnings about changed files."""
+    """Check that the plugin files recorded in ``layer`` are loaded, and return warnings about changed files."""
     recorded = layer.get("plugins", {})
     if not isinstance(recorded, Mapping):
         raise GanctlError(f"plugins is {recorded!r}.", "Give a table of files and digests.", status=USAGE)
@@ -124,7 +124,9 @@ def _model_defaults(registry: Registry, name: str) -> dict[str, Any]:
             own_component(registry, component.distribution, "regularizer", spec)
             for spec in model.regularizers
         ),
-        "ema": None if model.ema is None else float(model.ema),  # equal to the value that TOML reads back
+        "ema": None
+        if model.ema is None
+        else float(model.ema),  # equals the value that is read back from TOML
         "ema_rampup": model.ema_rampup,
         "data_root": os.environ.get("GANCTL_DATA_ROOT") or DEFAULTS["data_root"],
         "schedules": expand_schedules(model.schedules),
@@ -154,7 +156,7 @@ def _apply_layer(settings: dict[str, Any], layer: Mapping[str, Any], defaults: M
 
 
 def _apply_length(settings: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    """Let the length in ``layer`` (``epochs`` or ``steps``, ``minutes``, or both) replace that of earlier layers."""
+    """Replace the run length from earlier layers with the length in ``layer``: epochs or steps, minutes, or both."""
     lengths = ("epochs", "steps", "minutes")
     given = {name: settings[name] for name in lengths if name in layer and settings[name] is not None}
     if "epochs" in given and "steps" in given:
@@ -164,7 +166,7 @@ def _apply_length(settings: dict[str, Any], layer: Mapping[str, Any]) -> None:
 
 
 def _component(name: str, base: Spec | None, table: Mapping[str, Any] | None) -> Spec | None:
-    """Return the component ``base`` of earlier layers, changed by ``table``."""
+    """Return the component ``base`` from earlier layers, updated with ``table``."""
     if table is None:
         return None
     given = {key: value for key, value in table.items() if key != "name"}
@@ -180,13 +182,13 @@ def _component(name: str, base: Spec | None, table: Mapping[str, Any] | None) ->
         if component == base.name:
             inherited = dict(base.options)
         elif name.endswith("optimizer") and "lr" in base.options:
-            # Optimizers are compared at the same learning rate. Their other options differ in meaning.
+            # Keep only the learning rate, because other options have different meanings in different optimizers.
             inherited = {"lr": base.options["lr"]}
     return Spec(component, **{**inherited, **given})
 
 
 def _list(name: str, value: Any) -> tuple[Spec, ...]:
-    """Return the components in ``value``: a list of names or tables, names separated by commas, or ``none``."""
+    """Return the components in ``value``, which is a list of names or tables, comma-separated names, or ``none``."""
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",")]
     if not isinstance(value, (list, tuple, type(None))):
@@ -200,7 +202,7 @@ def _list(name: str, value: Any) -> tuple[Spec, ...]:
 
 
 def _with_list_options(name: str, specs: tuple[Spec, ...], tables: Mapping[str, Any]) -> tuple[Spec, ...]:
-    """Return ``specs`` with the options in ``tables``, by the names of the components."""
+    """Return ``specs`` with the options in ``tables``, which are keyed by component name."""
     chosen = [spec.name for spec in specs]
     for component, table in tables.items():
         if not any(same_name(component, name_of_spec) for name_of_spec in chosen):
@@ -263,7 +265,7 @@ def _lists(registry: Registry, settings: Mapping[str, Any]) -> dict[str, tuple[S
 def _with_defaults(
     registry: Registry, kind: str, spec: Spec, shown_defaults: Mapping[str, Any] | None = None
 ) -> Spec:
-    """Return ``spec`` with a value for every option that can be written to TOML."""
+    """Return ``spec`` with explicit values for all options that can be written to TOML."""
     factory = registry.get(kind, spec.name).load()
     resolved = options.resolve(kind, spec.name, factory, spec.options, shown_defaults)
     return Spec(spec.name, **{key: value for key, value in resolved.items() if _is_plain(value)})

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_type_hints
 from ganctl.recipe import Spec
 from ganctl.system import toml
 
-#: Setting → kind of component that the setting names.
+#: Maps each setting that names a component to the component's kind.
 COMPONENTS = {
     "data": "dataset",
     "generator": "generator",
@@ -23,10 +23,10 @@ COMPONENTS = {
     "augment": "augmentation",
 }
 
-#: Setting → kind of component, for settings that list any number of components.
+#: Maps each setting that lists components to the kind of the components.
 LISTS = {"regularizers": "regularizer", "trackers": "tracker", "metrics": "metric"}
 
-#: Shorthand → the (component, option) pairs that it sets.
+#: Maps each shorthand to the (component, option) pairs that it sets.
 SHORTHANDS = {
     "lr": [("g_optimizer", "lr"), ("d_optimizer", "lr")],
     "g_lr": [("g_optimizer", "lr")],
@@ -34,7 +34,7 @@ SHORTHANDS = {
     "z_dim": [("latent", "z_dim")],
 }
 
-#: Components that may be none.
+#: Components that can be none.
 OPTIONAL = {"augment"}
 
 DEFAULT_EPOCHS = 20
@@ -46,7 +46,7 @@ def _setting(help: str, **default: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Every setting of a run, resolved: no value depends on a default that a later version might change."""
+    """All resolved settings of a run. No value depends on a default that may change in a later version."""
 
     # fmt: off
     model: str = _setting("Model, which provides the defaults of the other settings")
@@ -110,7 +110,7 @@ class Config:
     # fmt: on
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values: components become ``{"name": …, option: …}``, tuples become lists."""
+        """Return plain values. Components become ``{"name": …, option: …}``, and tuples become lists."""
         table: dict[str, Any] = {}
         for item in fields(self):
             value = getattr(self, item.name)
@@ -124,12 +124,12 @@ class Config:
         return table
 
     def to_toml(self) -> str:
-        """Return a commented TOML file with which ``ganctl train --config`` repeats the run."""
+        """Return a commented TOML file from which ``ganctl train --config`` can repeat the run."""
         return toml.write(self.to_dict(), HELP)
 
     @property
     def data_label(self) -> str:
-        """Short name of the dataset; for images of the user the name of their folder or file."""
+        """Short name of the dataset, which is the folder or file name for the user's own images."""
         path = self.data.options.get("path")
         if self.data.name != "folder" or not isinstance(path, str):
             return self.data.name.rpartition(":")[2]
@@ -137,7 +137,7 @@ class Config:
 
     @classmethod
     def from_dict(cls, table: Mapping[str, Any]) -> Config:
-        """Return the config that :meth:`to_dict` converted. Settings that this version lacks are ignored."""
+        """Return the config from the result of :meth:`to_dict`. Settings unknown to this version are ignored."""
         known: dict[str, Any] = {}
         for item in fields(cls):
             if item.name in table:
@@ -155,7 +155,7 @@ def _spec_table(spec: Spec) -> dict[str, Any]:
 
 
 def to_spec(value: str | Mapping[str, Any]) -> Spec:
-    """Return the component with the name ``value``, or of the table ``{"name": …, option: …}``."""
+    """Return the component specified by the name ``value`` or by a table ``{"name": …, option: …}``."""
     table = {"name": value} if isinstance(value, str) else value
     return Spec(table["name"], **{key: item for key, item in table.items() if key != "name"})
 

@@ -15,7 +15,7 @@ from ganctl.recipe import Spec
 
 
 def expand_shorthands(registry: Registry, layer: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``layer`` with its shorthands expanded, and components as tables. Unknown settings are kept.
+    """Return ``layer`` with shorthands expanded and components as tables. Unknown settings are kept.
 
     Raises:
         GanctlError: a component is neither a name nor a table.
@@ -53,12 +53,12 @@ def expand_schedules(table: Any) -> dict[str, str]:
 
 
 def without_removed(schedules: Mapping[str, str]) -> dict[str, str]:
-    """Return ``schedules`` without those that a later layer removed by the text ``none``."""
+    """Return ``schedules`` without the schedules that a later layer removed with the value ``none``."""
     return {name: text for name, text in schedules.items() if text.strip() != "none"}
 
 
 def data_table(registry: Registry, text: str) -> dict[str, Any]:
-    """Return the table of the dataset ``text``: a dataset's name, or the path of a folder or zip of images.
+    """Return the table for the dataset ``text``, which is a dataset name or the path of an image folder or zip file.
 
     Raises:
         GanctlError: ``text`` is empty.

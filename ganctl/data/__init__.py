@@ -1,1 +1,1 @@
-"""Image data: decoding in worker processes, the cache on disk, and batches for training."""
+"""Image data: decoding in worker processes, caching on disk, and batches for training."""

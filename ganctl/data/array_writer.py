@@ -1,4 +1,4 @@
-"""Write a large array of images in blocks: to a file while the disk has space, otherwise to memory."""
+"""Write a large array of images in blocks to a file, or to memory if the disk does not have enough space."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from ganctl.errors import RESOURCES, GanctlError
 from ganctl.system.memory import free_memory, gib
 
 Log = Callable[[str], None]
-COPY_SIZE = 1024  # images copied at a time
+COPY_SIZE = 1024  # number of images copied at a time
 
 
 class ArrayWriter:
-    """Appends blocks of images to one array.
+    """Append blocks of images to one array.
 
     On leaving the context, the file is removed unless :meth:`keep` was called.
 
     Args:
-        path: file to write to; None to write to memory.
+        path: file to write to, or None to write to memory.
         name: name of the dataset in messages.
         log: called with messages for the user.
     """
@@ -54,7 +54,7 @@ class ArrayWriter:
         self._shape: tuple[int, int, int] = (0, 0, 0)
 
     def append(self, block: NDArray[Any]) -> None:
-        """Append n×C×H×W images. Gray images get three channels as soon as one block has three."""
+        """Append n×C×H×W images. Gray images are converted to three channels once a block has three channels."""
         if self._file is None and self._memory is None:
             self._open(block.shape[1:])
         if block.shape[1] > self._shape[0]:
@@ -71,7 +71,7 @@ class ArrayWriter:
         self._n += len(block)
 
     def finish(self) -> NDArray[Any]:
-        """Return all images as an array N×C×H×W; a file is mapped copy-on-write."""
+        """Return all images as an N×C×H×W array. A file is mapped copy-on-write."""
         if self._file is not None and self.path is not None:
             try:
                 self._write_header(self._n)
@@ -89,7 +89,7 @@ class ArrayWriter:
         self._keep = True
 
     def log_unwritable(self, error: OSError) -> None:
-        """Log that the file cannot be written, and the consequence."""
+        """Log that the file cannot be written and what happens next."""
         folder = self.path.parent if self.path else "no folder"
         self._log(
             f"{self._name} cannot be cached in {folder} ({error.strerror or error}), so the next run decodes the "
@@ -112,7 +112,7 @@ class ArrayWriter:
             self._move_to_memory(error)
 
     def _write_header(self, n: int) -> None:
-        # numpy pads the header so that the first axis can grow: the header for another n has the same size.
+        # numpy pads the header so that the first axis can grow, so the header has the same size for every n.
         assert self._file
         self._file.seek(0)
         description = {"descr": self._dtype.str, "fortran_order": False, "shape": (n, *self._shape)}
@@ -120,7 +120,7 @@ class ArrayWriter:
         self._header_bytes = self._file.tell()
 
     def _add_channels(self, channels: int) -> None:
-        """Start a new array with more channels, and copy the gray images to it with the channel repeated."""
+        """Start a new array with more channels, and copy the gray images to the array with the channel repeated."""
         written, old_file, old_path = self._written(), self._file, self.path
         self._file, self._memory, self._n = None, None, 0
         if self.path is not None:

@@ -19,19 +19,19 @@ class Batches:
     """Endless batches in an order that depends only on the seed and the position.
 
     The order of epoch ``e`` is a permutation drawn from (seed, ``e``). If an epoch ends within a batch, the batch
-    continues with images of the next epoch. Every image is therefore seen once per epoch, and all batches have the
+    continues with images from the next epoch. Every image is therefore used once per epoch, and all batches have the
     same size.
 
-    :meth:`prepare` runs on the host before a step. :meth:`draw` runs on the device and can be captured in a graph:
-    it reads its position from a tensor, which it advances.
+    :meth:`prepare` runs on the host before a step. :meth:`draw` runs on the device and can be captured in a graph,
+    because it reads its position from a tensor and advances that tensor.
 
     Args:
         images: the dataset.
         batch_size: number of images per batch.
-        seed: seed of the permutations.
-        device: device that trains.
-        per_step: number of images per step, if a step has several batches.
-        placement: where to store the images; None: chosen from the free memory.
+        seed: random seed for the permutations.
+        device: device used for training.
+        per_step: number of images per step, if a step uses several batches.
+        placement: location in which to store the images. If None, the location depends on the free memory.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class Batches:
             )
             self.x, self.y, self.c = self.prefetcher.x, self.prefetcher.y, self.prefetcher.c
         self._c_dtype = torch.float32 if images.c is None else images.c.dtype
-        self.position = 0  # of the first prepared image
+        self.position = 0  # position of the first prepared image
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64, device=device)
         self._cursor = torch.zeros((), dtype=torch.int64, device=device)
-        self._expected_cursor = 0  # value of the cursor once the device has drawn everything prepared
+        self._expected_cursor = 0  # value of the cursor after the device has drawn all prepared images
         self._offsets = torch.arange(batch_size, device=device)
 
     def prepare(self, position: int, count: int) -> None:
-        """Prepare the ``count`` images from ``position`` for :meth:`draw`."""
+        """Prepare ``count`` images, starting at ``position``, for :meth:`draw`."""
         epoch, start = divmod(position, self.n)
         if self.prefetcher is not None:
             self.prefetcher.stage(position)
@@ -85,7 +85,7 @@ class Batches:
         self.position = position
 
     def draw(self) -> Batch:
-        """Return the next ``batch_size`` prepared images: ``x`` float32 in [−1, 1], ``y`` and ``c``, on the device."""
+        """Return the next ``batch_size`` prepared images on the device: ``x`` (float32 in [−1, 1]), ``y`` and ``c``."""
         chosen = self._order.index_select(0, self._cursor + self._offsets)
         self._cursor += self.batch_size
         x = self.x.index_select(0, chosen)
@@ -109,7 +109,7 @@ class Batches:
             self.prefetcher.close()
 
     def _write_order(self, epoch: int, length: int) -> None:
-        """Write the order of ``epoch`` and of the images after it to the buffer that :meth:`draw` reads."""
+        """Write the order of ``epoch`` and of the following images to the buffer that :meth:`draw` reads."""
         order = self._indices(length, epoch * self.n)
         if len(self._order) != length:
             self._order = torch.empty(length, dtype=torch.int64, device=self.device)
@@ -119,7 +119,7 @@ class Batches:
         self._epoch = epoch
 
     def _indices(self, count: int, position: int) -> Tensor:
-        """Return the indices of the ``count`` images from ``position``: int64 on the CPU."""
+        """Return the indices of ``count`` images, starting at ``position``, as int64 on the CPU."""
         epoch, start = divmod(position, self.n)
         parts = [self._permutation(epoch)[start : start + count]]
         while (missing := count - sum(map(len, parts))) > 0:  # the step spans epochs
@@ -133,8 +133,8 @@ class Batches:
 
 @functools.lru_cache(maxsize=2)
 def _permutation(n: int, seed: int, epoch: int) -> Tensor:
-    # Drawn on the CPU, so that the order is the same on every device. torch's generator on the CPU uses only
-    # 32 bits of the seed, therefore (seed, epoch) is hashed.
+    # Draw on the CPU, so that the order is the same on every device. torch's CPU generator uses only
+    # 32 bits of the seed, so (seed, epoch) is hashed.
     digest = hashlib.sha256(f"{seed} {epoch}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:4], "big"))
     return torch.randperm(n, generator=generator)

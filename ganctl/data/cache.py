@@ -1,9 +1,9 @@
-"""A cache of datasets on disk: images are decoded and resized once, and memory-mapped from then on.
+"""Cache datasets on disk: images are decoded and resized once, and then memory-mapped.
 
-The name of a cache entry contains the dataset's name, the image size and a digest of the dataset's identity. Its
-metadata file, such as ``mnist-own-1f3c….json``, is written last: without it, the entry does not exist. The names of
-the files with pixels, labels and conditions also contain a random word, so no file is ever overwritten. A lock file
-per entry ensures that only one process builds the entry.
+The name of a cache entry contains the dataset's name, the image size and a digest of the dataset's identity. The
+metadata file, such as ``mnist-own-1f3c….json``, is written last. Without this file, the entry does not exist. The names
+of the files with pixels, labels and conditions also contain a random word, so no file is ever overwritten. Each entry
+has a lock file, so that only one process builds the entry.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ MIXED_SIZE = 64  # default size for a dataset whose images differ in size
 
 
 class Loaded(NamedTuple):
-    """A dataset that is ready for training.
+    """A dataset ready for training.
 
     Attributes:
-        images: the decoded images; ``images.x`` is memory-mapped if it could be cached.
+        images: the decoded images. ``images.x`` is memory-mapped if it could be cached.
         fingerprint: hash of pixels, labels and conditions, independent of the machine.
         skipped: one line per image that could not be read, with its name and the error.
     """
@@ -51,12 +51,12 @@ class Loaded(NamedTuple):
 
 
 def cache_dir() -> Path:
-    """Return the folder of the cache.
+    """Return the cache folder.
 
-    It is the first of ``$GANCTL_CACHE``, ``$XDG_CACHE_HOME/ganctl`` and ``~/.cache/ganctl`` that is defined.
+    The folder is the first of ``$GANCTL_CACHE``, ``$XDG_CACHE_HOME/ganctl`` and ``~/.cache/ganctl`` that is defined.
 
     Raises:
-        GanctlError: the folder is in the home directory, and there is none, as for some users of containers.
+        GanctlError: the folder would be in the home directory, but the user has none, as in some containers.
     """
     if os.environ.get("GANCTL_CACHE"):
         folder = os.environ["GANCTL_CACHE"]
@@ -75,7 +75,7 @@ def cache_dir() -> Path:
 
 
 def cache_size(folder: Path | None = None) -> int:
-    """Return the size of all cached datasets in bytes."""
+    """Return the total size of all cached datasets in bytes."""
     total = 0
     for file in _datasets_dir(folder).glob("*"):
         with contextlib.suppress(OSError):
@@ -92,15 +92,15 @@ def load_images(
     progress: Progress | None = None,
     log: Log | None = None,
 ) -> Loaded:
-    """Return the images of ``dataset``: from the cache if possible, otherwise decoded and added to the cache.
+    """Return the images of ``dataset`` from the cache, or decode the images and add them to the cache.
 
     Args:
         name: name of the dataset in messages.
         dataset: the result of a dataset factory. :class:`ganctl.Images` are used directly and not cached.
-        image_size: height and width that the largest centered square is resized to; None: the original size, or
-            64 if the images differ in size.
-        cache_dir: folder of the cache; None: :func:`cache_dir`.
-        progress: called with a title, the number of finished images and the number of all images.
+        image_size: height and width to which the largest centered square is resized. If None, use the original size,
+            or 64 if the images differ in size.
+        cache_dir: cache folder. If None, use :func:`cache_dir`.
+        progress: called with a title, the number of finished images and the total number of images.
         log: called with messages for the user.
 
     Raises:
@@ -137,7 +137,7 @@ def load_images(
 def _load_entry(
     entry: _Entry, name: str, dataset: Dataset, image_size: int | None, progress: Progress, log: Log
 ) -> _Content:
-    """Return the content of ``entry``, which is created if it does not exist."""
+    """Return the content of ``entry``. The entry is created if it does not exist."""
     loaded = entry.read()
     if loaded is None:
         with _lock(entry, name, log) as writable:
@@ -162,18 +162,18 @@ class _Content:
 
 @dataclass(frozen=True)
 class _Entry:
-    """A cache entry, which need not exist yet."""
+    """A cache entry, which may not exist yet."""
 
     folder: Path
     name: str
-    source: str  # digest of everything that the content depends on
+    source: str  # digest of everything on which the content depends
 
     @property
     def metadata_file(self) -> Path:
         return self.folder / f"{self.name}.json"
 
     def read(self) -> _Content | None:
-        """Return the content, or None if the entry does not exist, has another source or is damaged."""
+        """Return the content, or None if the entry does not exist, has a different source or is damaged."""
         try:
             meta = json.loads(self.metadata_file.read_text(encoding="utf-8"))
             if meta["source"] != self.source:
@@ -181,7 +181,7 @@ class _Entry:
             path = self.folder / meta["x"]
             if path.stat().st_size != meta["bytes"]:
                 return None
-            # Copy-on-write protects the file from changes and avoids a warning by torch.
+            # Copy-on-write protects the file from changes and avoids a torch warning.
             x = torch.from_numpy(np.load(path, mmap_mode="c", allow_pickle=False))
             y = c = None
             if meta["y"]:
@@ -202,11 +202,11 @@ class _Entry:
             return None
 
     def new_path(self) -> Path:
-        """Return a path for pixels that no other process uses."""
+        """Return a path for the pixels that no other process uses."""
         return self.folder / f"{self.name}.{secrets.token_hex(4)}.x.npy"
 
     def commit(self, content: _Content, writer: ArrayWriter) -> None:
-        """Replace the entry with the file of ``writer``. Without a file, do nothing."""
+        """Replace the entry with the file written by ``writer``. If there is no file, do nothing."""
         if writer.path is None:
             return
         images = content.images
@@ -247,14 +247,14 @@ class _Entry:
                 path.unlink(missing_ok=True)
             if not isinstance(error, OSError):
                 raise
-            # The disk is full, but the pixels are in the file, which stays mapped during this run.
+            # The disk is full, but the file already contains the pixels and stays mapped during this run.
             writer.log_unwritable(error)
             return
         writer.keep()
         self.clean(keep={writer.path.name, *(path.name for path in paths.values())})
 
     def clean(self, keep: set[str | None]) -> None:
-        """Remove files of earlier and of killed processes. The caller must hold the lock."""
+        """Remove files left by earlier or killed processes. The caller must hold the lock."""
         for file in self.folder.glob(f"{self.name}.*.*"):
             if file.name not in keep:
                 with contextlib.suppress(OSError):  # on Windows, a mapped file cannot be removed
@@ -317,7 +317,7 @@ def _build(
 def _content(
     writer: ArrayWriter, images: Images, skipped: Sequence[str] = (), notes: Sequence[str] = ()
 ) -> _Content:
-    """Return the content of an entry: ``images`` with the pixels that were written."""
+    """Return the content of an entry, which is ``images`` with the pixels that were written."""
     x = torch.from_numpy(writer.finish())
     images = images._replace(x=x, classes=tuple(images.classes), flip=False)
     return _Content(images, _hash(images), list(skipped), list(notes))
@@ -326,11 +326,11 @@ def _content(
 def _decode(
     name: str, files: ImageFiles, size: int | None, writer: ArrayWriter, progress: Progress
 ) -> tuple[list[int], list[str]] | None:
-    """Decode ``files`` to ``writer``.
+    """Decode ``files`` and append the images to ``writer``.
 
     Returns:
-        The positions of the images that could be read, and one line per other image; or None if ``size`` is None
-        and the images differ in size.
+        The positions of the images that could be read, and one line per image that could not be read. None if
+        ``size`` is None and the images differ in size.
     """
     names = files.names
     for what, values in (("labels", files.labels), ("conditions", files.conditions)):
@@ -359,7 +359,7 @@ def _decode(
 def _resized(images: Images, size: int | None) -> Iterator[Tensor]:
     """Yield blocks of ``images.x``, with the largest centered square resized like Pillow's antialiased bicubic filter.
 
-    The blocks have the dtype and the range of the images. The filter is computed in float32.
+    The blocks have the same dtype and range as the images. The filter is computed in float32.
     """
     _, low, high = PixelFormat.of(images)
     for block in images.x.split(1024):
@@ -374,7 +374,7 @@ def _resized(images: Images, size: int | None) -> Iterator[Tensor]:
                     block.float(), size=(size, size), mode="bicubic", antialias=True
                 )
                 block = block if dtype.is_floating_point else block.round_()
-                block = block.clamp_(low, high).to(dtype)  # the filter overshoots
+                block = block.clamp_(low, high).to(dtype)  # the filter can overshoot the range
         yield block
 
 
@@ -417,7 +417,7 @@ def _has_numpy_dtype(c: Tensor) -> bool:
 
 @contextlib.contextmanager
 def _lock(entry: _Entry, name: str, log: Log) -> Iterator[bool]:
-    """Hold the lock of ``entry``. The value is False if the cache cannot be written; then no lock is needed."""
+    """Hold the lock of ``entry``. The value is False if the cache is not writable, so that no lock is needed."""
     lock = None
     try:
         entry.folder.mkdir(parents=True, exist_ok=True)
@@ -462,7 +462,7 @@ def _entry_name(name: str, dataset: Dataset, image_size: int | None) -> str:
 def _source(dataset: Dataset, image_size: int | None) -> str:
     import PIL
 
-    # Another version of Pillow may decode the same file to different pixels.
+    # A different version of Pillow may decode the same file to different pixels.
     return _digest("\n".join([dataset.fingerprint(), str(image_size), str(DECODER_VERSION), PIL.__version__]))
 
 
@@ -486,7 +486,7 @@ def _hash(images: Images) -> str:
 
 
 def _description(path: Path, c: Tensor) -> dict[str, Any]:
-    """Return what the metadata of an entry contains about the file of its conditions."""
+    """Return the metadata of the file that contains an entry's conditions."""
     array = c.numpy()
     return {"file": path.name, "dtype": array.dtype.str, "shape": list(array.shape)}
 

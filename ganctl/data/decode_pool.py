@@ -1,7 +1,7 @@
-"""A pool of worker processes that decode images in order, and that survives crashes of its workers.
+"""A pool of worker processes that decodes images in order and survives worker crashes.
 
-:mod:`multiprocessing` is not used: its workers import the caller's main script again, a crash of one worker loses
-the results of all workers without naming the image, and workers cannot be stopped immediately.
+:mod:`multiprocessing` is not used for three reasons. Its workers import the caller's main script again. If a worker
+crashes, the results of all workers are lost and the image is not reported. Workers cannot be stopped immediately.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ganctl.system.environment_errors import environment_error
 from ganctl.system.processors import usable_processors
 
 CHUNK = (
-    32  # images per request: enough that messages cost little, and few enough to decode in less than a second
+    32  # images per request: enough to make messages cheap, and few enough to decode in less than a second
 )
 MAX_CRASHES = 20
 
@@ -35,17 +35,17 @@ def decode(
     channels: int | None,
     workers: int | None = None,
 ) -> Generator[tuple[int, Block], None, None]:
-    """Yield blocks of decoded images in the order of ``names``, each with the position of its first name.
+    """Yield blocks of decoded images in the order of ``names``, each with the position of the block's first name.
 
-    Close the generator (``contextlib.closing``) to stop the workers early. An exception in the consumer's
-    thread, such as Ctrl-C, also stops them. An image that crashes a worker is reported as failed.
+    To stop the workers early, close the generator (``contextlib.closing``). An exception in the consumer's thread,
+    such as Ctrl-C, also stops the workers. An image that crashes a worker is reported as failed.
 
     Args:
         open_image: see :class:`ganctl.ImageFiles`.
         names: arguments for ``open_image``.
         size: see :func:`ganctl.data.decoding.to_array`.
         channels: see :func:`ganctl.data.decoding.decode`.
-        workers: number of worker processes; by default, one per usable processor.
+        workers: number of worker processes. By default, there is one per usable processor.
 
     Raises:
         GanctlError: ``open_image`` cannot be pickled, a worker does not start, or too many workers crash.
@@ -65,7 +65,7 @@ def decode(
 
 
 class _WorkerPool:
-    """One thread per worker process: it sends chunks, receives blocks, and replaces a worker that crashed."""
+    """A pool with one thread per worker. The thread sends chunks, receives blocks, and replaces a crashed worker."""
 
     def __init__(self, setup: Any, chunks: list[list[str]], workers: int) -> None:
         self._setup = setup
@@ -78,7 +78,7 @@ class _WorkerPool:
         self._results: queue.SimpleQueue[tuple[int, Block] | Exception] = queue.SimpleQueue()
         self._free_slots = threading.Semaphore(
             4 * workers
-        )  # bounds the decoded chunks that wait to be consumed
+        )  # limits the number of decoded chunks waiting to be consumed
         self._threads = [threading.Thread(target=self._run_thread, daemon=True) for _ in range(workers)]
         for thread in self._threads:
             thread.start()
@@ -127,7 +127,7 @@ class _WorkerPool:
                 self._stop_worker(worker)
 
     def _decode_individually(self, worker: _Worker, names: list[str]) -> tuple[_Worker, Block]:
-        """Decode ``names`` one by one, after a worker crashed on one of them."""
+        """Decode ``names`` one by one after one of the images crashed a worker."""
         arrays, decoded, failed = [], [], []
         for position, name in enumerate(names):
             if worker.crashed:
@@ -160,7 +160,7 @@ class _WorkerPool:
                 )
 
     def _start_worker(self) -> _Worker:
-        with self._lock:  # otherwise shut_down() could miss this worker
+        with self._lock:  # otherwise, shut_down() could miss this worker
             if self._shut_down:
                 raise _WorkerCrashedError
             worker = _Worker()
@@ -185,7 +185,7 @@ class _Worker:
     def __init__(self) -> None:
         self.crashed = False
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        # With the parent's sys.path, the worker can import every plugin that the parent can import.
+        # With the parent's sys.path, the worker can import all plugins that the parent can import.
         code = f"import sys; sys.path[:] = {sys.path!r}; from ganctl.data.decoding import run_worker; run_worker()"
         try:
             self._process = subprocess.Popen(
@@ -194,7 +194,7 @@ class _Worker:
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
                 env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # numpy's threads would be idle
-                start_new_session=True,  # the terminal's Ctrl-C does not reach the worker
+                start_new_session=True,  # so that Ctrl-C in the terminal does not affect the worker
             )
         except OSError as error:
             known = environment_error(error)
@@ -254,7 +254,7 @@ class _Worker:
             try:
                 if stream:
                     stream.close()
-            except OSError:  # no process reads the bytes that are still to be flushed
+            except OSError:  # no process reads the remaining bytes
                 pass
 
 

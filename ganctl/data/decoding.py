@@ -1,4 +1,4 @@
-"""Decode image files to pixels. Worker processes run this module, so it does not import torch."""
+"""Decode image files to pixels. Worker processes run this module, so it must not import torch."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-#: Part of the fingerprint of every cache entry. Increase it whenever the pixels of the same file change.
+#: Part of every cache entry's fingerprint. Increase this number when the same file decodes to different pixels.
 DECODER_VERSION = 1
 
 
 class Block(NamedTuple):
     """The result of decoding a list of image files."""
 
-    pixels: NDArray[np.uint8] | None  # K×C×H×W; None if no file was decoded or if their sizes differ
-    decoded: list[int]  # positions in the list of the files that were decoded
-    failed: list[tuple[int, str]]  # position and error of each other file
+    pixels: NDArray[np.uint8] | None  # K×C×H×W, or None if no file was decoded or if the sizes differ
+    decoded: list[int]  # positions of the decoded files in the list
+    failed: list[tuple[int, str]]  # position and error of each remaining file
     mixed_sizes: bool = False
 
 
@@ -37,7 +37,7 @@ def decode(
         open_image: see :class:`ganctl.ImageFiles`.
         names: arguments for ``open_image``.
         size: see :func:`to_array`.
-        channels: 1 or 3; None: 1 if all images are gray, otherwise 3.
+        channels: 1 or 3. If None, 1 if all images are gray, and otherwise 3.
     """
     arrays: list[NDArray[np.uint8]] = []
     decoded: list[int] = []
@@ -47,13 +47,13 @@ def decode(
             with open_image(name) as image:
                 arrays.append(to_array(image, size, channels))
             decoded.append(position)
-        except Exception as error:  # a damaged file or a plugin's function may raise anything
+        except Exception as error:  # a damaged file or a plugin's function can raise any exception
             failed.append((position, describe_error(error)))
     return make_block(arrays, decoded, failed)
 
 
 def make_block(arrays: list[NDArray[np.uint8]], decoded: list[int], failed: list[tuple[int, str]]) -> Block:
-    """Stack C×H×W arrays to one block. If any array has three channels, gray arrays get three as well."""
+    """Stack C×H×W arrays to one block. If any array has three channels, gray arrays are expanded to three channels."""
     if not arrays:
         return Block(None, decoded, failed)
     if len({array.shape[1:] for array in arrays}) > 1:
@@ -66,17 +66,18 @@ def make_block(arrays: list[NDArray[np.uint8]], decoded: list[int], failed: list
 def to_array(image: Image.Image, size: int | None, channels: int | None = None) -> NDArray[np.uint8]:
     """Return the pixels of an opened image as uint8 C×H×W.
 
-    The image is rotated according to its EXIF data, 16 bits are scaled to 8, and transparent areas become white.
+    The image is rotated according to its EXIF data, 16-bit values are scaled to 8 bits, and transparent areas become
+    white.
     With ``size``, the largest centered square is resized to size×size. An image that already has this size is
     not resampled.
 
     Args:
-        image: image of any mode that Pillow opens; only the first frame of an animation is used.
-        size: height and width of the result; None: the size of the image.
-        channels: 1 or 3; None: 1 if the image is gray, otherwise 3.
+        image: image in any mode supported by Pillow. Only the first frame of an animation is used.
+        size: height and width of the result. If None, the size of the image.
+        channels: 1 or 3. If None, 1 if the image is gray, and otherwise 3.
     """
     if size:
-        # Decode a large JPEG at a fraction of its size, but at least twice the size of the result.
+        # Decode large JPEGs at a reduced size that is at least twice the size of the result.
         image.draft(None, (2 * size, 2 * size))
     image.load()
     with contextlib.suppress(Exception):  # an image with damaged EXIF data is still usable
@@ -109,7 +110,7 @@ def _to_gray_or_rgb(image: Image.Image) -> Image.Image:
 
 
 def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
-    """Scale gray values to 8 bits. The range of the input follows from its type or its largest value."""
+    """Scale gray values to 8 bits. The input range is determined by the type or the largest value."""
     largest = float(np.nanmax(array)) if array.size else 0.0
     if array.dtype == np.uint16:
         top = 65535.0
@@ -127,12 +128,12 @@ def _resize_center_square(image: Image.Image, size: int) -> Image.Image:
     box = (left, top, left + side, top + side)
     if side == size:
         return image.crop(box)
-    # Crop before resizing: resizing a whole strip of 10×100,000 pixels would need gigabytes.
+    # Crop before resizing, because resizing a whole strip of 10×100,000 pixels would need gigabytes.
     return image.resize((size, size), Image.Resampling.BICUBIC, box=box)
 
 
 def describe_error(error: BaseException) -> str:
-    """Return one line that explains to a user why an image cannot be decoded."""
+    """Return a one-line message that explains why an image cannot be decoded."""
     if isinstance(error, UnidentifiedImageError):
         return "not an image that Pillow can read"
     if isinstance(error, MemoryError):
@@ -147,13 +148,13 @@ def describe_error(error: BaseException) -> str:
 def run_worker() -> None:
     """Run the main loop of a worker process.
 
-    Reads the settings and then lists of names from stdin, and writes a :class:`Block` per list to stdout. The
-    loop ends when stdin is closed, which also happens when the parent process dies.
+    The worker reads the settings and then lists of names from stdin, and writes one :class:`Block` per list to stdout.
+    The loop ends when stdin is closed, which also happens when the parent process dies.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     warnings.simplefilter("ignore")
     stdin, stdout = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # libraries that print must not write between the results
+    os.dup2(2, 1)  # text printed by libraries must not be mixed with the results
     size, channels, pickled_opener = pickle.load(stdin)
     try:
         open_image = pickle.loads(pickled_opener)
@@ -167,5 +168,5 @@ def run_worker() -> None:
             result = decode(open_image, pickle.load(stdin), size, channels)
     except (EOFError, BrokenPipeError):
         pass
-    # Exit without flushing: the parent process no longer reads.
+    # Exit without flushing, because the parent process no longer reads the output.
     os._exit(0)

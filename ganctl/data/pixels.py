@@ -1,6 +1,6 @@
-"""Pixels of every dtype and range, and their mapping to [−1, 1] for networks and to 8 bits for viewing.
+"""Map pixels of any dtype and range to [−1, 1] for networks and to 8 bits for viewing.
 
-torch implements few operations for unsigned integers of more than 8 bits. :func:`as_signed` returns the same memory
+torch implements few operations for unsigned integers with more than 8 bits. :func:`as_signed` returns the same memory
 with a signed dtype, which can be gathered and copied on every device.
 """
 
@@ -16,10 +16,10 @@ from torch import Tensor
 from ganctl.dataset import Images
 from ganctl.rendering import grid
 
-#: Dtypes of images.
+#: Supported dtypes of images.
 DTYPES = {"uint8": torch.uint8, "uint16": torch.uint16, "float32": torch.float32}
 _SIGNED = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
-_BLOCK = 1024  # images converted at a time
+_BLOCK = 1024  # number of images converted at a time
 
 
 class PixelFormat(NamedTuple):
@@ -38,7 +38,7 @@ class PixelFormat(NamedTuple):
 
     @classmethod
     def from_state(cls, state: dict[str, Any] | None) -> PixelFormat:
-        """Return the format that :meth:`to_state` returned; uint8 for None, as in older checkpoints."""
+        """Return the format for the result of :meth:`to_state`. None, as in older checkpoints, means uint8."""
         if state is None:
             return UINT8
         low, high = state["range"]
@@ -51,7 +51,7 @@ class PixelFormat(NamedTuple):
     def scaled(self, x: Tensor) -> Tensor:
         """Map pixels to float32 in [−1, 1]. ``x`` may also be the result of :func:`as_signed`.
 
-        float32 has 24 significant bits, so that two values of uint16 remain distinct.
+        float32 has 24 significant bits, so all uint16 values remain distinct.
         """
         if self == UINT8:
             return x.float().div_(127.5).sub_(1)
@@ -60,7 +60,7 @@ class PixelFormat(NamedTuple):
         return x.float().sub(self.low).mul_(2 / (self.high - self.low)).sub_(1)
 
     def unscaled(self, x: Tensor) -> Tensor:
-        """Map float images in [−1, 1] to pixels, on the CPU. Integers are rounded, and other values are clipped."""
+        """Map float images in [−1, 1] to pixels on the CPU. Values are clipped, and rounded for integer formats."""
         if self == UINT8:
             return grid.to_uint8(x)
         x = x.detach().float().cpu().add(1).mul_((self.high - self.low) / 2).add_(self.low)
@@ -70,7 +70,7 @@ class PixelFormat(NamedTuple):
         return x.round_().clamp_(0, torch.iinfo(self.dtype).max).int().to(self.dtype)
 
     def to_uint8(self, x: Tensor) -> Tensor:
-        """Convert pixels to 8 bits in the mapping of :meth:`scaled`: 0 for −1, 255 for 1."""
+        """Convert pixels to 8 bits, using the same mapping as :meth:`scaled`. −1 becomes 0, and 1 becomes 255."""
         if self == UINT8:
             return x
         return torch.cat([grid.to_uint8(self.scaled(block)) for block in x.split(_BLOCK)])
@@ -80,18 +80,18 @@ UINT8 = PixelFormat(torch.uint8, 0.0, 255.0)
 
 
 def as_uint8(images: Images) -> Images:
-    """Return ``images`` with pixels of 8 bits, as metrics receive them."""
+    """Return ``images`` with 8-bit pixels, which metrics receive."""
     x = PixelFormat.of(images).to_uint8(images.x)
     return images if x is images.x else images._replace(x=x, range=None)
 
 
 def as_signed(x: Tensor) -> Tensor:
-    """Return ``x``, or its memory as signed integers if it has unsigned integers of more than 8 bits."""
+    """Return ``x``, or a signed view of its memory if ``x`` has unsigned integers with more than 8 bits."""
     return x.view(_SIGNED[x.dtype]) if x.dtype in _SIGNED else x
 
 
 def take(x: Tensor, indices: Tensor) -> Tensor:
-    """Return the rows ``indices`` (int64) of ``x``, a tensor of any dtype."""
+    """Return the rows ``indices`` (int64) of ``x``, which can have any dtype."""
     return as_signed(x).index_select(0, indices).view(x.dtype)
 
 
@@ -102,7 +102,7 @@ def concatenate(blocks: Iterable[Tensor]) -> Tensor:
 
 
 def wrong_pixels(x: Tensor, pixel_range: tuple[float, float] | None) -> str:
-    """Return why ``x`` and its range are not those of :class:`ganctl.Images`, or an empty string."""
+    """Return why ``x`` and its range are invalid for :class:`ganctl.Images`, or an empty string if they are valid."""
     if x.dtype not in DTYPES.values():
         return f"x is {str(x.dtype).removeprefix('torch.')}, not uint8, uint16 or float32"
     if pixel_range is None:
@@ -112,12 +112,12 @@ def wrong_pixels(x: Tensor, pixel_range: tuple[float, float] | None) -> str:
     if len(pixel_range) != 2 or not all(np.isfinite(pixel_range)) or not pixel_range[0] < pixel_range[1]:
         return f"range is {pixel_range}, not (low, high) with low < high"
     low, high = extremes(x)
-    if not (pixel_range[0] <= low and high <= pixel_range[1]):  # also if a value is NaN
+    if not (pixel_range[0] <= low and high <= pixel_range[1]):  # also true if a value is NaN
         return f"x has values from {low:g} to {high:g}, but range is {tuple(pixel_range)}"
     return ""
 
 
 def extremes(x: Tensor) -> tuple[float, float]:
-    """Return the smallest and the largest value of ``x``, a non-empty tensor on the CPU; NaN if there is one."""
+    """Return the smallest and largest value of ``x``, a non-empty CPU tensor. If any value is NaN, return NaN."""
     blocks = [block.numpy() for block in x.split(_BLOCK)]
     return float(np.min([block.min() for block in blocks])), float(np.max([block.max() for block in blocks]))

@@ -1,7 +1,7 @@
-"""Choose where images are stored during training, and read them ahead if they do not fit on the device.
+"""Choose where to store images during training, and prefetch images that do not fit on the device.
 
-Images that do not fit on the device are gathered by threads, from memory or, through the memory-mapped cache, from
-disk. They are copied to the device on a separate stream while the device computes.
+Images that do not fit on the device are gathered by threads, either from memory or from disk through the memory-mapped
+cache. The images are copied to the device on a separate stream while the device computes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STEPS_AHEAD = 4
 
 
 class Placement(NamedTuple):
-    """The location of the images during training. ``reason`` is a sentence for the log."""
+    """Location of the images during training. ``reason`` is a sentence for the log."""
 
     location: Literal["device", "host", "disk"]
     reason: str
@@ -37,14 +37,14 @@ def choose_placement(
     """Choose where to store ``size`` bytes of images while training on ``device``.
 
     Args:
-        size: bytes of all images.
-        device: device that trains.
-        on_device: free bytes on the device; None: measured.
-        in_memory: free bytes in the host's memory; None: measured.
+        size: total size of all images in bytes.
+        device: device used for training.
+        on_device: free memory on the device in bytes. If None, it is measured.
+        in_memory: free host memory in bytes. If None, it is measured.
     """
     images = f"The images ({gib(size)})"
     if in_memory is None and (in_memory := free_memory()) is None:
-        in_memory = 2**63  # unknown: assume that there is enough
+        in_memory = 2**63  # unknown, so assume that there is enough
     if device.type == "cuda":
         on_device = torch.cuda.mem_get_info(device)[0] if on_device is None else on_device
         if size < on_device / 2:  # the networks need the other half
@@ -62,18 +62,18 @@ def choose_placement(
 
 
 class Prefetcher:
-    """The images of one step at a fixed address, while the images of the next steps are being read.
+    """The images for one step at a fixed address, while the images for the next steps are being read.
 
     Attributes:
-        x: the staged images, count×C×H×W on ``device``; ``y``: their labels; ``c``: their conditions. ``x`` and ``c``
-            have the dtype of :func:`ganctl.data.pixels.as_signed`.
-        seconds_waited: time that the host waited for images.
+        x: staged images, count×C×H×W on ``device``. ``y``: labels. ``c``: conditions. ``x`` and ``c`` have the dtype
+            returned by :func:`ganctl.data.pixels.as_signed`.
+        seconds_waited: time for which the host has waited for images.
 
     Args:
-        images: the dataset, in memory or memory-mapped.
+        images: dataset, in memory or memory-mapped.
         count: number of images per step.
-        indices: function of a position that returns the indices of the ``count`` images from there, int64.
-        device: device that trains.
+        indices: function that returns the int64 indices of ``count`` images, starting at a given position.
+        device: device used for training.
         threads: number of threads that gather images.
     """
 
@@ -102,7 +102,7 @@ class Prefetcher:
         self._next_position = -1  # position of the first pending image
 
     def stage(self, position: int) -> None:
-        """Copy the images from ``position`` to :attr:`x`, :attr:`y` and :attr:`c`, for the next work of the device."""
+        """Copy the images at ``position`` to :attr:`x`, :attr:`y` and :attr:`c` for the device's next operations."""
         if position != self._next_position:
             self._restart(position)
         buffer, pending = self._pending.popleft()
@@ -110,7 +110,7 @@ class Prefetcher:
         pending.result()
         self.seconds_waited += time.perf_counter() - began
         if buffer.copied is not None:
-            buffer.copied.wait()  # the device's current stream waits, not the host
+            buffer.copied.wait()  # only the device's current stream waits, not the host
         for name, staged in self._staged.items():
             staged.copy_(buffer.on_device[name], non_blocking=True)
         if buffer.used is not None:
@@ -134,9 +134,9 @@ class Prefetcher:
         self._pending.append((buffer, self._pool.submit(self._gather, buffer, indices)))
 
     def _gather(self, buffer: _Buffer, indices: Tensor) -> None:
-        """Gather images in a thread. torch releases the interpreter lock in the meantime."""
+        """Gather images in a thread. torch releases the GIL while gathering."""
         if buffer.copied is not None:
-            buffer.copied.synchronize()  # the pinned memory is free again
+            buffer.copied.synchronize()  # now the pinned memory can be reused
         for name, source in self._sources.items():
             torch.index_select(source, 0, indices, out=buffer.pinned[name])
         if self._copy_stream is not None and buffer.copied is not None and buffer.used is not None:
@@ -149,12 +149,12 @@ class Prefetcher:
 
 @dataclass
 class _Buffer:
-    """The images of one step: in pinned memory, then on the device. On a CPU, both are the same memory."""
+    """The images for one step, in pinned memory and on the device. On a CPU, both are the same memory."""
 
     on_device: dict[str, Tensor]
     pinned: dict[str, Tensor]
-    copied: torch.cuda.Event | None = None  # the device has the images
-    used: torch.cuda.Event | None = None  # the device no longer needs the images
+    copied: torch.cuda.Event | None = None  # recorded after the images have been copied to the device
+    used: torch.cuda.Event | None = None  # recorded when the device no longer needs the images
 
     @classmethod
     def like(cls, tensors: dict[str, Tensor]) -> _Buffer:
@@ -172,5 +172,5 @@ class _Buffer:
 
 
 def disk_reading_threads() -> int:
-    """Return the number of threads that read from disk: more than processors, because these threads mostly wait."""
+    """Return the number of threads for reading from disk. There are more threads than CPUs, because most threads wait."""
     return min(16, 2 * usable_processors())

@@ -1,1 +1,1 @@
-"""The files of a training run: the run folder, logs and checkpoints, and how to resume from them."""
+"""Files of a training run: the run folder, logs and checkpoints, and resuming from them."""

@@ -1,7 +1,7 @@
-"""Checkpoint files: written atomically, verified before they are read, and loaded without running code.
+"""Checkpoint files, which are written atomically, verified before reading, and loaded without running code.
 
-A file is the zip archive that :func:`torch.save` writes, with the SHA-256 of its bytes in the archive's comment. torch
-does not detect a flipped bit, so nothing is read unless the digest matches.
+A checkpoint is a zip archive written by :func:`torch.save`, with the SHA-256 digest of its bytes in the archive's
+comment. torch does not detect flipped bits, so nothing is read unless the digest matches.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from ganctl.system.files import read_regular, write_atomically
 FORMAT = 1
 SEAL = b"ganctl-sha256:"
 SEAL_LENGTH = len(SEAL) + 64
-ZIP_END = struct.pack("<H", 0)  # an archive without a comment ends in the comment's length, 0
+ZIP_END = struct.pack("<H", 0)  # an archive without a comment ends with the comment's length, which is 0
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write ``state`` to ``path``. After a crash at any moment, either the old or the new file exists.
+    """Write ``state`` to ``path``. After a crash at any time, either the old or the new file exists.
 
     Raises:
-        GanctlError: the disk is full, or the folder is not writable. An old file is kept.
+        GanctlError: the disk is full, or the folder is not writable. An existing file is kept.
     """
     buffer = io.BytesIO()
     torch.save({"format": FORMAT, **state}, buffer)
@@ -37,10 +37,10 @@ def save(path: Path, state: dict[str, Any]) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Load the state in ``path`` to the CPU, without running any code in it.
+    """Load the state in ``path`` to the CPU without running code from the file.
 
     Raises:
-        GanctlError: with status ``CHECKPOINT``, if there is no such file, it is damaged, is not a checkpoint, or was
+        GanctlError: with status ``CHECKPOINT`` if the file does not exist, is damaged, is not a checkpoint, or was
             written by a later version of ganctl.
     """
     try:
@@ -56,7 +56,7 @@ def load(path: Path) -> dict[str, Any]:
         state = torch.load(io.BytesIO(archive), map_location="cpu", weights_only=True)
     except MemoryError:
         raise
-    except Exception as error:  # never show torch's message, which recommends weights_only=False
+    except Exception as error:  # do not show torch's message, which recommends weights_only=False
         raise GanctlError(
             f"{path} is not a ganctl checkpoint: it contains more than tensors and plain values.",
             "It was not loaded, because it could run code. Do not use files from unknown sources.",
@@ -79,7 +79,7 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def seal(archive: bytes) -> bytes:
-    """Return ``archive`` with the digest of its bytes in its comment."""
+    """Return ``archive`` with the digest of its bytes in the archive comment."""
     if not archive.endswith(ZIP_END):
         raise ValueError("the archive already has a comment")
     body = archive[: -len(ZIP_END)] + struct.pack("<H", SEAL_LENGTH)
@@ -87,7 +87,7 @@ def seal(archive: bytes) -> bytes:
 
 
 def unseal(data: bytes, path: Path) -> bytes:
-    """Return ``data`` as it was before :func:`seal`.
+    """Return the archive that was passed to :func:`seal`.
 
     Raises:
         GanctlError: the digest is missing or does not match.
@@ -109,7 +109,7 @@ def unseal(data: bytes, path: Path) -> bytes:
 
 
 def output_name(checkpoint: Path) -> str:
-    """Return the beginning of the names of files made from ``checkpoint``: its run, if it is in one, and its step."""
+    """Return a file name prefix for files created from ``checkpoint``: the name of its run (if any) and the step."""
     folder = checkpoint.resolve().parent
     run = Run(folder.parent)
     if folder.name == run.checkpoints_dir.name and run.config_file.is_file():
@@ -118,7 +118,7 @@ def output_name(checkpoint: Path) -> str:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """Return ``path`` if it is a file, otherwise the newest checkpoint in the run folder or folder at ``path``."""
+    """Return ``path`` if it is a file, and otherwise the newest checkpoint in the folder ``path``."""
     if not path.is_dir():
         return path
     found = Run(path).checkpoints or files_by_step(path, CHECKPOINT_NAME)

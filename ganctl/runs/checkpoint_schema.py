@@ -1,4 +1,4 @@
-"""Validation of a checkpoint's contents before anything is built from them. No file is trusted."""
+"""Validate a checkpoint's contents before building anything from it. Checkpoint files are not trusted."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from ganctl.errors import CHECKPOINT, DATA, RESOURCES, GanctlError
 from ganctl.plugin import options
 
 PLAIN = (bool, int, float, str, type(None))
-CONDITIONS_LIMIT = 2**24  # bytes of conditions in a checkpoint
-MOST_VALUES = 10**6  # a list that contains another one many times can be small in the file
-DEEPEST = 20  # levels of tables in a checkpoint; ganctl's own have 7
+CONDITIONS_LIMIT = 2**24  # maximum size of conditions in a checkpoint, in bytes
+MOST_VALUES = 10**6  # a file can be small even if a list contains another list many times
+DEEPEST = 20  # maximum depth of nested tables; checkpoints written by ganctl have 7 levels
 DEVICE = re.compile(r"auto|cpu|mps|cuda(:[0-9]+)?")
-#: Allowed in names of components, distributions and versions, since they appear in commands that users paste.
+#: Valid names of components, distributions and versions. The names appear in commands that users paste.
 SAFE_TEXT = re.compile(r"[\w.:+!-]+", re.ASCII)
 
 
 def check(state: dict[str, Any], path: Path) -> None:
-    """Raise a GanctlError with status ``CHECKPOINT`` unless ``state`` has every part, each of the right type."""
+    """Raise a GanctlError with status ``CHECKPOINT`` unless ``state`` has all parts with the correct types."""
     if not _is_plain(state):
         raise _unusable(path, "it contains an object that ganctl does not save")
     for name, is_right in _PARTS.items():
@@ -58,9 +58,9 @@ def check(state: dict[str, Any], path: Path) -> None:
 
 @contextmanager
 def checkpoint_errors(path: Path | None) -> Iterator[None]:
-    """Report errors raised in the block as errors of the checkpoint ``path``. Without a path, do nothing.
+    """Report errors raised in the block as errors in the checkpoint ``path``. Without a path, do nothing.
 
-    Errors of the data, and of memory or disk, are not those of a checkpoint.
+    Data errors, memory errors and disk errors are not reported as errors in the checkpoint.
     """
     try:
         yield
@@ -111,7 +111,7 @@ def _unusable(path: Path, why: str) -> GanctlError:
 def _is_plain(state: Any) -> bool:
     """Return whether ``state`` contains only ordinary tensors, plain values, and tables and lists of limited depth.
 
-    Iterative, because a file may nest its tables deeper than Python can recurse.
+    The implementation is iterative, because a file can contain tables nested more deeply than Python can recurse.
     """
     level, left = [state], MOST_VALUES
     for _ in range(DEEPEST):
@@ -229,7 +229,7 @@ def _conditions_fit(state: Mapping[str, Any]) -> bool:
     return y is None or bool(((y >= 0) & (y < state["num_classes"])).all())
 
 
-#: Parts that checkpoints of earlier versions lack.
+#: Parts that checkpoints from earlier versions do not contain.
 _OPTIONAL_PARTS: dict[str, Callable[[Any], bool]] = {
     "pixels": _is_pixels,
     "condition": lambda value: value is None or (isinstance(value, list) and all(map(_is_count, value))),

@@ -1,4 +1,4 @@
-"""The run folder: the files of one training run, its lock, and how it is created."""
+"""The run folder: the files of one training run, the folder's lock, and its creation."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from ganctl.system import toml
 from ganctl.system.jsonl import read_lines
 from ganctl.system.numbered_folder import create_numbered_folder
 
-#: File names that training writes. Other files in the same folders belong to the user and are never touched.
+#: Names of files that training writes. Other files in the same folders belong to the user and are never changed.
 CHECKPOINT_NAME = re.compile(r"step-([0-9]{8,})\.pt")
 SAMPLES_NAME = re.compile(r"epoch-([0-9]{4,})-step-([0-9]{8,})\.png")
-#: Names that create_numbered_folder does not change.
+#: Names that create_numbered_folder keeps unchanged.
 RUN_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_])?")
 
 
 class Run:
     """A run folder.
 
-    ``config.toml``: every setting, resolved; ``status.json``: the state; ``losses.jsonl``: losses and outputs of D by
-    step; ``timing.jsonl``: seconds and images per second by step; ``metrics.jsonl``: metrics by epoch, if any;
-    ``samples/``: samples of the same latents over time; ``real.png``; ``checkpoints/``; ``tensorboard/``;
+    ``config.toml``: all resolved settings; ``status.json``: state of the run; ``losses.jsonl``: losses and outputs of D
+    by step; ``timing.jsonl``: seconds and images per second by step; ``metrics.jsonl``: metrics by epoch, if any;
+    ``samples/``: samples from the same latents over time; ``real.png``; ``checkpoints/``; ``tensorboard/``;
     ``curves.png``; ``log.txt``.
     """
 
@@ -94,7 +94,7 @@ class Run:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep all other processes out of this folder. The kernel releases the lock when the process ends.
+        """Lock this folder against use by other processes. The kernel releases the lock when the process ends.
 
         Raises:
             InUseError: another process holds the lock.
@@ -116,9 +116,9 @@ class Run:
             lock.release()
 
     def _refuse_links(self) -> None:
-        """Raise a GanctlError if an entry of this folder is a link to a place outside of it.
+        """Raise a GanctlError if an entry in this folder is a link to a path outside the folder.
 
-        Training and its trackers would write and delete files there.
+        Otherwise, training and trackers would write and delete files outside the folder.
         """
         here = os.path.realpath(self.path)
         for entry in self.path.iterdir() if self.path.is_dir() else ():
@@ -141,12 +141,12 @@ class Run:
         if not run.config_file.is_file():
             what = "is not a run folder: it has no config.toml" if run.path.is_dir() else "does not exist"
             raise GanctlError(f"{path} {what}.", "Run folders are in runs/ by default.", status=USAGE)
-        run_status.read(run.status_file)  # refuses the folder of an earlier version
+        run_status.read(run.status_file)  # raises an error for a folder created by an earlier version
         return run
 
     @classmethod
     def create(cls, path: Path) -> Run:
-        """Create a run folder at exactly ``path``.
+        """Create a run folder at ``path``.
 
         Raises:
             GanctlError: the folder exists and is not empty, or cannot be created.
@@ -175,21 +175,22 @@ class Run:
             self.samples_dir.mkdir()
             self.checkpoints_dir.mkdir()
             run_status.write(self.status_file, Status("waiting"))
-        except FileExistsError:  # another process created it at the same moment
+        except FileExistsError:  # another process created the folder at the same time
             raise _taken(self.path) from None
         except OSError as error:
             raise _unwritable(self.path, error) from error
-        except GanctlError:  # the disk is full: leave no folder that is not a run
+        except GanctlError:  # the disk is full: do not leave an incomplete run folder
             shutil.rmtree(self.path, ignore_errors=True)
             raise
         return self
 
 
 def check_run_name(name: str | None) -> None:
-    """Check that ``name``, if it is given, can be written unchanged after the number of a run folder.
+    """Check that ``name``, if given, can be used unchanged after the number of a run folder.
 
     Raises:
-        GanctlError: it is empty, too long, or contains other characters than letters, digits, ``.``, ``_`` and ``-``.
+        GanctlError: ``name`` is empty, too long, or contains characters other than letters, digits, ``.``, ``_`` and
+            ``-``.
     """
     if name is not None and not RUN_NAME.fullmatch(name):
         raise GanctlError(
@@ -200,9 +201,9 @@ def check_run_name(name: str | None) -> None:
 
 
 def files_by_step(folder: Path, name: re.Pattern[str]) -> list[Path]:
-    """Return the files in ``folder`` whose whole name matches, in order of the step in the last group of ``name``.
+    """Return the files in ``folder`` whose full names match, sorted by the step in the last group of ``name``.
 
-    The result is empty if there is no such folder. Broken links are not files.
+    The result is empty if the folder does not exist. Broken links are ignored.
     """
     try:
         paths = list(folder.iterdir())

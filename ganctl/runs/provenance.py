@@ -1,4 +1,4 @@
-"""Provenance: the distribution and version of each component of a run, and whether they are installed."""
+"""Record the distribution and version of each component of a run, and check that they are installed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ganctl.recipe import Spec
 def config_of(registry: Registry, state: dict[str, Any]) -> Config:
     """Return the settings in the checkpoint ``state``.
 
-    If several plugins register a name today, the component of the distribution that made the checkpoint is chosen.
+    If several installed plugins register the same name, the component from the checkpoint's distribution is used.
     """
     config = Config.from_dict(state["config"])
     parts: dict[str, Any] = {}
@@ -36,23 +36,23 @@ def config_of(registry: Registry, state: dict[str, Any]) -> Config:
 
 
 def recorded_components(state: dict[str, Any]) -> list[str]:
-    """Return the names by which :func:`check_origin` checks all components that a run needs to be resumed."""
+    """Return the names to pass to :func:`check_origin` for all components needed to resume a run."""
     return ["model", *COMPONENTS, *(name for name in state["components"] if name.startswith("regularizer."))]
 
 
 def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> list[str]:
-    """Check that the component of ``setting`` is installed, and return warnings about changed plugin files.
+    """Check that the component for ``setting`` is installed, and return warnings about changed plugin files.
 
     Raises:
-        GanctlError: the component is not installed. The hint shows the command that installs it.
+        GanctlError: the component is not installed. The hint contains the command for installing it.
     """
     component = state["components"].get(setting)
-    if component is None:  # an old checkpoint, whose latent is one of ganctl's own
+    if component is None:  # an old checkpoint, whose latent is built in
         return []
     if setting.startswith("regularizer."):
         kind, named = "regularizer", component["name"]
     else:
-        kind = COMPONENTS.get(setting, setting)  # "model" is its own kind
+        kind = COMPONENTS.get(setting, setting)  # the kind of "model" is "model"
         named = state["config"][setting]
     recorded = state["config"].get("plugins", {})
     used = {
@@ -102,9 +102,9 @@ def version_changes(registry: Registry, state: dict[str, Any], settings: Iterabl
 
 
 def origins(registry: Registry, config: Config) -> dict[str, dict[str, str]]:
-    """Return name, distribution and version of each component of ``config``, by setting.
+    """Return the name, distribution and version of each component in ``config``, keyed by setting.
 
-    Those of regularizers are under ``regularizer.NAME``.
+    The keys for regularizers are ``regularizer.NAME``.
     """
     components = {}
     for setting, kind in {"model": "model", **COMPONENTS}.items():

@@ -1,4 +1,4 @@
-"""A run folder as other commands read it: state, progress, losses, samples. Imports no torch."""
+"""Read the state, progress, losses and samples in a run folder. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Frame:
-    """A sample grid after ``step``. ``epoch`` is a whole number if an epoch ended in that step."""
+    """A sample grid drawn after ``step``. ``epoch`` is a whole number if an epoch ended in that step."""
 
     step: int
     epoch: float
     path: Path
-    drawn: bytes | None = None  # PNG bytes, if drawn from a checkpoint and not in a file
+    drawn: bytes | None = None  # PNG bytes, if the grid was drawn from a checkpoint and is not in a file
 
     def open(self) -> Image:
         """Return the decoded image.
 
         Raises:
-            OSError: the file is damaged, has another format, or has too many pixels.
+            OSError: the file is damaged, has a different format, or has too many pixels.
         """
         return read_image(self.path if self.drawn is None else io.BytesIO(self.drawn))
 
 
 @dataclass(frozen=True)
 class History:
-    """A run folder as it was when it was read.
+    """The contents of a run folder at the time of reading.
 
     Attributes:
         note: message of the error that ended the run, or ``""``.
-        total: number of steps of the whole run; None if not known yet.
+        total: number of steps in the whole run, or None if not known yet.
     """
 
     name: str
@@ -78,7 +78,7 @@ class History:
 
     @property
     def share(self) -> float | None:
-        """Share of the run that is done, from 0 to 1: of its steps or of its time, whichever is larger."""
+        """Completed fraction of the run's steps or of its time limit, whichever is larger, from 0 to 1."""
         minutes = self.status.minutes
         shares = [self.step / self.total] if self.total else []
         shares += [self.seconds / (60 * minutes)] if minutes else []
@@ -86,12 +86,12 @@ class History:
 
     @property
     def images_per_second(self) -> float | None:
-        """Median speed over the run, which short pauses do not affect."""
+        """Median speed over the run, which is not affected by short pauses."""
         speeds = sorted(t["images_per_second"] for t in self.timing)
         return float(speeds[len(speeds) // 2]) if speeds else None
 
     def epoch_of(self, step: int) -> float:
-        """Number of times that D had seen the dataset after ``step``."""
+        """Number of times that D has seen the dataset after ``step``."""
         return step * _epochs_per_step(self.losses)
 
     def column(self, name: str) -> list[float]:
@@ -100,7 +100,7 @@ class History:
 
 
 def read(path: Path) -> History:
-    """Read the run folder at ``path``, in any state.
+    """Read the run folder at ``path``, regardless of the run's state.
 
     Raises:
         GanctlError: there is no run folder, or an earlier version of ganctl created it.
@@ -109,7 +109,7 @@ def read(path: Path) -> History:
     try:
         config = run.config
         note = ""
-    except GanctlError as error:  # one damaged file must not hide the other runs of a report
+    except GanctlError as error:  # one damaged file must not hide other runs in a report
         config, note = {}, error.message
     status = run_status.read(run.status_file)
     state = status.state
@@ -139,7 +139,7 @@ def read(path: Path) -> History:
 
 
 def find(path: Path) -> list[Path]:
-    """Return ``path`` if it is a run folder, otherwise the run folders in it, two levels deep, in natural order.
+    """Return ``path`` if it is a run folder, and otherwise the run folders up to two levels below, in natural order.
 
     Raises:
         GanctlError: there are none.
@@ -154,7 +154,7 @@ def find(path: Path) -> list[Path]:
 
 
 def newest(runs: Path) -> Path:
-    """Return the run folder in ``runs`` that was written to last.
+    """Return the most recently modified run folder in ``runs``.
 
     Raises:
         GanctlError: there are none.
@@ -171,7 +171,7 @@ def is_locked(lock: Path) -> bool:
     """Return whether a process holds the lock file ``lock``, without creating the file."""
     try:
         import fcntl
-    except ImportError:  # Windows: a locked file cannot be read
+    except ImportError:  # on Windows, a locked file cannot be read
         try:
             lock.read_bytes()
         except FileNotFoundError:
@@ -180,7 +180,7 @@ def is_locked(lock: Path) -> bool:
             return True
         return False
     try:
-        file = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would block
+        file = os.open(lock, os.O_RDONLY | os.O_NONBLOCK)  # do not block if the file is a pipe
     except OSError:
         return False
     try:
@@ -193,7 +193,7 @@ def is_locked(lock: Path) -> bool:
 
 
 def number(value: Any) -> float:
-    """Return ``value`` if it is a number, otherwise nan."""
+    """Return ``value`` if it is a number, and otherwise nan."""
     return float(value) if isinstance(value, (int, float)) else math.nan
 
 
@@ -216,7 +216,7 @@ def _frame(path: Path, records: list[dict[str, Any]]) -> Frame | None:
     if not match:
         return None
     named, step, rate = int(match[1]), int(match[2]), _epochs_per_step(records)
-    # The file name contains the epoch that the step belongs to. It ended in this step if the two numbers agree.
+    # The file name contains the epoch of the step. The epoch ended in this step if the two numbers agree.
     epoch = step * rate
     return Frame(step, float(named) if not rate or abs(epoch - named) <= rate else round(epoch, 3), path)
 
@@ -231,6 +231,6 @@ def _last_modified(folder: Path) -> float:
     times = [0.0]
     with suppress(OSError):  # another process may be removing the folder
         for path in folder.iterdir():
-            with suppress(OSError):  # a broken link, or a temporary file that was renamed in the meantime
+            with suppress(OSError):  # a broken link, or a temporary file that has been renamed
                 times.append(path.stat().st_mtime)
     return max(times)

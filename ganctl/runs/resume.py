@@ -1,4 +1,4 @@
-"""Resume a run: find the checkpoint and the folder, check the settings, and cut the logs back to the checkpoint."""
+"""Resume a run: find the checkpoint and the folder, check the settings, and truncate the logs to the checkpoint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ganctl.system.files import TEMPORARY_NAME
 from ganctl.system.jsonl import filter_lines
 from ganctl.system.pasteable_commands import ganctl_command
 
-#: Settings that may change on resume, because the weights do not depend on them. The data may have moved; its pixels
+#: Settings that may change on resume, because the weights do not depend on them. The data may have moved, so pixels
 #: are compared.
 CHANGEABLE = {
     "epochs",
@@ -40,38 +40,39 @@ CHANGEABLE = {
     "metric_samples",
 }
 
-#: Values of settings in the config of a run that was started before the settings existed.
+#: Values for settings that did not exist when a run was started.
 _ABSENT = {"ema_rampup": "none"}
 
 
 @dataclass(frozen=True)
 class Resume:
-    """A state to resume in the folder of ``run``, or in a new run with a copy of the logs of ``history``."""
+    """A state to resume in the folder of ``run``, or in a new run with a copy of the logs from ``history``."""
 
     config: Config
     state: dict[str, Any] | None  # None if the run was stopped before its first checkpoint
-    file: Path | None  # that ``state`` was read from
+    file: Path | None  # file from which ``state`` was read
     run: Run | None
     history: Run | None = None
     damaged: tuple[Path, ...] = ()  # checkpoints newer than ``file`` that cannot be read
 
     def has_data_of(self, config: Config) -> bool:
-        """Return whether the checkpoint has the dataset of ``config``, which means that the user gave no other one."""
+        """Return whether the dataset in ``config`` is the checkpoint's dataset and not a different dataset."""
         return self.state is not None and self.state["config"].get("data") == config.to_dict()["data"]
 
 
 def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable[[str], None]) -> Resume:
     """Find the run and the checkpoint of ``--resume path``, and apply the settings in ``given``.
 
-    A run folder is resumed from its newest intact checkpoint, in the same folder. The newest checkpoint of a run is
-    also resumed in the folder of the run. Any other checkpoint starts a new run, so that no results are overwritten.
+    A run folder is resumed in place from its newest intact checkpoint. The newest checkpoint of a run is also resumed
+    in the run's folder. Resuming any other checkpoint starts a new run, so that no results are overwritten.
 
     Args:
         path: a run folder or a checkpoint file.
         say: called with each warning.
 
     Raises:
-        GanctlError: ``path`` is neither, is damaged, or a setting in ``given`` contradicts the run.
+        GanctlError: ``path`` is neither a run folder nor a checkpoint, is damaged, or a setting in ``given`` conflicts
+            with the run.
     """
     if path.is_dir():
         run = Run.open(path)
@@ -88,7 +89,7 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
     config = _changed(_config(state, path, registry, say), registry, given)
     real = path.resolve()
     run = Run(real.parent.parent)
-    if not (run.config_file.is_file() and run.status_file.is_file()):  # not in a run folder of this ganctl
+    if not (run.config_file.is_file() and run.status_file.is_file()):  # not in a run folder of this version
         return Resume(config, state, path, None)
     if run.checkpoints[-1:] == [real]:
         _check_step(real, state)
@@ -98,7 +99,7 @@ def find(path: Path, registry: Registry, given: Mapping[str, Any], say: Callable
 
 
 def _config(state: dict[str, Any], file: Path, registry: Registry, say: Callable[[str], None]) -> Config:
-    """Return the settings in ``state``, after checking that all components are installed and all values are valid.
+    """Check that all components are installed and all values are valid, and return the settings in ``state``.
 
     ``say`` is called with a warning for each distribution whose version has changed.
     """
@@ -116,7 +117,7 @@ def _config(state: dict[str, Any], file: Path, registry: Registry, say: Callable
 def _newest_good(
     run: Run, say: Callable[[str], None], plugins: Iterable[str]
 ) -> tuple[Path | None, dict[str, Any] | None, tuple[Path, ...]]:
-    """Return the newest checkpoint of ``run`` that can be read, its state, and the newer ones that cannot."""
+    """Return the newest readable checkpoint of ``run``, its state, and the newer checkpoints that are damaged."""
     damaged: list[Path] = []
     for path in reversed(run.checkpoints):
         try:
@@ -138,9 +139,9 @@ def _newest_good(
 
 
 def _check_step(path: Path, state: dict[str, Any]) -> None:
-    """Raise a GanctlError if the step in the name of a checkpoint of a run is not that of its ``state``.
+    """Raise a GanctlError if the step in a checkpoint's file name differs from the step in its ``state``.
 
-    The logs and samples of the run after that step are removed when the run is resumed.
+    When the run is resumed, all logs and samples after that step are removed.
     """
     match = CHECKPOINT_NAME.fullmatch(path.name)
     if match and int(match[1]) != state["step"]:
@@ -152,7 +153,7 @@ def _check_step(path: Path, state: dict[str, Any]) -> None:
 
 
 def set_aside_damaged(found: Resume) -> None:
-    """Rename the damaged checkpoints, because ``sample`` would otherwise use the newest of them."""
+    """Rename damaged checkpoints, because ``sample`` would otherwise use the newest damaged checkpoint."""
     for bad in found.damaged:
         bad.rename(bad.with_suffix(".damaged"))
 
@@ -162,10 +163,10 @@ def _changed(saved: Config, registry: Registry, given: Mapping[str, Any]) -> Con
         return saved
     if (
         "model" in given and given["model"] != saved.model
-    ):  # the components of another model do not fit the weights
+    ):  # the components of a different model do not match the weights
         raise _contradiction("model", saved.model, given["model"])
     changed = resolve(registry, saved.to_dict(), given).config
-    # The saved config is resolved again, since a component may have gained an option in the meantime.
+    # The saved config is resolved again, because an update may have added options to a component.
     before, after = resolve(registry, saved.to_dict()).config.to_dict(), changed.to_dict()
     for name in before:
         if before[name] != after[name] and name not in CHANGEABLE:
@@ -190,13 +191,13 @@ def _show(value: Any, other: Any) -> str:
 
 
 def truncate_logs(run: Run, step: int, *, last_line: int, with_metrics: bool) -> None:
-    """Cut the logs and samples of ``run`` back to their state after ``step``.
+    """Restore the logs and samples of ``run`` to their state after ``step``.
 
     Args:
-        last_line: step of the last whole line. A later line covers the last steps of a session; its steps are logged
-            again in a whole line.
-        with_metrics: whether metrics are due after ``step``. Otherwise, metrics of ``step`` were computed because the
-            run ended there.
+        last_line: step of the last complete line. A later line covers only the last steps of a session. These steps are
+            logged again in a complete line.
+        with_metrics: whether metrics are due after ``step``. Otherwise, metrics at ``step`` were computed only because
+            the run ended there.
     """
     for path in (run.losses_file, run.timing_file):
         filter_lines(path, lambda record: _is_step(record, last_line))
@@ -216,7 +217,7 @@ def _is_step(record: dict[str, Any], last: int) -> bool:
 
 
 def copy_history(source: Run, target: Run) -> None:
-    """Copy the logs and samples of ``source`` to ``target``, which branches off it."""
+    """Copy the logs and samples from ``source`` to ``target``, which continues from a checkpoint of ``source``."""
     for path in (source.losses_file, source.timing_file, source.metrics_file):
         if path.exists():
             shutil.copyfile(path, target.path / path.name)

@@ -1,4 +1,4 @@
-"""The command that resumes a run."""
+"""Build the command that resumes a run."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ def resume_command(run: Path) -> str:
     """Return the command that resumes the run folder ``run``, with the plugin files in its ``config.toml``."""
     try:
         plugins = toml.read(run / "config.toml").get("plugins", {})
-    except GanctlError:  # the hint of one error must not raise another one
+    except GanctlError:  # building a hint must not raise another error
         plugins = {}
     return ganctl_command("train", "--resume", run, plugins=plugins if isinstance(plugins, Mapping) else ())

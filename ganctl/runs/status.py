@@ -1,4 +1,4 @@
-"""``status.json``: the state of a run, written by training and read by every command that shows runs."""
+"""``status.json``, which contains a run's state. Training writes the file, and commands that show runs read it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ganctl.runs.resume_command import resume_command
 from ganctl.system.files import read_regular, write_atomically
 from ganctl.system.pasteable_commands import ganctl_pattern
 
-#: ``waiting``: created, not started. ``stopped``: by a signal, after saving. ``killed`` is never written: it is
-#: ``running`` in a folder that no process holds.
+#: ``waiting``: created but not started. ``stopped``: saved and stopped by a signal. ``killed`` is never written. It is
+#: shown if the state is ``running`` but no process holds the folder.
 State = Literal["waiting", "running", "stopped", "finished", "diverged", "failed", "killed"]
 
 #: Setting that limited the length of a finished run.
@@ -23,7 +23,7 @@ Limit = Literal["steps", "minutes"]
 
 @dataclass(frozen=True)
 class Failure:
-    """The error that ended a run: the two lines that the user saw, and the exit status."""
+    """The error that ended a run: the message and the hint shown to the user, and the exit status."""
 
     message: str
     hint: str
@@ -35,14 +35,14 @@ class Status:
     """The state of a run.
 
     Attributes:
-        step: last step whose losses were read; ``total``: steps of the whole run, None before training starts and if
-            only the time is limited.
+        step: last step whose losses were read. ``total``: number of steps in the run, or None before training starts or
+            if only the time is limited.
         minutes: maximum training time, if it is limited.
         ended_by: the limit that a finished run reached first.
-        images: number of images in the dataset; ``image``: their shape, C, H, W.
+        images: number of images in the dataset. ``image``: shape of each image, C, H, W.
         parameters: number of parameters of ``G`` and ``D``.
         grid: columns and rows of the sample grids.
-        pid: process that wrote this.
+        pid: process ID of the process that wrote the file.
         error: set if the state is ``diverged`` or ``failed``.
     """
 
@@ -65,7 +65,7 @@ def write(path: Path, status: Status, *, durable: bool = True) -> None:
     """Replace the file at ``path``.
 
     Args:
-        durable: wait until it is on the disk; not needed for the many updates of a running run.
+        durable: wait until the file is on the disk. Frequent updates during training do not need this.
     """
     write_atomically(path, (json.dumps(asdict(status), indent=1) + "\n").encode(), durable=durable)
 
@@ -74,7 +74,7 @@ def read(path: Path) -> Status:
     """Return the status in the file at ``path``.
 
     Raises:
-        GanctlError: the file is missing, as in a folder of an earlier version of ganctl, or is damaged.
+        GanctlError: the file is damaged, or missing, as in a folder created by an earlier version of ganctl.
     """
     try:
         table = json.loads(read_regular(path))
@@ -94,7 +94,7 @@ def read(path: Path) -> Status:
 
 
 def age(path: Path) -> float:
-    """Seconds since the file at ``path`` was written; infinite if there is none."""
+    """Return the seconds since the file at ``path`` was written, or infinity if there is no file."""
     try:
         return time.time() - path.stat().st_mtime
     except OSError:

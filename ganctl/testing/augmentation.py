@@ -23,8 +23,8 @@ def check_augmentation(
     """Check an augmentation: it keeps shape and dtype, is differentiable and stays on the device.
 
     Args:
-        augmentation: Its registered name or its factory.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        augmentation: Registered name or factory of the augmentation.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the augmentation.
     """
     return run_check(

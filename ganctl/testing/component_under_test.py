@@ -67,7 +67,7 @@ def run_check(
     """Look up a component with the options ``given``, call ``check`` with it, and return the failures.
 
     Args:
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
     """
     registry = registry or discovery.registry()
     findings = Findings(f"{kind} '{target_name(target)}'")

@@ -30,9 +30,9 @@ def check_dataset(
     """Check a dataset: pixels in their range, valid labels and conditions, order, and fingerprint.
 
     Args:
-        dataset: Its registered name or its factory.
+        dataset: Registered name or factory of the dataset.
         root: The data root. By default, ``$GANCTL_DATA_ROOT`` or ``data``.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the dataset. Use them to make the dataset small.
     """
     try:

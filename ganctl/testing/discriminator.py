@@ -30,11 +30,11 @@ def check_discriminator(
     """Check a discriminator: one logit per image that is twice differentiable and depends only on weights and input.
 
     Args:
-        discriminator: Its registered name or its factory.
+        discriminator: Registered name or factory of the discriminator.
         sizes: Heights and widths to check, with 1 and 3 channels. The discriminator may reject some with a GanctlError.
         loss: The loss to check it with if its outputs are not logits. By default, the loss of a model with this
             discriminator.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the discriminator.
     """
     return run_check(

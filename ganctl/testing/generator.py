@@ -28,10 +28,10 @@ def check_generator(
     """Check a generator: its images have the requested shape, are in [−1, 1], and depend only on weights and input.
 
     Args:
-        generator: Its registered name or its factory.
+        generator: Registered name or factory of the generator.
         sizes: Heights and widths to check, with 1 and 3 channels. The generator may reject some with a GanctlError.
         latent: The distribution of z. By default, that of a model with this generator, or a normal distribution.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the generator.
     """
     return run_check(

@@ -21,8 +21,8 @@ def check_latent(latent: Target, /, *, registry: Registry | None = None, **optio
     """Check a latent: float32 z of the declared length, which depend only on the generator of random numbers.
 
     Args:
-        latent: Its registered name or its factory.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        latent: Registered name or factory of the latent.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the latent.
     """
     return run_check(

@@ -49,11 +49,11 @@ def check_loss(
     saved and loaded.
 
     Args:
-        loss: Its registered name or its factory.
+        loss: Registered name or factory of the loss.
         discriminator: A discriminator whose outputs the loss accepts. By default, that of a model with this loss, or a
             small network that returns logits.
         latent: The distribution of z, as in ``Spec("codes")``.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the loss.
     """
     return run_check(

@@ -19,8 +19,8 @@ def check_metric(metric: Target, /, *, registry: Registry | None = None, **optio
     """Check a metric: a finite number for gray and color images, which is the same for the same images.
 
     Args:
-        metric: Its registered name or its factory.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        metric: Registered name or factory of the metric.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the metric.
     """
     return run_check(

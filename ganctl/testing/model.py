@@ -39,7 +39,7 @@ def check_model(
     Args:
         model: Its name or the :class:`ganctl.Model` itself.
         image: Shape of the random images to train on. By default, one channel of the model's image size or of 32×32.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **settings: Settings that replace the model's, as for :func:`ganctl.train`: ``generator={"width": 8}``.
     """
     registry = registry or discovery.registry()

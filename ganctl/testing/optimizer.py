@@ -20,8 +20,8 @@ def check_optimizer(
     """Check an optimizer: it changes the weights, and continues bit for bit after its state is saved and loaded.
 
     Args:
-        optimizer: Its registered name or its factory.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        optimizer: Registered name or factory of the optimizer.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the optimizer. By default, ``lr`` is 1e-3.
     """
     return run_check(

@@ -44,8 +44,8 @@ def check_regularizer(
     saved and loaded. D is a small network that returns logits, and G a small network without labels.
 
     Args:
-        regularizer: Its registered name or its factory.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        regularizer: Registered name or factory of the regularizer.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the regularizer.
     """
     return run_check("regularizer", regularizer, options, registry, _check)

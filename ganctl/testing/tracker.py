@@ -18,8 +18,8 @@ def check_tracker(tracker: Target, /, *, registry: Registry | None = None) -> li
     No tracker is made, so that nothing is sent. A factory that is a function is only imported.
 
     Args:
-        tracker: Its registered name or its factory.
-        registry: Where names are looked up. By default, the registry of the installed plugins.
+        tracker: Registered name or factory of the tracker.
+        registry: Registry in which names are looked up. By default, the registry of installed plugins.
     """
     return run_check("tracker", tracker, {}, registry, lambda subject, findings, _: _check(subject, findings))
 
