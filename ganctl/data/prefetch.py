@@ -172,5 +172,5 @@ class _Buffer:
 
 
 def disk_reading_threads() -> int:
-    """Return the number of threads for reading from disk. There are more threads than CPUs, because most threads wait."""
+    """Return the number of threads for reading from disk. Because threads mostly wait, it exceeds the CPU count."""
     return min(16, 2 * usable_processors())
