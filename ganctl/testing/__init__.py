@@ -1,6 +1,6 @@
-"""Checks for plugin authors: test that a component meets the contract that ganctl relies on.
+"""Checks for plugin authors, which test that a component meets the contract on which ganctl relies.
 
-Use them in a test with a registered name or with a factory, and with any options of the component::
+Call the checks in a test with a registered name or a factory, and with any options of the component::
 
     import ganctl.testing
 
@@ -8,11 +8,11 @@ Use them in a test with a registered name or with a factory, and with any option
         ganctl.testing.assert_loss("my-loss", scale=2.0)
 
 ``check_…`` returns a list of :class:`Failure`, each with a problem and a remedy. ``assert_…`` raises an AssertionError
-that lists all failures. ``ganctl plugins check NAME`` runs the same checks from a shell. With pytest, the fixtures
+that contains all failures. ``ganctl plugins check NAME`` runs the same checks from a shell. With pytest, the fixtures
 ``ganctl_kit`` and ``ganctl_train`` (:mod:`ganctl.pytest_plugin`) are available.
 
-Components are checked on the CPU with a few small images. Use options to make a wide network small, because the checks
-do not depend on the width.
+Components are checked on the CPU with a few small images. To save time, use options to make wide networks small. The
+checks do not depend on the width.
 """
 
 from ganctl.testing.assertions import (

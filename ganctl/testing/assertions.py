@@ -1,4 +1,4 @@
-"""The functions ``assert_…``: run a check, and raise an AssertionError if it has failures."""
+"""Functions ``assert_…``, which run a check and raise an AssertionError if there are failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ P = ParamSpec("P")
 
 
 def assertion(check: Callable[P, list[Failure]]) -> Callable[P, None]:
-    """Return a function with the parameters of ``check`` that raises an AssertionError with all failures."""
+    """Return a function that has the same parameters as ``check`` and raises an AssertionError with all failures."""
 
     @functools.wraps(check)
     def assert_no_failures(*args: P.args, **kwargs: P.kwargs) -> None:

@@ -20,7 +20,7 @@ IMAGES = (ImageShape(1, 28, 28), ImageShape(3, 32, 32), ImageShape(3, 24, 36))
 def check_augmentation(
     augmentation: Target, /, *, registry: Registry | None = None, **options: Any
 ) -> list[Failure]:
-    """Check an augmentation: it keeps shape and dtype, is differentiable and stays on the device.
+    """Check that an augmentation keeps shape and dtype, is differentiable, and does not read from the device.
 
     Args:
         augmentation: Registered name or factory of the augmentation.

@@ -1,4 +1,4 @@
-"""The component under test: look it up, build it, and run the checks of its kind."""
+"""Look up and build the component under test, and run the checks for its kind."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Target = str | Callable[..., Any]
 
 @dataclass(frozen=True)
 class Subject:
-    """The component under test: its kind, its name in messages, its factory and its options.
+    """The component under test, with its kind, name in messages, factory and options.
 
-    ``distribution`` is that of a registered component, and empty if only the factory was given.
+    ``distribution`` is the distribution of a registered component, or empty if only the factory was given.
     """
 
     kind: str
@@ -31,18 +31,18 @@ class Subject:
         return f"{self.kind} '{self.name}'"
 
     def make(self, **filled_in: Any) -> Any:
-        """Build the component as ganctl builds it."""
+        """Build the component in the same way as ganctl."""
         resolved = options.resolve(self.kind, self.name, self.factory, self.options)
         if self.kind == "regularizer":
-            resolved.pop("every")  # an option that ganctl adds
+            resolved.pop("every")  # ganctl adds this option
         return options.call(self.factory, resolved, **filled_in)
 
 
 def look_up(kind: str, target: Target, given: Mapping[str, Any], registry: Registry) -> Subject:
-    """Return the component that ``target`` names, or whose factory it is.
+    """Return the component for ``target``, which is a name or a factory.
 
     Raises:
-        GanctlError: There is no component of this name, or it cannot be imported.
+        GanctlError: There is no component with this name, or the component cannot be imported.
     """
     if isinstance(target, str):
         found = registry.get(kind, target)
@@ -64,7 +64,7 @@ def run_check(
     registry: Registry | None,
     check: Callable[[Subject, Findings, Registry], None],
 ) -> list[Failure]:
-    """Look up a component with the options ``given``, call ``check`` with it, and return the failures.
+    """Look up a component with the options ``given``, pass it to ``check``, and return the failures.
 
     Args:
         registry: Registry in which names are looked up. By default, the registry of installed plugins.

@@ -20,14 +20,14 @@ from ganctl.plugin.registry import Registry
 from ganctl.testing.component_under_test import Subject, Target, run_check, target_name
 from ganctl.testing.failures import Broken, Failure, Findings, Unavailable
 
-OPENED = 32  # number of images that are opened from a list of files
+OPENED = 32  # number of images to open from a list of files
 ORDER = "Read in a fixed order, such as with sorted(), and draw random numbers from a generator with a fixed seed."
 
 
 def check_dataset(
     dataset: Target, /, *, root: Path | str | None = None, registry: Registry | None = None, **options: Any
 ) -> list[Failure]:
-    """Check a dataset: pixels in their range, valid labels and conditions, order, and fingerprint.
+    """Check a dataset's pixel range, labels, conditions, order and fingerprint.
 
     Args:
         dataset: Registered name or factory of the dataset.
@@ -47,7 +47,7 @@ def check_dataset(
 def check_if_available(
     dataset: Target, /, *, root: Path | str | None = None, registry: Registry | None = None, **options: Any
 ) -> list[Failure]:
-    """Check a dataset as :func:`check_dataset` does.
+    """Check a dataset like :func:`check_dataset`.
 
     Raises:
         Unavailable: The data is not in ``root``, or a required option of the dataset is missing.
@@ -103,7 +103,7 @@ def _check_available(subject: Subject, root: Path) -> None:
         if error.status == DATA:
             raise Unavailable(str(error).replace("\n", " ")) from error
     except Exception:
-        pass  # reported later, with its line
+        pass  # reported later, with the line number
 
 
 def _check_fingerprint(first: Dataset, second: Dataset) -> None:
@@ -205,7 +205,7 @@ def _check_files(findings: Findings, files: ImageFiles) -> None:
 
 
 def _check_options(subject: Subject, dataset: Dataset, root: Path) -> None:
-    """Check that options that change the data change the fingerprint, which the cache relies on."""
+    """Check that options that change the data also change the fingerprint, as required by the cache."""
     for option in options.of("dataset", subject.factory):
         value = subject.options.get(option.name, option.default)
         if option.name == "flip" or not isinstance(value, (bool, int)):

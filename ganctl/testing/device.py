@@ -1,4 +1,4 @@
-"""Check that code of a training step never makes the device wait for the host."""
+"""Check that code in a training step never synchronizes the device with the host."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHAPE_REMEDY = "Keep shapes fixed: use torch.where or a product with a mask inst
 
 @contextmanager
 def on_device(context: str) -> Iterator[None]:
-    """Raise :class:`Broken`, with the line at fault, if the code inside the block synchronizes with the host.
+    """Raise :class:`Broken` with the line at fault if the code in the block synchronizes with the host.
 
     Args:
         context: End of the message's first clause, such as ``"in the D step"``.

@@ -27,12 +27,12 @@ def check_discriminator(
     registry: Registry | None = None,
     **options: Any,
 ) -> list[Failure]:
-    """Check a discriminator: one logit per image that is twice differentiable and depends only on weights and input.
+    """Check that a discriminator returns one twice-differentiable logit per image, based only on weights and input.
 
     Args:
         discriminator: Registered name or factory of the discriminator.
-        sizes: Heights and widths to check, with 1 and 3 channels. The discriminator may reject some with a GanctlError.
-        loss: The loss to check it with if its outputs are not logits. By default, the loss of a model with this
+        sizes: Heights and widths to check, with 1 and 3 channels. The network may reject sizes with a GanctlError.
+        loss: Loss used for the check if the outputs are not logits. By default, the loss of a model with this
             discriminator.
         registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the discriminator.

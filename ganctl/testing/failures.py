@@ -1,4 +1,4 @@
-"""Collect what the checks find: one failure with a remedy for each problem of a component."""
+"""Collect the results of checks: one failure with a remedy for each problem of a component."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import torch
 
 from ganctl.errors import GanctlError
 
-#: Folders whose stack frames are skipped when an error is located, because authors cannot fix code there.
+#: Folders whose stack frames are skipped when an error is located, because plugin authors cannot fix this code.
 FOREIGN = (str(Path(torch.__file__).parent), str(Path(__file__).parent))
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A problem of a component, and how to fix it.
+    """A problem of a component and how to fix it.
 
     The text of a failure is a sentence that begins with the component's name, followed by the remedy.
     """
@@ -32,7 +32,7 @@ class Failure:
 
 
 class Broken(Exception):  # noqa: N818
-    """A problem that ends the current check, because the following steps would only report it again."""
+    """A problem that ends the current check, because later steps would only report the same problem again."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(problem)
@@ -51,17 +51,17 @@ class Findings:
         self.failures: list[Failure] = []
 
     def add(self, problem: str, remedy: str) -> None:
-        """Add a failure, unless the same failure has already been added."""
+        """Add a failure unless the same failure has already been added."""
         failure = Failure(self.component, problem, remedy)
         if failure not in self.failures:
             self.failures.append(failure)
 
     @contextmanager
     def collect(self, situation: str) -> Iterator[None]:
-        """Turn an exception in the body into a failure, so that the next check can run.
+        """Convert an exception in the body to a failure, so that the next check can run.
 
         Args:
-            situation: When the body runs, as the message states it: ``"when it is built"``.
+            situation: Phrase in the message for when the body runs, such as ``"when it is built"``.
         """
         try:
             yield
@@ -80,7 +80,7 @@ class Findings:
 
 
 def where(error: BaseException) -> str:
-    """Return the innermost line that is neither torch's nor this package's, as ``" (file.py, line 3)"``."""
+    """Return the innermost line outside torch and this package, formatted as ``" (file.py, line 3)"``."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if not frame.filename.startswith((*FOREIGN, "<")):
             return f" ({Path(frame.filename).name}, line {frame.lineno})"
@@ -88,5 +88,5 @@ def where(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of the message of ``error``, ending in a period."""
+    """Return the first line of the message of ``error``, ending with a period."""
     return (str(error).strip().splitlines() or ["no message"])[0].rstrip(".") + "."

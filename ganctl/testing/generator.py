@@ -25,12 +25,12 @@ def check_generator(
     registry: Registry | None = None,
     **options: Any,
 ) -> list[Failure]:
-    """Check a generator: its images have the requested shape, are in [−1, 1], and depend only on weights and input.
+    """Check that a generator's images have the requested shape, are in [−1, 1], and depend only on weights and input.
 
     Args:
         generator: Registered name or factory of the generator.
-        sizes: Heights and widths to check, with 1 and 3 channels. The generator may reject some with a GanctlError.
-        latent: The distribution of z. By default, that of a model with this generator, or a normal distribution.
+        sizes: Heights and widths to check, with 1 and 3 channels. The generator may reject sizes with a GanctlError.
+        latent: Distribution of z. By default, the latent of a model with this generator, or a normal distribution.
         registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the generator.
     """

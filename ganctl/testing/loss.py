@@ -43,16 +43,16 @@ def check_loss(
     registry: Registry | None = None,
     **options: Any,
 ) -> list[Failure]:
-    """Check both steps of a loss: finite values and gradients, inputs unchanged, no reads from the device.
+    """Check that a loss has finite values and gradients, and does not change inputs or read from the device.
 
-    The loss is checked with 1 and 3 channels, with and without labels, under bf16 autocast, and after its state is
+    Both steps are checked with 1 and 3 channels, with and without labels, under bf16 autocast, and after its state is
     saved and loaded.
 
     Args:
         loss: Registered name or factory of the loss.
-        discriminator: A discriminator whose outputs the loss accepts. By default, that of a model with this loss, or a
-            small network that returns logits.
-        latent: The distribution of z, as in ``Spec("codes")``.
+        discriminator: A discriminator whose outputs the loss accepts. By default, the discriminator of a model with
+            this loss, or a small network that returns logits.
+        latent: Distribution of z, such as ``Spec("codes")``.
         registry: Registry in which names are looked up. By default, the registry of installed plugins.
         **options: Options of the loss.
     """
@@ -87,7 +87,7 @@ def _check(
             if not finite(inputs.D.parameters()):
                 raise Broken("makes D's weights infinite or NaN in constrain(D).", "Keep them finite.")
     if findings.failures:
-        return  # the remaining checks require a loss that works
+        return  # the remaining checks require a working loss
     with findings.collect("where it must stay on the device"):
         _check_stays_on_device(make_inputs(1))
     with findings.collect("under bf16 autocast"):
@@ -108,11 +108,11 @@ def _check(
 def _check_split(make_inputs: loss_inputs.MakeInputs) -> None:
     """Check that the mean over two halves of a batch equals the value of the whole batch.
 
-    A loss that draws random numbers is not checked, because they differ between the two computations.
+    A loss that draws random numbers is not checked, because the numbers differ between the two computations.
     """
     inputs = make_inputs(1)
     if any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in inputs.D.modules()):
-        return  # mixes the images itself, and is synchronized by the engine
+        return  # the loss mixes images on purpose, and the engine synchronizes it
     for step, name in ((D_STEP, "discriminator_loss"), (G_STEP, "generator_loss")):
         values = []
         for seed in (1, 2):
@@ -215,7 +215,7 @@ def _check_state(inputs: Inputs, fresh: Inputs) -> None:
     save_and_load(inputs.loss, fresh.loss)
     values = []
     for loss in (inputs.loss, fresh.loss):
-        D = copy.deepcopy(fresh.D)  # spectral normalization changes D with every call
+        D = copy.deepcopy(fresh.D)  # spectral normalization changes D in every call
         torch.manual_seed(1)
         values.append(
             [
@@ -234,7 +234,7 @@ def _method(inputs: Inputs, name: str) -> Callable[..., Any]:
 
 
 def _with_graph(fake: Batch) -> Batch:
-    """Return ``fake`` with an x that is not a leaf, as if a generator had returned it."""
+    """Return ``fake`` with an x that is not a leaf, like the output of a generator."""
     return fake._replace(x=fake.x.clone().requires_grad_() * 1)
 
 

@@ -1,4 +1,4 @@
-"""Build the inputs that a loss is checked with: a discriminator, a batch of reals and a batch of fakes."""
+"""Build the inputs for checking a loss: a discriminator, a batch of reals and a batch of fakes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SIZES = (12, 28, 32, 64)  # the first size that the discriminator supports is us
 
 
 class Inputs(NamedTuple):
-    """A loss, and the arguments that its methods are called with."""
+    """A loss and the arguments for its methods."""
 
     loss: Loss
     D: nn.Module
@@ -32,7 +32,7 @@ class Inputs(NamedTuple):
 
 
 class MakeInputs(Protocol):
-    """A function that builds new inputs for images with a number of channels."""
+    """A function that builds new inputs for images with a given number of channels."""
 
     def __call__(self, channels: int, *, labels: bool = True) -> Inputs: ...
 
@@ -43,7 +43,7 @@ def maker(subject: Subject, registry: Registry, discriminator: Any, latent_spec:
     Args:
         discriminator: A name, a Spec or a factory. By default, the discriminator of a model with this loss, or a
             small network that returns logits.
-        latent_spec: The distribution of z. By default, that of the same model, or a normal distribution.
+        latent_spec: Distribution of z. By default, the latent of the same model, or a normal distribution.
     """
     if discriminator is None:
         discriminator, model_latent = _from_model(registry, subject)

@@ -1,4 +1,4 @@
-"""Check a model, which is a recipe of components."""
+"""Check a model, which is a combination of components."""
 
 from __future__ import annotations
 
@@ -34,13 +34,14 @@ def check_model(
     registry: Registry | None = None,
     **settings: Any,
 ) -> list[Failure]:
-    """Check a model: its components exist and fit together, and all values are finite after a few steps.
+    """Check that a model's components exist and are compatible, and that all values are finite after a few steps.
 
     Args:
         model: Its name or the :class:`ganctl.Model` itself.
-        image: Shape of the random images to train on. By default, one channel of the model's image size or of 32×32.
+        image: Shape of the random training images. By default, one channel at the model's image size or 32×32.
         registry: Registry in which names are looked up. By default, the registry of installed plugins.
-        **settings: Settings that replace the model's, as for :func:`ganctl.train`: ``generator={"width": 8}``.
+        **settings: Settings that override the model's settings, such as ``generator={"width": 8}``. See
+            :func:`ganctl.train`.
     """
     registry = registry or discovery.registry()
     findings = Findings(f"model '{target_name(model) if isinstance(model, str) else model.name}'")
@@ -92,7 +93,7 @@ def _check(
 
 
 def _missing_components(model: Model, registry: Registry) -> list[GanctlError]:
-    """Return an error for each component that ``model`` names and that is not registered."""
+    """Return an error for each component of ``model`` that is not registered."""
     errors = []
     for setting, kind in COMPONENTS.items():
         spec = getattr(model, setting, None)
@@ -106,7 +107,7 @@ def _missing_components(model: Model, registry: Registry) -> list[GanctlError]:
 
 
 def _with_model(registry: Registry, model: Model) -> Registry:
-    """Return a new registry with the components of ``registry`` and with ``model``."""
+    """Return a new registry that contains ``model`` and the components of ``registry``."""
     extended = Registry()
     for kind in KINDS:
         for component in registry.all(kind):

@@ -1,4 +1,4 @@
-"""Checks that generators and discriminators share."""
+"""Checks shared by generators and discriminators."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Inputs = Callable[[ImageShape], tuple[Tensor, "Tensor | None"]]
 
 
 def models_with(registry: Registry, subject: Subject) -> list[Model]:
-    """Return the models that use the component ``subject``: first, those of its own distribution.
+    """Return the models that use the component ``subject``, with models from its own distribution first.
 
-    A model of another distribution is left out if its name for the component could mean a component of its own.
+    A model from another distribution is omitted if its component name could refer to a component in that distribution.
     """
     own, others = [], []
     for component in registry.all("model"):
@@ -46,7 +46,7 @@ def models_with(registry: Registry, subject: Subject) -> list[Model]:
 
 
 def make_latent(registry: Registry, spec: Spec) -> Latent:
-    """Build the latent that networks and losses are checked with."""
+    """Build the latent for checking networks and losses."""
     spec = components.resolve_options(registry, "latent", spec)
     return components.make_latent(registry, spec, ImageShape(1, SIZES[0], SIZES[0]))
 
@@ -75,7 +75,7 @@ def check_sizes(
     inputs: Inputs,
     check_output: Callable[[nn.Module, ImageShape, Any], None],
 ) -> ImageShape | None:
-    """Check that the network supports each size or rejects it, and return the smallest supported image shape."""
+    """Check that the network supports or rejects each size, and return the smallest supported image shape."""
     supported, rejection = [], ""
     for channels in (1, 3):
         for size in sizes:
@@ -110,7 +110,7 @@ def check_sizes(
 def check_module(
     subject: Subject, findings: Findings, image: ImageShape, latent: Latent, inputs: Inputs
 ) -> None:
-    """Check seeds, gradients, state, copies, eval mode and autocast of a network."""
+    """Check a network's behavior with seeds, gradients, saved state, copies, eval mode and autocast."""
 
     def new() -> nn.Module:
         return build(subject, image, latent)
@@ -170,7 +170,7 @@ def _check_repeatable(network: nn.Module, x: Tensor, y: Tensor | None) -> None:
 
 def _check_gradients(network: nn.Module, x: Tensor, y: Tensor | None) -> None:
     with on_device("in its forward or backward pass"):
-        # Random weights, because the sum of a normalized output may be constant.
+        # Use random weights, because the sum of a normalized output may be constant.
         outputs = tensors(network(x, y))
         torch.stack([(output * torch.randn_like(output)).sum() for output in outputs]).sum().backward()
     weights = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
@@ -207,7 +207,7 @@ def _check_state(trained: nn.Module, fresh: nn.Module, x: Tensor, y: Tensor | No
 def _check_same_outputs(
     network: nn.Module, other: nn.Module, x: Tensor, y: Tensor | None, problem: str, remedy: str
 ) -> None:
-    """Raise :class:`Broken` if the two networks have different outputs in eval mode."""
+    """Raise :class:`Broken` if the two networks produce different outputs in eval mode."""
     with torch.no_grad():
         torch.manual_seed(4)
         first = tensors(network.eval()(x, y))
@@ -218,12 +218,12 @@ def _check_same_outputs(
 
 
 def tensors(output: Any) -> list[Tensor]:
-    """Return the tensors in the output of a network."""
+    """Return the tensors in a network's output."""
     return [output] if isinstance(output, Tensor) else list(output)
 
 
 def describe(value: Any) -> str:
-    """Return the type of ``value``, and the dtype and shape of a tensor, as text."""
+    """Describe the type of ``value``, or the dtype and shape of a tensor."""
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)}"
     if isinstance(value, tuple):

@@ -17,7 +17,7 @@ from ganctl.testing.failures import Broken, Failure, Findings
 def check_optimizer(
     optimizer: Target, /, *, registry: Registry | None = None, **options: Any
 ) -> list[Failure]:
-    """Check an optimizer: it changes the weights, and continues bit for bit after its state is saved and loaded.
+    """Check that an optimizer changes the weights and continues bit-identically after its state is saved and loaded.
 
     Args:
         optimizer: Registered name or factory of the optimizer.
@@ -41,7 +41,7 @@ def _check(subject: Subject, findings: Findings) -> None:
 
     def start() -> tuple[nn.Module, torch.optim.Optimizer]:
         torch.manual_seed(0)
-        # Contains a matrix, a vector, the weight of a convolution and a scalar, as real networks do.
+        # Like real networks, this contains a matrix, a vector, a convolution weight and a scalar.
         network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.PReLU(), nn.Flatten(), nn.Linear(3 * 4, 2))
         return network, subject.make(params=list(network.parameters()))
 

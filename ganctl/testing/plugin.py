@@ -1,4 +1,4 @@
-"""Check a whole plugin: its registration and every component that it registers."""
+"""Check a complete plugin: its registration and every component that it registers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CHECKS: dict[str, Callable[..., list[Failure]]] = {
 
 
 class CheckResult(NamedTuple):
-    """The failures of one component or registration. ``skipped`` is the reason if it was not checked."""
+    """The failures of a component or registration. ``skipped`` is the reason if there was no check."""
 
     subject: str
     failures: list[Failure]
@@ -48,10 +48,10 @@ def check_plugin(name: str, /) -> list[Failure]:
     """Check the registration and all components of an installed plugin.
 
     Args:
-        name: A plugin or distribution, as ``ganctl plugins`` lists them, or a component.
+        name: Name of a component, or of a plugin or distribution listed by ``ganctl plugins``.
 
     Raises:
-        GanctlError: There is no plugin, distribution or component of this name.
+        GanctlError: There is no plugin, distribution or component with this name.
     """
     return [failure for result in run_checks(name) for failure in result.failures]
 
@@ -67,9 +67,9 @@ def run_checks(
     """Run the checks of :func:`check_plugin`, and return a result for each registration and component.
 
     Args:
-        name: A plugin, distribution or component.
-        found: The plugins to search. By default, the installed plugins.
-        single_file: True for a plugin in a single file, which may import torch when it registers.
+        name: Name of a plugin, distribution or component.
+        found: Plugins to search. By default, the installed plugins.
+        single_file: True for a single-file plugin, which may import torch when it registers.
         progress: Called with each result as soon as it is available.
     """
     found = found or discovery.discover()

@@ -1,4 +1,4 @@
-"""Check the registration of a plugin in a new process, as when ganctl starts."""
+"""Check the registration of a plugin in a new process, as at the start of ganctl."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ print(json.dumps({{
 
 
 def check_registration(module: str, /, name: str = "") -> list[Failure]:
-    """Check the registration of a plugin in a new process: hooks, names, summaries, and no import of torch.
+    """Check a plugin's hooks, names and summaries in a new process, and that registration does not import torch.
 
     Args:
-        module: The module in the entry point, such as ``"my_package"``. It must be importable.
+        module: Module in the entry point, such as ``"my_package"``. The module must be importable.
         name: Name of the plugin in messages. By default, the module's name.
     """
     name = name or module
@@ -63,7 +63,7 @@ def check_registration(module: str, /, name: str = "") -> list[Failure]:
 
 
 def check_hooks(idle: Sequence[str], unmarked: Sequence[str], findings: Findings) -> None:
-    """Add a failure for each hook that registers nothing, and for each function that is not marked as a hook."""
+    """Add a failure for each hook that registers nothing and for each hook function that is not marked as a hook."""
     for name in idle:
         findings.add(
             f"registers nothing in its hook {name}.",
@@ -77,7 +77,7 @@ def check_hooks(idle: Sequence[str], unmarked: Sequence[str], findings: Findings
 
 
 def check_error(error: str, module: str, findings: Findings) -> None:
-    """Add a failure if ``error``, which was raised when ``module`` was registered, is not empty."""
+    """Add a failure if ``error``, the error raised when ``module`` was registered, is not empty."""
     if error:
         findings.add(f"cannot be registered: {error.rstrip('.')}.", _remedy(error, module))
 

@@ -38,10 +38,10 @@ STEPS = {"discriminator_term": "in the D step", "generator_term": "in the G step
 def check_regularizer(
     regularizer: Target, /, *, registry: Registry | None = None, **options: Any
 ) -> list[Failure]:
-    """Check the terms of a regularizer: finite values and gradients, inputs unchanged, no reads from the device.
+    """Check that the terms have finite values and gradients, and do not change inputs or read from the device.
 
     The terms are checked with 1 and 3 channels, with and without labels, under bf16 autocast, and after the state is
-    saved and loaded. D is a small network that returns logits, and G a small network without labels.
+    saved and loaded. D is a small network that returns logits, and G is a small network without labels.
 
     Args:
         regularizer: Registered name or factory of the regularizer.
@@ -52,7 +52,7 @@ def check_regularizer(
 
 
 class Inputs(NamedTuple):
-    """A regularizer, the networks, and the batches that its terms are called with."""
+    """A regularizer, and the networks and batches with which its terms are called."""
 
     regularizer: Regularizer
     D: nn.Module
@@ -65,7 +65,7 @@ class Inputs(NamedTuple):
         return [name for name in STEPS if callable(getattr(self.regularizer, name, None))]
 
     def call(self, name: str, real: Batch | None = None, fake: Batch | None = None) -> Any:
-        """Call a term as the engine calls it."""
+        """Call a term in the same way as the engine."""
         method = getattr(self.regularizer, name)
         G, D = GeneratorCall(self.G), DiscriminatorCall(self.D).for_component(0)
         fake = fake or self.fake
@@ -116,7 +116,7 @@ def _check(subject: Subject, findings: Findings, registry: Registry) -> None:
             with findings.collect(f"for images of {channels} channel{'s' * (channels > 1)}"):
                 _check_term(make(channels), name)
     if findings.failures:
-        return  # the remaining checks require terms that work
+        return  # the remaining checks require working terms
     for name in names:
         with findings.collect("where it must stay on the device"):
             inputs = make()
@@ -154,7 +154,7 @@ def _check_term(inputs: Inputs, name: str) -> None:
 
 @contextmanager
 def _watch(inputs: Inputs, name: str) -> Iterator[None]:
-    """Raise :class:`Broken` if the body takes gradients to differentiate them, and the class does not declare it."""
+    """Raise :class:`Broken` if the body computes gradients of gradients and the class does not declare this."""
     attribute = "penalizes_gradient" if name == "discriminator_term" else "penalizes_generator"
     what = "D with respect to images" if name == "discriminator_term" else "G"
     with mock.patch.object(torch.autograd, "grad", wraps=torch.autograd.grad) as grad:
@@ -182,7 +182,7 @@ def _check_bf16(inputs: Inputs, name: str) -> None:
 def _check_split(make: Callable[[], Inputs], name: str) -> None:
     """Check that the mean over two halves of a batch equals the value of the whole batch.
 
-    A term that draws random numbers is not checked, because they differ between the two computations.
+    A term that draws random numbers is not checked, because the numbers differ between the two computations.
     """
     values = []
     for seed in (1, 2):

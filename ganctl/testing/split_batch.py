@@ -1,4 +1,4 @@
-"""Run code on the halves of a batch as two processes would, in threads that exchange rows."""
+"""Run code on the halves of a batch in two threads that exchange rows, like two processes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch import Tensor
 from ganctl.batchwise import use_group
 
 PROCESSES = 2
-SECONDS = 20.0  # a thread waits this long for the other
+SECONDS = 20.0  # maximum time that a thread waits for the other thread
 
 
 class ThreadGroup:
-    """A group of threads, one per rank. Gradients pass between the threads, since they share one graph."""
+    """A group of threads, one per rank. Gradients pass between the threads, because the threads share one graph."""
 
     def __init__(self, rank: int, barrier: threading.Barrier, slots: list[Tensor | None]) -> None:
         self.rank, self.size = rank, PROCESSES
@@ -32,10 +32,10 @@ class ThreadGroup:
 
 
 def run_in_halves(function: Callable[[int], Any]) -> list[Any]:
-    """Call ``function(rank)`` for each rank in a thread of its own, and return the results in the order of ranks.
+    """Call ``function(rank)`` for each rank in a separate thread, and return the results in rank order.
 
     Raises:
-        Exception: the first exception that a call raised.
+        Exception: the first exception raised by a call.
     """
     barrier, slots = threading.Barrier(PROCESSES), [None] * PROCESSES
     results: list[Any] = [None] * PROCESSES
@@ -61,5 +61,5 @@ def run_in_halves(function: Callable[[int], Any]) -> list[Any]:
 
 
 def half(x: Tensor | None, rank: int) -> Tensor | None:
-    """Return the rows of ``x`` that the process ``rank`` has."""
+    """Return the rows of ``x`` in the process ``rank``."""
     return None if x is None else x.chunk(PROCESSES)[rank]

@@ -1,4 +1,4 @@
-"""Checks of what the methods of a loss or regularizer return, and of what they leave unchanged."""
+"""Check the values returned by methods of a loss or regularizer, and that the methods do not change their inputs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def value_and_report(result: Any, step: str, example: str) -> tuple[Tensor, dict
     """Return ``result`` if it is a finite scalar and a dict of finite scalar tensors.
 
     Args:
-        step: the step in messages, as in ``"in the D step"``.
-        example: the last line of a correct method.
+        step: name of the step in messages, such as ``"in the D step"``.
+        example: last line of a correct method.
 
     Raises:
-        Broken: it is something else.
+        Broken: ``result`` has a different form.
     """
     if not (isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict)):
         raise Broken(
@@ -50,7 +50,7 @@ def value_and_report(result: Any, step: str, example: str) -> tuple[Tensor, dict
 
 
 def gradients_of(value: Tensor, inputs: Sequence[Tensor], step: str) -> tuple[Tensor | None, ...]:
-    """Return the gradient of ``value`` with respect to each of ``inputs``; None where there is no path.
+    """Return the gradient of ``value`` with respect to each of ``inputs``, or None if there is no path.
 
     Raises:
         Broken: there is no gradient, or a gradient is not finite.
@@ -93,7 +93,7 @@ def unchanged(tensors: Iterable[Tensor | None], D: nn.Module, step: str) -> Iter
 
 
 def save_and_load(used: nn.Module, fresh: nn.Module) -> None:
-    """Load the state of ``used`` into ``fresh`` by way of a checkpoint.
+    """Load the state of ``used`` into ``fresh`` through a checkpoint.
 
     Raises:
         Broken: the state cannot be stored in a checkpoint.
@@ -111,7 +111,7 @@ def save_and_load(used: nn.Module, fresh: nn.Module) -> None:
 
 
 def differs_after_loading() -> Broken:
-    """Return the problem of a component whose values change after its state is saved and loaded."""
+    """Return the problem for a component whose values change after its state is saved and loaded."""
     return Broken(
         "has different values after its state is saved and loaded.",
         "Store its state in buffers (register_buffer), and use only torch's random number generator.",

@@ -1,10 +1,10 @@
-"""A clock that tests advance."""
+"""A fake clock that is advanced by tests."""
 
 from __future__ import annotations
 
 
 class FakeClock:
-    """A replacement for :func:`time.perf_counter`. Tests set ``now``, in seconds."""
+    """A replacement for :func:`time.perf_counter`. Tests set ``now``, which is in seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0

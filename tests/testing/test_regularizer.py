@@ -1,4 +1,4 @@
-"""Checks of regularizers: ganctl's own pass, and each mistake has its own message."""
+"""Test the checks of regularizers: built-in regularizers pass, and each mistake has a distinct message."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = tuple[Tensor, dict[str, Tensor]]
 
 
 @pytest.mark.parametrize("name", discovery.registry().names("regularizer"))
-def test_own_regularizers_pass(name: str) -> None:
+def test_builtin_regularizers_pass(name: str) -> None:
     testing.assert_regularizer(name)
 
 
@@ -120,5 +120,5 @@ def test_incorrect_regularizer_has_a_failure(regularizer: Any) -> None:
     assert all(failure.remedy for failure in failures)
 
 
-def test_options_are_passed() -> None:
+def test_options_are_passed_to_the_regularizer() -> None:
     assert "gamma is -1" in str(testing.check_regularizer("r1", gamma=-1)[0])

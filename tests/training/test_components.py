@@ -74,7 +74,7 @@ def groups(run: ganctl.Run) -> list[dict[str, Any]]:
     return checkpoint.load(run.checkpoints[-1])["engine"]["g_optimizer"]["param_groups"]
 
 
-def test_every_group_has_its_own_learning_rate_and_options(plugin: Path) -> None:
+def test_every_group_has_a_separate_learning_rate_and_options(plugin: Path) -> None:
     trained = train(plugin, "run")
     assert [group["lr"] for group in groups(trained)] == pytest.approx([1e-5, 1e-3])
     assert [group["weight_decay"] for group in groups(trained)] == [0, 0.1]
@@ -98,7 +98,7 @@ def test_learning_rate_of_a_group_is_used() -> None:
     assert (network.slow.item(), network.fast.item()) == pytest.approx((-0.01, -1.0))
 
 
-def test_schedule_scales_every_group_also_after_resuming(plugin: Path) -> None:
+def test_schedule_scales_every_group_even_after_resuming(plugin: Path) -> None:
     schedules = {"g_optimizer.lr": "linear 0"}
     whole = train(plugin, "whole", schedules=schedules, checkpoint_every=3, keep=0)
     assert [group["lr"] for group in groups(whole)] == pytest.approx([1e-5 / 8, 1e-3 / 8])
@@ -109,7 +109,7 @@ def test_schedule_scales_every_group_also_after_resuming(plugin: Path) -> None:
     eager = train(plugin, "eager", schedules=schedules, graph=False)
     states = [checkpoint.load(each.checkpoints[-1])["engine"] for each in (whole, resumed, eager)]
     assert_same_state(states[0], states[1])
-    assert_same_state(states[0], states[2])  # replayed steps use the learning rate of every group
+    assert_same_state(states[0], states[2])  # replayed steps use each group's learning rate
     assert resumed.losses_file.read_bytes() == whole.losses_file.read_bytes()
 
 
@@ -122,7 +122,7 @@ def test_schedule_scales_every_group_also_after_resuming(plugin: Path) -> None:
     ],
     ids=["missing", "twice", "unknown"],
 )
-def test_groups_must_contain_every_weight_once(old: str, new: str, plugin: Path) -> None:
+def test_groups_must_contain_every_weight_exactly_once(old: str, new: str, plugin: Path) -> None:
     plugin.write_text(PLUGIN.replace(old, new))
     with pytest.raises(GanctlError, match=r"parameter_groups\(\) of Mapped does not contain each weight"):
         train(plugin, "run")

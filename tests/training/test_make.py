@@ -1,4 +1,4 @@
-"""ganctl.make builds registered components, also inside the factories of other plugins."""
+"""Test that ganctl.make builds registered components, even in factories of other plugins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE = ImageShape(1, 28, 28)
 ARGUMENTS: dict[str, Any] = {"image": IMAGE, "latent": Normal(z_dim=8), "num_classes": 3, "condition": None}
 
 
-def test_networks_and_losses() -> None:
+def test_networks_and_losses_are_built() -> None:
     D = ganctl.make("discriminator", "dcgan", width="4", **ARGUMENTS)
     assert D(torch.zeros(2, *IMAGE), None).shape == (2,)
     G = ganctl.make("generator", "ganctl:dcgan", width=4, **ARGUMENTS)
@@ -24,7 +24,7 @@ def test_networks_and_losses() -> None:
     assert isinstance(ganctl.make("loss", "bce", batch_size=4, **ARGUMENTS), ganctl.Loss)
 
 
-def test_other_kinds() -> None:
+def test_components_of_other_kinds_are_built() -> None:
     assert ganctl.make("latent", "normal", z_dim=7).dim == 7
     assert ganctl.make("regularizer", "r1", gamma=2.0, every=4, batch_size=4, **ARGUMENTS).every == 4
     weight = torch.nn.Parameter(torch.ones(1))
@@ -54,7 +54,9 @@ def test_other_kinds() -> None:
         ),
     ],
 )
-def test_errors(kind: str, name: str, arguments: dict[str, Any], message: str, hint: str) -> None:
+def test_invalid_arguments_are_errors(
+    kind: str, name: str, arguments: dict[str, Any], message: str, hint: str
+) -> None:
     with pytest.raises(GanctlError) as caught:
         ganctl.make(kind, name, **arguments)
     assert message in caught.value.message
@@ -81,7 +83,7 @@ class Negated(nn.Module):
 """
 
 
-def test_wrapper_of_a_registered_part_trains(tmp_path: Path) -> None:
+def test_wrapper_of_a_registered_component_can_be_trained(tmp_path: Path) -> None:
     file = tmp_path / "negated.py"
     file.write_text(WRAPPER)
     run = ganctl.train(

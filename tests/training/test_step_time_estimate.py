@@ -1,4 +1,4 @@
-"""The estimate of a step's time: a constant cost and a cost per image, without changing the training run."""
+"""Test that a step's time is estimated from a constant cost and a cost per image, without affecting training."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def network(clock: FakeClock, constant: float, per_image: float) -> tuple[nn.Mod
 
 @pytest.mark.parametrize(("constant", "per_image"), [(0.01, 0.0), (0.0, 0.5), (0.02, 0.1)])
 @pytest.mark.parametrize("batch_size", [2, 6, 64])
-def test_estimate_has_a_constant_and_a_cost_per_image(
+def test_estimate_includes_a_constant_cost_and_a_cost_per_image(
     clock: FakeClock, constant: float, per_image: float, batch_size: int
 ) -> None:
     module, forward = network(clock, constant, per_image)
@@ -42,14 +42,14 @@ def test_estimate_has_a_constant_and_a_cost_per_image(
     assert module.training
 
 
-def test_slow_pass_does_not_count(clock: FakeClock) -> None:
+def test_estimate_ignores_a_single_slow_pass(clock: FakeClock) -> None:
     module, forward = network(clock, 0.01, 0.0)
     calls = 0
 
     def interrupted(n: int) -> Tensor:
         nonlocal calls
         calls += 1
-        clock.now += 5.0 * (calls % 3 == 0)  # another program had the processor
+        clock.now += 5.0 * (calls % 3 == 0)  # simulates a pass during which another program used the CPU
         return forward(n)
 
     assert step_time_estimate._seconds(module, interrupted, 64) == pytest.approx(0.01)
