@@ -55,7 +55,7 @@ def test_mutated_checkpoint_is_refused_or_works(run: Run) -> None:
     assert_harmless(run, 0, FEW)
 
 
-@pytest.mark.slow
+@pytest.mark.matrix
 @pytest.mark.parametrize("first", range(0, ALL, BATCH))
 def test_all_mutated_checkpoints_are_refused_or_work(first: int, run: Run) -> None:
     assert_harmless(run, first, first + BATCH)
