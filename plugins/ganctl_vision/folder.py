@@ -225,7 +225,7 @@ def _suggestion(path: Path) -> str:
     return (
         f"Did you mean '{path.parent / near[0]}'?"
         if near
-        else f"Check the path. The searched folder is {parent}."
+        else f"Check the path. The folder searched is {parent}."
     )
 
 

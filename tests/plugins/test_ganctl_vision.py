@@ -302,7 +302,7 @@ def test_missing_path_is_rejected_with_a_suggestion(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     assert error_of("./anime_faces").hint == "Did you mean 'anime-faces'?"
     assert str(tmp_path / "anime-faces") in error_of(tmp_path / "anime-face").hint
-    assert "the folder searched is" in error_of("something").hint
+    assert "The folder searched is" in error_of("something").hint
     assert "no folder" in error_of("/no/such/place").hint
 
 
