@@ -175,6 +175,6 @@ def _code_values(name: str, text: str, size: int, steps: int) -> list[float]:
             f"The code {name} cannot be '{text}'.",
             f"Give a number or a range, for example {name}=0.5 or {name}=-1..1."
             if size == 1
-            else f"Give 0 to {size - 1}, or all for all categories, as in {name}=all.",
+            else f"Give 0 to {size - 1}, or all for all categories, for example {name}=all.",
             status=USAGE,
         ) from None

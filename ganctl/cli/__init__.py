@@ -104,12 +104,13 @@ class Ganctl(click.Group):
 
 
 def _warn_of_hidden_commands(name: str, loaded: Plugins) -> None:
-    """Warn about commands of plugins that have the name of the command of ganctl that was used."""
+    """Print a warning if plugins have commands with the same name as ganctl's command ``name``."""
     for plugin in loaded.all:
         if name in (command.name for command in plugin.commands):
             print_warnings(
                 [
-                    f"'{name}' is a command of ganctl. That of {plugin.origin} is called {plugin.distribution}:{name}"
+                    f"'{name}' is a command of ganctl. "
+                    f"The command of {plugin.origin} is called {plugin.distribution}:{name}"
                 ]
             )
 

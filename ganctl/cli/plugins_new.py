@@ -37,7 +37,7 @@ def new(name: str, kind: str, into: Path) -> None:
     component, root = component_name(name), click.get_current_context().find_root()
     if kind == "command" and component in getattr(root.command, "list_commands", lambda _: [])(root):
         raise GanctlError(
-            f"The command would be called '{component}', but there is already a command of this name.",
+            f"The command would be called '{component}', but a command with this name already exists.",
             "Choose another name.",
             status=USAGE,
         )

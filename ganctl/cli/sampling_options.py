@@ -52,14 +52,14 @@ def condition_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "conditions_file",
         metavar="FILE.npy|.npz",
         type=PathType(),
-        help="Conditions c for a model that takes them, one per row.  [default: those in the checkpoint]",
+        help="Conditions c for a model that uses them, one per row.  [default: the checkpoint's conditions]",
     )
     numbers = number_option(
         "--c",
         "condition",
         metavar="X,Y,…",
         type=Numbers(CONDITION),
-        help="One condition for all samples, if it is a short vector. Write negative numbers as in --c=-1,0.5.",
+        help="One condition for all samples, if it is a short vector. Write negative numbers like this: --c=-1,0.5.",
     )
     return from_file(numbers(command))
 
@@ -76,7 +76,7 @@ generator_option = click.option(
     "generator_options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Option of the generator, such as psi=0.7. 'ganctl info GENERATOR' lists them. Repeatable.",
+    help="Option of the generator, such as psi=0.7. 'ganctl info GENERATOR' lists the options. Repeatable.",
 )
 batch_size_option = number_option(
     "--batch-size",
@@ -116,7 +116,7 @@ def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_generator_options(sampler: Sampler, texts: tuple[str, ...]) -> Sampler:
-    """Return ``sampler`` with the options of the generator ``NAME=VALUE``."""
+    """Return ``sampler`` with the generator's options set as in ``texts``, which have the form ``NAME=VALUE``."""
     from ganctl.errors import USAGE, GanctlError
 
     given = {}
@@ -124,7 +124,9 @@ def with_generator_options(sampler: Sampler, texts: tuple[str, ...]) -> Sampler:
         name, equals, value = text.partition("=")
         if not (equals and name):
             raise GanctlError(
-                f"-o {text} is not of the form NAME=VALUE.", "Example: -o psi=0.7", status=USAGE
+                f"-o {text} is not of the form NAME=VALUE.",
+                "Write the option like this: -o psi=0.7",
+                status=USAGE,
             )
         given[name.strip().removeprefix("generator.").replace("-", "_")] = value
     return sampler.with_options(**given)
@@ -151,10 +153,10 @@ def latents_from(sampler: Sampler, file: Path | None) -> Latents | None:
 def apply_conditions(
     context: click.Context, sampler: Sampler, file: Path | None, numbers: tuple[float, ...] | None
 ) -> int | None:
-    """Let ``sampler`` use the conditions of ``--conditions`` or ``--c``.
+    """Make ``sampler`` use the conditions of ``--conditions`` or ``--c``.
 
     Returns:
-        The number of conditions in the file, or None without a file.
+        The number of conditions in the file, or None if there is no file.
     """
     refuse_both(context, "conditions_file", "condition")
     if file is None and numbers is None:
@@ -183,7 +185,7 @@ def recorded_inputs(context: click.Context, checkpoint: Path, **resolved: object
     plugins = given.pop("plugin_paths")
     files = [file for name in ("latents_file", "conditions_file") if (file := given.pop(name)) is not None]
     if given["condition"] is None:
-        del given["condition"]  # not part of the record of a model without conditions
+        del given["condition"]  # the record of a model without conditions has no condition
     options = {name: value for name, value in given.items() if not isinstance(value, Path)}
     sources = [checkpoint, *plugins, *files]
     return output_files.record(str(context.command.name), {**options, **resolved}, sources)

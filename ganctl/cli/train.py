@@ -77,7 +77,7 @@ part_options = options(
                       "trained on; none: no warm-up.  [default: 0.05]"),
     click.option("-o", "--option", "component_options", metavar="PART.OPTION=VALUE", type=PartOption(), multiple=True,
                  help="Option of a part, such as generator.width=32. The parts are generator, discriminator, loss, "
-                      "data, latent, augment, optimizer, g_optimizer, d_optimizer, and each regularizer, as in "
+                      "data, latent, augment, optimizer, g_optimizer, d_optimizer, and each regularizer, for example "
                       "r1.gamma=10. 'ganctl info NAME' lists the options. Repeatable."),
 )  # fmt: skip
 image_options = options(

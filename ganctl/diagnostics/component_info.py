@@ -93,7 +93,7 @@ def _describe_options(component: Component) -> list[dict[str, str | None]]:
 def _describe_sampling_options(
     registry: Registry, component: Component, image: ImageShape
 ) -> list[dict[str, str]]:
-    """Return the options that ``ganctl sample`` passes to a generator; none if it cannot be built."""
+    """Return the options that ``ganctl sample`` passes to a generator. The list is empty if it cannot be built."""
     spec = Spec(f"{component.distribution}:{component.name}")
     network = _build_network(registry, "generator", spec, None, image)
     if isinstance(network, GanctlError):
@@ -153,7 +153,7 @@ def _count_parameters(
 
 
 def _build_network(registry: Registry, kind: str, spec: Spec, latent: Spec | None, image: ImageShape) -> Any:
-    """Return a network without memory for its weights, or the error if it cannot be built."""
+    """Return a network without allocated weights, or the error if the network cannot be built."""
     import torch
 
     from ganctl.latent import Latent, Normal

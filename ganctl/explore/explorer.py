@@ -101,7 +101,7 @@ class Explorer:
         Args:
             body: latents in the format of :meth:`latents`.
             classes: class of each sample, separated by commas, or an empty string.
-            given: options of the generator as JSON, or an empty string.
+            given: options of the generator as a JSON object, or an empty string.
 
         Returns:
             Width and height as little-endian uint32, followed by four bytes for each pixel: red, green, blue and 255.

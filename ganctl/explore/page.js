@@ -5,7 +5,7 @@ const state = {
   seed: 0, n: 1, truncation: null,
   base: new Float32Array(0), classes: null, // null: cycle through all classes
   set: new Map(), // name of a dimension → value
-  options: new Map(), // option of the generator → value, if it is not the default
+  options: new Map(), // option of the generator → value, if it differs from the default
   between: null, // position between the pins, from 0 (A) to 1 (B)
   pins: { a: null, b: null },
 };

@@ -37,7 +37,7 @@ def to_pil(x: Tensor) -> Image:
 
 
 def is_shown_in_color(channels: int) -> bool:
-    """Return whether :func:`to_pil` shows images of ``channels`` channels in color."""
+    """Return True if :func:`to_pil` converts images with ``channels`` channels to color."""
     return channels >= 3
 
 

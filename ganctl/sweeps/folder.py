@@ -163,7 +163,7 @@ class Sweep:
 
 
 def is_sweep(path: Path | str) -> bool:
-    """Return whether ``path`` is a sweep folder."""
+    """Return True if ``path`` is a sweep folder."""
     return (Path(path) / "runs.json").is_file()
 
 

@@ -89,7 +89,7 @@ def typed_value(table: Mapping[str, Any], name: str, text: str) -> Any:
     )
     part = "g_optimizer" if part == "optimizer" else part
     values = table.get(part) if part else table
-    if part and values is None:  # the options of a regularizer
+    if part and values is None:  # options of a regularizer
         specs = (spec for spec in table["regularizers"] if isinstance(spec, Mapping))
         values = next((spec for spec in specs if same_name(spec["name"], part)), None)
     if part == "schedules" or not isinstance(values, Mapping) or isinstance(values.get(option, {}), Mapping):

@@ -95,7 +95,7 @@ def merge_variations(*layers: Mapping[str, Any], regularizers: Collection[str] =
     """Merge ``layers``, each with some of :data:`KEYS`, and check the result. Later layers take precedence.
 
     Args:
-        regularizers: names of regularizers, whose options may vary as NAME.OPTION.
+        regularizers: names of regularizers. Their options may vary as NAME.OPTION.
 
     Raises:
         GanctlError: a setting does not exist, values are invalid, or nothing varies.

@@ -54,13 +54,13 @@ def default_file(folder: Path, name: str, suffix: str, made_from: str) -> Path:
 
 
 def check_replaceable(path: Path, made_from: str, *, force: bool) -> None:
-    """Raise a GanctlError if ``path`` is a file that was not made from the same inputs, unless ``force`` is set.
+    """Raise a GanctlError if ``path`` is a file that was not created from the same inputs, unless ``force`` is set.
 
     A path without a suffix is a folder and is not checked.
     """
     if path.suffix and not force and _is_other_file(path, made_from):
         raise GanctlError(
-            f"{path} exists and was not made from the same inputs.",
+            f"{path} exists and was not created from the same inputs.",
             "Choose another name, or replace the file with --force.",
             status=USAGE,
         )

@@ -117,7 +117,7 @@ class InfoGANDiscriminator(nn.Module):
         super().__init__()
         if not isinstance(latent, Codes):
             raise GanctlError(
-                "The infogan discriminator predicts codes, but this latent has no codes.",
+                "The infogan discriminator predicts codes, but this latent has none.",
                 "Add: --latent codes",
                 status=USAGE,
             )

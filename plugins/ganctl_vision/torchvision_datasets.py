@@ -232,7 +232,7 @@ class TorchvisionDataset(ganctl.Dataset):
             folder = self.root / self.files[0].parts[0]
             raise ganctl.GanctlError(
                 f"{self.name} in {folder} cannot be read: {_one_line(error)}",
-                f"Remove the folder and run the command again to download the dataset. {FALLBACK}",
+                f"Remove {folder} and run the command again to download the dataset. {FALLBACK}",
                 status=ganctl.DATA,
             ) from error
 

@@ -72,7 +72,7 @@ def test_plugin_command_with_the_name_of_a_builtin_command_is_renamed(
 ) -> None:
     source = COMMAND.replace("@click.command()", f"@click.command('{name}')").format(module="acme")
     install(site, "acme", source)
-    warning = f"warning: '{name}' is a command of ganctl. That of acme 1.0 is called acme:{name}"
+    warning = f"warning: '{name}' is a command of ganctl. The command of acme 1.0 is called acme:{name}"
     assert warning in ganctl(name).stderr.splitlines()
     assert "warning" not in ganctl("info", "dcgan").stderr
     assert ganctl(f"acme:{name}").stdout == "hello from acme\n"

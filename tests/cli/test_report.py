@@ -70,7 +70,7 @@ def test_only_reports_of_the_same_runs_are_replaced(tmp_path: Path, monkeypatch:
         assert done.exit_code == 0, done.output
         assert f" in {out}, " in done.output
     for words, message in [
-        (["a", "--out", "x.md"], "x.md exists and was not made from the same inputs."),
+        (["a", "--out", "x.md"], "x.md exists and was not created from the same inputs."),
         (
             ["a", "--out", "y.html", "--out", "./y.html"],
             "y.html would be written twice, by --out and by --out.",

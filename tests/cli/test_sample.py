@@ -136,7 +136,7 @@ def test_output_is_overwritten_only_with_the_same_samples(
             Path(other).unlink(missing_ok=True)
         Path(name).write_text("old")
         assert sample("--ckpt", ckpt, *files) == 2
-        assert f"error: {name} exists and was not made from the same inputs." in capsys.readouterr().err
+        assert f"error: {name} exists and was not created from the same inputs." in capsys.readouterr().err
         assert [Path(path).read_text() for path in ("x.png", "z.npz") if Path(path).exists()] == ["old"]
     for options, status in ((["--force"], 0), ([], 0), (["--seed", 1], 2)):
         assert sample("--ckpt", ckpt, *files, *options) == status

@@ -562,7 +562,7 @@ def test_damaged_raw_files_are_reported(tmp_path: Path, offline: list[str]) -> N
     with pytest.raises(GanctlError, match="cannot be read") as error:
         load(torchvision_datasets.mnist(tmp_path), tmp_path)
     assert error.value.status == 3
-    assert "Remove it" in error.value.hint
+    assert "to download the dataset" in error.value.hint
 
 
 def test_changed_raw_files_are_read_again(tmp_path: Path, offline: list[str]) -> None:

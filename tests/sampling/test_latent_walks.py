@@ -336,7 +336,7 @@ def test_traverse_and_interpolate_commands_write_the_expected_files(
     status, output = run_cli("interpolate", "--ckpt", run, "--out", "x.gif")
     assert (status, output.splitlines()[0]) == (
         2,
-        "error: x.gif exists and was not made from the same inputs.",
+        "error: x.gif exists and was not created from the same inputs.",
     )
     assert run_cli("traverse", "--ckpt", run, "--out", "auto.npz")[0] == 0
 
