@@ -49,7 +49,7 @@ def parse_address(text: str, registry: Registry) -> Address:
             )
     if not (dot and option) or name == "":
         raise GanctlError(
-            f"-o {text} is not of the form PART.OPTION=VALUE.",
+            f"-o {text} does not have the form PART.OPTION=VALUE.",
             f"Example: -o {part}.NAME.OPTION=VALUE" if name == "" else "Example: -o generator.width=32",
             status=USAGE,
         )
@@ -76,7 +76,7 @@ def with_options(
         key, equals, value = text.partition("=")
         if not equals:
             raise GanctlError(
-                f"-o {text} is not of the form PART.OPTION=VALUE.",
+                f"-o {text} does not have the form PART.OPTION=VALUE.",
                 "Example: -o generator.width=32",
                 status=USAGE,
             )
@@ -108,7 +108,7 @@ def _with_list_options(
         if not any(same_name(name, chosen) for chosen in names):
             kind = LISTS[setting]
             raise GanctlError(
-                f"There are options for the {kind} '{name}', but no --{kind} {name}.",
+                f"There are options for the {kind} '{name}', but --{kind} {name} was not given.",
                 f"Add: --{kind} {name}",
                 status=USAGE,
             )

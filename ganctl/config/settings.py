@@ -72,7 +72,7 @@ class Config:
     precision: Literal["fp32", "tf32", "bf16"] = _setting("Precision: fp32, tf32 or bf16", default="fp32")
     deterministic: bool = _setting("Use only deterministic kernels", default=False)
     compile: bool = _setting("Compile G and D with torch.compile", default=False)
-    graph: bool = _setting("Replay the step as a graph, without Python, where possible", default=True)
+    graph: bool = _setting("Replay the step as a graph without Python, if possible", default=True)
     data_root: str = _setting("Folder in which datasets are stored", default="data")
     log_every: int | None = _setting(
         "Number of steps that each line of losses.jsonl averages over; none: 50 to 100 lines per run", default=None
@@ -93,7 +93,7 @@ class Config:
     trackers: tuple[Spec, ...] = _setting(
         "Trackers to which losses and samples are logged", default=(Spec("tensorboard"),)
     )
-    metrics: tuple[Spec, ...] = _setting("Metrics of G's samples, computed at each checkpoint", default=())
+    metrics: tuple[Spec, ...] = _setting("Metrics computed from G's samples at each checkpoint", default=())
     data: Spec = _setting("Dataset")
     generator: Spec = _setting("Generator G")
     discriminator: Spec = _setting("Discriminator D")

@@ -93,7 +93,7 @@ class ArrayWriter:
         folder = self.path.parent if self.path else "no folder"
         self._log(
             f"{self._name} cannot be cached in {folder} ({error.strerror or error}), so the next run decodes the "
-            "images again. To use another folder for the cache, set GANCTL_CACHE."
+            "images again. To use a different cache folder, set GANCTL_CACHE."
         )
 
     def _open(self, shape: tuple[int, ...]) -> None:

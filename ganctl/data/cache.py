@@ -284,8 +284,8 @@ def _build(
     decoded = _decode(name, data, image_size, writer, progress)
     if decoded is None:
         notes.append(
-            f"The images of '{name}' differ in size: they are center-cropped and resized to "
-            f"{MIXED_SIZE}×{MIXED_SIZE}. Use --image-size to choose another size."
+            f"The images of '{name}' have different sizes, so they are center-cropped and resized to "
+            f"{MIXED_SIZE}×{MIXED_SIZE}. Use --image-size to choose a different size."
         )
         decoded = _decode(name, data, MIXED_SIZE, writer, progress)
         assert decoded is not None
@@ -433,7 +433,7 @@ def _lock(entry: _Entry, name: str, log: Log) -> Iterator[bool]:
         reason = getattr(error, "strerror", None) or error
         log(
             f"{name} cannot be cached in {entry.folder} ({reason}), so the next run decodes the images again. "
-            "To use another folder for the cache, set GANCTL_CACHE."
+            "To use a different cache folder, set GANCTL_CACHE."
         )
     try:
         yield lock is not None

@@ -49,15 +49,15 @@ def choose_placement(
         on_device = torch.cuda.mem_get_info(device)[0] if on_device is None else on_device
         if size < on_device / 2:  # the networks need the other half
             return Placement("device", f"{images} are kept in the GPU's memory.")
-        images += f" are more than half of the GPU's free memory ({gib(on_device)})"
+        images += f" need more than half of the GPU's free memory ({gib(on_device)})"
         if size < in_memory:
-            return Placement("host", f"{images}; batches are copied ahead from the host's memory.")
-        images += ","
+            return Placement("host", f"{images}, so batches are prefetched from host memory.")
+        images += " and"
     if size < in_memory:
         return Placement("device", f"{images} are kept in memory.")
     return Placement(
         "disk",
-        f"{images} are more than the free memory ({gib(in_memory)}); batches are read ahead from disk.",
+        f"{images} need more than the free memory ({gib(in_memory)}), so batches are prefetched from disk.",
     )
 
 

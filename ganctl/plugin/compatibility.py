@@ -24,7 +24,7 @@ def check(point: EntryPoint, distribution: str) -> None:
             continue
         if not requirement.specifier.contains(__version__, prereleases=True):
             raise GanctlError(
-                f"it requires ganctl {requirement.specifier}, but this is ganctl {__version__}: "
+                f"it requires ganctl {requirement.specifier}, but ganctl {__version__} is installed: "
                 f"pip install -U ganctl {distribution}"
             )
 

@@ -195,7 +195,7 @@ def register(plugin: Plugin, module: object) -> None:
     implemented = manager.get_hookcallers(module) or []
     if not implemented:
         raise GanctlError(
-            f"module '{plugin.module}' implements no hook; mark its hooks with @ganctl.hookimpl"
+            f"module '{plugin.module}' does not implement a hook; mark hooks with @ganctl.hookimpl"
         )
     for caller in implemented:
         if not caller.has_spec():

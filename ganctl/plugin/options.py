@@ -28,7 +28,7 @@ FILLED_IN = {
 }
 MISSING = inspect.Parameter.empty
 #: Help text for the option that every regularizer has.
-EVERY = "evaluate the term in every k-th step only, and multiply it by k"
+EVERY = "evaluate the term only in every k-th step, and multiply the term by k"
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def load(path: Path) -> discovery.Plugin:
     except OSError as error:
         raise GanctlError(
             f"Cannot read the plugin file {path}: {error.strerror}.",
-            "Give a Python file with hooks, as in --plugin ./my_loss.py.",
+            "Give a Python file with hooks, such as --plugin ./my_loss.py.",
             status=USAGE,
         ) from error
     digest = hashlib.sha256(source).hexdigest()[:12]

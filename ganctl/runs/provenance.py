@@ -66,7 +66,7 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
         if file := plugin_file(distribution):
             raise GanctlError(
                 f"The checkpoint needs the {kind} '{name}' of {file}, but this file does not register it.",
-                f"Restore the text of {file} with the digest {version}.",
+                f"Restore the version of {file} with the digest {version}.",
                 status=CHECKPOINT,
             )
         raise GanctlError(

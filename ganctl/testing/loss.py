@@ -151,7 +151,7 @@ def _check_d_step(inputs: Inputs, findings: Findings) -> None:
         if name not in report:
             findings.add(
                 f"does not report '{name}' {D_STEP}.",
-                "Return it in the dict, as in {'D(x)': on_real.mean(), 'D(G(z))': on_fake.mean()}. It becomes a curve.",
+                "Return it in the dict: {'D(x)': on_real.mean(), 'D(G(z))': on_fake.mean()}. It is shown as a curve.",
             )
     gradients = gradients_of(value, [*inputs.D.parameters()], D_STEP)
     if not any(bool((g != 0).any()) for g in gradients if g is not None):

@@ -92,7 +92,7 @@ def check_sizes(
                 return None  # the next size would have the same failure
     if not supported:
         findings.add(
-            f"supports no image of {', '.join(map(str, sizes))} pixels: {rejection}",
+            f"does not support images of {', '.join(map(str, sizes))} pixels: {rejection}",
             "Give a supported size: sizes=(48,).",
         )
         return None

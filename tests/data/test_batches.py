@@ -119,8 +119,8 @@ def test_placement_depends_on_free_memory() -> None:
     placements = [choose_placement(size * gib, cuda, **free) for size in (4, 6, 40)]
     assert [placement.location for placement in placements] == ["device", "host", "disk"]
     assert placements[1].reason == (
-        "The images (6.0 GiB) are more than half of the GPU's free memory (10.0 GiB); "
-        "batches are copied ahead from the host's memory."
+        "The images (6.0 GiB) need more than half of the GPU's free memory (10.0 GiB), "
+        "so batches are prefetched from host memory."
     )
     assert [choose_placement(size * gib, CPU, in_memory=30 * gib).location for size in (29, 31)] == [
         "device",

@@ -79,7 +79,7 @@ FAULTS = {
         LOSS,
         requires="ganctl>=99",
         always=WARNING.format(
-            f"it requires ganctl >=99, but this is ganctl {package.__version__}: pip install -U ganctl acme"
+            f"it requires ganctl >=99, but ganctl {package.__version__} is installed: pip install -U ganctl acme"
         ),
     ),
     "name taken twice": Fault(

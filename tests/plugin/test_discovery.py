@@ -43,7 +43,7 @@ BROKEN = {
         "import ganctl\n@ganctl.hookimpl\ndef register_losses(registry): pass",
         "registry",
     ),
-    "no hook": ("def register_losses(register): pass", "implements no hook"),
+    "no hook": ("def register_losses(register): pass", "does not implement a hook"),
     "bad name": (
         "import ganctl\n@ganctl.hookimpl\ndef register_losses(register): register('My Loss', 'a:b', summary='s')",
         "My Loss",
@@ -284,7 +284,7 @@ def test_plugin_for_a_different_version_of_ganctl_is_not_loaded(site: Path) -> N
         install(site, "acme", LOSS.format(module="acme"), requires="ganctl (>=99,<100)")
     ).broken
     assert broken.error == (
-        f"it requires ganctl <100,>=99, but this is ganctl {ganctl.__version__}: pip install -U ganctl acme"
+        f"it requires ganctl <100,>=99, but ganctl {ganctl.__version__} is installed: pip install -U ganctl acme"
     )
     assert not broken.components
 

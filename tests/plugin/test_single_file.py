@@ -153,7 +153,7 @@ BROKEN = {
     "syntax": ("def broken(:", "SyntaxError"),
     "raises": ("import ganctl\n\nraise ValueError('no luck')", "ValueError: no luck (line 3)"),
     "exits": ("import sys\nsys.exit(3)", "SystemExit: 3 (line 2)"),
-    "no hook": ("x = 1", "implements no hook"),
+    "no hook": ("x = 1", "does not implement a hook"),
     "misspelled": ("import ganctl\n@ganctl.hookimpl\ndef register_loses(register): pass", "register_loses"),
     "no utf-8": ("\udcff", "SyntaxError"),
     "command": (

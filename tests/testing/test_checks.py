@@ -336,7 +336,7 @@ GENERATORS: dict[Any, str] = {
     Unused: "has weights without a gradient: spare.weight, spare.bias",
     BatchDecides: "generates, in eval mode, an image that depends on the other z in the batch",
     ReadsInForward: "reads a value from the device in its forward or backward pass (test_checks.py, line",
-    OneSize: "supports no image of 28, 32, 64 pixels: It does not support 64 pixels",
+    OneSize: "does not support images of 28, 32, 64 pixels: It does not support 64 pixels",
 }
 
 
