@@ -14,7 +14,7 @@ DESCRIPTIONS = {
     Kind.EXPORT: "copies a tensor to the host with .{operation}()",
 }
 REMEDIES = {
-    Kind.READ: "Keep the value as a tensor. Remove .item(), float(), int() and print(), and replace if with torch.where.",
+    Kind.READ: "Keep the value as a tensor. Remove .item(), float(), int() and print(), and use torch.where, not if.",
     Kind.CONSTANT: "Register the tensor as a buffer in __init__: self.register_buffer('name', torch.tensor(value)).",
     Kind.EXPORT: "Use torch's operations instead.",
     Kind.TRANSFER: "Create the tensor on the device of the other tensors: device=x.device.",

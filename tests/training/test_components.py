@@ -1,4 +1,4 @@
-"""What components receive, and the learning rate of each parameter group, under schedules and after resuming."""
+"""Test the arguments that components receive, and the learning rates of parameter groups after resuming."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ class AsksLatent(ganctl.Latent):
 
 @pytest.fixture
 def seen(tmp_path: Path) -> dict[str, Any]:
-    """What the components of ``REQUESTS`` received in two steps with three G updates each."""
+    """Return the arguments that the components in ``REQUESTS`` receive in two steps with three G updates each."""
     file = tmp_path / "asks.py"
     file.write_text(REQUESTS)
     ganctl.train(
