@@ -51,7 +51,7 @@ Examples:
     show_default=True,
     metavar="N",
     type=Number(PORTS),
-    help="With --web, port to listen on; 0 for any free port.",
+    help="With --web, the port to listen on; 0 for any free port.",
 )
 @click.option("--no-browser", is_flag=True, help="With --web, print the address without opening a browser.")
 @click.pass_context

@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 PANEL_HEIGHT = 1.75  # inches
 LEGEND_LINE = 0.16  # inches
-CHARACTER = 0.065  # inches: width of a character of text
-LEGEND_HANDLE = 0.42  # inches: width of a line in the legend, with its gaps
-MAX_OVERLAID = 3  # runs with two lines each in one panel; otherwise, each quantity has its own panel
+CHARACTER = 0.065  # inches; width of a character of text
+LEGEND_HANDLE = 0.42  # inches; width of a line in the legend, with its gaps
+MAX_OVERLAID = 3  # with more runs, each of two quantities has its own panel
 MAX_LABEL = 40  # characters
 MARKERS_PER_LINE = 6
 UNSMOOTHED_POINTS = 8  # shorter curves are not smoothed
-RAW: dict[str, Any] = {"alpha": 0.5, "linewidth": 0.6}  # style of the values before smoothing
+RAW: dict[str, Any] = {"alpha": 0.5, "linewidth": 0.6}  # style of unsmoothed values
 GRAY = "#444444"
 HEADINGS = {D_OUTPUTS_TITLE: "output of D"}
 LegendEntry: TypeAlias = "tuple[Line2D, str]"
@@ -109,7 +109,7 @@ def _draw_panel(
     if all((v > 0).all() for v in values):
         axes.set_yscale("log")
     else:
-        exponent = np.ceil(np.log10(max(min(spans), 1e-6)))  # of a tick, to keep its label away from 0
+        exponent = np.ceil(np.log10(max(min(spans), 1e-6)))  # round up to keep the label away from 0
         axes.set_yscale("symlog", linthresh=10.0**exponent)
 
 

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ganctl.reports.report import Report
 
 MAX_ACROSS = 4  # grids side by side
-SMALLEST = 0.1  # inches: of grids with smaller images, fewer images are shown
-DPI = 300  # at least, of images in PDF and SVG files
-GAP, LINE, PADDING = 0.06, 0.13, 0.05  # inches: between grids, per line of text, around text
-CHARACTER = 0.07  # inches: width of a character of text
+SMALLEST = 0.1  # inches; fewer images are shown if the images would be smaller
+DPI = 300  # minimum resolution of images in PDF and SVG files
+GAP, LINE, PADDING = 0.06, 0.13, 0.05  # inches; between grids, per line of text, around text
+CHARACTER = 0.07  # inches; width of a character of text
 MAX_TITLE_LINES = 3
 
 
