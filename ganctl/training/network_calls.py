@@ -61,6 +61,10 @@ class DiscriminatorCall:
         to_observe = real.x if observing and self._observe else None
         self._update = _Update(batches, set(), sharing, to_observe)
 
+    def end_update(self) -> None:
+        """Free the outputs, whose graphs would otherwise stay in memory until the next update."""
+        self._update = _Update({}, set(), sharing=False)
+
     def for_component(self, number: int) -> DiscriminatorForComponent:
         """Return D as the component ``number`` calls it."""
         return DiscriminatorForComponent(self, number)

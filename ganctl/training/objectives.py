@@ -72,6 +72,7 @@ class Objectives:
             if term.name == LOSS or term.name in due:
                 D = self._D.for_component(term.number)
                 values[term.name], reports[term.name] = _checked(term, term(D, real, fake))
+        self._D.end_update()
         total, report = values[LOSS], {title: values[LOSS].detach()}
         for term in sorted(terms, key=lambda term: term.number):
             if term.name in values:
