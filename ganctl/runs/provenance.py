@@ -78,7 +78,7 @@ def check_origin(registry: Registry, state: dict[str, Any], setting: str) -> lis
 
 
 def version_changes(registry: Registry, state: dict[str, Any], settings: Iterable[str]) -> list[str]:
-    """Return one line per distribution whose version differs from that in the checkpoint ``state``.
+    """Return one line per distribution whose installed version differs from the version in the checkpoint ``state``.
 
     Plugin files, whose text is compared, and ganctl itself, which reads its own earlier checkpoints, are left out.
     """

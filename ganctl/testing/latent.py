@@ -18,7 +18,7 @@ N = 6
 
 
 def check_latent(latent: Target, /, *, registry: Registry | None = None, **options: Any) -> list[Failure]:
-    """Check a latent: float32 z of the declared length, which depend only on the generator of random numbers.
+    """Check that a latent returns float32 z of the declared length that depend only on the random generator.
 
     Args:
         latent: Registered name or factory of the latent.

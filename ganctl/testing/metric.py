@@ -16,7 +16,7 @@ N, BATCH, SIDE = 32, 16, 28
 
 
 def check_metric(metric: Target, /, *, registry: Registry | None = None, **options: Any) -> list[Failure]:
-    """Check a metric: a finite number for gray and color images, which is the same for the same images.
+    """Check that a metric is finite for gray and color images, and has the same value for the same images.
 
     Args:
         metric: Registered name or factory of the metric.
@@ -46,7 +46,7 @@ def _check(subject: Subject, findings: Findings) -> None:
                         _numbers(metric(iter(fake.split(BATCH)), Images(real, torch.arange(N) % 2)))
                     )
             if not torch.equal(fake, kept):
-                raise Broken("changes the samples.", "Use no in-place operation on them.")
+                raise Broken("changes the samples.", "Do not use in-place operations on the samples.")
             if values[0] != values[1]:
                 raise Broken(
                     "has different values for the same images.",
@@ -67,6 +67,7 @@ def _numbers(result: Any) -> list[float]:
         raise Broken(f"returns a {type(result).__name__} instead of a number.", "Return a float.") from error
     if not all(map(math.isfinite, numbers)):
         raise Broken(
-            f"is {numbers[0]} for {N} random images.", "Keep divisors and arguments of roots away from 0."
+            f"is {numbers[0]} for {N} random images.",
+            "Keep divisors and arguments of square roots away from 0.",
         )
     return numbers

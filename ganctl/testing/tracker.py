@@ -1,4 +1,4 @@
-"""Check a tracker, without making one: a tracker may send data to a service."""
+"""Check a tracker without creating an instance, because a tracker may send data to a service."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ METHODS = ("scalars", "image", "checkpoint", "close")
 
 
 def check_tracker(tracker: Target, /, *, registry: Registry | None = None) -> list[Failure]:
-    """Check that a tracker is a :class:`ganctl.Tracker` whose methods accept the arguments of ganctl.
+    """Check that a tracker is a :class:`ganctl.Tracker` whose methods accept the arguments that ganctl passes.
 
-    No tracker is made, so that nothing is sent. A factory that is a function is only imported.
+    No instance is created, so nothing is sent. A factory function is only imported.
 
     Args:
         tracker: Registered name or factory of the tracker.

@@ -77,7 +77,7 @@ def test_prefetched_batches_equal_batches_on_the_device(per_step: int) -> None:
 
 
 @pytest.mark.parametrize("location", ["device", "disk"])
-def test_uint16_and_conditions_are_drawn_without_a_loss_of_precision(
+def test_uint16_images_and_conditions_are_drawn_without_loss_of_precision(
     location: Literal["device", "disk"],
 ) -> None:
     x = torch.tensor([0, 1, 65534, 65535]).to(torch.uint16).view(4, 1, 1, 1)
@@ -95,7 +95,7 @@ def test_uint16_and_conditions_are_drawn_without_a_loss_of_precision(
     assert batch.c[order].int().tolist() == c.int().tolist()
 
 
-def test_memory_of_images_depends_on_their_dtype_and_includes_conditions(
+def test_memory_estimate_depends_on_the_dtype_and_includes_conditions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sizes: list[int] = []

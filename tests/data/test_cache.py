@@ -455,7 +455,7 @@ def test_dataset_plugin_in_the_documentation_works(
 
 
 class Stored(Dataset):
-    """Decoded images, which are cached."""
+    """A dataset of decoded images, which are cached."""
 
     def __init__(self, images: Images) -> None:
         self.images = images
@@ -490,7 +490,7 @@ def test_uint16_range_and_conditions_are_cached(cache: Path) -> None:
     ]  # fmt: skip
 
 
-def test_damaged_conditions_are_written_again(cache: Path) -> None:
+def test_damaged_conditions_are_recreated(cache: Path) -> None:
     load(Stored(spectral()), cache)
     (file,) = (cache / "datasets").glob("*.c.npy")
     np.save(file, np.zeros((2, 2)))
@@ -545,7 +545,7 @@ def test_conditions_of_unreadable_files_are_dropped(faces: Faces, cache: Path) -
         assert c[:, 0].tolist() == [2.0 * i for i in range(80) if i != 5]
 
 
-def test_files_need_one_condition_each(faces: Faces, cache: Path) -> None:
+def test_each_file_needs_one_condition(faces: Faces, cache: Path) -> None:
     faces.fields = {"conditions": np.zeros((79, 2))}
     with pytest.raises(GanctlError, match="has 80 images, but 79 conditions"):
         load(faces, cache)

@@ -14,7 +14,7 @@ def every_uint16() -> torch.Tensor:
     return torch.arange(65536).to(torch.uint16).view(-1, 1, 1, 1)
 
 
-def test_values_of_uint16_that_differ_by_one_remain_distinct_and_can_be_restored() -> None:
+def test_all_uint16_values_remain_distinct_and_can_be_restored() -> None:
     x = UINT16.scaled(every_uint16())
     assert x.dtype == torch.float32
     assert x.diff(dim=0).gt(0).all()
@@ -26,7 +26,7 @@ def test_memory_as_signed_integers_is_scaled_like_uint16() -> None:
     assert torch.equal(UINT16.scaled(every_uint16().view(torch.int16)), UINT16.scaled(every_uint16()))
 
 
-def test_mapping_of_uint8_has_the_bits_of_the_plain_formula() -> None:
+def test_mapping_of_uint8_is_bit_identical_to_the_plain_formula() -> None:
     x = torch.arange(256).to(torch.uint8)
     assert torch.equal(UINT8.scaled(x), x.float().div(127.5).sub(1))
     assert torch.equal(UINT8.unscaled(UINT8.scaled(x)), x)
@@ -45,7 +45,7 @@ def test_format_is_restored_from_a_checkpoint_and_is_uint8_in_older_checkpoints(
     assert PixelFormat.from_state(None) == UINT8
 
 
-def test_images_have_8_bits_in_the_mapping_of_samples() -> None:
+def test_conversion_to_8_bits_uses_the_same_mapping_as_samples() -> None:
     images = Images(every_uint16(), range=(0, 65535))
     converted = as_uint8(images)
     assert torch.equal(converted.x, grid.to_uint8(UINT16.scaled(images.x)))
@@ -56,7 +56,7 @@ def test_images_have_8_bits_in_the_mapping_of_samples() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.bool, torch.float64])
-def test_rows_of_every_dtype_can_be_taken(dtype: torch.dtype) -> None:
+def test_rows_of_every_dtype_can_be_gathered(dtype: torch.dtype) -> None:
     x = torch.tensor([[0], [1], [1]]).to(dtype)
     assert take(x, torch.tensor([2, 0])).dtype == dtype
     assert take(x, torch.tensor([2, 0])).int().tolist() == [[1], [0]]
@@ -75,13 +75,13 @@ def test_rows_of_every_dtype_can_be_taken(dtype: torch.dtype) -> None:
         (torch.zeros(1, dtype=torch.int64), None, "x is int64, not uint8, uint16 or float32"),
     ],
 )  # fmt: skip
-def test_reason_why_pixels_cannot_be_used(
+def test_invalid_pixels_are_refused_with_a_reason(
     x: torch.Tensor, limits: tuple[float, float] | None, reason: str
 ) -> None:
     assert wrong_pixels(x, limits) == reason
 
 
-def test_extremes_are_those_of_all_blocks() -> None:
+def test_extremes_are_computed_over_all_blocks() -> None:
     x = torch.ones(3000)
     x[2500], x[1] = 7, -7
     assert extremes(x) == (-7, 7)

@@ -1,4 +1,4 @@
-"""The tables in docs/models.md contain every loss with its models and defaults, and every regularizer."""
+"""Test that the tables in docs/models.md contain every loss with its models and defaults, and every regularizer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REGULARIZERS = sorted(
 
 
 def table(first_column: str = "Loss, models") -> dict[str, list[str]]:
-    """Return the cells of each row of a table, by the first name in the row."""
+    """Return the cells of each table row, keyed by the first name in the row."""
     rows = {}
     text = PAGE.read_text(encoding="utf-8").partition(f"| {first_column} |")[2].partition("\n\n")[0]
     for line in text.splitlines():
@@ -47,7 +47,7 @@ def test_models_and_defaults_are_correct(name: str) -> None:
 
 
 def check_defaults(kind: str, name: str, text: str, inherited: set[str]) -> None:
-    """Check that ``text`` has the default of every option that is not ``inherited``."""
+    """Check that ``text`` contains the default of every option that is not in ``inherited``."""
     documented = dict(re.findall(r"`(\w+)` ([\w.-]+)", text))
     factory = discovery.registry().get(kind, name).load()
     actual = {option.name: option.default for option in options.of(kind, factory)}

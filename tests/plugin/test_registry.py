@@ -30,7 +30,7 @@ def test_error_for_an_unknown_name_without_a_near_match_lists_all_names() -> Non
         make("hinge").get("model", "zzz")
 
 
-def test_name_of_another_kind_gives_the_option_that_uses_it() -> None:
+def test_hint_for_a_name_of_another_kind_contains_the_option_for_that_kind() -> None:
     registry = make("r1", kind="regularizer")
     with pytest.raises(GanctlError) as caught:
         registry.get("loss", "r1")

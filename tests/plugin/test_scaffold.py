@@ -132,7 +132,7 @@ def test_check_command_accepts_a_new_plugin(tmp_path: Path, ganctl: Ganctl) -> N
     assert checked.stdout.endswith("2 checked, no failures.\n")
 
 
-def test_new_command_must_not_have_the_name_of_another(ganctl: Ganctl, tmp_path: Path) -> None:
+def test_new_command_must_have_a_new_name(ganctl: Ganctl, tmp_path: Path) -> None:
     refused = ganctl("plugins", "new", "ganctl-sample", "--kind", "command")
     assert refused.returncode == 2
     assert "The command would be called 'sample'" in refused.stderr

@@ -1,4 +1,4 @@
-"""A changed version of a plugin is reported, and its hooks may keep old checkpoints loadable."""
+"""Test that a changed plugin version is reported, and that plugin hooks can keep old checkpoints loadable."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ Install = Callable[[type[nn.Module], str], None]
 
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Return a function that replaces the generator of the distribution ``acme`` and its version."""
+    """Return a function that replaces the generator and the version of the distribution ``acme``."""
     own = discovery.registry()
 
     def replace(generator: type[nn.Module], version: str) -> None:
@@ -94,7 +94,7 @@ def test_same_version_is_not_reported(run: ganctl.Run, capsys: pytest.CaptureFix
     assert ganctl.load(run.path).warnings == []
 
 
-def test_other_version_is_reported_in_one_line(
+def test_different_version_is_reported_in_one_line(
     run: ganctl.Run, install: Install, capsys: pytest.CaptureFixture[str]
 ) -> None:
     install(Old, "2.0")
@@ -107,7 +107,7 @@ def test_other_version_is_reported_in_one_line(
     ]
 
 
-def test_renamed_weights_are_named_with_both_versions(run: ganctl.Run, install: Install) -> None:
+def test_error_for_renamed_weights_contains_both_versions(run: ganctl.Run, install: Install) -> None:
     install(Renamed, "2.0")
     with pytest.raises(GanctlError) as caught:
         ganctl.train(resume_from=run.path, steps=6, quiet=True)

@@ -52,7 +52,7 @@ def test_values_have_the_types_of_the_settings() -> None:
     assert run.texts["ema"] == "none"
 
 
-def test_options_of_regularizers_vary() -> None:
+def test_regularizer_options_can_be_varied() -> None:
     runs = planned(
         grid=["r1.gamma=1,10", "gradient-penalty.every=4"], given={"regularizers": ("r1", "gradient-penalty")}
     )
@@ -63,7 +63,7 @@ def test_options_of_regularizers_vary() -> None:
         planned(grid=["r3.gamma=1"])
 
 
-def test_regularizers_vary() -> None:
+def test_regularizers_can_be_varied() -> None:
     runs = planned(grid=["regularizer=r1,lecam,none"])
     names = [[spec.name for spec in run.config.regularizers] for run in runs]
     assert names == [["r1"], ["lecam"], []]

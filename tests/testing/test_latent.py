@@ -1,4 +1,4 @@
-"""Checks of latents: ganctl's own pass, and each mistake has its own message."""
+"""Test the checks of latents: built-in latents pass, and each mistake has a distinct message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ganctl.plugin import discovery
 
 
 @pytest.mark.parametrize("name", discovery.registry().names("latent"))
-def test_own_latents_pass(name: str) -> None:
+def test_builtin_latents_pass(name: str) -> None:
     testing.assert_latent(name)
 
 

@@ -1,4 +1,4 @@
-"""Checks of metrics: ganctl's own pass, and each mistake has its own message."""
+"""Test the checks of metrics: built-in metrics pass, and each mistake has a distinct message."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ColorOnly(Right):
 
 
 @pytest.mark.parametrize("name", discovery.registry().names("metric"))
-def test_own_metrics_pass(name: str) -> None:
+def test_builtin_metrics_pass(name: str) -> None:
     testing.assert_metric(name)
 
 

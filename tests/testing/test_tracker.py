@@ -1,4 +1,4 @@
-"""Checks of trackers: ganctl's own pass without being made, and mistakes in a class are found."""
+"""Test the checks of trackers: built-in trackers pass without being created, and mistakes are reported."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ganctl.plugin import discovery
 
 
 @pytest.mark.parametrize("name", discovery.registry().names("tracker"))
-def test_own_trackers_pass(name: str) -> None:
+def test_builtin_trackers_pass(name: str) -> None:
     testing.assert_tracker(name)
 
 
@@ -28,7 +28,7 @@ class Other:
     pass
 
 
-def test_method_with_other_arguments_is_a_failure() -> None:
+def test_method_with_unexpected_arguments_is_a_failure() -> None:
     (failure,) = testing.check_tracker(WithoutName)
     assert "has a method image that does not accept the arguments of ganctl" in str(failure)
     assert failure.remedy == "Write: def image(self, step, name, image)"

@@ -80,7 +80,7 @@ def test_every_group_has_a_separate_learning_rate_and_options(plugin: Path) -> N
     assert [group["weight_decay"] for group in groups(trained)] == [0, 0.1]
 
 
-def test_learning_rate_of_a_group_is_used() -> None:
+def test_learning_rate_of_each_group_is_used() -> None:
     class Two(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -182,12 +182,12 @@ def seen(tmp_path: Path) -> dict[str, Any]:
     return module.SEEN
 
 
-def test_losses_and_latents_receive_what_they_request(seen: dict[str, Any], tmp_path: Path) -> None:
+def test_losses_and_latents_receive_the_requested_arguments(seen: dict[str, Any], tmp_path: Path) -> None:
     assert seen["loss"] == [(1, 28, 28), 4, 10, 5, 1.0]
     assert seen["latent"] == [(1, 28, 28), tmp_path / "data", 5]
 
 
-def test_n_generator_updates_g_with_fresh_latents(seen: dict[str, Any]) -> None:
+def test_each_of_n_generator_updates_uses_new_latents(seen: dict[str, Any]) -> None:
     assert seen["D"] == 2 * 2
     assert len(seen["z"]) == 2 * 3
     assert len({tuple(z.flatten().tolist()) for z in seen["z"]}) == 6

@@ -1,4 +1,4 @@
-"""Plugins with conditions, unlabeled images, and images that are not 8-bit, from training to samples."""
+"""Test conditions, unlabeled images, and images that are not 8-bit, from training to sampling."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_samples_follow_given_conditions(colors: Run, plugin: Path) -> None:
         sampler.sample(4, c=torch.zeros(2, 3))
 
 
-def test_commands_take_conditions_from_the_checkpoint_and_from_files(
+def test_commands_read_conditions_from_the_checkpoint_and_from_files(
     cli: Cli, colors: Run, plugin: Path, tmp_path: Path
 ) -> None:
     file, out = tmp_path / "c.npy", tmp_path / "x.npz"
@@ -177,7 +177,7 @@ def test_commands_take_conditions_from_the_checkpoint_and_from_files(
     assert "The conditions have the shape 1, but this model needs N×1×8×8." in other.stderr
 
 
-def test_short_vectors_are_given_on_the_command_line(cli: Cli, plugin: Path, tmp_path: Path) -> None:
+def test_short_vectors_can_be_given_on_the_command_line(cli: Cli, plugin: Path, tmp_path: Path) -> None:
     run = train(plugin, tmp_path / "run", {"name": "tiny-colors", "vector": True}, epochs=1)
     out = tmp_path / "x.npz"
     args = [
@@ -198,7 +198,7 @@ def test_short_vectors_are_given_on_the_command_line(cli: Cli, plugin: Path, tmp
         assert np.abs(archive["images"].transpose(0, 3, 1, 2) / 127.5 - 1 - expected.numpy()).max() < 0.01
 
 
-def test_conditions_are_refused_by_a_generator_without_them_and_required_otherwise(
+def test_conditions_are_required_only_by_conditional_generators(
     colors: Run, plugin: Path, tmp_path: Path
 ) -> None:
     plain = ganctl.train(
@@ -237,7 +237,7 @@ def test_damaged_parts_of_a_checkpoint_are_refused(
         ganctl.load(tmp_path / "x.pt", plugins=[plugin])
 
 
-def test_thirteen_channels_of_uint16_train_resume_and_are_sampled(
+def test_uint16_images_with_13_channels_can_be_trained_resumed_and_sampled(
     cli: Cli, plugin: Path, tmp_path: Path
 ) -> None:
     small = {"generator": {"name": "mlp", "hidden": "16"}, "discriminator": {"name": "mlp", "hidden": "16"}}
@@ -267,7 +267,7 @@ def test_thirteen_channels_of_uint16_train_resume_and_are_sampled(
         assert Image.open(tmp_path / name).mode == "RGB"
 
 
-def test_unlabeled_images_are_refused_by_parts_that_need_labels(plugin: Path, tmp_path: Path) -> None:
+def test_unlabeled_images_are_refused_by_components_that_need_labels(plugin: Path, tmp_path: Path) -> None:
     data = {"name": "tiny-colors", "labels": True, "unlabeled": 7}
     with pytest.raises(
         GanctlError,
@@ -277,7 +277,7 @@ def test_unlabeled_images_are_refused_by_parts_that_need_labels(plugin: Path, tm
     assert not (tmp_path / "run").exists()
 
 
-def test_unlabeled_images_train_networks_that_ignore_labels_or_declare_to_handle_them(
+def test_unlabeled_images_can_be_used_if_networks_ignore_or_support_missing_labels(
     plugin: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = {"name": "tiny-colors", "labels": True, "unlabeled": 7}

@@ -213,7 +213,7 @@ def register_regularizers(register): register("faded", Term, summary="With a sca
 PARTS = ("generator", "discriminator", "augment", "faded")  # a regularizer by its name
 
 
-def test_buffers_of_every_part_follow_their_schedules(tmp_path: Path) -> None:
+def test_buffers_of_every_component_follow_their_schedules(tmp_path: Path) -> None:
     plugin = tmp_path / "faded.py"
     plugin.write_text(BUFFERS)
 
@@ -263,7 +263,7 @@ def test_schedule_of_beta2_falls_back_to_eager_steps_with_one_line(tmp_path: Pat
     assert unscheduled.losses_file.read_bytes() != plain.losses_file.read_bytes()
 
 
-def test_none_removes_a_schedule_of_the_recipe_so_that_its_loss_can_be_replaced() -> None:
+def test_none_removes_a_schedule_of_the_model_so_its_loss_can_be_replaced() -> None:
     registry, given = discovery.registry(), {"model": "r3gan", "data": "glyphs", "loss": "hinge"}
     engine = make_engine()  # its loss has no coefficient gamma
     with pytest.raises(GanctlError, match=r"There is no value 'loss\.gamma' to schedule"):
