@@ -54,8 +54,8 @@ def test_training_needs_no_home(tmp_path: Path) -> None:
     result = run(tmp_path, *TRAIN, "--samples", "1", "--out", "run")
     assert result.returncode == 0, result.stderr
     assert (
-        "There is no home directory for the cache of decoded datasets. glyphs is kept in memory, and the next start "
-        "decodes again. Set GANCTL_CACHE to a folder."
+        "There is no home directory for the cache of decoded datasets. glyphs is kept in memory, and the next run "
+        "decodes the images again. Set GANCTL_CACHE to a folder."
     ) in result.stderr
     assert os.listdir(tmp_path) == ["run"]
 

@@ -257,7 +257,7 @@ def test_hint_suggests_restoring_a_changed_file_that_lacks_a_component(here: Pat
     assert result.returncode == 4
     hint = result.stderr.splitlines()[-1]
     assert "pip" not in hint
-    assert hint.startswith("hint: Restore the text of my-net.py with the digest ")
+    assert hint.startswith("hint: Restore the version of my-net.py with the digest ")
 
 
 @pytest.mark.parametrize("body", ["pass", "register"])
