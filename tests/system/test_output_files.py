@@ -47,7 +47,7 @@ def test_record_is_found_in_every_format(tmp_path: Path, suffix: str) -> None:
         save_animation([frame.permute(1, 2, 0).numpy() for frame in noise], path, comment=mine)
     assert path.stat().st_size > 200_000 or suffix == ".mp4"
     check_replaceable(path, mine, force=False)
-    with pytest.raises(GanctlError, match="was not made from the same inputs") as error:
+    with pytest.raises(GanctlError, match="was not created from the same inputs") as error:
         check_replaceable(path, record("sample", {"n": 2}), force=False)
     assert "--force" in error.value.hint
     check_replaceable(path, record("sample", {"n": 2}), force=True)
