@@ -67,7 +67,7 @@ def test_regularizers_can_be_varied() -> None:
     runs = planned(grid=["regularizer=r1,lecam,none"])
     names = [[spec.name for spec in run.config.regularizers] for run in runs]
     assert names == [["r1"], ["lecam"], []]
-    with pytest.raises(GanctlError, match="regularizer varies, but was also given"):
+    with pytest.raises(GanctlError, match="regularizer varies, but was also set"):
         planned(grid=["regularizer=r1,lecam"], given={"regularizers": ("r1",)})
 
 
