@@ -107,7 +107,7 @@ def _print(facts: dict[str, Any]) -> None:
         for option in facts["options"]:
             _print_option(option)
     if facts.get("sampling_options"):
-        print("\n  Options of ganctl sample, traverse, interpolate and explore:")
+        print("\n  Options for sampling:")
         for option in facts["sampling_options"]:
             _print_option(option)
 

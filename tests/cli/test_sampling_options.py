@@ -126,7 +126,7 @@ def test_commands_accept_options_of_the_generator(
 
 def test_info_lists_sampling_options(plugin: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = run(capsys, "info", "psi", "--plugin", plugin).stdout
-    assert "Options of ganctl sample, traverse, interpolate and explore:" in shown
+    assert "Options for sampling:" in shown
     assert "    -o psi=1.0  (float)\n        truncation in w; 1.0: none.\n" in shown
     assert "sample, traverse" not in run(capsys, "info", "mlp", "--kind", "generator").stdout
 
