@@ -76,7 +76,9 @@ class Ganctl(click.Group):
             if name in KINDS.values():
                 hint = f"See: {ganctl_command('list', name)}"
             raise GanctlError(f"There is no command '{name}'.", hint, status=USAGE)
-        if name in COMMANDS.keys() - DISCOVER_FIRST and not {"--help", "-h"} & set(args):
+        # Silent while the shell completes a line.
+        quiet = ctx.resilient_parsing or {"--help", "-h"} & set(args)
+        if name in COMMANDS.keys() - DISCOVER_FIRST and not quiet:
             _warn_of_hidden_commands(name, load())
         return super().resolve_command(ctx, args)
 

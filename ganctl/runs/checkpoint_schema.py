@@ -171,6 +171,8 @@ def _is_weights(value: Any) -> bool:
 def _is_engine(value: Any) -> bool:
     if not (_is_table(value) and _is_weights(value.get("G")) and _is_weights(value.get("D"))):
         return False
+    if not _is_table(value.get("loss")):
+        return False
     return value.get("G_ema") is None or (
         _is_weights(value["G_ema"]) and _shapes(value["G_ema"]) == _shapes(value["G"])
     )
@@ -198,7 +200,9 @@ def _is_random_state(value: Any) -> bool:
 
 
 def _is_pixels(value: Any) -> bool:
-    if not (_is_table(value) and value.keys() == {"dtype", "range"} and value["dtype"] in DTYPES):
+    if not (_is_table(value) and value.keys() == {"dtype", "range"}):
+        return False
+    if not (isinstance(value["dtype"], str) and value["dtype"] in DTYPES):
         return False
     limits = value["range"]
     if not (isinstance(limits, (list, tuple)) and len(limits) == 2):

@@ -22,9 +22,9 @@ ORIGIN = {"plugin": "p", "distribution": "d", "version": "1"}
 METRIC: dict[str, Any] = {"metrics": [{"name": "swd", "patches": 2, "directions": 4}], "metric_samples": 40}
 
 
-def test_metrics_are_computed_per_epoch_and_at_the_end(tmp_path: Path) -> None:
-    run = train("gan", tmp_path / "run", epochs=None, steps=16, **METRIC)  # epochs end at steps 7 and 13
-    assert [(r["step"], r["epoch"]) for r in run.metrics] == [(7, 1), (13, 2), (16, 2.56)]
+def test_metrics_are_computed_with_each_checkpoint_and_at_the_end(tmp_path: Path) -> None:
+    run = train("gan", tmp_path / "run", epochs=None, steps=16, **METRIC)  # a checkpoint every 6 steps
+    assert [r["step"] for r in run.metrics] == [6, 12, 16]
     assert all(r["swd"] > 0 for r in run.metrics)
     assert len({r["swd"] for r in run.metrics}) == 3
 
@@ -53,13 +53,13 @@ def test_resumed_run_has_the_same_metrics(step: int, tmp_path: Path, monkeypatch
 
 def test_extending_a_run_removes_the_metrics_of_its_previous_end(tmp_path: Path) -> None:
     short = train("gan", tmp_path / "short", epochs=None, steps=10, **METRIC)
-    assert [r["step"] for r in short.metrics] == [7, 10]
+    assert [r["step"] for r in short.metrics] == [6, 10]
     again = ganctl.train(
         resume_from=short.path, quiet=True
     )  # the run is already finished, so nothing changes
-    assert [r["step"] for r in again.metrics] == [7, 10]
+    assert [r["step"] for r in again.metrics] == [6, 10]
     longer = ganctl.train(resume_from=short.path, steps=14, quiet=True)
-    assert [r["step"] for r in longer.metrics] == [7, 13, 14]
+    assert [r["step"] for r in longer.metrics] == [6, 12, 14]
 
 
 def test_every_metric_receives_uint8_samples_and_the_dataset() -> None:

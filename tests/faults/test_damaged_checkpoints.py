@@ -99,10 +99,12 @@ def _torchscript() -> bytes:
     ("content", "word"),
     [
         pytest.param(b"", "is empty", id="empty"),
-        pytest.param(bytes(1000), "is not a checkpoint", id="zeros"),
-        pytest.param(b"<!DOCTYPE html><html><body>404</body></html>\n" * 9, "is not a checkpoint", id="html"),
-        pytest.param(b"just some text\n", "is not a checkpoint", id="text"),
-        pytest.param(_png(), "is not a checkpoint", id="png"),
+        pytest.param(bytes(1000), "is not a ganctl checkpoint", id="zeros"),
+        pytest.param(
+            b"<!DOCTYPE html><html><body>404</body></html>\n" * 9, "is not a ganctl checkpoint", id="html"
+        ),
+        pytest.param(b"just some text\n", "is not a ganctl checkpoint", id="text"),
+        pytest.param(_png(), "is not a ganctl checkpoint", id="png"),
         pytest.param(_torch_save({"format": 1, "step": 3}), "not written by ganctl", id="torch.save"),
         pytest.param(_torch_save(torch.nn.Linear(2, 2)), "not written by ganctl", id="a whole module"),
         pytest.param(_torchscript(), "not written by ganctl", id="TorchScript"),
@@ -125,7 +127,7 @@ def test_zero_filled_checkpoint_is_refused(good: bytes, tmp_path: Path) -> None:
     """After a power failure, a file can have its full size but contain only zeros."""
     path = tmp_path / "x.pt"
     path.write_bytes(bytes(len(good)))
-    assert_refused(path, "is not a checkpoint")
+    assert_refused(path, "is not a ganctl checkpoint")
     path.write_bytes(good[:4096] + bytes(len(good) - 4096))
     assert_refused(path, "is damaged")
 
@@ -135,4 +137,4 @@ def test_zero_filled_checkpoint_is_refused(good: bytes, tmp_path: Path) -> None:
 def test_sealed_file_that_is_not_a_checkpoint_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "x.pt"
     path.write_bytes(checkpoint.seal(content))
-    assert_refused(path, "is not a checkpoint")
+    assert_refused(path, "is not a ganctl checkpoint")

@@ -65,7 +65,7 @@ CHANGES: dict[str, tuple[Change, str]] = {
     "too many rows": (lambda s: s["recorder"].update(rows=torch.zeros(99, 4)), "'recorder'"),
     "rows that are not finite": (lambda s: s["recorder"].update(rows=torch.full((1, 4), torch.nan)), "'recorder'"),
     "step": (lambda s: s.update(step=s["step"] + 1), "is the checkpoint of step"),
-    "deep nesting": (lambda s: s.update(x=_nested(100)), "contains something"),
+    "deep nesting": (lambda s: s.update(x=_nested(100)), "contains an object"),
 }  # fmt: skip
 
 
