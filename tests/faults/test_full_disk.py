@@ -187,7 +187,12 @@ def test_full_temporary_folder_does_not_stop_the_run(
 ) -> None:
     """Images are decoded again by worker processes."""
     fill(small_disk, 0)
-    environment = {**os.environ, "TMPDIR": str(small_disk), "GANCTL_CACHE": str(tmp_path / "cache")}
+    environment = {
+        **os.environ,
+        "TMPDIR": str(small_disk),
+        "GANCTL_CACHE": str(tmp_path / "cache"),
+        "OMP_NUM_THREADS": "1",
+    }
     words = [sys.executable, "-m", "ganctl", *map(str, train_args("gan")), "--out", str(tmp_path / "run")]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=100)
     assert done.returncode == 0, done.stderr
