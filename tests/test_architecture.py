@@ -237,6 +237,7 @@ NOT_MIRRORED = {
     "benchmarks": "the folder benchmarks/",
     "docs": "the pages and examples in docs/",
     "faults": "signals, full disks, damaged files: several packages at a time",
+    "outside_authors": "variants of GANs in plugin files, written from the documentation only",
     "cli/test_commands.py": "ganctl/cli/__init__.py",
     "plugins/test_every_model.py": "all models of all plugins",
     "plugins/test_ganctl_losses_equations.py": "every loss, compared with its equation",
