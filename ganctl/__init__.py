@@ -91,7 +91,13 @@ __all__ = [
 ]
 
 
+#: Public modules, which are also attributes of the package.
+_MODULES = ("batchwise", "image_files", "penalties", "sizes", "testing")
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"ganctl.{name}")
     if name not in _LAZY:
         raise AttributeError(f"module 'ganctl' has no attribute {name!r}")
     value = getattr(importlib.import_module(_LAZY[name]), name)
@@ -100,4 +106,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_MODULES})

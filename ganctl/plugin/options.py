@@ -60,6 +60,12 @@ def of(kind: str, factory: Callable[..., Any]) -> list[Option]:
             continue
         options.append(Option(name, hints.get(name, Any), parameter.default, help_texts.get(name, "")))
     if kind == "regularizer":
+        if any(option.name == "every" for option in options):
+            raise GanctlError(
+                f"{getattr(factory, '__name__', 'The regularizer')} has an option 'every', which ganctl adds to every "
+                "regularizer.",
+                "Remove the parameter. Set the class attribute 'every' to change its default.",
+            )
         options.append(Option("every", int, getattr(factory, "every", 1), EVERY))
     return options
 

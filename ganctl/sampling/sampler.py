@@ -287,7 +287,7 @@ class Sampler:
         return self.latent.with_code(z, code)
 
     def class_number(self, name: str) -> int:
-        """Return the number of the class with this name or number.
+        """Return the number of the class with this name or number; −1 for "-1" if G handles unlabeled samples.
 
         Raises:
             GanctlError: the class does not exist, or the generator is not conditional.
@@ -300,6 +300,8 @@ class Sampler:
             )
         if name in self.classes:
             return self.classes.index(name)
+        if name == "-1" and getattr(self.G, "handles_unlabeled", False):
+            return -1
         if name.isdecimal() and int(name) < self.num_classes:
             return int(name)
         known = self.classes or [str(number) for number in range(self.num_classes)]
@@ -316,8 +318,8 @@ class Sampler:
         return self.classes_in_turn(n)
 
     def class_name(self, number: int) -> str:
-        """Return the name of a class, or its number as text if the dataset has no names."""
-        return self.classes[number] if self.classes else str(number)
+        """Return the name of a class, or its number as text if the dataset has no names. −1 is an unlabeled sample."""
+        return self.classes[number] if self.classes and number >= 0 else str(number)
 
     traverse = latent_walks.traverse
     interpolate = latent_walks.interpolate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,12 +11,14 @@ from torch import Tensor, nn
 
 from ganctl.loss import Batch
 from ganctl.plugin.registry import Registry
+from ganctl.plugin.signatures import requested
 from ganctl.recipe import ImageShape, Spec
-from ganctl.testing import networks
+from ganctl.testing import loss_inputs, networks
 from ganctl.testing.component_under_test import Subject, Target, run_check
 from ganctl.testing.failures import Broken, Failure, Findings
 from ganctl.testing.networks import CLASSES, SIZES, N
 from ganctl.training import components
+from ganctl.training.network_calls import DiscriminatorCall, GeneratorCall
 
 
 def check_discriminator(
@@ -53,9 +56,9 @@ def _check(
     sizes: Sequence[int],
     loss: str | Spec | None,
 ) -> None:
-    latent_spec = Spec("normal", z_dim=8)
+    latent_spec, generator = Spec("normal", z_dim=8), None
     for model in networks.models_with(registry, subject)[:1]:
-        loss, latent_spec = loss or model.loss, model.latent
+        loss, latent_spec, generator = loss or model.loss, model.latent, model.generator
     loss = Spec(loss) if isinstance(loss, str) else loss
     latent = networks.make_latent(registry, latent_spec)
 
@@ -92,7 +95,12 @@ def _check(
                 condition=None,
                 batch_size=N,
             )
-            value, _ = module.discriminator_loss(D, Batch(x, y), Batch(x.flip(0), y, latent.sample(N, "cpu")))
+            G = loss_inputs.make_generator(registry, generator, image, latent, CLASSES)
+            method = partial(
+                module.discriminator_loss, **requested(module.discriminator_loss, G=GeneratorCall(G))
+            )
+            fake = Batch(x.flip(0), y, latent.sample(N, "cpu"))
+            value, _ = method(DiscriminatorCall(D).for_component(0), Batch(x, y), fake)
             if not bool(value.isfinite()):
                 raise Broken(
                     f"makes the loss '{loss.name}' {float(value)}.", "Initialize it with smaller weights."

@@ -29,7 +29,7 @@ from ganctl.testing.step_results import (
     unchanged,
     value_and_report,
 )
-from ganctl.training.network_calls import GeneratorCall
+from ganctl.training.network_calls import DiscriminatorCall, GeneratorCall
 
 D_STEP, G_STEP = "in the D step", "in the G step"
 
@@ -99,8 +99,8 @@ def _check(
     with findings.collect("for data without labels"):
         try:
             inputs = make_inputs(1, labels=False)
-            _method(inputs, "discriminator_loss")(inputs.D, inputs.real, inputs.fake)
-            _method(inputs, "generator_loss")(inputs.D, inputs.real, _with_graph(inputs.fake))
+            _method(inputs, "discriminator_loss")(inputs.critic, inputs.real, inputs.fake)
+            _method(inputs, "generator_loss")(inputs.critic, inputs.real, _with_graph(inputs.fake))
         except GanctlError:
             pass  # a loss that needs labels may reject data without labels
 
@@ -136,7 +136,9 @@ def _check_split(make_inputs: loss_inputs.MakeInputs) -> None:
 
 def _value(inputs: Inputs, name: str, real: Batch, fake: Batch) -> Tensor:
     loss, D = copy.deepcopy(inputs.loss), copy.deepcopy(inputs.D)
-    value: Tensor = _method(inputs._replace(loss=loss), name)(D, real, fake)[0]
+    value: Tensor = _method(inputs._replace(loss=loss), name)(
+        DiscriminatorCall(D).for_component(0), real, fake
+    )[0]
     return value.detach()
 
 
@@ -175,21 +177,22 @@ def _check_g_step(inputs: Inputs, findings: Findings) -> None:
             f"enables the gradients of D's weights {G_STEP}.",
             "Do not set requires_grad of D's weights. The engine freezes D.",
         )
-    (gradient,) = gradients_of(value, [fake.x], G_STEP)
-    if gradient is None or not bool((gradient != 0).any()):
+    # A loss may also generate images of its own with G.
+    gradients = gradients_of(value, [fake.x, *inputs.G.parameters()], G_STEP)
+    if not any(bool((gradient != 0).any()) for gradient in gradients if gradient is not None):
         raise Broken(
-            f"gives G no gradient {G_STEP}, because it does not depend on fake.x.",
+            f"gives G no gradient {G_STEP}, because it depends neither on fake.x nor on G.",
             "Compute it from D(fake.x, fake.y), without detach() and torch.no_grad().",
         )
 
 
 def _check_stays_on_device(inputs: Inputs) -> None:
     with on_device(D_STEP):
-        _method(inputs, "discriminator_loss")(inputs.D, inputs.real, inputs.fake)[0].backward()
+        _method(inputs, "discriminator_loss")(inputs.critic, inputs.real, inputs.fake)[0].backward()
     with on_device("in constrain(D)"), torch.no_grad():
         _method(inputs, "constrain")(inputs.D)
     with on_device(G_STEP):
-        _method(inputs, "generator_loss")(inputs.D, inputs.real, _with_graph(inputs.fake))[0].backward()
+        _method(inputs, "generator_loss")(inputs.critic, inputs.real, _with_graph(inputs.fake))[0].backward()
 
 
 def _check_bf16(inputs: Inputs) -> None:
@@ -211,7 +214,7 @@ def _check_bf16(inputs: Inputs) -> None:
 
 def _check_state(inputs: Inputs, fresh: Inputs) -> None:
     for _ in range(3):
-        _method(inputs, "discriminator_loss")(inputs.D, inputs.real, inputs.fake)
+        _method(inputs, "discriminator_loss")(inputs.critic, inputs.real, inputs.fake)
     save_and_load(inputs.loss, fresh.loss)
     values = []
     for loss in (inputs.loss, fresh.loss):
@@ -219,7 +222,9 @@ def _check_state(inputs: Inputs, fresh: Inputs) -> None:
         torch.manual_seed(1)
         values.append(
             [
-                _method(inputs._replace(loss=loss), name)(D, inputs.real, inputs.fake)[0].item()
+                _method(inputs._replace(loss=loss), name)(
+                    DiscriminatorCall(D).for_component(0), inputs.real, inputs.fake
+                )[0].item()
                 for name in ("discriminator_loss", "generator_loss")
             ]
         )
@@ -241,5 +246,5 @@ def _with_graph(fake: Batch) -> Batch:
 def _call(
     method: Callable[..., Any], step: str, inputs: Inputs, fake: Batch
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    result = method(inputs.D, inputs.real, fake)
+    result = method(inputs.critic, inputs.real, fake)
     return value_and_report(result, step, "return loss, {'D(x)': …, 'D(G(z))': …} (or {} in the G step).")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -15,6 +16,7 @@ from ganctl.recipe import ImageShape, Spec
 from ganctl.testing import networks
 from ganctl.testing.component_under_test import Subject
 from ganctl.training import components
+from ganctl.training.network_calls import DiscriminatorCall, DiscriminatorForComponent
 
 BATCH = 6
 CLASSES = 3
@@ -29,6 +31,11 @@ class Inputs(NamedTuple):
     G: nn.Module
     real: Batch
     fake: Batch
+
+    @property
+    def critic(self) -> DiscriminatorForComponent:
+        """D as a loss calls it in training."""
+        return DiscriminatorCall(self.D).for_component(0)
 
 
 class MakeInputs(Protocol):
@@ -45,9 +52,11 @@ def maker(subject: Subject, registry: Registry, discriminator: Any, latent_spec:
             small network that returns logits.
         latent_spec: Distribution of z. By default, the latent of the same model, or a normal distribution.
     """
+    generator: Spec | None = None
     if discriminator is None:
         discriminator, model_latent = _from_model(registry, subject)
         latent_spec = latent_spec or model_latent
+        generator = _generator_of_model(registry, subject)
     elif isinstance(discriminator, str):
         discriminator = Spec(discriminator)
     spec = latent_spec or Spec("normal", z_dim=4)
@@ -61,7 +70,7 @@ def maker(subject: Subject, registry: Registry, discriminator: Any, latent_spec:
         y = torch.arange(BATCH) % CLASSES if labels else None
         real = Batch(torch.rand(BATCH, *image) * 2 - 1, y)
         fake = Batch(torch.rand(BATCH, *image) * 2 - 1, y, latent.sample(BATCH, "cpu"))
-        return Inputs(loss, D, SmallGenerator(image, latent), real, fake)
+        return Inputs(loss, D, make_generator(registry, generator, image, latent, classes), real, fake)
 
     return make
 
@@ -71,6 +80,25 @@ def _from_model(registry: Registry, subject: Subject) -> tuple[Spec | None, Spec
     for model in networks.models_with(registry, subject):
         return model.discriminator, model.latent
     return None, None
+
+
+def _generator_of_model(registry: Registry, subject: Subject) -> Spec | None:
+    """Return the generator of the first model with this loss, whose methods the loss may call."""
+    models = networks.models_with(registry, subject)
+    return models[0].generator if models else None
+
+
+def make_generator(
+    registry: Registry, chosen: Spec | None, image: ImageShape, latent: Latent, classes: int
+) -> nn.Module:
+    """Build the generator ``chosen``, or a small one if none is chosen or it does not support ``image``."""
+    if chosen is not None:
+        filled_in = {"image": image, "num_classes": classes, "latent": latent, "condition": None}
+        with suppress(GanctlError):
+            spec = components.resolve_options(registry, "generator", chosen)
+            network: nn.Module = components.build(registry, "generator", spec, **filled_in)
+            return network
+    return SmallGenerator(image, latent)
 
 
 def _discriminator(

@@ -35,12 +35,15 @@ def models_with(registry: Registry, subject: Subject) -> list[Model]:
         model = component.load()
         if not isinstance(model, Model):
             continue
-        spec: Spec = getattr(model, subject.kind)
-        if spec.name.rpartition(":")[2] != subject.name:
+        used: tuple[Spec, ...] = (
+            model.regularizers if subject.kind == "regularizer" else (getattr(model, subject.kind),)
+        )
+        names = [spec.name for spec in used if spec.name.rpartition(":")[2] == subject.name]
+        if not names:
             continue
         if component.distribution == subject.distribution:
             own.append(model)
-        elif len(registry.find(subject.kind, spec.name)) == 1:
+        elif len(registry.find(subject.kind, names[0])) == 1:
             others.append(model)
     return [*own, *others]
 
@@ -168,6 +171,16 @@ def _check_repeatable(network: nn.Module, x: Tensor, y: Tensor | None) -> None:
         raise Broken("changes its input.", "Do not use in-place operations on its arguments.")
 
 
+def _has_methods_of_its_own(network: nn.Module) -> bool:
+    names = {
+        name for cls in type(network).__mro__ if not cls.__module__.startswith("torch.") for name in vars(cls)
+    }
+    inherited = {*dir(nn.Module), "forward", "parameter_groups"}
+    return any(
+        callable(getattr(network, name, None)) for name in names - inherited if not name.startswith("_")
+    )
+
+
 def _check_gradients(network: nn.Module, x: Tensor, y: Tensor | None) -> None:
     with on_device("in its forward or backward pass"):
         # Use random weights, because the sum of a normalized output may be constant.
@@ -175,12 +188,13 @@ def _check_gradients(network: nn.Module, x: Tensor, y: Tensor | None) -> None:
         torch.stack([(output * torch.randn_like(output)).sum() for output in outputs]).sum().backward()
     weights = [(name, weight) for name, weight in network.named_parameters() if weight.requires_grad]
     unused = [name for name, weight in weights if weight.grad is None]
-    if unused:
+    if unused and not _has_methods_of_its_own(network):  # a loss may call them, for example an encoder
         raise Broken(
             f"has weights without a gradient: {', '.join(unused[:3])}{', …' * (len(unused) > 3)}.",
             "Use them in forward, or remove them.",
         )
-    infinite = [name for name, weight in weights if not weight.grad.isfinite().all()]  # type: ignore[union-attr]
+    gradients = [(name, weight.grad) for name, weight in weights if weight.grad is not None]
+    infinite = [name for name, gradient in gradients if not gradient.isfinite().all()]
     if infinite:
         raise Broken(
             f"has an infinite or NaN gradient of {infinite[0]}.",

@@ -21,7 +21,7 @@ from ganctl.testing import networks
 from ganctl.testing.component_under_test import Subject, Target, run_check
 from ganctl.testing.device import on_device
 from ganctl.testing.failures import Broken, Failure, Findings
-from ganctl.testing.loss_inputs import BATCH, CLASSES, SIZES, SmallDiscriminator, SmallGenerator
+from ganctl.testing.loss_inputs import BATCH, CLASSES, SIZES, SmallDiscriminator, make_generator
 from ganctl.testing.split_batch import half, run_in_halves
 from ganctl.testing.step_results import (
     differs_after_loading,
@@ -41,7 +41,8 @@ def check_regularizer(
     """Check that the terms have finite values and gradients, and do not change inputs or read from the device.
 
     The terms are checked with 1 and 3 channels, with and without labels, under bf16 autocast, and after the state is
-    saved and loaded. D is a small network that returns logits, and G is a small network without labels.
+    saved and loaded. D is a small network that returns logits. G is the generator of
+    a model with the regularizer, or a small network.
 
     Args:
         regularizer: Registered name or factory of the regularizer.
@@ -80,16 +81,18 @@ class Inputs(NamedTuple):
 def _make(subject: Subject, registry: Registry, channels: int, *, labels: bool = True) -> Inputs:
     torch.manual_seed(0)
     image = ImageShape(channels, SIZES[0], SIZES[0])
-    latent = networks.make_latent(registry, Spec("normal", z_dim=4))
+    models = networks.models_with(registry, subject)  # their generators have the methods that the terms call
+    latent = networks.make_latent(registry, models[0].latent if models else Spec("normal", z_dim=4))
     classes = CLASSES if labels else 0
+    generator = models[0].generator if models else None
     regularizer = subject.make(
         image=image, num_classes=classes, condition=None, latent=latent, batch_size=BATCH
     )
-    D, G = SmallDiscriminator(image), SmallGenerator(image, latent)
+    D, G = SmallDiscriminator(image), make_generator(registry, generator, image, latent, classes)
     y = torch.arange(BATCH) % CLASSES if labels else None
     real = Batch(torch.rand(BATCH, *image) * 2 - 1, y)
     z = latent.sample(BATCH, "cpu")
-    return Inputs(regularizer, D, G, real, Batch(G(z).detach(), y, z))
+    return Inputs(regularizer, D, G, real, Batch(G(z, y).detach(), y, z))
 
 
 def _check(subject: Subject, findings: Findings, registry: Registry) -> None:

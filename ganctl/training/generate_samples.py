@@ -18,10 +18,14 @@ LATENT_BLOCK = (
 def generate(
     G: GeneratorCall, z: Tensor, y: Tensor | None, batch_size: int, c: Tensor | None = None
 ) -> Iterator[Tensor]:
-    """Yield G(z, y, c) in batches: float32 in [−1, 1], on the device of G. ``c`` may be on the CPU."""
+    """Yield G(z, y, c) in batches: float32 in [−1, 1], on the device of G. ``c`` may be on the CPU.
+
+    Values outside this range, which an unbounded generator may have, are clipped.
+    """
     for start in range(0, len(z), batch_size):
         part = slice(start, start + batch_size)
-        yield G(z[part], None if y is None else y[part], None if c is None else c[part].to(z.device))
+        x = G(z[part], None if y is None else y[part], None if c is None else c[part].to(z.device))
+        yield x.clamp(-1, 1)
 
 
 def rows_of_classes(z: Tensor, classes: list[int]) -> tuple[Tensor, Tensor]:

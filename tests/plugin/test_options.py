@@ -192,3 +192,10 @@ def test_invalid_values_are_refused(value: object, annotation: Any, expected: st
     assert caught.value.message == f"loss 'x': a is {value!r}; expected {expected}."
     assert caught.value.hint == "The default is 0.5,none."
     assert caught.value.status == USAGE
+
+
+def test_regularizer_with_an_option_every_is_refused() -> None:
+    def factory(every: int = 3) -> None: ...
+
+    with pytest.raises(GanctlError, match="has an option 'every', which ganctl adds"):
+        options.of("regularizer", factory)

@@ -152,7 +152,7 @@ class Backward(Right):
 
 class Unfreezes(Right):
     def generator_loss(self, D: Any, real: Any, fake: Any) -> Any:
-        for weight in D.parameters():
+        for weight in D.module.parameters():
             weight.requires_grad_(True)
         return super().generator_loss(D, real, fake)
 
