@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from ganctl.config.enough_steps import ENOUGH_STEPS, FEW_IMAGES
@@ -20,18 +21,19 @@ def at_start(t: Training) -> list[str]:
     config, n = t.config, len(t.images.x)
     lines = [_length(t)]
     if t.step == 0 and t.total is not None and t.total < ENOUGH_STEPS:
-        few = f"note: {t.total:,} steps are too few to see anything. {ENOUGH_STEPS:,} usually suffice"
-        lines.append(f"{few}: {_command(t, steps=ENOUGH_STEPS)}")
-    if t.step == 0 and n < FEW_IMAGES and config.augment is None:
-        command = ganctl_command(
-            *("train", "--model", SMALL_DATA_MODEL, "--data", _data(t), "--minutes", "5"),
-            plugins=t.registry.files,
-        )
         lines.append(
-            f"note: D soon memorizes {n:,} images. Add --augment diffaug, or use {SMALL_DATA_MODEL}: {command}"
+            f"note: {t.total:,} steps are too few to see anything. {ENOUGH_STEPS:,} usually suffice: "
+            f"add --steps {ENOUGH_STEPS}"
         )
+    if t.step == 0 and n < FEW_IMAGES and config.augment is None:
+        note = f"note: D soon memorizes {n:,} images. Add --augment diffaug"
+        if t.images.c is None:  # the model takes no conditions
+            words = ("train", "--model", SMALL_DATA_MODEL, "--data", _data(t), "--minutes", "5")
+            note += f", or use {SMALL_DATA_MODEL}: {ganctl_command(*words, plugins=t.registry.files)}"
+        lines.append(note)
     if t.step == 0 and t.engine.device.type == "cpu":
-        lines += _heavy(t, estimate_seconds_per_step(t.engine, t.images))
+        with suppress(Exception):  # a loss may call D or G in other ways; an estimate must not end the run
+            lines += _heavy(t, estimate_seconds_per_step(t.engine, t.images))
     return lines
 
 
@@ -73,27 +75,24 @@ def _heavy(t: Training, seconds: float) -> list[str]:
     model: Model = t.registry.get("model", t.config.model).load()
     if not model.light:
         return [f"{text}. A smaller --batch-size or --image-size takes less time."]
-    return [f"{text}. A smaller version of the model: {_command(t, light=model)}"]
+    return [f"{text}. A smaller version of the model: {_command(t, model)}"]
 
 
-def _command(t: Training, *, steps: int | None = None, light: Model | None = None) -> str:
-    """Return a command that trains the same model on the same data, with another length or with light settings."""
+def _command(t: Training, light: Model) -> str:
+    """Return a command that trains the same model on the same data with its light settings."""
     config = t.config
     words: list[str | Path] = ["train", "--model", config.model, "--data", _data(t)]
     if config.image_size is not None:
         words += ["--image-size", str(config.image_size)]
-    for name, value in (light.light if light else {}).items():
+    for name, value in light.light.items():
         words += ["-o", f"{name}={value}"] if "." in name else [f"--{name.replace('_', '-')}", str(value)]
-    if steps is not None:
-        words += ["--steps", str(steps)]
-    elif light is not None:
-        words += ["--steps", str(max(t.total or 0, ENOUGH_STEPS))]
+    words += ["--steps", str(max(t.total or 0, ENOUGH_STEPS))]
     return ganctl_command(*words, plugins=t.registry.files)
 
 
 def _data(t: Training) -> str | Path:
-    path = t.config.data.options.get("path")
-    return Path(path) if isinstance(path, str) else t.config.data.name
+    data = t.config.data
+    return Path(data.options["path"]) if data.name == "folder" else data.name
 
 
 def _seconds(seconds: float) -> str:

@@ -16,7 +16,6 @@ HERE = Path(__file__).parent
 NARROW = {"generator": {"width": 8}, "discriminator": {"width": 8}, "samples": 4, "trackers": "none"}
 
 # ganctl train calls D(x, y) with images even if the loss never does: a D of codes cannot be trained.
-codes_are_not_images = pytest.mark.xfail(strict=True, reason="ganctl train needs a D that accepts images")
 
 
 def plugins(*names):
@@ -69,12 +68,10 @@ AAE = {"batch_size": 50, "z_dim": 4, "generator": {"width": 64}, "discriminator"
 GLYPHS = {"name": "glyphs", "n": 200}
 
 
-@codes_are_not_images
 def test_adversarial_autoencoder_resumes_exactly(tmp_path):
     assert_resumes_exactly(tmp_path, "aae", GLYPHS, ["adversarial_autoencoder"], **AAE)
 
 
-@codes_are_not_images
 def test_adversarial_term_moves_the_codes_to_the_prior(tmp_path):
     files = ["adversarial_autoencoder"]
     with_term = train("aae", GLYPHS, tmp_path / "with", files, steps=200, **AAE)
